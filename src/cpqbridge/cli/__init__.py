@@ -1,0 +1,1 @@
+"""The `cpqbridge` command, one file per noun."""

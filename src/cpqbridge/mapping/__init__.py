@@ -1,0 +1,1 @@
+"""Salesforce records become domain values, by configuration. Pure."""

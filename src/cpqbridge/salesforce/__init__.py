@@ -1,0 +1,1 @@
+"""One Salesforce org over REST."""

@@ -1,0 +1,1 @@
+"""One Stripe account over its API."""

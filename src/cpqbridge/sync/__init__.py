@@ -1,0 +1,1 @@
+"""Use cases: what the connector does, step by step, durably."""

@@ -1,0 +1,1 @@
+"""Simulated Salesforce org and Stripe account, written from the vendors' documentation only."""

@@ -1,0 +1,1 @@
+"""A simulated Salesforce org with Salesforce CPQ."""
