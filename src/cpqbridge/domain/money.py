@@ -1,0 +1,73 @@
+"""Money: integer minor units and a currency; rates are Decimals. Never float."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+
+# Stripe, "Supported currencies", zero-decimal and three-decimal lists, read 20 Nov 2026.
+ZERO_DECIMAL_CURRENCIES = frozenset(
+    {"bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga"}
+    | {"pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"}
+)
+THREE_DECIMAL_CURRENCIES = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+
+UNIT_AMOUNT_DECIMALS = 12
+_WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
+
+
+def currency_decimals(currency: str) -> int:
+    """Return how many decimals the currency's major unit has: 0, 2 or 3."""
+    code = currency.lower()
+    if code in ZERO_DECIMAL_CURRENCIES:
+        return 0
+    return 3 if code in THREE_DECIMAL_CURRENCIES else 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An exact amount in minor units of one currency (lower-case code)."""
+
+    amount_minor: int
+    currency: str
+
+    def __str__(self) -> str:
+        """Return the amount in major units with its currency, for people."""
+        return f"{major_text(self.amount_minor, self.currency)} {self.currency.upper()}"
+
+
+def round_half_up(value: Decimal | Fraction) -> int:
+    """Return the nearest integer; an exact half goes away from zero."""
+    fraction = Fraction(value)
+    doubled = abs(fraction) * 2
+    magnitude = (doubled.numerator // doubled.denominator + 1) // 2
+    return magnitude if fraction >= 0 else -magnitude
+
+
+def to_minor(amount: Decimal | Fraction, currency: str) -> Fraction:
+    """Return an amount in major units as an exact, unrounded number of minor units."""
+    return Fraction(amount) * Fraction(10 ** currency_decimals(currency))
+
+
+def rounded_minor(amount: Decimal | Fraction, currency: str) -> int:
+    """Return an amount in major units as whole minor units, half up."""
+    return round_half_up(to_minor(amount, currency))
+
+
+def major_text(amount_minor: int, currency: str) -> str:
+    """Return minor units as a decimal string in major units: 86246 USD is "862.46"."""
+    decimals = currency_decimals(currency)
+    sign = "-" if amount_minor < 0 else ""
+    digits = str(abs(amount_minor)).rjust(decimals + 1, "0")
+    if not decimals:
+        return sign + digits
+    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+def unit_amount_text(amount_minor: Fraction) -> str:
+    """Return a price in minor units as Stripe's `unit_amount_decimal`: at most 12 decimals, half up."""
+    scaled = round_half_up(amount_minor * 10**UNIT_AMOUNT_DECIMALS)
+    value = Decimal(scaled).scaleb(-UNIT_AMOUNT_DECIMALS, _WIDE)
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

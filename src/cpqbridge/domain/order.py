@@ -1,0 +1,132 @@
+"""What was sold: order lines, orders, and the history of one contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from cpqbridge.domain.refusal import Refusal
+
+Parameters = Mapping[str, object]
+"""Stripe parameters by dot path (`address.line1`, `metadata.region`), computed by the data mapper."""
+
+
+class LineKind(StrEnum):
+    """How a line is billed (B2)."""
+
+    RECURRING = "recurring"
+    ONE_TIME = "one_time"
+    METERED = "metered"
+    EVERGREEN = "evergreen"
+    RAMP = "ramp"
+
+
+class OrderKind(StrEnum):
+    """What an order is in its contract's history (B1.3)."""
+
+    INITIAL = "initial"
+    AMENDMENT = "amendment"
+    RENEWAL = "renewal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    """One order product as sold. Prices are in major units, exactly as CPQ stored them.
+
+    `starts_on` is the first day of service, `ends_on` the last one (inclusive); None on a one-time
+    line without dates. `default_term_months` is the length the list price is for (12 when CPQ has none).
+    `price_parameters` and `item_parameters` come from the data mapper.
+    """
+
+    order_item_id: str
+    order_id: str
+    kind: LineKind
+    product_id: str
+    pricebook_entry_id: str
+    quantity: Decimal
+    unit_price: Decimal
+    total_price: Decimal
+    starts_on: date
+    ends_on: date | None
+    frequency_months: int | None = None
+    default_term_months: Decimal = Decimal(12)
+    prorate_multiplier: Decimal | None = None
+    multiplier_decimals: int | None = None
+    entry_unit_price: Decimal | None = None
+    revises: str | None = None
+    tiered: bool = False
+    discounted_by_coupon: bool = False
+    custom_price: Decimal | None = None
+    displayed_price_id: str | None = None
+    price_parameters: Parameters = field(default_factory=dict)
+    item_parameters: Parameters = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order of a contract. Lines that are skipped or have quantity 0 are already left out.
+
+    `activated` is the qualifying condition's answer; `parameters` are those of the schedule, subscription
+    or invoice; `days_until_due` None means that Stripe charges automatically.
+    """
+
+    order_id: str
+    order_number: str
+    kind: OrderKind
+    activated: bool
+    activated_at: datetime | None
+    effective_on: date
+    lines: tuple[OrderLine, ...]
+    currency: str
+    days_until_due: int | None
+    skip_past_initial_invoices: bool = False
+    end_behavior: str = "cancel"
+    trial_ends_on: date | None = None
+    skipped_line_ids: tuple[str, ...] = ()
+    modified_at: str = ""
+    displayed_stripe_id: str | None = None
+    schedule_parameters: Parameters = field(default_factory=dict)
+    phase_parameters: Parameters = field(default_factory=dict)
+    invoice_parameters: Parameters = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Who pays: the Salesforce account and the parameters of its Stripe customer."""
+
+    account_id: str
+    displayed_customer_id: str | None
+    email: str | None
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """One product as it should stand in Stripe."""
+
+    product_id: str
+    displayed_product_id: str | None
+    name: str
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderHistory:
+    """The initial orders and every amendment of one contract, in effective order (B1.4, B1.5).
+
+    `contract_key` is the contract's id, or the first order's id while CPQ has made no contract.
+    `refusals` are what the mapper found; orders named by one carry no plan.
+    """
+
+    contract_key: str
+    account: Account
+    orders: tuple[Order, ...]
+    products: Mapping[str, Product]
+    refusals: tuple[Refusal, ...] = ()
+
+    def order(self, order_id: str) -> Order | None:
+        """Return the order with this id, or None."""
+        return next((order for order in self.orders if order.order_id == order_id), None)
