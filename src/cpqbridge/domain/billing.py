@@ -16,7 +16,7 @@ class Link:
     """A Stripe object we made or adopted, under the key that finds it again.
 
     Keys: `customer:<account id>`, `product:<product id>`, `price:<lookup key>`,
-    `schedule:<contract key>:<n>`, `invoice:<contract key>:<order id>`, `invoice_lines:<contract key>:<order id>`.
+    `schedule:<root id>:<n>`, `invoice:<root id>:<order id>`, `invoice_lines:<root id>:<order id>`.
     `fingerprint` is the hash of the parameters last sent; equal fingerprints mean there is nothing to write.
     """
 
@@ -92,7 +92,7 @@ class PhaseItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneTimeItem:
-    """One charge or credit (minor units, credits negative) for the time from `period_start` to before `period_end`.
+    """One charge or credit (minor units, credits negative) for `period_start` up to, without, `period_end`.
 
     `kind` is its part in the line: head, tail, cycle, catch_up or one_time.
     """
@@ -197,6 +197,7 @@ class Plan:
     out at, stored with it and reused for ever (B6.8).
     """
 
+    root_id: str
     contract_key: str
     account_id: str
     executed_at: datetime

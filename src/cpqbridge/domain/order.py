@@ -117,10 +117,12 @@ class Product:
 class OrderHistory:
     """The initial orders and every amendment of one contract, in effective order (B1.4, B1.5).
 
-    `contract_key` is the contract's id, or the first order's id while CPQ has made no contract.
+    `root_id` is the id of the original quote: it stands from the first day on, so lanes and links use it.
+    `contract_key` is what people see: the contract's id, or the first order's id while CPQ has made none.
     `refusals` are what the mapper found; orders named by one carry no plan.
     """
 
+    root_id: str
     contract_key: str
     account: Account
     orders: tuple[Order, ...]
