@@ -1,0 +1,111 @@
+"""A line as its pieces: head, full cycles, tail (B5.6).
+
+Full cycles are billed by the recurring item; head and tail are billed as one-time items that take the remainder,
+so that the pieces always sum to `TotalPrice`. Pieces are computed as if nothing followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+
+from cpqbridge.domain.dates import Cycle, day_after
+from cpqbridge.domain.money import round_half_up
+from cpqbridge.domain.order import OrderLine
+from cpqbridge.planning.prices import PeriodPrice, Terms, line_terms, period_price
+from cpqbridge.planning.proration import term_months
+
+TOLERATED_DAYS = 4
+_MONTHS_PER_DAY = Fraction(12, 365)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A part of a line: head, cycle or tail, for `[start, end)`, in minor units."""
+
+    kind: str
+    start: date
+    end: date
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinePieces:
+    """A recurring line cut at the boundaries of its cycle.
+
+    `full_from` and `full_until` bound the full cycles (equal when there are none); from `full_until` on the line is a
+    zero-priced item. `out_of_bounds` names the piece that is further from its formula's share than tolerated.
+    """
+
+    line: OrderLine
+    terms: Terms
+    price: PeriodPrice
+    cycle: Cycle
+    start: date
+    end: date
+    full_from: date
+    full_until: date
+    pieces: tuple[Piece, ...]
+    out_of_bounds: Piece | None
+
+    @property
+    def cycles(self) -> int:
+        """Return the number of full cycles."""
+        return sum(1 for piece in self.pieces if piece.kind == "cycle")
+
+    @property
+    def exact(self) -> bool:
+        """Return whether a head or tail takes the remainder, so that nothing is left to rounding."""
+        return any(piece.kind != "cycle" for piece in self.pieces)
+
+
+def cut(line: OrderLine, cycle: Cycle, *, currency: str, precision: str) -> LinePieces:
+    """Return the pieces of a recurring line with an end date on the boundaries of `cycle`."""
+    if line.ends_on is None:
+        raise ValueError(f"line {line.order_item_id} has no end date")
+    start, end = line.starts_on, day_after(line.ends_on)
+    full_from = min(cycle.at_or_after(start), end)
+    full_until = max(cycle.at_or_before(end), full_from)
+    bounds = [*cycle.within(full_from, full_until), full_until]
+    cycles = len(bounds) - 1
+    term = term_months(start, end, precision)
+    terms = line_terms(line, currency)
+    partial = full_from > start or end > full_until
+    price = period_price(line, terms, currency=currency, term=term, cycles=cycles, partial=partial)
+    charge = price.charge_minor(terms.quantity)
+    remainder = terms.sold_minor - charge * cycles
+    head_days, tail_days = (full_from - start).days, (end - full_until).days
+    tail = round_half_up(Fraction(remainder * tail_days, head_days + tail_days)) if tail_days else 0
+    pieces: list[Piece] = []
+    if head_days:
+        pieces.append(Piece(kind="head", start=start, end=full_from, amount_minor=remainder - tail))
+    for lower, upper in zip(bounds, bounds[1:], strict=False):
+        pieces.append(Piece(kind="cycle", start=lower, end=upper, amount_minor=charge))
+    if tail_days:
+        pieces.append(Piece(kind="tail", start=full_until, end=end, amount_minor=tail))
+    monthly = terms.unit_minor * terms.quantity / term
+    return LinePieces(
+        line=line,
+        terms=terms,
+        price=price,
+        cycle=cycle,
+        start=start,
+        end=end,
+        full_from=full_from,
+        full_until=full_until,
+        pieces=tuple(pieces),
+        out_of_bounds=next(_strays(pieces, terms, monthly, precision), None),
+    )
+
+
+def _strays(pieces: list[Piece], terms: Terms, monthly: Fraction, precision: str) -> Iterator[Piece]:
+    """Yield the heads and tails that miss their formula's share by more than is tolerated."""
+    cycles = sum(1 for piece in pieces if piece.kind == "cycle")
+    days = monthly if precision == "month" else monthly * TOLERATED_DAYS * _MONTHS_PER_DAY
+    bound = abs(days) + Fraction(terms.quantity + cycles, 2)
+    for piece in pieces:
+        share = monthly * term_months(piece.start, piece.end, precision)
+        if piece.kind != "cycle" and abs(piece.amount_minor - share) > bound:
+            yield piece

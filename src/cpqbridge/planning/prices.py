@@ -1,0 +1,111 @@
+"""What one billing period of a line costs: the price book's price where it is the same, else the line's own.
+
+The dates decide how many charges there are, `TotalPrice` decides how much they sum to (B3.1 to B3.3).
+All amounts are minor units; prices per unit and period are exact until they are written for Stripe with at most
+12 decimals, half up. A charge is one invoice line, price times quantity, rounded half up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from cpqbridge.domain.money import (
+    currency_decimals,
+    round_half_up,
+    rounded_minor,
+    to_minor,
+    unit_amount_text,
+)
+from cpqbridge.domain.order import OrderLine
+from cpqbridge.planning.proration import scale_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """A line as it is billed: whole quantity, unit price and total in minor units.
+
+    `unit_minor` is the unit price for the whole term, unrounded; `sold_minor` is `TotalPrice`, half up.
+    `folded` tells that the quantity became 1 because the price is not unit price times quantity.
+    """
+
+    quantity: int
+    unit_minor: Fraction
+    sold_minor: int
+    folded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodPrice:
+    """The price of one unit for one billing period; `from_entry` when the price book's price is used."""
+
+    text: str
+    from_entry: bool
+
+    def charge_minor(self, quantity: int) -> int:
+        """Return what one invoice line of `quantity` units comes to: one half-up rounding."""
+        return round_half_up(Fraction(Decimal(self.text)) * quantity)
+
+
+def line_terms(line: OrderLine, currency: str) -> Terms:
+    """Return how the line is billed; block prices and decimal quantities become quantity 1 at `TotalPrice`.
+
+    A price is a block price when unit price times quantity misses `TotalPrice` by more than half a minor unit
+    (B3.8). Whether decimal quantities are allowed is checked before.
+    """
+    sold_minor = rounded_minor(line.total_price, currency)
+    whole = line.quantity == line.quantity.to_integral_value()
+    product = round_half_up(to_minor(line.unit_price, currency) * Fraction(line.quantity))
+    as_block = abs(product - to_minor(line.total_price, currency)) * 2 > 1
+    if whole and not as_block:
+        return Terms(
+            quantity=int(line.quantity),
+            unit_minor=to_minor(line.unit_price, currency),
+            sold_minor=sold_minor,
+            folded=False,
+        )
+    return Terms(
+        quantity=1, unit_minor=to_minor(line.total_price, currency), sold_minor=sold_minor, folded=True
+    )
+
+
+def entry_price(line: OrderLine, currency: str, frequency_months: int) -> Fraction | None:
+    """Return the price book entry's price of one unit for one billing period, unrounded minor units."""
+    if line.entry_unit_price is None or line.default_term_months <= 0:
+        return None
+    return to_minor(line.entry_unit_price, currency) * frequency_months / Fraction(line.default_term_months)
+
+
+def forward_matches(entry: Fraction, line: OrderLine, term: Fraction, currency: str) -> bool:
+    """Return whether the entry's price over the line's term, rounded as CPQ stored it, is the line's unit price.
+
+    Rounding is half up to the currency, or to the decimals the stored unit price really has where it has more.
+    """
+    frequency = line.frequency_months or 1
+    extra = max(scale_of(line.unit_price) - currency_decimals(currency), 0)
+    scale = 10**extra
+    forward = entry * term / frequency
+    return round_half_up(forward * scale) == to_minor(line.unit_price, currency) * scale
+
+
+def period_price(
+    line: OrderLine, terms: Terms, *, currency: str, term: Fraction, cycles: int, partial: bool
+) -> PeriodPrice:
+    """Return the price one unit of the line has for one billing period (B3.2, B3.3, B5.6).
+
+    `term` is the line's length in months, `cycles` its number of full cycles, `partial` whether it has a head
+    or tail that takes the remainder. The price book's price is used only when it passes the forward test;
+    otherwise it is `UnitPrice ÷ term × frequency`, or `TotalPrice ÷ cycles` when only full cycles exist.
+    """
+    frequency = line.frequency_months or 1
+    entry = None if terms.folded else entry_price(line, currency, frequency)
+    if entry is not None and forward_matches(entry, line, term, currency):
+        reused = PeriodPrice(text=unit_amount_text(entry), from_entry=True)
+        missed = abs(reused.charge_minor(terms.quantity) * cycles - terms.sold_minor)
+        if partial or missed * 2 <= cycles:
+            return reused
+    if cycles and not partial:
+        total = to_minor(line.total_price, currency)
+        return PeriodPrice(text=unit_amount_text(total / cycles / terms.quantity), from_entry=False)
+    return PeriodPrice(text=unit_amount_text(terms.unit_minor / term * frequency), from_entry=False)
