@@ -1,0 +1,70 @@
+# Everything a person or CI runs. Needs make and Python 3.11 or newer with venv; each target sets
+# itself up in .venv on first use. PYTHON=python3.12 chooses another interpreter.
+
+PYTHON ?= python3
+ARGS ?=
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+bin := .venv/bin
+ready := .venv/.ready
+
+.PHONY: help demo test check lint types imports spelling docs bench generate lock clean
+
+help:
+	@echo "make demo    sync a sample org on simulated systems and show it (ARGS=\"--once --json\")"
+	@echo "make test    run all tests (ARGS=\"tests/unit -k money\" for some of them)"
+	@echo "make check   lint, types, import rules, spelling, docs"
+	@echo "make bench   measure planning and rehearsal speed"
+	@echo "make generate  write the generated reference pages again"
+	@echo "make lock    resolve the dependencies again (needs uv)"
+	@echo "make clean   remove .venv and caches"
+
+# The stamp is written last, so an interrupted set-up starts over.
+$(ready): requirements/dev.txt requirements/run.txt pyproject.toml tools/set_up.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "cpqbridge needs Python 3.11 or newer. '$(PYTHON)' is older or missing: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) tools/set_up.py
+
+demo: $(ready)
+	@$(bin)/cpqbridge demo $(ARGS)
+
+test: $(ready)
+	@$(bin)/pytest -q -n 2 --dist worksteal $(ARGS)
+
+check: lint types imports spelling docs
+
+lint: $(ready)
+	@$(bin)/ruff check --quiet .
+	@$(bin)/ruff format --check --quiet . || { echo "Run .venv/bin/ruff format ." >&2; exit 1; }
+
+types: $(ready)
+	@$(bin)/mypy --no-error-summary
+
+imports: $(ready)
+	@report=$$($(bin)/lint-imports --no-timing 2>&1) || { echo "$$report" >&2; exit 1; }
+
+spelling: $(ready)
+	@$(bin)/codespell
+
+docs: $(ready)
+	@$(bin)/pytest -q tests/docs
+
+bench: $(ready)
+	@$(bin)/python benchmarks/run.py $(ARGS)
+
+generate: $(ready)
+	@$(bin)/python tools/errors_reference.py
+
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: see https://docs.astral.sh/uv/" >&2; exit 2; }
+	@uv pip compile --quiet pyproject.toml --group dev --python-version 3.11 --universal --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --output-file requirements/dev.txt
+	@uv pip compile --quiet pyproject.toml --constraint requirements/dev.txt --python-version 3.11 --universal \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --output-file requirements/run.txt
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

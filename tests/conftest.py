@@ -1,0 +1,10 @@
+"""What holds for every test: Hypothesis draws the same examples each time.
+
+`make test ARGS="--hypothesis-profile=explore"` draws fresh and many more ones.
+"""
+
+from hypothesis import settings
+
+settings.register_profile("steady", derandomize=True, deadline=None, database=None, print_blob=True)
+settings.register_profile("explore", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile("steady")

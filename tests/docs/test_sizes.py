@@ -1,0 +1,40 @@
+"""Modules and functions stay small enough to read; every exception is named here with its reason."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE_LINES = 500
+FUNCTION_LINES = 70
+
+# path, or path::function -> why it may be longer.
+EXCEPTIONS: dict[str, str] = {}
+
+
+def modules() -> Iterator[tuple[str, str]]:
+    for folder in ("src", "tools", "benchmarks", "tests"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "generated" not in path.parts:
+                yield path.relative_to(ROOT).as_posix(), path.read_text()
+
+
+def too_long() -> Iterator[tuple[str, int]]:
+    for name, text in modules():
+        lines = text.count("\n")
+        if lines > MODULE_LINES:
+            yield name, lines
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > FUNCTION_LINES:
+                    yield f"{name}::{node.name}", length
+
+
+def test_modules_and_functions_when_measured_are_within_the_limits():
+    unexplained = [f"{name}: {lines} lines" for name, lines in too_long() if name not in EXCEPTIONS]
+    assert not unexplained, "Split these, or name them with a reason in EXCEPTIONS."
+
+
+def test_exceptions_when_no_longer_needed_are_gone():
+    assert sorted(EXCEPTIONS) == sorted({name for name, _ in too_long()} & set(EXCEPTIONS))
