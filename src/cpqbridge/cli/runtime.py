@@ -1,0 +1,60 @@
+"""What a command works with: settings, the opened service, and the codes it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import typer
+
+from cpqbridge.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cpqbridge.sync.service import SyncService
+
+
+class ExitCode(IntEnum):
+    """How every command ends."""
+
+    DONE = 0
+    NEEDS_SOMEONE = 1
+    USAGE_OR_INPUT = 2
+    OUR_BUG = 3
+
+
+@contextmanager
+def _open_service(settings: Settings) -> Iterator[SyncService]:
+    # The service brings the database and the workflow engine along, which costs a second to load.
+    from cpqbridge.bootstrap import open_service  # noqa: PLC0415
+
+    with open_service(settings) as service:
+        yield service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Where a command gets its parts from; tests hand in others."""
+
+    settings: Callable[[], Settings] = load_settings
+    open_service: Callable[[Settings], AbstractContextManager[SyncService]] = field(default=_open_service)
+
+
+def runtime_of(context: typer.Context) -> Runtime:
+    """Return the parts this command was started with."""
+    runtime = context.find_root().obj
+    return runtime if isinstance(runtime, Runtime) else Runtime()
+
+
+@contextmanager
+def service_of(context: typer.Context) -> Iterator[SyncService]:
+    """Open the service with the settings of this process and close it again."""
+    from cpqbridge.logs import configure_logging  # noqa: PLC0415
+
+    runtime = runtime_of(context)
+    settings = runtime.settings()
+    configure_logging(settings.home, level=settings.log_level)
+    with runtime.open_service(settings) as service:
+        yield service

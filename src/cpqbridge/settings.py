@@ -1,0 +1,79 @@
+"""The only reader of the environment: everything a machine sets for `cpqbridge`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cpqbridge.clock import Clock, SettableClock, SystemClock, parse_instant
+from cpqbridge.errors import ConfigurationError
+
+_PREFIX = "CPQBRIDGE_"
+
+
+class LogLevel(StrEnum):
+    """How much goes to the log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Settings(BaseSettings):
+    """What the environment says.
+
+    Attributes:
+        home: Folder of the database, the key file and the log (`CPQBRIDGE_HOME`).
+        secret_key: Key that encrypts secrets at rest, instead of the key file (`CPQBRIDGE_SECRET_KEY`).
+        now: Instant at which simulated connections stand (`CPQBRIDGE_NOW`), aware UTC, or None.
+        database_url: Database to use instead of the embedded one (`CPQBRIDGE_DATABASE_URL`).
+        log_level: Least important entry that is logged (`CPQBRIDGE_LOG_LEVEL`).
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("cpqbridge")))
+    secret_key: SecretStr | None = None
+    now: datetime | None = None
+    database_url: SecretStr | None = None
+    log_level: LogLevel = LogLevel.INFO
+
+    @field_validator("now", mode="before")
+    @classmethod
+    def _read_now(cls, value: object) -> object:
+        return parse_instant(value, name=f"{_PREFIX}NOW") if isinstance(value, str) else value
+
+    @field_validator("home")
+    @classmethod
+    def _expand_home(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    def clock(self) -> Clock:
+        """Return a clock that stands at `now`, or the machine's clock when `now` is not set."""
+        return SettableClock(self.now) if self.now else SystemClock()
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings of this process; `overrides` win over the environment.
+
+    Raises:
+        ConfigurationError: A variable of the environment has a value that cannot be used.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        name = _PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(
+            f"The environment variable {name} cannot be used: {first['msg']}.",
+            code="settings_value",
+            field=name,
+            fix=f"Correct {name} or remove it to use the default.",
+        ) from None

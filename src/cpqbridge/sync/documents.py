@@ -1,0 +1,178 @@
+"""Plans, invoices and proofs as the JSON documents that people and programs read (version 1).
+
+Amounts are decimal strings in major units, credits negative. Dates are calendar dates in UTC; a
+`period_end` or `end` is the first day or instant that no longer belongs to the period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cpqbridge.domain.billing import (
+    BillingObject,
+    ForecastInvoice,
+    InvoiceLine,
+    OneTimeItem,
+    Phase,
+    PhaseItem,
+    Plan,
+    Proof,
+    Ref,
+    Step,
+)
+from cpqbridge.domain.money import major_text
+from cpqbridge.domain.refusal import OrderState, Refusal
+
+DOCUMENT_VERSION = 1
+
+
+def plan_document(plan: Plan, *, order_id: str, contract: str | None = None) -> dict[str, Any]:
+    """Return the whole plan of the order's contract, as `order preview --json` prints it.
+
+    Args:
+        plan: The plan of the contract.
+        order_id: The order that was asked for; its state and refusals stand at the top.
+        contract: What people call the contract; the plan's own key when None.
+    """
+    name = contract or plan.contract_key
+    outcome = next((each for each in plan.outcomes if each.order_id == order_id), None)
+    return {
+        "version": DOCUMENT_VERSION,
+        "order_id": order_id,
+        "contract": name,
+        "state": (outcome.state if outcome else OrderState.SKIPPED).value,
+        "refusals": [refusal_document(each) for each in (outcome.refusals if outcome else ())],
+        "warnings": list(plan.warnings),
+        "schedules": [_billing_object(each) for each in plan.objects],
+        "steps": [_step(each) for each in plan.steps],
+        "invoices": [forecast_document(each, contract=name) for each in plan.forecast],
+        "proof": [proof_document(each) for each in plan.proof],
+    }
+
+
+def refusal_document(refusal: Refusal) -> dict[str, Any]:
+    """Return one reason why an order does not go on by itself."""
+    return {
+        "code": refusal.code,
+        "message": refusal.message,
+        "record": refusal.record_id,
+        "field": refusal.field,
+        "fix": refusal.fix,
+    }
+
+
+def proof_document(proof: Proof) -> dict[str, Any]:
+    """Return what one order line was sold for beside what the invoices bill for it."""
+    currency = proof.currency
+    return {
+        "order_item_id": proof.order_item_id,
+        "currency": currency,
+        "sold": major_text(proof.sold_minor, currency),
+        "billed": major_text(proof.billed_minor, currency),
+        "difference": major_text(proof.difference_minor, currency),
+        "reason": proof.reason,
+    }
+
+
+def forecast_document(invoice: ForecastInvoice, *, contract: str) -> dict[str, Any]:
+    """Return an invoice that a plan will produce; it has no number yet."""
+    return {
+        "contract": contract,
+        "kind": "invoice",
+        "number": None,
+        "date": invoice.on.isoformat(),
+        "currency": invoice.currency,
+        "total": major_text(invoice.total_minor, invoice.currency),
+        "lines": [invoice_line_document(line, currency=invoice.currency) for line in invoice.lines],
+    }
+
+
+def invoice_line_document(line: InvoiceLine, *, currency: str) -> dict[str, Any]:
+    """Return one invoice line with the shares of the order lines it bills."""
+    return {
+        "amount": major_text(line.amount_minor, currency),
+        "period_start": line.period_start.isoformat(),
+        "period_end": line.period_end.isoformat(),
+        "description": line.description,
+        "shares": [
+            {"order_item_id": order_item_id, "amount": major_text(amount_minor, currency)}
+            for order_item_id, amount_minor in line.shares
+        ],
+    }
+
+
+def instant_text(instant: datetime) -> str:
+    """Return an aware instant as ISO 8601 text in UTC with whole seconds, ending in Z."""
+    return instant.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def plain(value: object) -> Any:
+    """Return nested parameters as JSON values; an id that does not exist yet becomes `{"ref": key}`."""
+    if isinstance(value, Ref):
+        return {"ref": value.key}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, str) or value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, Iterable):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def _billing_object(billing_object: BillingObject) -> dict[str, Any]:
+    first, last = billing_object.phases[0], billing_object.phases[-1]
+    return {
+        "kind": billing_object.kind,
+        "start": instant_text(first.starts_at),
+        "end": instant_text(last.ends_at),
+        "end_behavior": billing_object.end_behavior,
+        "billing_mode": billing_object.billing_mode,
+        "collection_method": billing_object.collection_method,
+        "days_until_due": billing_object.days_until_due,
+        "phases": [_phase(each, currency=billing_object.currency) for each in billing_object.phases],
+    }
+
+
+def _phase(phase: Phase, *, currency: str) -> dict[str, Any]:
+    return {
+        "start": instant_text(phase.starts_at),
+        "end": instant_text(phase.ends_at),
+        "proration_behavior": phase.proration_behavior,
+        "items": [_phase_item(each, currency=currency) for each in phase.items],
+        "one_time_items": [_one_time_item(each, currency=currency) for each in phase.one_time_items],
+    }
+
+
+def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
+    return {
+        "product_id": item.product_id,
+        "order_item_ids": list(item.order_item_ids),
+        "unit_amount_decimal": item.unit_amount_decimal,
+        "currency": currency,
+        "interval": item.interval,
+        "interval_count": item.interval_count,
+        "quantity": item.quantity,
+    }
+
+
+def _one_time_item(item: OneTimeItem, *, currency: str) -> dict[str, Any]:
+    return {
+        "order_item_id": item.order_item_id,
+        "amount": major_text(item.amount_minor, currency),
+        "period_start": item.period_start.isoformat(),
+        "period_end": item.period_end.isoformat(),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "key": step.key,
+        "action": step.action.value,
+        "summary": step.summary,
+        "target": plain(step.target),
+        "parameters": plain(step.parameters),
+    }
