@@ -44,7 +44,7 @@ types: $(ready)
 	@$(bin)/mypy --no-error-summary
 
 imports: $(ready)
-	@report=$$($(bin)/lint-imports --no-timing 2>&1) || { echo "$$report" >&2; exit 1; }
+	@report=$$($(bin)/lint-imports --no-logo 2>&1) || { echo "$$report" >&2; exit 1; }
 
 spelling: $(ready)
 	@$(bin)/codespell
