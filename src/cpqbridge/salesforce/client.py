@@ -1,0 +1,337 @@
+"""One org over REST: one token, one pinned version, time-outs, no redirects, exact numbers, no retries.
+
+Retries have their one home in `cpqbridge.sync.retry`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx2
+
+from cpqbridge.domain.addresses import is_loopback_url
+from cpqbridge.errors import (
+    ConfigurationError,
+    CpqbridgeError,
+    InvariantError,
+    OutcomeUnknownError,
+    RecordError,
+    TransientError,
+)
+from cpqbridge.salesforce.address import api_address
+from cpqbridge.salesforce.error_map import error_for, parse_json, problems_in
+
+API_VERSION = "68.0"
+"""Winter '27, the one version every request names. Source: design notes, section 1.1 (20 Nov 2026)."""
+
+SUBREQUEST_LIMIT = 25
+QUERY_LIMIT = 5
+"""Source: REST API guide, "Composite", at most 25 subrequests, 5 of them queries or collections."""
+
+_ROOT = f"/services/data/v{API_VERSION}"
+_CONNECT_TIMEOUT_SECONDS = 10.0
+# Salesforce cuts off addresses of about 16,000 bytes; longer queries travel in the body of a composite.
+_LONGEST_PATH = 12_000
+_NEXT_PAGE = re.compile(r"/services/[!-~]*")
+_API_USAGE = re.compile(r"(?:^|[,;\s])api-usage=(\d+)/(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiUsage:
+    """How many API calls the org has used of how many, in the last 24 hours."""
+
+    used: int
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subrequest:
+    """One part of a composite request. `path` is relative to the version, like `/query/?q=…`."""
+
+    method: str
+    path: str
+    reference: str
+    body: Mapping[str, Any] | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Return whether it is one of the kinds of which a composite takes only five."""
+        return self.path.startswith(("/query", "/composite/sobjects"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one part of a composite request was answered with."""
+
+    reference: str
+    status: int
+    body: Any
+
+    @property
+    def is_success(self) -> bool:
+        """Return whether the status says that it was done."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the HTTP class of successes
+
+    @property
+    def problem_codes(self) -> frozenset[str]:
+        """Return the Salesforce error codes in it."""
+        return frozenset(problem.code for problem in problems_in(self.body))
+
+    def failure(self, *, writes: bool) -> CpqbridgeError:
+        """Return our error for a part that was not done."""
+        return error_for(
+            status=self.status,
+            text=json.dumps(self.body, default=str),
+            writes=writes,
+            retry_after_seconds=None,
+        )
+
+
+def query_path(soql: str) -> str:
+    """Return the path of a query, relative to the version."""
+    return f"/query/?q={quote(soql, safe='')}"
+
+
+class SalesforceClient:
+    """A session with one org. It may be shared by threads; close it, or use it as a context manager.
+
+    Attributes:
+        base_url: The org's API origin, without a trailing slash.
+        api_usage: What the last answer said about used API calls, None before the first.
+        server_time: The time of the last answer by the org's own clock (aware), None before the first.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout_seconds: float = 30,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        """Check address and token; nothing is sent yet.
+
+        Args:
+            base_url: The org's address; see `cpqbridge.salesforce.address.api_address`.
+            token: The access token, sent as a bearer token and shown nowhere.
+            timeout_seconds: How long to wait for an answer.
+            transport: Stands in for the network in tests.
+
+        Raises:
+            ConfigurationError: The address is not an org's, or the token has characters no token has.
+        """
+        self.base_url = api_address(base_url)
+        self.api_usage: ApiUsage | None = None
+        self.server_time: datetime | None = None
+        self._http = httpx2.Client(
+            base_url=self.base_url,
+            headers={"Authorization": f"Bearer {_checked_token(token)}", "Accept": "application/json"},
+            timeout=httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, _CONNECT_TIMEOUT_SECONDS)),
+            follow_redirects=False,
+            # A proxy of the company's stands between us and the internet, never between us and ourselves.
+            trust_env=not is_loopback_url(self.base_url),
+            transport=transport,
+        )
+
+    def __repr__(self) -> str:
+        """Return the address only."""
+        return f"SalesforceClient({self.base_url!r})"
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def require_version(self) -> None:
+        """Check that the org knows the pinned API version, one call.
+
+        Raises:
+            ConfigurationError: It does not (code `salesforce_version`).
+        """
+        known = self._send("GET", "/services/data/", body=None, writes=False)
+        versions = [entry.get("version") for entry in known if isinstance(entry, Mapping)] if known else []
+        if API_VERSION not in versions:
+            newest = versions[-1] if versions else "none"
+            raise ConfigurationError(
+                f"The org at {self._host} does not offer API version {API_VERSION}; its newest is {newest}.",
+                code="salesforce_version",
+                fix="Wait for the org's next release, or update cpqbridge.",
+            )
+
+    def query(self, soql: str) -> Mapping[str, Any]:
+        """Return the first page of a query: `records`, `done` and, when not done, `nextRecordsUrl`."""
+        path = query_path(soql)
+        if len(path) <= _LONGEST_PATH:
+            return checked_page(self._send("GET", _ROOT + path, body=None, writes=False))
+        (answer,) = self.composite([Subrequest(method="GET", path=path, reference="query")], writes=False)
+        if not answer.is_success:
+            raise answer.failure(writes=False)
+        return checked_page(answer.body)
+
+    def next_page(self, next_records_url: object) -> Mapping[str, Any]:
+        """Return a further page of a query.
+
+        Raises:
+            RecordError: The address of the page is not one of this org's REST API.
+        """
+        if not isinstance(next_records_url, str) or not _NEXT_PAGE.fullmatch(next_records_url):
+            raise _unexpected("the next page of a query lies outside of the REST API")
+        return checked_page(self._send("GET", next_records_url, body=None, writes=False))
+
+    def composite(self, parts: Sequence[Subrequest], *, writes: bool) -> tuple[Answer, ...]:
+        """Send up to 25 parts as one API call and return their answers in order.
+
+        The parts are independent: one that fails does not undo the others.
+
+        Raises:
+            InvariantError: There are more parts, or more queries among them, than Salesforce takes.
+            RecordError: The answer has another shape than the request.
+        """
+        limited = sum(part.is_limited for part in parts)
+        if len(parts) > SUBREQUEST_LIMIT or limited > QUERY_LIMIT:
+            raise InvariantError(
+                f"A composite request has {len(parts)} parts, {limited} of them queries or collections.",
+                code="salesforce_composite_too_large",
+                fix="This is a mistake of cpqbridge; report this text.",
+            )
+        body = {"allOrNone": False, "compositeRequest": [_subrequest(part) for part in parts]}
+        answered = self._send("POST", f"{_ROOT}/composite", body=body, writes=writes)
+        entries = answered.get("compositeResponse") if isinstance(answered, Mapping) else None
+        if not isinstance(entries, list) or len(entries) != len(parts):
+            raise _unexpected("a composite request was answered with another number of parts")
+        return tuple(_answer(part, entry) for part, entry in zip(parts, entries, strict=True))
+
+    @property
+    def _host(self) -> str:
+        return self.base_url.split("://", 1)[1]
+
+    def _send(self, method: str, path: str, *, body: Mapping[str, Any] | None, writes: bool) -> Any:
+        content = None if body is None else json.dumps(body, default=_json_value)
+        headers = None if body is None else {"Content-Type": "application/json"}
+        try:
+            response = self._http.request(method, path, content=content, headers=headers)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
+            raise TransientError(
+                f"Salesforce at {self._host} cannot be reached ({type(error).__name__}).",
+                code="salesforce_unreachable",
+                fix="Check the address and the network, and that the org is up; it is tried again by itself.",
+            ) from error
+        except httpx2.RequestError as error:
+            raise self._lost_answer(error, writes=writes) from error
+        self._note(response)
+        if not response.is_success:
+            raise error_for(
+                status=response.status_code,
+                text=response.text,
+                writes=writes,
+                retry_after_seconds=_retry_after_seconds(response),
+            )
+        try:
+            return parse_json(response.text) if response.content else None
+        except ValueError as error:
+            raise _unexpected("the body of a successful answer is not JSON") from error
+
+    def _lost_answer(self, error: httpx2.RequestError, *, writes: bool) -> CpqbridgeError:
+        what = f"The answer of Salesforce at {self._host} was lost ({type(error).__name__})"
+        if writes:
+            return OutcomeUnknownError(
+                f"{what}; whether it wrote is not known.",
+                code="salesforce_outcome_unknown",
+                fix="The same values are written again by themselves.",
+            )
+        return TransientError(
+            f"{what}.", code="salesforce_unavailable", fix="Nothing was changed; it is tried again by itself."
+        )
+
+    def _note(self, response: httpx2.Response) -> None:
+        usage = _API_USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
+        if usage:
+            self.api_usage = ApiUsage(used=int(usage[1]), allowed=int(usage[2]))
+        try:
+            self.server_time = parsedate_to_datetime(response.headers.get("Date", ""))
+        except ValueError:
+            return
+
+
+def _checked_token(token: str) -> str:
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigurationError(
+            "The Salesforce token is empty or has spaces, line breaks or other characters no token has.",
+            code="salesforce_token",
+            field="salesforce_token",
+            fix="Copy the access token again, in one line.",
+        )
+    return token
+
+
+def _subrequest(part: Subrequest) -> dict[str, Any]:
+    entry: dict[str, Any] = {"method": part.method, "url": _ROOT + part.path, "referenceId": part.reference}
+    if part.body is not None:
+        entry["body"] = part.body
+    return entry
+
+
+def _answer(part: Subrequest, entry: Any) -> Answer:
+    status = entry.get("httpStatusCode") if isinstance(entry, Mapping) else None
+    if not isinstance(status, int):
+        raise _unexpected("a part of a composite request was answered without a status")
+    return Answer(reference=part.reference, status=status, body=entry.get("body"))
+
+
+def checked_page(body: Any) -> Mapping[str, Any]:
+    """Return the body of a query's answer after checking its shape.
+
+    Raises:
+        RecordError: It has no list of records.
+    """
+    if (
+        not isinstance(body, Mapping)
+        or not isinstance(body.get("records"), list)
+        or not isinstance(body.get("done"), bool)
+    ):
+        raise _unexpected("a query was answered without records")
+    return body
+
+
+def _unexpected(what: str) -> RecordError:
+    return RecordError(
+        f"Salesforce answered in a way cpqbridge does not know: {what}.",
+        code="salesforce_unexpected",
+        fix="Check that the address is an org's API and that no proxy changes answers, or report this text.",
+    )
+
+
+def _retry_after_seconds(response: httpx2.Response) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else None
+
+
+def _json_value(value: object) -> str:
+    """Return dates and decimals as the text Salesforce accepts for them, exact."""
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise InvariantError(
+        f"A value of type {type(value).__name__} cannot be sent to Salesforce.",
+        code="salesforce_value",
+        fix="This is a mistake of cpqbridge; report this text.",
+    )
