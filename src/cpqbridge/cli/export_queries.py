@@ -1,0 +1,91 @@
+"""The queries that export an org for `rehearse`, one file per object, as the Salesforce CLI runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+NEEDED_OBJECTS = ("Order", "OrderItem", "Product2", "PricebookEntry", "Account", "SBQQ__Quote__c")
+"""Without one of these there is nothing to bill."""
+
+_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "Order": "Id,OrderNumber,Status,StatusCode,Type,EffectiveDate,EndDate,ActivatedDate,AccountId,"
+        "OpportunityId,BillToContactId,Pricebook2Id,TotalAmount,Description,SBQQ__PaymentTerm__c,"
+        "SBQQ__Contracted__c,SBQQ__Quote__c,SystemModstamp",
+        "OrderItem": "Id,OrderId,OrderItemNumber,Product2Id,PricebookEntryId,Quantity,UnitPrice,ListPrice,"
+        "TotalPrice,ServiceDate,EndDate,SBQQ__Status__c,SBQQ__Activated__c,SBQQ__QuoteLine__c,"
+        "SBQQ__Contract__c,SBQQ__ContractAction__c,SBQQ__RevisedOrderProduct__c,SBQQ__OrderedQuantity__c,"
+        "SBQQ__QuotedQuantity__c,SBQQ__QuotedListPrice__c,SBQQ__DefaultSubscriptionTerm__c,"
+        "SBQQ__SubscriptionTerm__c,SBQQ__ProrateMultiplier__c,SBQQ__SubscriptionPricing__c,"
+        "SBQQ__SubscriptionType__c,SBQQ__ProductSubscriptionType__c,SBQQ__BillingFrequency__c,"
+        "SBQQ__BillingType__c,SBQQ__ChargeType__c,SBQQ__PriceDimension__c,SBQQ__DimensionType__c,"
+        "SBQQ__SegmentIndex__c,SBQQ__SegmentKey__c,SBQQ__BlockPrice__c,SBQQ__TerminatedDate__c,SystemModstamp",
+        "Product2": "Id,Name,ProductCode,Description,IsActive,SystemModstamp",
+        "PricebookEntry": "Id,Product2Id,Pricebook2Id,UnitPrice,IsActive,SystemModstamp",
+        "Account": "Id,Name,Description,Phone,BillingStreet,BillingCity,BillingState,BillingPostalCode,"
+        "BillingCountry,ShippingStreet,ShippingCity,ShippingState,ShippingPostalCode,ShippingCountry,"
+        "SystemModstamp",
+        "SBQQ__Quote__c": "Id,Name,SBQQ__Type__c,SBQQ__StartDate__c,SBQQ__EndDate__c,"
+        "SBQQ__SubscriptionTerm__c,SBQQ__MasterContract__c,SBQQ__PrimaryContact__c,SBQQ__Account__c,"
+        "SystemModstamp",
+        "Contact": "Id,FirstName,LastName,Email,AccountId,SystemModstamp",
+        "Opportunity": "Id,Name,SBQQ__AmendedContract__c,SBQQ__RenewedContract__c,SBQQ__PrimaryQuote__c,"
+        "SystemModstamp",
+        "Contract": "Id,ContractNumber,AccountId,Status,StartDate,EndDate,ContractTerm,SBQQ__Quote__c,"
+        "SBQQ__Order__c,SBQQ__Opportunity__c,SBQQ__Evergreen__c,SystemModstamp",
+        "SBQQ__OrderItemConsumptionSchedule__c": "Id,SBQQ__OrderItem__c,SBQQ__Type__c,"
+        "SBQQ__RatingMethod__c,SBQQ__UnitOfMeasure__c",
+        "SBQQ__OrderItemConsumptionRate__c": "Id,SBQQ__OrderItemConsumptionSchedule__c,"
+        "SBQQ__LowerBound__c,SBQQ__UpperBound__c,SBQQ__Price__c,SBQQ__PricingMethod__c,"
+        "SBQQ__ProcessingOrder__c",
+    }
+)
+
+OPTIONAL_OBJECTS = tuple(name for name in _FIELDS if name not in NEEDED_OBJECTS)
+"""What else is used when it is there; a file that is absent counts as an org without the object."""
+
+_ABSENT_MEANS: Mapping[str, str] = MappingProxyType(
+    {
+        "Contact": "there are no e-mail addresses to send invoices to",
+        "Opportunity": "amendments are told by their quote alone",
+        "Contract": "contracts are called by their first order",
+        "SBQQ__OrderItemConsumptionSchedule__c": "no line has price tiers of its own",
+        "SBQQ__OrderItemConsumptionRate__c": "no line has price tiers of its own",
+    }
+)
+
+
+def export_command(object_name: str) -> str:
+    """Return the Salesforce CLI command that writes the object's file into the current folder."""
+    fields = _FIELDS.get(object_name, "Id")
+    return f'sf data query --json --query "SELECT {fields} FROM {object_name}" > {object_name}.json'
+
+
+def exported_fields(object_name: str) -> frozenset[str]:
+    """Return the fields that the object's query asks for."""
+    return frozenset(_FIELDS[object_name].split(","))
+
+
+def absent_note(object_name: str) -> str:
+    """Return what it means for the report that the export has no file of this object."""
+    return f"The export has no {object_name}.json, so {_ABSENT_MEANS[object_name]}."
+
+
+def all_commands() -> str:
+    """Return every command with remarks, as `rehearse --queries` prints them."""
+    return "\n".join(
+        [
+            "# Run these in an empty folder, then: cpqbridge rehearse FOLDER",
+            "# Add --target-org ALIAS to each when it is not your default org.",
+            "# In an org with several currencies add CurrencyIsoCode to every list of fields, and add the",
+            "# custom fields that your configuration file names.",
+            "# Set SF_ORG_MAX_QUERY_LIMIT when an object has more than 10,000 records.",
+            "",
+            "# Needed:",
+            *(export_command(name) for name in NEEDED_OBJECTS),
+            "",
+            "# Used when they are there:",
+            *(export_command(name) for name in OPTIONAL_OBJECTS),
+        ]
+    )

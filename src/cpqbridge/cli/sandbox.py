@@ -1,0 +1,98 @@
+"""`cpqbridge sandbox`: a simulated Salesforce org or Stripe account of your own, on loopback."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cpqbridge.cli.output import answer, note
+from cpqbridge.clock import SystemClock, parse_instant
+from cpqbridge.errors import ConfigurationError
+
+application = typer.Typer(
+    help="Start a simulated Salesforce org or Stripe account.", no_args_is_help=True, rich_markup_mode=None
+)
+
+PortOption = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")
+]
+NowOption = Annotated[
+    str | None,
+    typer.Option("--now", help="Date or time at which its clock starts; the machine's if left out."),
+]
+
+
+@application.command("salesforce")
+def salesforce(
+    port: PortOption,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with an org export; the sample org if left out.")
+    ] = None,
+    now: NowOption = None,
+    token: Annotated[
+        str | None, typer.Option("--token", help="The only access token accepted; any if left out.")
+    ] = None,
+) -> None:
+    """Serve a simulated Salesforce org with CPQ until interrupted."""
+    from cpqbridge_sim.salesforce.cpq.sample import sample_org  # noqa: PLC0415
+    from cpqbridge_sim.salesforce.org import LoadError, Org  # noqa: PLC0415
+    from cpqbridge_sim.salesforce.server import create_app  # noqa: PLC0415
+
+    org = Org(_starting_at(now), tokens={token} if token else None)
+    try:
+        if data is None:
+            org.load(sample_org())
+        else:
+            org.load_directory(data)
+    except LoadError as error:
+        raise ConfigurationError(
+            str(error), code="export_file", fix="Correct the file and start again."
+        ) from None
+    _serve(create_app(org), port=port, system="salesforce")
+
+
+@application.command("stripe")
+def stripe(
+    port: PortOption,
+    now: NowOption = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="The only API key accepted; any test key if left out.")
+    ] = None,
+) -> None:
+    """Serve a simulated Stripe account until interrupted."""
+    from cpqbridge_sim.stripe.account import Account  # noqa: PLC0415
+    from cpqbridge_sim.stripe.server import create_app  # noqa: PLC0415
+
+    account = Account(_starting_at(now), keys={key} if key else None)
+    _serve(create_app(account), port=port, system="stripe")
+
+
+def _serve(app: Any, *, port: int, system: str) -> None:
+    from cpqbridge_sim.hosting import PortTakenError, serve_forever  # noqa: PLC0415
+
+    def ready(url: str) -> None:
+        answer(json.dumps({"system": system, "url": url}))
+        note(f"Simulated {system} is ready at {url}. Press Ctrl+C to stop.")
+
+    try:
+        serve_forever(app, port=port, on_ready=ready)
+    except PortTakenError:
+        raise port_taken(port) from None
+
+
+def port_taken(port: int) -> ConfigurationError:
+    """Return the error that says that a port is taken and how to choose another one."""
+    return ConfigurationError(
+        f"Port {port} on 127.0.0.1 is taken by another program.",
+        code="port_taken",
+        field="--port",
+        fix=f"Stop that program, or choose another port, for example --port {port + 1 if port < 65535 else 8081}.",
+    )
+
+
+def _starting_at(now: str | None) -> datetime:
+    return parse_instant(now, name="--now") if now else SystemClock().now()
