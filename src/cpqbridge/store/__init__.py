@@ -1,1 +1,1 @@
-"""The connector's own database."""
+"""The database: connections and their secrets, plans, intents, links, states, lanes. Time is handed in."""

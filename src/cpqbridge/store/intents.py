@@ -1,0 +1,147 @@
+"""Intents: what is about to be sent to Stripe, committed before the call, settled after it.
+
+An intent in state `sent` has no known outcome: the call may or may not have happened. It is repeated with
+the same idempotency key, or its object is looked for, before anything else is planned for its contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import Row, func, insert, select, update
+
+from cpqbridge.domain.billing import StepAction
+from cpqbridge.store.tables import intents
+
+IntentState = Literal["sent", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIntent:
+    """One call to come; `parameters` and `target` have every id filled in."""
+
+    root_id: str
+    step_key: str
+    action: StepAction
+    fingerprint: str
+    target: str | None
+    parameters: Mapping[str, object]
+    expected_total_minor: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A stored intent. `generation` rises after each definitive failure, and with it the key changes."""
+
+    intent_id: int
+    content: NewIntent
+    generation: int
+    idempotency_key: str
+    state: IntentState
+    created_at: datetime
+
+
+def open_intent(
+    transaction: Transaction, *, connection_id: int, namespace: str, content: NewIntent, at: datetime
+) -> Intent:
+    """Return the unsettled intent for exactly this call, or store a new one.
+
+    `namespace` names org and account, so that equal records of two orgs never share an idempotency key.
+    """
+    same = (
+        intents.c.connection_id == connection_id,
+        intents.c.root_id == content.root_id,
+        intents.c.step_key == content.step_key,
+        intents.c.fingerprint == content.fingerprint,
+    )
+    row = transaction.execute(select(intents).where(*same, intents.c.state == "sent")).first()
+    if row is not None:
+        return _intent(row)
+    generation = transaction.execute(select(func.max(intents.c.generation)).where(*same)).scalar()
+    generation = 0 if generation is None else int(generation) + 1
+    key = _idempotency_key(namespace, content, generation)
+    values = {
+        "connection_id": connection_id,
+        "root_id": content.root_id,
+        "step_key": content.step_key,
+        "action": content.action.value,
+        "fingerprint": content.fingerprint,
+        "generation": generation,
+        "idempotency_key": key,
+        "target": content.target,
+        "parameters": content.parameters,
+        "expected_total_minor": content.expected_total_minor,
+        "state": "sent",
+        "created_at": at,
+    }
+    result = transaction.execute(insert(intents).values(values))
+    primary = result.inserted_primary_key
+    return Intent(
+        intent_id=int(primary[0]) if primary else 0,
+        content=content,
+        generation=generation,
+        idempotency_key=key,
+        state="sent",
+        created_at=at,
+    )
+
+
+def unsettled(transaction: Transaction, *, connection_id: int, root_id: str) -> tuple[Intent, ...]:
+    """Return the contract's intents without a known outcome, oldest first."""
+    rows = transaction.execute(
+        select(intents)
+        .where(
+            intents.c.connection_id == connection_id,
+            intents.c.root_id == root_id,
+            intents.c.state == "sent",
+        )
+        .order_by(intents.c.intent_id)
+    )
+    return tuple(_intent(row) for row in rows)
+
+
+def finish(transaction: Transaction, *, intent_id: int, stripe_id: str, at: datetime) -> None:
+    """Record that the call happened and which object it made or changed."""
+    transaction.execute(
+        update(intents)
+        .where(intents.c.intent_id == intent_id)
+        .values(state="done", stripe_id=stripe_id, finished_at=at)
+    )
+
+
+def fail(transaction: Transaction, *, intent_id: int, error: str, at: datetime) -> None:
+    """Record that Stripe refused the call for good: nothing was made."""
+    transaction.execute(
+        update(intents)
+        .where(intents.c.intent_id == intent_id)
+        .values(state="failed", error=error, finished_at=at)
+    )
+
+
+def _idempotency_key(namespace: str, content: NewIntent, generation: int) -> str:
+    parts = (namespace, content.root_id, content.step_key, content.fingerprint, str(generation))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _intent(row: Row[Any]) -> Intent:
+    return Intent(
+        intent_id=row.intent_id,
+        content=NewIntent(
+            root_id=row.root_id,
+            step_key=row.step_key,
+            action=StepAction(row.action),
+            fingerprint=row.fingerprint,
+            target=row.target,
+            parameters=row.parameters,
+            expected_total_minor=row.expected_total_minor,
+        ),
+        generation=row.generation,
+        idempotency_key=row.idempotency_key,
+        state=row.state,
+        created_at=row.created_at,
+    )

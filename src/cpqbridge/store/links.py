@@ -1,0 +1,58 @@
+"""Links: which Stripe object stands for what, and the fingerprint of what was last sent for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from cpqbridge.domain.billing import Link
+from cpqbridge.store.tables import links
+
+_CHUNK = 500
+CONTRACT_KINDS = ("schedule", "invoice", "invoice_lines")
+"""Kinds whose keys name the contract: `<kind>:<root id>:…`."""
+
+
+def save(transaction: Transaction, *, connection_id: int, link: Link, at: datetime) -> None:
+    """Store a link, or replace the one under the same key."""
+    values = {
+        "object_kind": link.key.partition(":")[0],
+        "stripe_id": link.stripe_id,
+        "fingerprint": link.fingerprint,
+        "updated_at": at,
+    }
+    statement = upsert(links).values(connection_id=connection_id, key=link.key, **values)
+    transaction.execute(statement.on_conflict_do_update(index_elements=["connection_id", "key"], set_=values))
+
+
+def load(transaction: Transaction, *, connection_id: int, keys: Iterable[str]) -> dict[str, Link]:
+    """Return the links that exist under these keys."""
+    wanted = sorted(set(keys))
+    found: dict[str, Link] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        rows = transaction.execute(
+            select(links.c.key, links.c.stripe_id, links.c.fingerprint).where(
+                links.c.connection_id == connection_id, links.c.key.in_(wanted[start : start + _CHUNK])
+            )
+        )
+        found |= {
+            row.key: Link(key=row.key, stripe_id=row.stripe_id, fingerprint=row.fingerprint) for row in rows
+        }
+    return found
+
+
+def of_contract(transaction: Transaction, *, connection_id: int, root_id: str) -> dict[str, Link]:
+    """Return the links whose keys name the contract: its schedules and invoices."""
+    prefixes = [f"{kind}:{root_id}:" for kind in CONTRACT_KINDS]
+    rows = transaction.execute(
+        select(links.c.key, links.c.stripe_id, links.c.fingerprint).where(
+            links.c.connection_id == connection_id,
+            # A range instead of LIKE, so that the primary key's order is used.
+            or_(*(links.c.key.between(prefix, prefix + "\U0010ffff") for prefix in prefixes)),
+        )
+    )
+    return {row.key: Link(key=row.key, stripe_id=row.stripe_id, fingerprint=row.fingerprint) for row in rows}

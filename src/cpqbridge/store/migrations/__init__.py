@@ -1,0 +1,1 @@
+"""Alembic migrations, run by `cpqbridge.store.upgrade` at start."""

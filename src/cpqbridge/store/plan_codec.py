@@ -1,0 +1,113 @@
+"""A plan as a JSON document and back, without loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, cast
+
+from cpqbridge.domain.billing import (
+    BillingObject,
+    ForecastInvoice,
+    InvoiceLine,
+    OneTimeItem,
+    OrderOutcome,
+    Phase,
+    PhaseItem,
+    Plan,
+    Proof,
+    Ref,
+    Step,
+    StepAction,
+)
+from cpqbridge.domain.refusal import OrderState, Refusal
+from cpqbridge.errors import InvariantError
+
+_CLASSES: dict[str, type[Any]] = {
+    each.__name__: each
+    for each in (
+        BillingObject,
+        ForecastInvoice,
+        InvoiceLine,
+        OneTimeItem,
+        OrderOutcome,
+        Phase,
+        PhaseItem,
+        Plan,
+        Proof,
+        Ref,
+        Refusal,
+        Step,
+    )
+}
+_ENUMS: dict[str, type[Enum]] = {each.__name__: each for each in (OrderState, StepAction)}
+_TAG = "$"
+
+
+def encode_plan(plan: Plan) -> dict[str, Any]:
+    """Return the plan as JSON values."""
+    return cast("dict[str, Any]", _encode(plan))
+
+
+def decode_plan(document: dict[str, Any]) -> Plan:
+    """Return the plan that `encode_plan` was given.
+
+    Raises:
+        InvariantError: the document is no plan of a release we know.
+    """
+    try:
+        plan = _decode(document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvariantError(
+            f"A stored plan cannot be read: {error!r}.", code="plan_unreadable", fix="Sync the order again."
+        ) from error
+    if not isinstance(plan, Plan):
+        raise InvariantError("A stored plan is none.", code="plan_unreadable", fix="Sync the order again.")
+    return plan
+
+
+def _encode(value: object) -> Any:
+    if isinstance(value, Enum):
+        return {_TAG: type(value).__name__, "value": value.value}
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, datetime):
+        return {_TAG: "instant", "value": value.isoformat()}
+    if isinstance(value, date):
+        return {_TAG: "day", "value": value.isoformat()}
+    if isinstance(value, Decimal):
+        return {_TAG: "decimal", "value": str(value)}
+    if is_dataclass(value) and type(value).__name__ in _CLASSES:
+        encoded = {each.name: _encode(getattr(value, each.name)) for each in fields(value)}
+        return {_TAG: type(value).__name__, **encoded}
+    if isinstance(value, tuple):
+        return {_TAG: "tuple", "value": [_encode(each) for each in value]}
+    if isinstance(value, list):
+        return [_encode(each) for each in value]
+    if hasattr(value, "items"):
+        return {_TAG: "map", "value": [[str(key), _encode(each)] for key, each in value.items()]}
+    raise InvariantError(f"A plan cannot hold a {type(value).__name__}.", code="plan_unwritable")
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    tag = value[_TAG]
+    if tag in _CLASSES:
+        return _CLASSES[tag](**{key: _decode(each) for key, each in value.items() if key != _TAG})
+    inner = value["value"]
+    if tag in _ENUMS:
+        return _ENUMS[tag](inner)
+    readers: dict[str, Callable[[Any], Any]] = {
+        "instant": datetime.fromisoformat,
+        "day": date.fromisoformat,
+        "decimal": Decimal,
+        "tuple": lambda items: tuple(_decode(each) for each in items),
+        "map": lambda items: {key: _decode(each) for key, each in items},
+    }
+    return readers[tag](inner)

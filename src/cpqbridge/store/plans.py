@@ -1,0 +1,133 @@
+"""Plans and what they did: the plan itself, execution instants, and where every order stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from cpqbridge.domain.billing import Plan
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.store.plan_codec import decode_plan, encode_plan
+from cpqbridge.store.tables import execution_instants, order_states, plans
+
+PlanState = Literal["planned", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStanding:
+    """Where one order stands and why; `code`, `message` and `fix` are empty when nothing is wrong.
+
+    `modified_at` is the order's stamp in Salesforce when it was last read.
+    """
+
+    order_id: str
+    order_number: str
+    root_id: str
+    contract_key: str
+    state: OrderState
+    modified_at: str
+    updated_at: datetime
+    code: str = ""
+    message: str = ""
+    fix: str = ""
+    record_id: str = ""
+    field: str = ""
+    request_link: str | None = None
+    plan_id: int | None = None
+
+
+def save_plan(transaction: Transaction, *, connection_id: int, plan: Plan, at: datetime) -> int:
+    """Store the plan before anything of it is carried out; return its id."""
+    result = transaction.execute(
+        insert(plans).values(
+            connection_id=connection_id,
+            root_id=plan.root_id,
+            document=encode_plan(plan),
+            state="planned",
+            created_at=at,
+        )
+    )
+    primary = result.inserted_primary_key
+    return int(primary[0]) if primary else 0
+
+
+def load_plan(transaction: Transaction, *, connection_id: int, plan_id: int) -> Plan | None:
+    """Return the stored plan, None when there is none of that id in this connection."""
+    document = transaction.execute(
+        select(plans.c.document).where(plans.c.plan_id == plan_id, plans.c.connection_id == connection_id)
+    ).scalar()
+    return None if document is None else decode_plan(document)
+
+
+def finish_plan(transaction: Transaction, *, plan_id: int, state: PlanState, at: datetime) -> None:
+    """Record how carrying out the plan ended."""
+    transaction.execute(update(plans).where(plans.c.plan_id == plan_id).values(state=state, finished_at=at))
+
+
+def instants(transaction: Transaction, *, connection_id: int, root_id: str) -> dict[str, datetime]:
+    """Return the execution instant of each order of the contract that has one."""
+    rows = transaction.execute(
+        select(execution_instants.c.order_id, execution_instants.c.executed_at).where(
+            execution_instants.c.connection_id == connection_id, execution_instants.c.root_id == root_id
+        )
+    )
+    return {row.order_id: row.executed_at for row in rows}
+
+
+def remember_instants(
+    transaction: Transaction, *, connection_id: int, root_id: str, order_ids: Iterable[str], at: datetime
+) -> None:
+    """Store `at` for each of the orders that has no execution instant yet; the others keep theirs."""
+    for order_id in order_ids:
+        transaction.execute(
+            upsert(execution_instants)
+            .values(connection_id=connection_id, root_id=root_id, order_id=order_id, executed_at=at)
+            .on_conflict_do_nothing()
+        )
+
+
+def forget_instants(
+    transaction: Transaction, *, connection_id: int, root_id: str, order_ids: Iterable[str]
+) -> None:
+    """Drop execution instants of orders of which nothing was ever made in Stripe."""
+    transaction.execute(
+        delete(execution_instants).where(
+            execution_instants.c.connection_id == connection_id,
+            execution_instants.c.root_id == root_id,
+            execution_instants.c.order_id.in_(list(order_ids)),
+        )
+    )
+
+
+def save_standing(transaction: Transaction, *, connection_id: int, standing: OrderStanding) -> None:
+    """Store where an order stands, replacing what was there."""
+    values: dict[str, Any] = {name: getattr(standing, name) for name in OrderStanding.__slots__}
+    values["state"] = standing.state.value
+    statement = upsert(order_states).values(connection_id=connection_id, **values)
+    transaction.execute(
+        statement.on_conflict_do_update(index_elements=["connection_id", "order_id"], set_=values)
+    )
+
+
+def standings(
+    transaction: Transaction, *, connection_id: int, root_id: str | None = None, order_id: str | None = None
+) -> tuple[OrderStanding, ...]:
+    """Return where orders stand, by order number; all of the connection unless narrowed."""
+    query = select(order_states).where(order_states.c.connection_id == connection_id)
+    if root_id is not None:
+        query = query.where(order_states.c.root_id == root_id)
+    if order_id is not None:
+        query = query.where(order_states.c.order_id == order_id)
+    rows = transaction.execute(query.order_by(order_states.c.order_number, order_states.c.order_id))
+    return tuple(_standing(row) for row in rows.mappings())
+
+
+def _standing(row: RowMapping) -> OrderStanding:
+    values = {name: row[name] for name in OrderStanding.__slots__}
+    return OrderStanding(**{**values, "state": OrderState(values["state"])})

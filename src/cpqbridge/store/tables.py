@@ -1,0 +1,199 @@
+"""The tables. Every row but those of `connections` itself carries its connection.
+
+A change here needs a new module in `migrations/versions`; a test compares both.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from cpqbridge.store.columns import JsonDocument, UtcInstant
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _connection_id() -> Column[int]:
+    return Column(
+        "connection_id", Integer, ForeignKey("connections.connection_id", ondelete="CASCADE"), nullable=False
+    )
+
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("connection_id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(80), nullable=False, unique=True),
+    Column("org_id", String(18), nullable=False),
+    Column("org_name", String(255), nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("multi_currency", Boolean, nullable=False),
+    Column("salesforce_url", String(512), nullable=False),
+    Column("salesforce_token", Text, nullable=False),
+    Column("stripe_account_id", String(64), nullable=False),
+    Column("stripe_account_name", String(255), nullable=False),
+    Column("stripe_api_base", String(512)),
+    Column("stripe_key", Text, nullable=False),
+    Column("live_mode", Boolean, nullable=False),
+    Column("simulated", Boolean, nullable=False),
+    Column("access_lost", Text),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("checked_at", UtcInstant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+configurations = Table(
+    "configurations",
+    metadata,
+    _connection_id(),
+    Column("document", JsonDocument, nullable=False),
+    Column("updated_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
+)
+
+schema_caches = Table(
+    "schema_caches",
+    metadata,
+    _connection_id(),
+    Column("document", JsonDocument, nullable=False),
+    Column("fetched_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    _connection_id(),
+    Column("key", String(255), nullable=False),
+    Column("object_kind", String(32), nullable=False),
+    Column("stripe_id", String(255), nullable=False),
+    Column("fingerprint", String(128), nullable=False),
+    Column("updated_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "key"),
+)
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("intent_id", Integer, primary_key=True, autoincrement=True),
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("step_key", String(255), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("fingerprint", String(128), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("idempotency_key", String(255), nullable=False),
+    Column("target", String(255)),
+    Column("parameters", JsonDocument, nullable=False),
+    Column("expected_total_minor", Integer),
+    Column("state", String(16), nullable=False),
+    Column("stripe_id", String(255)),
+    Column("error", Text),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("finished_at", UtcInstant),
+    UniqueConstraint("connection_id", "idempotency_key"),
+    Index(None, "connection_id", "root_id", "state"),
+    Index(None, "connection_id", "step_key"),
+    sqlite_autoincrement=True,
+)
+
+execution_instants = Table(
+    "execution_instants",
+    metadata,
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("order_id", String(18), nullable=False),
+    Column("executed_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "root_id", "order_id"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("plan_id", Integer, primary_key=True, autoincrement=True),
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("document", JsonDocument, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("finished_at", UtcInstant),
+    Index(None, "connection_id", "root_id"),
+    sqlite_autoincrement=True,
+)
+
+order_states = Table(
+    "order_states",
+    metadata,
+    _connection_id(),
+    Column("order_id", String(18), nullable=False),
+    Column("order_number", String(64), nullable=False),
+    Column("root_id", String(64), nullable=False),
+    Column("contract_key", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("fix", Text, nullable=False),
+    Column("record_id", String(64), nullable=False),
+    Column("field", String(255), nullable=False),
+    Column("request_link", Text),
+    Column("plan_id", Integer),
+    Column("modified_at", String(40), nullable=False),
+    Column("updated_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "order_id"),
+    Index(None, "connection_id", "root_id"),
+    Index(None, "connection_id", "state"),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    _connection_id(),
+    Column("name", String(32), nullable=False),
+    Column("instant", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "name"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", Integer, primary_key=True, autoincrement=True),
+    Column("connection_id", Integer),
+    Column("at", UtcInstant, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("detail", JsonDocument, nullable=False),
+    Index(None, "connection_id", "at"),
+    sqlite_autoincrement=True,
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("owner", String(128), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("process_id", Integer, nullable=False),
+    Column("workflow_id", String(128), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "root_id"),
+)
