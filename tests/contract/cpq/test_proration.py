@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cpqbridge_sim.salesforce.cpq import PRECISIONS, Cpq, Line
 from cpqbridge_sim.salesforce.cpq.dates import add_months, last_day_of_term, whole_months
 from cpqbridge_sim.salesforce.cpq.proration import months_in_span, prorate_multiplier
-from cpqbridge_sim.salesforce.cpq.rounding import field_number, round_half_up, stored_double
+from cpqbridge_sim.salesforce.cpq.rounding import field_number, round_half_up, unscaled_number
 
 D = date.fromisoformat
 WORKED = [
@@ -72,7 +72,7 @@ def test_worked_multipliers():
     monthly_daily = months_in_span("monthly_daily", D("2026-05-13"), D("2027-01-31"))
     assert round_half_up(prorate_multiplier(monthly_daily, Decimal(1)), 9) == Decimal("8.624657534")
     assert round_half_up(prorate_multiplier(monthly_daily, None), 9) == Decimal("0.718721461")
-    assert stored_double(monthly_daily) == Decimal("8.624657534246575")
+    assert unscaled_number(monthly_daily) == Decimal("8.624657534246575")
 
 
 def test_sources_own_examples():

@@ -1,6 +1,7 @@
 """A small Salesforce CPQ: writes the records that the package itself would have written."""
 
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
+from cpqbridge_sim.salesforce.cpq.export import write_directory
 from cpqbridge_sim.salesforce.cpq.model import (
     Account,
     Change,
@@ -17,9 +18,11 @@ from cpqbridge_sim.salesforce.cpq.model import (
     UsageSchedule,
 )
 from cpqbridge_sim.salesforce.cpq.proration import PRECISIONS, Precision
+from cpqbridge_sim.salesforce.cpq.sample import SAMPLE_NOW, sample_org
 
 __all__ = [
     "PRECISIONS",
+    "SAMPLE_NOW",
     "Account",
     "Change",
     "Contract",
@@ -35,4 +38,6 @@ __all__ = [
     "Segment",
     "Tier",
     "UsageSchedule",
+    "sample_org",
+    "write_directory",
 ]

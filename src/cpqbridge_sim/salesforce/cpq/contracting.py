@@ -30,6 +30,7 @@ class Contracting:
             groups = self._new_contracts(order)
         for contract, lines in groups:
             contract.orders.append(order)
+            order.contracts.append(contract)
             for line in lines:
                 self._add_line(contract, line, at)
             self._extend(contract)

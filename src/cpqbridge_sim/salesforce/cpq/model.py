@@ -204,6 +204,7 @@ class Order:
     lines: tuple[OrderLine, ...]
     is_activated: bool = False
     has_coupons: bool = False
+    contracts: "list[Contract]" = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

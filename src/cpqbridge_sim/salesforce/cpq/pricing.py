@@ -154,7 +154,9 @@ def _time_of(line: Line, span: QuoteSpan, precision: Precision) -> _Time:
     if product.subscription_type == "Evergreen":
         return _Time(start=start, end=None, term=1, multiplier=prorate_multiplier(Fraction(1), default_term))
     end = line.end or span.end
-    term = line.term if line.term is not None else span.term
+    term = line.term
+    if end is None and term is None:
+        term = span.term
     if end is not None:
         if end < start:
             raise CpqError(f"The line for {product.name} ends on {end}, before it starts on {start}.")

@@ -1,6 +1,7 @@
 """Quotes: the opportunity, the quote and its priced lines."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TypedDict
 
@@ -81,6 +82,9 @@ class Quoting:
     ) -> Quote:
         """Add an amendment or renewal quote: the differences of old lines first, then new lines."""
         original = contract.quote
+        new = self._priced(lines, span, original.currency)
+        if kind == "Renewal":
+            new = tuple(replace(line, action="Renew") for line in new)
         quote = Quote(
             record_id=self._table.next_id("SBQQ__Quote__c"),
             kind=kind,
@@ -92,7 +96,7 @@ class Quoting:
             term=span.term,
             payment_term=original.payment_term,
             contracting_method=original.contracting_method,
-            lines=(*old, *self._priced(lines, span, original.currency)),
+            lines=(*old, *new),
             contract=contract,
         )
         self._write(quote)

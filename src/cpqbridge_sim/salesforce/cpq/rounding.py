@@ -1,11 +1,12 @@
 """How numbers become field values: rounding of prices, and the digits that the REST API shows."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import Final
 
 CURRENCY_DECIMALS: Final[dict[str, int]] = {"JPY": 0, "KRW": 0, "BHD": 3, "KWD": 3}
 _USUAL_DECIMALS: Final = 2
+_STORED: Final = Context(prec=16, rounding=ROUND_HALF_UP)
 
 
 def currency_decimals(currency: str) -> int:
@@ -26,10 +27,9 @@ def field_number(value: Decimal | int) -> Decimal:
     return Decimal(f"{whole}.{decimals.rstrip('0') or '0'}")
 
 
-def stored_double(value: Fraction) -> Decimal:
-    """Return the digits under which a number without a scale comes back from the database.
+def unscaled_number(value: Fraction) -> Decimal:
+    """Return a number that is kept without a scale, with the sixteen significant digits REST shows of it.
 
-    Salesforce keeps such a number as an IEEE double and prints the shortest text that reads back as the same
-    double, so the exact fraction goes through one on purpose.
+    Assumption (salesforce.md 4.5 and 5 of the design notes): nothing rounds the multiplier but the storage.
     """
-    return field_number(Decimal(repr(float(value))))
+    return field_number(_STORED.divide(Decimal(value.numerator), Decimal(value.denominator)))

@@ -15,7 +15,7 @@ from cpqbridge_sim.salesforce.cpq.model import (
     UsageSchedule,
 )
 from cpqbridge_sim.salesforce.cpq.pricing import PackageSettings
-from cpqbridge_sim.salesforce.cpq.rounding import round_half_up, stored_double
+from cpqbridge_sim.salesforce.cpq.rounding import round_half_up, unscaled_number
 
 _ORDER_TYPES = {"Quote": "New", "Amendment": "Amendment", "Renewal": "Renewal"}
 
@@ -141,7 +141,7 @@ def order_record(order: Order) -> Record:
 def order_item_record(line: OrderLine, *, settings: PackageSettings, currency: str) -> Record:
     priced = line.priced
     product = priced.line.product
-    multiplier = stored_double(priced.multiplier)
+    multiplier = unscaled_number(priced.multiplier)
     if settings.multiplier_scale is not None:
         multiplier = round_half_up(priced.multiplier, settings.multiplier_scale)
     return {
@@ -291,6 +291,7 @@ def rate_record(tier: Tier, order: int, schedule_id: str, *, on_order_item: bool
     """A consumption rate, or its copy on an order product."""
     if not on_order_item:
         return {
+            "Name": f"From {tier.lower}",
             "ConsumptionScheduleId": schedule_id,
             "LowerBound": tier.lower,
             "UpperBound": tier.upper,
