@@ -16,8 +16,10 @@ _LONGEST_PATH = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSchema:
-    """One field. `kind` is describe's type (`currency`, `reference`, …), `scale` its decimals, `length` in
-    characters; `relationship` is the name that leads through a lookup, `targets` the objects it leads to.
+    """One field of an object, as describe shows it.
+
+    `kind` is describe's type (`currency`, `reference`, …), `scale` its decimals, `length` in characters;
+    `relationship` is the name that leads through a lookup, `targets` the objects it leads to.
     """
 
     name: str
