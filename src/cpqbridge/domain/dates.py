@@ -54,7 +54,7 @@ def whole_months(start: date, end: date) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """The boundaries every `months` from `anchor`, clipped to their month, counted from the original anchor."""
+    """The boundaries every `months` from the original `anchor`, each clipped to the length of its month."""
 
     anchor: date
     months: int

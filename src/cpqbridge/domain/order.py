@@ -119,7 +119,8 @@ class OrderHistory:
 
     `root_id` is the id of the original quote: it stands from the first day on, so lanes and links use it.
     `contract_key` is what people see: the contract's id, or the first order's id while CPQ has made none.
-    `refusals` are what the mapper found; orders named by one carry no plan.
+    `refusals` are what the mapper found; orders named by one carry no plan. `org_url` is the address records
+    are linked to, without a slash at the end; empty leaves links out.
     """
 
     root_id: str
@@ -128,6 +129,8 @@ class OrderHistory:
     orders: tuple[Order, ...]
     products: Mapping[str, Product]
     refusals: tuple[Refusal, ...] = ()
+    warnings: tuple[str, ...] = ()
+    org_url: str = ""
 
     def order(self, order_id: str) -> Order | None:
         """Return the order with this id, or None."""

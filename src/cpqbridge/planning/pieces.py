@@ -1,7 +1,7 @@
 """A line as its pieces: head, full cycles, tail (B5.6).
 
-Full cycles are billed by the recurring item; head and tail are billed as one-time items that take the remainder,
-so that the pieces always sum to `TotalPrice`. Pieces are computed as if nothing followed.
+Full cycles are billed by the recurring item; head and tail are billed as one-time items that take the
+remainder, so that the pieces always sum to `TotalPrice`. Pieces are computed as if nothing followed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 
 from cpqbridge.domain.dates import Cycle, day_after
 from cpqbridge.domain.money import round_half_up
@@ -35,8 +36,8 @@ class Piece:
 class LinePieces:
     """A recurring line cut at the boundaries of its cycle.
 
-    `full_from` and `full_until` bound the full cycles (equal when there are none); from `full_until` on the line is a
-    zero-priced item. `out_of_bounds` names the piece that is further from its formula's share than tolerated.
+    `full_from` and `full_until` bound the full cycles (equal when there are none); from `full_until` on the
+    line is a zero-priced item. `out_of_bounds` is the piece that strays from its formula's share too far.
     """
 
     line: OrderLine
@@ -81,7 +82,7 @@ def cut(line: OrderLine, cycle: Cycle, *, currency: str, precision: str) -> Line
     pieces: list[Piece] = []
     if head_days:
         pieces.append(Piece(kind="head", start=start, end=full_from, amount_minor=remainder - tail))
-    for lower, upper in zip(bounds, bounds[1:], strict=False):
+    for lower, upper in pairwise(bounds):
         pieces.append(Piece(kind="cycle", start=lower, end=upper, amount_minor=charge))
     if tail_days:
         pieces.append(Piece(kind="tail", start=full_until, end=end, amount_minor=tail))

@@ -1,8 +1,8 @@
 """What one billing period of a line costs: the price book's price where it is the same, else the line's own.
 
 The dates decide how many charges there are, `TotalPrice` decides how much they sum to (B3.1 to B3.3).
-All amounts are minor units; prices per unit and period are exact until they are written for Stripe with at most
-12 decimals, half up. A charge is one invoice line, price times quantity, rounded half up.
+All amounts are minor units; prices per unit and period are exact until they are written for Stripe with at
+most 12 decimals, half up. A charge is one invoice line, price times quantity, rounded half up.
 """
 
 from __future__ import annotations
@@ -78,15 +78,15 @@ def entry_price(line: OrderLine, currency: str, frequency_months: int) -> Fracti
 
 
 def forward_matches(entry: Fraction, line: OrderLine, term: Fraction, currency: str) -> bool:
-    """Return whether the entry's price over the line's term, rounded as CPQ stored it, is the line's unit price.
+    """Return whether the entry's price over the line's term, rounded as CPQ stores it, is the unit price.
 
-    Rounding is half up to the currency, or to the decimals the stored unit price really has where it has more.
+    Rounding is half up to the currency, or to the decimals the stored unit price has where it has more.
     """
     frequency = line.frequency_months or 1
     extra = max(scale_of(line.unit_price) - currency_decimals(currency), 0)
     scale = 10**extra
     forward = entry * term / frequency
-    return round_half_up(forward * scale) == to_minor(line.unit_price, currency) * scale
+    return round_half_up(forward * scale) == int(to_minor(line.unit_price, currency) * scale)
 
 
 def period_price(
@@ -96,7 +96,7 @@ def period_price(
 
     `term` is the line's length in months, `cycles` its number of full cycles, `partial` whether it has a head
     or tail that takes the remainder. The price book's price is used only when it passes the forward test;
-    otherwise it is `UnitPrice ÷ term × frequency`, or `TotalPrice ÷ cycles` when only full cycles exist.
+    otherwise it is `UnitPrice ÷ term * frequency`, or `TotalPrice ÷ cycles` when only full cycles exist.
     """
     frequency = line.frequency_months or 1
     entry = None if terms.folded else entry_price(line, currency, frequency)

@@ -1,0 +1,156 @@
+"""What cannot be planned: refusals of the planner, each naming record, field, reason and fix (B13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from cpqbridge.domain.dates import day_after
+from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
+from cpqbridge.domain.refusal import Refusal
+from cpqbridge.mapping.configuration import Configuration
+
+EARLIEST = date(1990, 1, 1)
+LATEST = date(2150, 1, 1)
+_NOT_BUILT_KINDS = {
+    LineKind.METERED: ("metered (billed in arrears)", "SBQQ__BillingType__c"),
+    LineKind.EVERGREEN: ("evergreen", "SBQQ__SubscriptionType__c"),
+    LineKind.RAMP: ("a ramp segment", "SBQQ__SegmentIndex__c"),
+}
+_LATER = "This release bills new orders only; wait for the release that covers it, or bill it by hand."
+
+
+def _refuse(order: Order, code: str, message: str, *, record_id: str, field: str, fix: str) -> Refusal:
+    return Refusal(
+        code=code, message=message, record_id=record_id, field=field, fix=fix, order_id=order.order_id
+    )
+
+
+def _not_built(order: Order, what: str, *, record_id: str, field: str) -> Refusal:
+    message = f"{what}, which this release does not bill yet."
+    return _refuse(order, "kind_not_built", message, record_id=record_id, field=field, fix=_LATER)
+
+
+def order_refusals(order: Order, history: OrderHistory, configuration: Configuration) -> Iterator[Refusal]:
+    """Yield every reason why the order cannot be billed, from its own data."""
+    if order.kind is not OrderKind.INITIAL:
+        what = f"Order {order.order_number} is of kind {order.kind.value}"
+        yield _not_built(order, what, record_id=order.order_id, field="SBQQ__Quote__r.SBQQ__Type__c")
+        return
+    if order.trial_ends_on is not None:
+        what = f"Order {order.order_number} has a trial"
+        yield _not_built(order, what, record_id=order.order_id, field="trial_end")
+    if order.days_until_due is not None and not history.account.email:
+        yield _refuse(
+            order,
+            "no_email",
+            f"Order {order.order_number} is paid by invoice, but no e-mail address is known for its account.",
+            record_id=history.account.account_id,
+            field="BillToContact.Email",
+            fix="Give the order a bill-to contact, or its quote a primary contact, with an e-mail address.",
+        )
+    for line in order.lines:
+        yield from _line_refusals(order, line, configuration)
+    yield from _frequency_refusals(order)
+
+
+def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) -> Iterator[Refusal]:
+    record_id = line.order_item_id
+    if line.kind in _NOT_BUILT_KINDS:
+        words, field = _NOT_BUILT_KINDS[line.kind]
+        yield _not_built(order, f"Order line {record_id} is {words}", record_id=record_id, field=field)
+        return
+    if line.tiered:
+        what = f"Order line {record_id} has a consumption schedule"
+        yield _not_built(order, what, record_id=record_id, field="SBQQ__OrderItemConsumptionSchedule__c")
+    if line.discounted_by_coupon:
+        what = f"Order line {record_id} has a coupon"
+        yield _not_built(order, what, record_id=record_id, field="Order_Item_Stripe_Coupon__c")
+    if line.custom_price is not None:
+        what = f"Order line {record_id} has a custom price"
+        yield _not_built(order, what, record_id=record_id, field="unit_amount_decimal")
+    if line.revises is not None:
+        yield _refuse(
+            order,
+            "reduction_below_zero",
+            f"Order line {record_id} revises line {line.revises}, but its order is not an amendment.",
+            record_id=record_id,
+            field="SBQQ__RevisedOrderProduct__c",
+            fix="Make the change as an amendment of the contract, or clear the field.",
+        )
+    yield from _value_refusals(order, line, configuration)
+
+
+def _value_refusals(order: Order, line: OrderLine, configuration: Configuration) -> Iterator[Refusal]:
+    record_id, recurring = line.order_item_id, line.kind is LineKind.RECURRING
+    if recurring and (line.total_price < 0 or line.unit_price < 0 or line.quantity < 0):
+        yield _refuse(
+            order,
+            "price_negative",
+            f"Recurring order line {record_id} has quantity {line.quantity}, unit price {line.unit_price} "
+            f"and total {line.total_price}; none of them may be negative on a new order.",
+            record_id=record_id,
+            field="TotalPrice",
+            fix="Give the discount on the line it belongs to, or sell the credit as a one-time line.",
+        )
+    whole = line.quantity == line.quantity.to_integral_value()
+    if recurring and not whole and configuration.policy.quantity != "fold":
+        yield _refuse(
+            order,
+            "quantity_not_whole",
+            f"Order line {record_id} has quantity {line.quantity}; Stripe bills whole units.",
+            record_id=record_id,
+            field="Quantity",
+            fix="Sell a whole quantity, or set the policy `quantity: fold` to bill 1 at the line's total.",
+        )
+    if recurring and line.default_term_months <= 0:
+        yield _refuse(
+            order,
+            "value_type",
+            f"Order line {record_id} has a default subscription term of {line.default_term_months} months.",
+            record_id=record_id,
+            field="SBQQ__DefaultSubscriptionTerm__c",
+            fix="Enter how many months the list price is for, or leave the field empty for 12.",
+        )
+    yield from _date_refusals(order, line)
+
+
+def _date_refusals(order: Order, line: OrderLine) -> Iterator[Refusal]:
+    record_id = line.order_item_id
+    last = line.ends_on or line.starts_on
+    if not (EARLIEST <= line.starts_on <= LATEST and EARLIEST <= last <= LATEST):
+        yield _refuse(
+            order,
+            "value_type",
+            f"Order line {record_id} runs from {line.starts_on} to {last}; "
+            f"dates must lie between {EARLIEST} and {LATEST}.",
+            record_id=record_id,
+            field="ServiceDate" if not EARLIEST <= line.starts_on <= LATEST else "EndDate",
+            fix="Correct the date on the order line.",
+        )
+    elif line.kind is LineKind.RECURRING and line.ends_on is None:
+        yield _refuse(
+            order,
+            "term_not_whole",
+            f"Recurring order line {record_id} has no end date and no whole term to compute one from.",
+            record_id=record_id,
+            field="EndDate",
+            fix="Enter the end date on the order line or on its quote.",
+        )
+    elif line.ends_on is not None and day_after(line.ends_on) <= line.starts_on:
+        yield _refuse(
+            order,
+            "dates_disagree",
+            f"Order line {record_id} starts on {line.starts_on} but ends on {line.ends_on}.",
+            record_id=record_id,
+            field="EndDate",
+            fix="Correct the dates on the order line.",
+        )
+
+
+def _frequency_refusals(order: Order) -> Iterator[Refusal]:
+    recurring = [line for line in order.lines if line.kind is LineKind.RECURRING]
+    frequencies = sorted({line.frequency_months or 0 for line in recurring})
+    if len(frequencies) > 1:
+        what = f"Order {order.order_number} mixes billing every {frequencies} months"
+        yield _not_built(order, what, record_id=recurring[0].order_item_id, field="SBQQ__BillingFrequency__c")

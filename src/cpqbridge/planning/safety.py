@@ -1,0 +1,146 @@
+"""Plans that wait for a person: everything is computed, but the numbers deserve a look first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from cpqbridge.domain.dates import Cycle, midnight
+from cpqbridge.domain.money import major_text, round_half_up, rounded_minor
+from cpqbridge.domain.order import Order
+from cpqbridge.domain.refusal import OrderState, Refusal
+from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.planning.proration import multiplier_fits, term_months
+from cpqbridge.planning.timeline import Group
+
+MAXIMUM_INVOICE_LINES = 250
+NEVER_RELEASED = frozenset({"contract_over", "too_many_lines", "skip_past_month_end", "changed_after_sync"})
+
+
+def _hold(order: Order, code: str, message: str, *, record_id: str, field: str, fix: str) -> Refusal:
+    return Refusal(
+        code=code,
+        message=message,
+        record_id=record_id,
+        field=field,
+        fix=fix,
+        order_id=order.order_id,
+        state=OrderState.HELD,
+    )
+
+
+def holds(
+    order: Order, groups: Collection[Group], configuration: Configuration, *, instant: datetime
+) -> Iterator[Refusal]:
+    """Yield every reason why a person should look at the order before it is billed."""
+    for group in groups:
+        yield from _line_holds(order, group, configuration)
+        yield from _elapsed_holds(order, group, configuration, instant=instant)
+    cap = configuration.caps.bill_per_order
+    total = sum(rounded_minor(line.total_price, order.currency) for line in order.lines)
+    if cap is not None and total > rounded_minor(Decimal(cap), order.currency):
+        yield _hold(
+            order,
+            "cap_bill_per_order",
+            f"Order {order.order_number} bills {major_text(total, order.currency)} "
+            f"{order.currency.upper()} in all, more than the cap of {cap}.",
+            record_id=order.order_id,
+            field="TotalAmount",
+            fix="Check the order, then release it; or raise `caps.bill_per_order`.",
+        )
+
+
+def _line_holds(order: Order, group: Group, configuration: Configuration) -> Iterator[Refusal]:
+    policy = configuration.policy
+    for pieces in group.lines:
+        line = pieces.line
+        if policy.multiplier_mismatch == "hold" and not multiplier_fits(line, policy.prorate_precision):
+            term = term_months(pieces.start, pieces.end, policy.prorate_precision)
+            multiplier = line.prorate_multiplier or Decimal(0)
+            yield _hold(
+                order,
+                "multiplier_mismatch",
+                f"Order line {line.order_item_id} runs from {line.starts_on} to {line.ends_on}, which is "
+                f"{months_text(term)} months by the prorate precision {policy.prorate_precision}, but CPQ's "
+                f"multiplier {multiplier} says {months_text(multiplier * line.default_term_months)}.",
+                record_id=line.order_item_id,
+                field="SBQQ__ProrateMultiplier__c",
+                fix="Check the line's dates and `policy.prorate_precision`; or set "
+                "`policy.multiplier_mismatch: warn` to bill by the dates.",
+            )
+        if pieces.out_of_bounds is not None:
+            piece = pieces.out_of_bounds
+            yield _hold(
+                order,
+                "remainder_out_of_bounds",
+                f"Order line {line.order_item_id} would bill "
+                f"{major_text(piece.amount_minor, order.currency)} for {piece.start} to {piece.end}, far from that time's share of its price.",
+                record_id=line.order_item_id,
+                field="TotalPrice",
+                fix="Check unit price, total price and dates of the line, then release the order.",
+            )
+
+
+def _elapsed_holds(
+    order: Order, group: Group, configuration: Configuration, *, instant: datetime
+) -> Iterator[Refusal]:
+    if midnight(group.cycle.anchor) > instant:
+        return
+    if midnight(group.end) <= instant:
+        yield _hold(
+            order,
+            "contract_over",
+            f"All service of order {order.order_number} that started on {group.cycle.anchor} "
+            f"ended before {group.end}; nothing is left to schedule.",
+            record_id=order.order_id,
+            field="EffectiveDate",
+            fix="Bill it by hand if it was never billed.",
+        )
+        return
+    elapsed = group.cycle.index_at_or_before(instant.date())
+    if order.skip_past_initial_invoices:
+        yield from _skip_holds(order, group, instant=instant)
+    elif elapsed > configuration.caps.backdated_periods:
+        yield _hold(
+            order,
+            "backdated",
+            f"Order {order.order_number} started on {group.cycle.anchor}: {elapsed} billing periods have "
+            "passed and would be billed at once.",
+            record_id=order.order_id,
+            field="EffectiveDate",
+            fix="Release the order to bill them, set Skip_Past_Initial_Invoices__c to leave them out, "
+            "or raise `caps.backdated_periods`.",
+        )
+    if (elapsed + 1) * len(group.lines) > MAXIMUM_INVOICE_LINES:
+        yield _hold(
+            order,
+            "too_many_lines",
+            f"The first invoice of order {order.order_number} would have more than "
+            f"{MAXIMUM_INVOICE_LINES} lines.",
+            record_id=order.order_id,
+            field="EffectiveDate",
+            fix="Set Skip_Past_Initial_Invoices__c on the order and bill the past by hand.",
+        )
+
+
+def _skip_holds(order: Order, group: Group, *, instant: datetime) -> Iterator[Refusal]:
+    """Yield a hold when a schedule begun at the running cycle would drift from the contract's anchor."""
+    running = group.cycle.at_or_before(instant.date())
+    restarted = Cycle(running, group.cycle.months)
+    if any(not restarted.holds(day) for day in group.cycle.within(running, group.end)):
+        yield _hold(
+            order,
+            "skip_past_month_end",
+            f"Order {order.order_number} is billed from day {group.cycle.anchor.day} of the month; "
+            f"the running period began on {running}, and a schedule that begins there would not come back to that day.",
+            record_id=order.order_id,
+            field="Skip_Past_Initial_Invoices__c",
+            fix="Sync the order on a day whose period began on its own day of the month.",
+        )
+
+
+def months_text(months: Fraction | Decimal) -> str:
+    """Return a number of months with four decimals, for people."""
+    return f"{Decimal(round_half_up(Fraction(months) * 10**4)).scaleb(-4)}"
