@@ -2,6 +2,7 @@
 
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
 from cpqbridge_sim.salesforce.cpq.export import write_directory
+from cpqbridge_sim.salesforce.cpq.generate import RandomOrg, random_org
 from cpqbridge_sim.salesforce.cpq.model import (
     Account,
     Change,
@@ -35,9 +36,11 @@ __all__ = [
     "Precision",
     "Product",
     "Quote",
+    "RandomOrg",
     "Segment",
     "Tier",
     "UsageSchedule",
+    "random_org",
     "sample_org",
     "write_directory",
 ]

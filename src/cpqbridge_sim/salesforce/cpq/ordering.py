@@ -123,12 +123,14 @@ class Ordering:
 
     def _bundle_fields(self, order: Order, line: OrderLine) -> dict[str, str]:
         """Return the parent and the top of the bundle a line belongs to, where they are on the order."""
+        if line.priced.line.required_by is None:
+            return {}
         new_lines = [priced for priced in order.quote.lines if priced.revises is None]
+        ordered = {id(each.priced): each for each in order.lines}
         by_position = {
-            position: each
+            position: ordered[id(priced)]
             for position, priced in enumerate(new_lines)
-            for each in order.lines
-            if each.priced is priced
+            if id(priced) in ordered
         }
         parent = by_position.get(_position(line.priced.line.required_by))
         if parent is None:
