@@ -1,0 +1,62 @@
+"""Carries the SDK's requests over our own HTTP client: time-outs, no redirects, no retries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import httpx2
+import stripe
+
+from cpqbridge.domain.addresses import is_loopback_url
+
+_CONNECT_TIMEOUT_SECONDS = 10.0
+
+
+class SdkTransport(stripe.HTTPClient):
+    """The HTTP client of one StripeBilling; it may be shared by threads."""
+
+    name = "httpx2"
+
+    def __init__(
+        self, api_base: str, *, timeout_seconds: float, transport: httpx2.BaseTransport | None = None
+    ) -> None:
+        """Prepare connections; nothing is sent yet. `transport` stands in for the network in tests."""
+        super().__init__()
+        self._http = httpx2.Client(
+            timeout=httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, _CONNECT_TIMEOUT_SECONDS)),
+            follow_redirects=False,
+            # A proxy of the company's stands between us and the internet, never between us and ourselves.
+            trust_env=not is_loopback_url(api_base),
+            transport=transport,
+        )
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        """Return body, status and headers of one request.
+
+        Raises:
+            stripe.APIConnectionError: No whole answer came; its cause is httpx2's error.
+        """
+        try:
+            response = self._http.request(method, url, headers=dict(headers or {}), content=post_data)
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+            self._raise_connection_error(error)
+        return response.text, response.status_code, response.headers
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    @staticmethod
+    def _raise_connection_error(error: Exception) -> NoReturn:
+        # The SDK leaves this constructor untyped.
+        make: Any = stripe.APIConnectionError
+        raise make(type(error).__name__) from error
