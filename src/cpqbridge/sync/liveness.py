@@ -1,0 +1,89 @@
+"""Which processes of a home are alive: each holds a lock on a file of its own for as long as it lives.
+
+The operating system lets go of the lock when the process ends, however it ends, so there is no waiting for a
+time-out and no mistaking of a reused process id.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import socket
+from pathlib import Path
+
+_FOLDER = "running"
+_SUFFIX = ".lock"
+_WORKER_SLOTS = 64
+
+
+class ProcessMark:
+    """The lock of this process under a name; `host` tells the machine it runs on."""
+
+    def __init__(self, home: Path, name: str, descriptor: int, *, keeps_file: bool) -> None:
+        """Keep an open, locked file."""
+        self.name = name
+        self.host = socket.gethostname()
+        self.process_id = os.getpid()
+        self._path = _path(home, name)
+        self._home = home
+        self._descriptor = descriptor
+        self._keeps_file = keeps_file
+
+    def is_dead(self, name: str, host: str) -> bool:
+        """Return whether the process of this name has certainly ended; never so for another machine's."""
+        if host != self.host or name == self.name:
+            return False
+        descriptor = _lock(_path(self._home, name), create=False)
+        if descriptor is None:
+            return not _path(self._home, name).exists()
+        os.close(descriptor)
+        return True
+
+    def release(self) -> None:
+        """Let go of the lock; a second call does nothing."""
+        if self._descriptor < 0:
+            return
+        if not self._keeps_file:
+            self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def mark_worker(home: Path) -> ProcessMark:
+    """Mark this process as a worker under the first free name `worker-<n>`, the same after a restart."""
+    for number in range(1, _WORKER_SLOTS + 1):
+        name = f"worker-{number}"
+        descriptor = _lock(_path(home, name), create=True)
+        if descriptor is not None:
+            return ProcessMark(home, name, descriptor, keeps_file=True)
+    raise RuntimeError(f"more than {_WORKER_SLOTS} workers on one home")
+
+
+def mark_once(home: Path) -> ProcessMark:
+    """Mark this process under a name of its own, for one command."""
+    while True:
+        name = f"once-{os.getpid()}-{secrets.token_hex(4)}"
+        descriptor = _lock(_path(home, name), create=True)
+        if descriptor is not None:
+            return ProcessMark(home, name, descriptor, keeps_file=False)
+
+
+def _path(home: Path, name: str) -> Path:
+    return home / _FOLDER / (name + _SUFFIX)
+
+
+def _lock(path: Path, *, create: bool) -> int | None:
+    """Return the descriptor of the locked file, None when somebody else has it or it does not exist."""
+    if create:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
