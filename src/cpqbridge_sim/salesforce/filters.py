@@ -33,7 +33,7 @@ Predicate = "Callable[[Record], bool]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedPath:
-    """A field reached from an object: the lookups on the way, each with the object it leads to, and the field."""
+    """A field reached from an object: the lookups on the way, each with its target, and the field."""
 
     steps: tuple[tuple[Field, ObjectType], ...]
     field: Field
@@ -62,16 +62,17 @@ def resolve(org: Org, item: ObjectType, path: soql.Path) -> ResolvedPath:
     if len(names) > 1 and item.lookup(names[0]) is None and names[0].lower() == item.name.lower():
         names = names[1:]
     if len(names) - 1 > MAX_LEVELS_UP:
-        raise SoqlError("MALFORMED_QUERY", f"Relationship path {path} goes up more than 5 levels.", at=names[0])
+        raise SoqlError(
+            "MALFORMED_QUERY", f"Relationship path {path} goes up more than 5 levels.", at=names[0]
+        )
     steps: list[tuple[Field, ObjectType]] = []
     for name in names[:-1]:
         step = org.metadata.parent(item, name)
         if step is None:
             raise SoqlError(
                 "INVALID_FIELD",
-                f"Didn't understand relationship '{name}' in field path. If you are attempting to use a "
-                "custom relationship, be sure to append the '__r' after the custom relationship name. Please "
-                "reference your WSDL or the describe call for the appropriate names.",
+                f"Didn't understand relationship '{name}' in field path. "
+                + advice("relationship", "__r", "relationship name"),
                 at=name,
             )
         steps.append(step)
@@ -84,10 +85,14 @@ def resolve(org: Org, item: ObjectType, path: soql.Path) -> ResolvedPath:
 
 def no_such_column(field_name: str, object_name: str) -> str:
     """The text Salesforce answers for a field that is missing or hidden."""
+    return f"No such column '{field_name}' on entity '{object_name}'. " + advice("field", "__c", "field name")
+
+
+def advice(thing: str, ending: str, where: str) -> str:
+    """The sentences Salesforce adds to every name it does not know."""
     return (
-        f"No such column '{field_name}' on entity '{object_name}'. If you are attempting to use a custom "
-        "field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the "
-        "describe call for the appropriate names."
+        f"If you are attempting to use a custom {thing}, be sure to append the '{ending}' after the custom "
+        f"{where}. Please reference your WSDL or the describe call for the appropriate names."
     )
 
 
@@ -197,12 +202,14 @@ class FilterBuilder:
         if under_or or self._semi_joins > MAX_SEMI_JOINS:
             raise SoqlError(
                 "MALFORMED_QUERY",
-                "Semi join sub-selects are only allowed at the top level WHERE expressions, not in OR, and at "
-                "most two.",
+                "Semi join sub-selects are only allowed at the top level WHERE expressions, not in OR, "
+                "and at most two.",
             )
         path = resolve(self._org, item, condition.path)
         if path.field.type not in {"id", "reference"}:
-            raise SoqlError("INVALID_FIELD", f"{path.field.name} is no id or lookup field", at=path.field.name)
+            raise SoqlError(
+                "INVALID_FIELD", f"{path.field.name} is no id or lookup field", at=path.field.name
+            )
         ids = self._select_ids(condition.query)
         org, negated = self._org, condition.negated
         candidates = None if negated else self._reachable(item, path, list(ids))

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from cpqbridge_sim.salesforce import soql
 from cpqbridge_sim.salesforce.errors import SoqlError
-from cpqbridge_sim.salesforce.filters import Filter, FilterBuilder, ResolvedPath, field_value, resolve, value_at
+from cpqbridge_sim.salesforce.filters import (
+    Filter,
+    FilterBuilder,
+    ResolvedPath,
+    advice,
+    field_value,
+    resolve,
+    value_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,6 +107,22 @@ class Queries:
         renderer = _Renderer(self._org, base)
         return [renderer.row(rows.plan.columns, record_id) for record_id in rows.ids[start:stop]]
 
+    def record_row(
+        self, item: ObjectType, record_id: str, *, names: Iterable[str] | None, base: str
+    ) -> dict[str, Any]:
+        """One stored record as REST shows it, with the named fields or paths, or every visible field.
+
+        Raises:
+            SoqlError: INVALID_FIELD for a name the object does not have.
+        """
+        columns = _Columns(item)
+        run = _Run(self._org, all_rows=False)
+        if names is None:
+            columns.entries |= {visible.name: visible for visible in item.visible()}
+        for name in names or ():
+            run.add_path(columns, soql.Path(tuple(name.split("."))))
+        return _Renderer(self._org, base).row(columns, record_id)
+
 
 def _placed(error: SoqlError, text: str) -> SoqlError:
     """The same error with the line and a marker in front, as the API shows it."""
@@ -139,9 +163,7 @@ class _Run:
         if item is None:
             raise SoqlError(
                 "INVALID_TYPE",
-                f"sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure "
-                "to append the '__c' after the entity name. Please reference your WSDL or the describe call for "
-                "the appropriate names.",
+                f"sObject type '{name}' is not supported. " + advice("object", "__c", "entity name"),
                 at=name,
             )
         return item
@@ -154,7 +176,7 @@ class _Run:
             elif isinstance(entry, soql.FieldSet):
                 self._add_field_set(columns, entry, statement.limit)
             elif isinstance(entry, soql.Path):
-                self._add_path(columns, entry)
+                self.add_path(columns, entry)
             else:
                 raise SoqlError("MALFORMED_QUERY", "COUNT is not allowed in a child query.")
         return _Plan(
@@ -164,7 +186,8 @@ class _Run:
             limit=statement.limit,
         )
 
-    def _add_path(self, columns: _Columns, path: soql.Path) -> None:
+    def add_path(self, columns: _Columns, path: soql.Path) -> None:
+        """Show a field, through parents where the path names them."""
         resolved = resolve(self._org, columns.item, path)
         for lookup, target in resolved.steps:
             name = lookup.relationship or lookup.name
@@ -194,14 +217,15 @@ class _Run:
     def _add_children(self, columns: _Columns, entry: soql.Query, *, level: int) -> None:
         self._child_lists += 1
         if level > MAX_LEVELS_DOWN or self._child_lists > MAX_CHILD_LISTS:
-            raise SoqlError("MALFORMED_QUERY", "A query cannot have more than 20 child lists, five levels deep.")
+            raise SoqlError(
+                "MALFORMED_QUERY", "A query cannot have more than 20 child lists, five levels deep."
+            )
         found = self._org.metadata.child(columns.item, entry.object_name)
         if found is None:
             raise SoqlError(
                 "INVALID_TYPE",
-                f"Didn't understand relationship '{entry.object_name}' in FROM part of query call. If you are "
-                "attempting to use a custom relationship, be sure to append the '__r' after the custom "
-                "relationship name. Please reference your WSDL or the describe call for the appropriate names.",
+                f"Didn't understand relationship '{entry.object_name}' in FROM part of query call. "
+                + advice("relationship", "__r", "relationship name"),
                 at=entry.object_name,
             )
         child, lookup = found
@@ -213,8 +237,14 @@ class _Run:
     def _semi_join_ids(self, statement: soql.Query) -> set[Value]:
         item = self._object(statement.object_name)
         selected = statement.select[0]
-        if len(statement.select) != 1 or not isinstance(selected, soql.Path) or _holds_semi_join(statement.where):
-            raise SoqlError("MALFORMED_QUERY", "A semi join selects one id field and holds no other semi join.")
+        if (
+            len(statement.select) != 1
+            or not isinstance(selected, soql.Path)
+            or _holds_semi_join(statement.where)
+        ):
+            raise SoqlError(
+                "MALFORMED_QUERY", "A semi join selects one id field and holds no other semi join."
+            )
         if statement.order_by or statement.group_by or statement.limit is not None:
             raise SoqlError("MALFORMED_QUERY", "A semi join has no ORDER BY, GROUP BY or LIMIT.")
         path = resolve(self._org, item, selected)
@@ -343,7 +373,9 @@ class _Renderer:
 
     def _children(self, entry: _Children, parent_id: str) -> dict[str, Any] | None:
         item = entry.plan.columns.item
-        among = self._org.store.table(item.name).ids_where(entry.lookup.name, [parent_id])
+        table = self._org.store.table(item.name)
+        found = table.ids_where(entry.lookup.name, [parent_id])
+        among = [child for child in found if table.records[child].get(entry.lookup.name) == parent_id]
         ids = select_ids(self._org, entry.plan, among=among)
         if not ids:
             return None

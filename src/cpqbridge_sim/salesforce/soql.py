@@ -213,16 +213,14 @@ def _parse(text: str) -> Query:
 def _surprise(text: str, error: UnexpectedInput) -> str:
     line, column = max(error.line, 1), max(error.column, 1)
     token = getattr(error, "token", None)
-    found = (
-        str(token)
-        if token
-        else next(iter(re.findall(r"\S+", text[error.pos_in_stream or 0 :])), "<EOF>")
-    )
+    found = str(token) if token else next(iter(re.findall(r"\S+", text[error.pos_in_stream or 0 :])), "<EOF>")
     if token is not None and token.type == "$END":
         found = "<EOF>"
     shown = text.splitlines()[line - 1 : line]
     quoted = "".join(shown)
-    return f"\n{quoted}\n{' ' * (column - 1)}^\nERROR at Row:{line}:Column:{column}\nunexpected token: '{found}'"
+    return (
+        f"\n{quoted}\n{' ' * (column - 1)}^\nERROR at Row:{line}:Column:{column}\nunexpected token: '{found}'"
+    )
 
 
 @lru_cache(maxsize=1)
@@ -231,7 +229,7 @@ def _parser() -> Lark:
 
 
 def _unescape(token: str) -> str:
-    """The text of a quoted string; `\\_` and `\\%` keep their backslash, which only LIKE reads."""
+    """The text of a quoted string; escaped wildcards keep their backslash, which only LIKE reads."""
     body = token[1:-1]
     if len(body) > MAX_STRING_CHARACTERS:
         raise SoqlError("MALFORMED_QUERY", "A string in a WHERE clause cannot exceed 4,000 characters.")

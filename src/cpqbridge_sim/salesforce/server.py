@@ -1,0 +1,262 @@
+"""The org over HTTP: versions, sessions, limits, routes, and the simulator's own controls."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from cpqbridge_sim.request_log import RequestLog
+from cpqbridge_sim.salesforce import org as org_module
+from cpqbridge_sim.salesforce import values
+from cpqbridge_sim.salesforce.composite import CompositeResource
+from cpqbridge_sim.salesforce.errors import ApiError, not_found
+from cpqbridge_sim.salesforce.exchange import Answer, Call, parse_query, split_path
+from cpqbridge_sim.salesforce.record_collections import CollectionResource
+from cpqbridge_sim.salesforce.resources import (
+    QueryResource,
+    RecordResource,
+    http_date,
+    limits,
+    method_not_allowed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from cpqbridge_sim.salesforce.org import Org
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+CURRENT_VERSION = 68
+OLDEST_VERSION = 31
+MAX_URI_BYTES = 16_000
+_VERSION = re.compile(r"v(\d{1,3})\.0")
+_SEASONS = ("Summer", "Winter", "Spring")
+_RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite")
+
+
+def create_app(org: Org) -> OrgServer:
+    """The ASGI app that serves one org; each app has its own request log and query cursors."""
+    return OrgServer(org)
+
+
+class OrgServer:
+    """ASGI application of one org.
+
+    Attributes:
+        org: The org it serves.
+        log: Every API request it answered, the simulator's own controls left out.
+    """
+
+    def __init__(self, org: Org) -> None:
+        self.org = org
+        self.log = RequestLog()
+        self._queries = QueryResource(org)
+        self._records = RecordResource(org)
+        self._collections = CollectionResource(org)
+        self._composite = CompositeResource(org, self._dispatch)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request; other kinds of connection are not served."""
+        if scope["type"] != "http":
+            return
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = bool(message.get("more_body"))
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        query = scope.get("query_string", b"").decode("latin-1")
+        answer = self.handle(str(scope["method"]), raw_path, query=query, headers=headers, body=body)
+        content = b"" if answer.body is None else values.dump_json(answer.body).encode()
+        sent = {"content-length": str(len(content)), **answer.headers}
+        if content:
+            sent["content-type"] = "application/json;charset=UTF-8"
+        pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
+        await send({"type": "http.response.body", "body": content})
+
+    def handle(
+        self, method: str, raw_path: str, *, query: str, headers: dict[str, str], body: bytes
+    ) -> Answer:
+        """Answer one request; never raises for anything a client can send.
+
+        Args:
+            method: The HTTP method.
+            raw_path: The encoded path, without the query string.
+            query: The encoded query string.
+            headers: Header names in small letters.
+            body: The request's bytes.
+        """
+        with self.org.lock:
+            parameters: dict[str, Any] = parse_query(query)
+            control = raw_path.startswith("/_sim/")
+            try:
+                parsed = _parse_body(method, headers, body)
+                if isinstance(parsed, dict):
+                    parameters |= parsed
+                answer = (
+                    self._control(method, raw_path, parameters)
+                    if control
+                    else self._api(method, raw_path, query=query, headers=headers, body=parsed)
+                )
+            except ApiError as error:
+                answer = Answer(status=error.status, body=error.body())
+            if not control:
+                self.log.record(
+                    at=values.datetime_text(self.org.now),
+                    method=method,
+                    path=raw_path,
+                    parameters=parameters,
+                    idempotency_key=None,
+                    status=answer.status,
+                    response=answer.body,
+                )
+            own = {
+                "Date": http_date(self.org.now),
+                "Sforce-Limit-Info": f"api-usage={self.org.usage()}/{self.org.daily_limit}",
+            }
+            return Answer(status=answer.status, body=answer.body, headers={**answer.headers, **own})
+
+    def _api(self, method: str, raw_path: str, *, query: str, headers: dict[str, str], body: Any) -> Answer:
+        if len(raw_path) + len(query) + 1 > MAX_URI_BYTES:
+            raise ApiError(414, "URI_TOO_LONG", "The URI of the request is too long.")
+        segments = split_path(raw_path)
+        if segments == ("services", "data"):
+            return Answer(body=[_version(number) for number in range(OLDEST_VERSION, CURRENT_VERSION + 1)])
+        if segments == ("services", "oauth2", "userinfo"):
+            self._session(headers)
+            return Answer(body=_userinfo())
+        if segments[:2] != ("services", "data"):
+            raise not_found()
+        number = _known_version(segments[2])
+        token = self._session(headers)
+        if self.org.usage() >= self.org.daily_limit:
+            raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        self.org.count_calls(1)
+        call = Call(
+            method=method,
+            segments=segments[3:],
+            query=parse_query(query),
+            body=body,
+            headers=headers,
+            base=f"/services/data/v{number}.0",
+            token=token,
+        )
+        with self.org.store.savepoint() as whole:
+            try:
+                return self._dispatch(call)
+            except ApiError:
+                whole.undo()
+                raise
+
+    def _session(self, headers: dict[str, str]) -> str:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        known = self.org.tokens is None or token in self.org.tokens
+        if scheme.lower() not in {"bearer", "oauth"} or not token or not known:
+            raise ApiError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        return token
+
+    def _dispatch(self, call: Call) -> Answer:
+        match call.segments:
+            case ():
+                _only_get(call)
+                return Answer(body={name: f"{call.base}/{name}" for name in _RESOURCES})
+            case ("query" | "queryAll", *_):
+                return self._queries.answer(call)
+            case ("sobjects", *_):
+                return self._records.answer(call)
+            case ("limits",):
+                _only_get(call)
+                return Answer(body=limits(self.org))
+            case ("composite",):
+                return self._composite.composite(call)
+            case ("composite", "batch"):
+                return self._composite.batch(call)
+            case ("composite", "sobjects", *_):
+                return self._collections.answer(call)
+        raise not_found()
+
+    def _control(self, method: str, path: str, parameters: dict[str, Any]) -> Answer:
+        """The simulator's own resources; they need no token and are not counted."""
+        match (method, path):
+            case ("GET", "/_sim/requests"):
+                if parameters.get("counts"):
+                    return Answer(body={"count": self.log.count})
+                after = str(parameters.get("after", "0"))
+                number = int(after) if after.isdecimal() and after.isascii() else 0
+                return Answer(body={"requests": self.log.after(number)})
+            case ("GET", "/_sim/clock"):
+                return Answer(body={"now": self.org.now.isoformat()})
+            case ("POST", "/_sim/clock"):
+                self._set_clock(str(parameters.get("now", "")))
+                return Answer(body={"now": self.org.now.isoformat()})
+            case ("GET", "/_sim/state"):
+                return Answer(body=self.org.state())
+        raise not_found()
+
+    def _set_clock(self, text: str) -> None:
+        moment = values.parse_datetime(text)
+        if moment is None:
+            raise ApiError(400, "INVALID_CLOCK", "now must be an ISO time such as 2026-02-01T00:00:00Z.")
+        try:
+            self.org.set_clock(moment)
+        except ValueError as error:
+            raise ApiError(400, "INVALID_CLOCK", str(error)) from error
+
+
+def _parse_body(method: str, headers: dict[str, str], body: bytes) -> Any:
+    if method not in {"POST", "PATCH", "PUT"} or not body:
+        return None
+    content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type '{content_type}' not supported")
+    try:
+        return values.parse_json(body)
+    except ValueError as error:
+        raise ApiError(400, "JSON_PARSER_ERROR", f"The request body is no valid JSON: {error}") from error
+
+
+def _only_get(call: Call) -> None:
+    if call.method != "GET":
+        raise method_not_allowed(call, "GET", "HEAD")
+
+
+def _known_version(segment: str) -> int:
+    match = _VERSION.fullmatch(segment)
+    if match is None or int(match[1]) > CURRENT_VERSION:
+        raise not_found()
+    if int(match[1]) < OLDEST_VERSION:
+        raise ApiError(410, "UNSUPPORTED_API_VERSION", f"Version {match[1]}.0 is retired.")
+    return int(match[1])
+
+
+def _version(number: int) -> dict[str, str]:
+    # 31.0 was Summer '14; three releases a year, and the winter release is named after the next year.
+    season = _SEASONS[(number - OLDEST_VERSION) % 3]
+    year = 14 + (number - OLDEST_VERSION + 2) // 3
+    return {"label": f"{season} '{year}", "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
+
+
+def _userinfo() -> dict[str, Any]:
+    return {
+        "sub": f"https://login.salesforce.com/id/{org_module.ORGANIZATION_ID}/{org_module.USER_ID}",
+        "user_id": org_module.USER_ID,
+        "organization_id": org_module.ORGANIZATION_ID,
+        "preferred_username": "connector@simulated.example",
+        "name": "Integration User",
+        "email": "connector@simulated.example",
+        "user_type": "STANDARD",
+        "language": "en_US",
+        "locale": "en_US",
+        "zoneinfo": "Europe/Berlin",
+        "active": True,
+        "urls": {"rest": "/services/data/v{version}/", "query": "/services/data/v{version}/query/"},
+    }
