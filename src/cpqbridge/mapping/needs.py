@@ -1,0 +1,208 @@
+"""What must be read from Salesforce for one contract: objects, fields, and paths through relationships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.fields import (
+    LINE_COUPON_OBJECT,
+    ORDER_COUPON_OBJECT,
+    SYNC_RECORD_OBJECT,
+    OurFields,
+    SyncRecordFields,
+)
+
+CONSUMPTION_OBJECT = "SBQQ__OrderItemConsumptionSchedule__c"
+PRODUCT_CONSUMPTION_OBJECT = "ProductConsumptionSchedule"
+
+_QUOTE = "SBQQ__Quote__r"
+_ADDRESS = ("Street", "City", "State", "PostalCode", "Country", "CountryCode")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectNeeds:
+    """The field paths to read of one object, seen from it.
+
+    A `required` path that the org lacks or hides is a configuration error; an `optional` one is left out of
+    the query and counts as empty. `optional_object` tells that the org may lack the whole object.
+    `parent` is, for the objects of `RawContract.extra`, the path to the record they belong to.
+    """
+
+    object_name: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    optional_object: bool = False
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldNeeds:
+    """The needs of all objects by name; `Order`, `OrderItem` and `Contract` are always among them."""
+
+    objects: Mapping[str, ObjectNeeds]
+
+    def of(self, object_name: str) -> ObjectNeeds:
+        """Return the needs of one object."""
+        return self.objects[object_name]
+
+    @property
+    def extra(self) -> tuple[ObjectNeeds, ...]:
+        """Return the objects that go into `RawContract.extra`, by name."""
+        return tuple(self.objects[name] for name in sorted(self.objects) if self.objects[name].parent)
+
+
+def field_needs(configuration: Configuration) -> FieldNeeds:
+    """Return everything that the configuration makes necessary, paths sorted."""
+    ours = OurFields(configuration.mapping.salesforce_prefix)
+    custom = _custom_paths(configuration)
+    needs = (
+        ObjectNeeds(
+            object_name="Order",
+            required=_sorted(_ORDER_REQUIRED, custom["Order"]),
+            optional=_sorted(_ORDER_OPTIONAL, _our_order_fields(ours)),
+        ),
+        ObjectNeeds(
+            object_name="OrderItem",
+            required=_sorted(_ITEM_REQUIRED, custom["OrderItem"]),
+            optional=_sorted(_ITEM_OPTIONAL, _our_item_fields(ours)),
+        ),
+        ObjectNeeds(
+            object_name="Contract",
+            required=("Id", "SBQQ__Quote__c"),
+            optional=("ContractNumber", "CurrencyIsoCode", "EndDate", "SBQQ__Order__c", "StartDate"),
+            optional_object=True,
+        ),
+        *_extra_needs(),
+    )
+    return FieldNeeds(objects={need.object_name: need for need in needs})
+
+
+def _custom_paths(configuration: Configuration) -> dict[str, tuple[str, ...]]:
+    """Return the paths of the mapping section by the object they are read from; coupons are not read yet."""
+    found: dict[str, set[str]] = {"Order": set(), "OrderItem": set()}
+    for stripe_object, rules in configuration.mapping.objects.items():
+        for rule in rules.values():
+            if rule.source is not None and stripe_object != "coupon":
+                found[rule.source.object_name].add(rule.source.text)
+    return {name: tuple(paths) for name, paths in found.items()}
+
+
+def _our_order_fields(ours: OurFields) -> tuple[str, ...]:
+    return (
+        ours.stripe_id,
+        ours.stripe_link,
+        ours.sync_status,
+        ours.sync_message,
+        ours.skip_past_initial_invoices,
+        f"Account.{ours.stripe_id}",
+        f"Account.{ours.stripe_link}",
+    )
+
+
+def _our_item_fields(ours: OurFields) -> tuple[str, ...]:
+    return (
+        ours.stripe_id,
+        ours.stripe_link,
+        ours.skip_line_item,
+        *(f"{parent}.{name}" for parent in _ITEM_PARENTS for name in (ours.stripe_id, ours.stripe_link)),
+    )
+
+
+def _extra_needs() -> tuple[ObjectNeeds, ...]:
+    sync_fields = tuple(name for name in SyncRecordFields.ALL if name != SyncRecordFields.ORDER)
+    parents = {
+        CONSUMPTION_OBJECT: "SBQQ__OrderItem__c",
+        PRODUCT_CONSUMPTION_OBJECT: "ProductId",
+        SYNC_RECORD_OBJECT: SyncRecordFields.ORDER,
+        ORDER_COUPON_OBJECT: "Order__c",
+        LINE_COUPON_OBJECT: "Order_Item__c",
+    }
+    return tuple(
+        ObjectNeeds(
+            object_name=name,
+            required=("Id", parent),
+            optional=sync_fields if name == SYNC_RECORD_OBJECT else (),
+            optional_object=True,
+            parent=parent,
+        )
+        for name, parent in parents.items()
+    )
+
+
+def _sorted(*groups: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({path for group in groups for path in group}))
+
+
+_ITEM_PARENTS = ("Product2", "PricebookEntry")
+
+_ORDER_REQUIRED = (
+    "Id",
+    "OrderNumber",
+    "StatusCode",
+    "EffectiveDate",
+    "ActivatedDate",
+    "AccountId",
+    "SystemModstamp",
+    "SBQQ__PaymentTerm__c",
+    "SBQQ__Quote__c",
+    "Account.Name",
+    f"{_QUOTE}.SBQQ__Type__c",
+    f"{_QUOTE}.SBQQ__StartDate__c",
+    f"{_QUOTE}.SBQQ__EndDate__c",
+    f"{_QUOTE}.SBQQ__SubscriptionTerm__c",
+    f"{_QUOTE}.SBQQ__MasterContract__c",
+)
+
+_ORDER_OPTIONAL = (
+    "CurrencyIsoCode",
+    "EndDate",
+    "OpportunityId",
+    "Opportunity.SBQQ__AmendedContract__c",
+    # The original quote of an amendment, in the same row as the amendment itself.
+    "Opportunity.SBQQ__AmendedContract__r.SBQQ__Quote__c",
+    f"{_QUOTE}.SBQQ__MasterContract__r.SBQQ__Quote__c",
+    f"{_QUOTE}.SBQQ__PrimaryContact__r.Email",
+    "BillToContact.Email",
+    "Account.Description",
+    "Account.Phone",
+    *(f"Account.{kind}{part}" for kind in ("Billing", "Shipping") for part in _ADDRESS),
+)
+
+# A hidden field would count as empty and bill something else: what prices and dates hang on is required.
+_ITEM_REQUIRED = (
+    "Id",
+    "OrderId",
+    "Product2Id",
+    "PricebookEntryId",
+    "Quantity",
+    "UnitPrice",
+    "TotalPrice",
+    "ServiceDate",
+    "EndDate",
+    "SBQQ__BillingFrequency__c",
+    "SBQQ__BillingType__c",
+    "SBQQ__DefaultSubscriptionTerm__c",
+    "SBQQ__ProrateMultiplier__c",
+    "SBQQ__RevisedOrderProduct__c",
+    "SBQQ__SegmentIndex__c",
+    "SBQQ__SegmentKey__c",
+    "SBQQ__SubscriptionPricing__c",
+    "SBQQ__SubscriptionTerm__c",
+    "SBQQ__SubscriptionType__c",
+    "Product2.Name",
+    "PricebookEntry.UnitPrice",
+)
+
+_ITEM_OPTIONAL = (
+    "CurrencyIsoCode",
+    "IsDeleted",
+    "OrderItemNumber",
+    "PricebookEntry.CurrencyIsoCode",
+    "Product2.Description",
+    "Product2.SBQQ__BillingFrequency__c",
+    "SBQQ__Activated__c",
+    "SBQQ__Contract__c",
+    "SBQQ__Status__c",
+)
