@@ -61,7 +61,7 @@ def amend_contracts(desk: Desk) -> None:
     )
     kiln = desk.sell(
         "Kiln Ceramics",
-        "Seats for a year, renewed: The first year.",
+        "Seats for a year, renewed: The first year, which runs out at the end of November.",
         activated="2025-11-26T10:00",
         start="2025-12-01",
         lines=[Line(product=products.seat, quantity=7, discount=10)],

@@ -1,0 +1,155 @@
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from cpqbridge_sim.salesforce.cpq import SAMPLE_NOW, sample_org
+from cpqbridge_sim.salesforce.cpq.ids import KEY_PREFIXES, long_id
+from cpqbridge_sim.salesforce.cpq.proration import months_in_span
+
+
+@pytest.fixture(scope="module")
+def org():
+    return sample_org()
+
+
+@pytest.fixture(scope="module")
+def lines_of(org):
+    names = {order["Id"]: order["Name"] for order in org["Order"]}
+    lines = {}
+    for item in org["OrderItem"]:
+        lines.setdefault(names[item["OrderId"]], []).append(item)
+    return lines
+
+
+def test_sample_is_the_same_at_every_call(org):
+    assert sample_org() == org
+
+
+def test_sample_has_more_than_enough_contracts(org):
+    assert len(org["Contract"]) >= 16
+    assert SAMPLE_NOW.tzinfo is not None
+
+
+def test_every_order_tells_its_story(org):
+    names = [order["Name"] for order in org["Order"]]
+    assert len(set(names)) == len(names)
+    assert all(len(name) <= 80 for name in names)
+    assert all(len(order["Description"]) > 20 for order in org["Order"])
+    assert len({order["OrderNumber"] for order in org["Order"]}) == len(names)
+
+
+def test_ids_are_right_unique_and_every_look_up_is_kept(org):
+    ids = {}
+    for sobject, records in org.items():
+        for record in records:
+            assert long_id(record["Id"]) == record["Id"]
+            assert record["Id"].startswith(KEY_PREFIXES[sobject])
+            assert ids.setdefault(record["Id"], sobject) == sobject
+    assert len(ids) == sum(len(records) for records in org.values())
+    for records in org.values():
+        for record in records:
+            for name, value in record.items():
+                looks_like_an_id = isinstance(value, str) and len(value) == 18 and value[3:6] == "Qy0"
+                assert not looks_like_an_id or value in ids, name
+
+
+def test_nothing_happened_after_now(org):
+    for records in org.values():
+        for record in records:
+            for field in ("CreatedDate", "SystemModstamp", "ActivatedDate"):
+                text = record.get(field)
+                assert text is None or datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z") < SAMPLE_NOW
+
+
+def test_totals_add_up_to_the_order(org):
+    for order in org["Order"]:
+        lines = [item for item in org["OrderItem"] if item["OrderId"] == order["Id"]]
+        assert order["TotalAmount"] == sum(item["TotalPrice"] for item in lines)
+
+
+def test_recurring_prices_follow_from_dates(org):
+    """Each termed line of the org, from its own fields: price of a default term times its length."""
+    checked = 0
+    for item in org["OrderItem"]:
+        if item["SBQQ__SubscriptionType__c"] != "Renewable":
+            continue
+        start, end = (date.fromisoformat(item[field]) for field in ("ServiceDate", "EndDate"))
+        months = months_in_span("monthly_daily", start, end)
+        length = months / Fraction(item["SBQQ__DefaultSubscriptionTerm__c"] or 12)
+        exact = Fraction(item["SBQQ__UnproratedNetPrice__c"]) * length
+        half_a_unit = Fraction(1, 2 if item["CurrencyIsoCode"] == "JPY" else 200)
+        assert abs(Fraction(item["UnitPrice"]) - exact) <= half_a_unit
+        if item["SBQQ__BlockPrice__c"] is None:
+            assert item["TotalPrice"] == item["UnitPrice"] * item["Quantity"]
+        checked += 1
+    assert checked > 60
+
+
+def test_kinds_of_new_orders_are_all_there(org, lines_of):
+    items = org["OrderItem"]
+    orders = org["Order"]
+    assert {item["SBQQ__BillingFrequency__c"] for item in items} >= {
+        "Monthly",
+        "Quarterly",
+        "Semiannual",
+        "Annual",
+        "Weekly",
+        None,
+    }
+    assert {item["SBQQ__DefaultSubscriptionTerm__c"] for item in items} >= {1, 3, 12, None}
+    assert {order["CurrencyIsoCode"] for order in orders} == {"USD", "EUR", "JPY", "KWD"}
+    assert {order["SBQQ__PaymentTerm__c"] for order in orders} > {None, "Net 30", "Due on Receipt (old)"}
+    assert any(order["Skip_Past_Initial_Invoices__c"] for order in orders)
+    assert any(item["Skip_Line_Item__c"] for item in items)
+    assert [str(item["TotalPrice"]) for item in lines_of["A goodwill credit"]] == ["6000.0", "-200.0"]
+    assert [str(item["UnitPrice"]) for item in lines_of["Lines off the monthly boundary"]] == [
+        "600.0",
+        "431.23",
+        "692.6",
+    ]
+    assert [str(item["UnitPrice"]) for item in lines_of["A percentage of the total"]] == ["600.0", "1200.0"]
+    assert [str(item["UnitPrice"]) for item in lines_of["A bundle"]] == ["2400.0", "0.0", "0.0"]
+    (block,) = lines_of["A block price"]
+    assert block["TotalPrice"] != block["UnitPrice"] * block["Quantity"]
+    (month_end,) = lines_of["Anchored at the end of a month"]
+    assert (month_end["ServiceDate"], month_end["EndDate"]) == ("2026-01-31", "2027-01-30")
+    (leap,) = lines_of["Starts on a leap day"]
+    assert (leap["ServiceDate"], leap["EndDate"]) == ("2028-02-29", "2029-02-27")
+
+
+def test_histories_are_linked_to_their_contract(org, lines_of):
+    (increase,) = lines_of["Two more seats"]
+    (decrease,) = lines_of["Three seats fewer"]
+    (root,) = lines_of["Seats that grow and shrink"]
+    assert (str(increase["TotalPrice"]), str(decrease["TotalPrice"])) == ("862.46", "-809.19")
+    assert increase["SBQQ__RevisedOrderProduct__c"] == decrease["SBQQ__RevisedOrderProduct__c"] == root["Id"]
+    amended = {each["Id"]: each["SBQQ__AmendedContract__c"] for each in org["Opportunity"]}
+    orders = {order["Name"]: order for order in org["Order"]}
+    for name in ("Two more seats", "Three seats fewer"):
+        assert amended[orders[name]["OpportunityId"]] == root["SBQQ__Contract__c"]
+    out, new = lines_of["A swap"]
+    assert (out["Quantity"], new["Quantity"]) == (-10, 10)
+    assert lines_of["A termination"][0]["SBQQ__TerminatedDate__c"] == "2026-10-10"
+    assert lines_of["A renewal"][0]["SBQQ__ContractAction__c"] == "Renew"
+    assert lines_of["Evergreen"][0]["EndDate"] is None
+    assert [item["SBQQ__SegmentIndex__c"] for item in lines_of["A ramp over three years"]] == [1, 2, 3]
+    assert lines_of["Usage in tiers"][1]["SBQQ__BillingType__c"] == "Arrears"
+    assert len({item["SBQQ__Contract__c"] for item in lines_of["Two contracts from one order"]}) == 2
+
+
+def test_troubles_are_all_there(org, lines_of):
+    orders = {order["Name"]: order for order in org["Order"]}
+    quotes = {quote["Id"]: quote for quote in org["SBQQ__Quote__c"]}
+    emails = {contact["Id"]: contact["Email"] for contact in org["Contact"]}
+    assert orders["A draft"]["StatusCode"] == "Draft"
+    assert orders["No CPQ quote"]["SBQQ__Quote__c"] is None
+    assert orders["No CPQ quote"]["StatusCode"] == "Activated"
+    lonely = orders["No e-mail address"]
+    assert emails[lonely["BillToContactId"]] is None
+    assert emails[quotes[lonely["SBQQ__Quote__c"]]["SBQQ__PrimaryContact__c"]] is None
+    assert [item["SBQQ__Activated__c"] for item in lines_of["A line left behind"]] == [True, False]
+    assert lines_of["Half a seat"][0]["Quantity"] == Decimal("2.5")
+    assert lines_of["A subscription with a negative price"][1]["UnitPrice"] < 0
+    assert orders["A trial"]["Trial_End_Date__c"] == "2026-11-30"
