@@ -1,0 +1,60 @@
+"""The record of every request a simulator answered, which tests and reports count calls by."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRequest:
+    """One answered API request; `at` is the simulated time as ISO text in UTC, `number` starts at 1."""
+
+    number: int
+    at: str
+    method: str
+    path: str
+    parameters: Mapping[str, Any]
+    idempotency_key: str | None
+    status: int
+    response: Any
+
+
+class RequestLog:
+    """Requests in the order they were answered; simulator controls are never recorded here."""
+
+    def __init__(self) -> None:
+        self._requests: list[LoggedRequest] = []
+
+    def record(
+        self,
+        *,
+        at: str,
+        method: str,
+        path: str,
+        parameters: Mapping[str, Any],
+        idempotency_key: str | None,
+        status: int,
+        response: Any,
+    ) -> LoggedRequest:
+        """Append one request and return it with its number."""
+        entry = LoggedRequest(
+            number=len(self._requests) + 1,
+            at=at,
+            method=method,
+            path=path,
+            parameters=parameters,
+            idempotency_key=idempotency_key,
+            status=status,
+            response=response,
+        )
+        self._requests.append(entry)
+        return entry
+
+    def after(self, number: int = 0) -> list[dict[str, Any]]:
+        """All requests with a greater number, in order, as plain data."""
+        return [asdict(entry) for entry in self._requests[max(number, 0) :]]
+
+    @property
+    def count(self) -> int:
+        """How many API requests were answered."""
+        return len(self._requests)

@@ -1,0 +1,56 @@
+"""Every place where the vendor's documentation leaves room, as one named switch each.
+
+The defaults are the readings that the project's notes on Stripe label ASSUME. Each can be turned round to
+see whether a result rests on it, and each is one request on a real sandbox to confirm.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """Readings of undocumented behaviour; see each comment for the alternative."""
+
+    # A negative final invoice of a canceled subscription ends `uncollectible` and grants no balance
+    # (otherwise it is `paid` and the customer's balance moves).
+    credit_only_final_invoice_is_uncollectible: bool = True
+    # Ordinary lines, `unit_amount_decimal` times quantity, round an exact half up (otherwise to even).
+    ordinary_line_ties_round_up: bool = True
+    # Percent discounts round an exact half up (otherwise to even).
+    percent_discount_ties_round_up: bool = True
+    # An item added between boundaries aligns to the anchor (otherwise it starts a fresh period of its own).
+    added_item_aligns_to_anchor: bool = True
+    # Inline prices of two phases match by position, so the item id survives (otherwise removed and added).
+    inline_prices_match_by_position: bool = True
+    # Inline prices that matched by position and have equal terms are still credited and billed again,
+    # because each is a Price of its own (otherwise they count as unchanged).
+    equal_inline_prices_are_prorated: bool = True
+    # `always_invoice` also takes up whatever else was pending on the subscription.
+    always_invoice_sweeps_pending: bool = True
+    # An `end_behavior=cancel` end leaves the schedule `completed` (otherwise `canceled`).
+    canceling_end_completes_schedule: bool = True
+    # While `end_behavior=cancel` holds, the subscription shows `cancel_at` = end of the last phase.
+    schedule_end_shows_as_cancel_at: bool = True
+    # A phase without `duration` and `end_date` lasts one interval of its shortest item (otherwise refused).
+    open_phase_lasts_one_interval: bool = True
+    # A schedule whose first phase lies wholly in the past is refused (otherwise its past is replayed).
+    elapsed_first_phase_is_refused: bool = True
+    # Invoice lines of subscription items copy the item's metadata when they are made.
+    line_metadata_copies_item: bool = True
+    # A period cut short by the end of the subscription is an ordinary, discountable line
+    # (otherwise it is shown as a proration).
+    truncated_period_is_ordinary_line: bool = True
+    # A `once` coupon that still waits for its invoice does not also reduce prorations.
+    once_coupon_reduces_prorations: bool = False
+    # `add_invoice_items` of the running phase that a schedule update sends again are not billed again.
+    resent_invoice_items_bill_once: bool = True
+    # The same for the discounts of the running phase: sent again unchanged, they are not redeemed again.
+    resent_discounts_redeem_once: bool = True
+    # An unknown customer in a body parameter answers 404 (otherwise 400 as every other unknown id).
+    unknown_customer_is_404: bool = True
+    # Idempotency keys expire by the account's simulated time, 24 hours after their first use.
+    idempotency_expires_by_account_time: bool = True
+    # A `send_invoice` invoice that is overdue makes the subscription `past_due`.
+    overdue_invoice_makes_past_due: bool = False
+    # One customer has one currency, fixed by first use.
+    one_currency_per_customer: bool = True

@@ -1,0 +1,1 @@
+"""The billing engine: schedules, periods, prorations, discounts and invoices over simulated time."""

@@ -1,0 +1,237 @@
+"""Subscription items: making them, billing their periods, and changing them inside a period."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from cpqbridge_sim.stripe.billing.discounts import redeem
+from cpqbridge_sim.stripe.billing.lines import LineDraft, item_line
+from cpqbridge_sim.stripe.billing.proration import (
+    credit_unused,
+    debit_remaining,
+    forget_future_debits,
+    natural_period,
+)
+from cpqbridge_sim.stripe.periods import Interval, boundary_after, boundary_at_or_before
+from cpqbridge_sim.stripe.state import AccountState
+from cpqbridge_sim.stripe.store import Body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemTerms:
+    """What an item shall be; `discounts` None leaves those of a running item as they are."""
+
+    price: Body
+    quantity: int | None
+    metadata: dict[str, str] = field(default_factory=dict)
+    discounts: Sequence[Body] | None = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemChange:
+    """One step of a diff: `item` alone is removed, `terms` alone is added, both is a change."""
+
+    item: Body | None
+    terms: ItemTerms | None
+
+
+def new_item(state: AccountState, subscription: Body, terms: ItemTerms, *, start: int) -> Body:
+    """A new item at the end of the subscription's list; its period is empty until it is billed."""
+    item_id = state.identifiers.new("si")
+    item: Body = {
+        "id": item_id,
+        "object": "subscription_item",
+        "billed_until": None,
+        "billing_thresholds": None,
+        "created": state.time_of(subscription["customer"]),
+        "current_period_end": start,
+        "current_period_start": start,
+        "discounts": redeem(
+            state,
+            terms.discounts or (),
+            start=start,
+            customer_id=subscription["customer"],
+            subscription_id=subscription["id"],
+            item_id=item_id,
+        ),
+        "metadata": {key: value for key, value in terms.metadata.items() if value != ""},
+        "price": terms.price,
+        "quantity": terms.quantity,
+        "subscription": subscription["id"],
+        "tax_rates": [],
+    }
+    state.subscription_items(subscription).append(item)
+    return item
+
+
+def take_over(state: AccountState, subscription: Body, item: Body, terms: ItemTerms, *, at: int) -> None:
+    """Metadata and discounts of running item terms; neither makes a proration by itself."""
+    merge_metadata(item["metadata"], terms.metadata)
+    if terms.discounts is None or (not terms.discounts and not item["discounts"]):
+        return
+    item["discounts"] = redeem(
+        state,
+        terms.discounts,
+        start=at,
+        customer_id=subscription["customer"],
+        subscription_id=subscription["id"],
+        item_id=item["id"],
+    )
+
+
+def merge_metadata(target: dict[str, str], changes: dict[str, str]) -> None:
+    """Add or overwrite keys; a key with an empty value is unset, other keys stay."""
+    for key, value in changes.items():
+        if value == "":
+            target.pop(key, None)
+        else:
+            target[key] = value
+
+
+def subscription_end(state: AccountState, subscription: Body) -> int | None:
+    """When the subscription ends for good, as far as it is known; periods are cut at it."""
+    schedule = state.store.get("subscription_schedule", subscription["schedule"])
+    if schedule is not None and schedule["status"] == "active":
+        return int(schedule["phases"][-1]["end_date"]) if schedule["end_behavior"] == "cancel" else None
+    end: int | None = subscription["cancel_at"]
+    return end
+
+
+def period_line(
+    state: AccountState, subscription: Body, item: Body, *, start: int, whole: bool = False
+) -> LineDraft:
+    """The line for the period of an item that begins at `start`, cut at the end of the subscription.
+
+    With `whole` the full price is billed even when the end cuts the period. The item's current period moves.
+    """
+    natural_start, natural_end = natural_period(subscription, item, start)
+    last = subscription_end(state, subscription)
+    end = natural_end if last is None else min(natural_end, last)
+    item["current_period_start"], item["current_period_end"] = start, end
+    fraction = Fraction(end - start, natural_end - natural_start)
+    return item_line(
+        state,
+        subscription,
+        item,
+        start=start,
+        end=end,
+        fraction=Fraction(1) if whole else fraction,
+        truncated=end < natural_end,
+    )
+
+
+def first_lines(
+    state: AccountState, subscription: Body, item: Body, *, start: int, now: int, behavior: str
+) -> list[LineDraft]:
+    """Lines from the start of an item to the end of the period that runs now.
+
+    Flexible subscriptions bill one line per natural period; classic ones one line on an imagined period that
+    begins at the start. `none` leaves the past, and a first part before a later anchor, free
+    (docs.stripe.com/billing/subscriptions/backdating, 20 Nov 2026).
+    """
+    aligned = natural_period(subscription, item, start)[0] == start
+    free = behavior == "none" and (start < now or not aligned)
+    if subscription["billing_mode"]["type"] == "classic" and not free:
+        line = _classic_first_line(state, subscription, item, start=start, now=now)
+        if line is not None:
+            return [line]
+    lines = [period_line(state, subscription, item, start=start, whole=behavior == "none")]
+    while item["current_period_end"] <= now and item["current_period_end"] != subscription_end(
+        state, subscription
+    ):
+        lines.append(period_line(state, subscription, item, start=item["current_period_end"]))
+    return [] if free else lines
+
+
+def _classic_first_line(
+    state: AccountState, subscription: Body, item: Body, *, start: int, now: int
+) -> LineDraft | None:
+    if start >= now and natural_period(subscription, item, start)[0] == start:
+        return None
+    interval = Interval.of_price(item["price"])
+    end = boundary_after(subscription["billing_cycle_anchor"], interval, max(start, now))
+    last = subscription_end(state, subscription)
+    end = end if last is None else min(end, last)
+    item["current_period_start"] = max(
+        start, boundary_at_or_before(subscription["billing_cycle_anchor"], interval, now)
+    )
+    item["current_period_end"] = end
+    periods, at = Fraction(0), start
+    while at < end:
+        following = boundary_after(start, interval, at)
+        periods += Fraction(min(following, end) - at, following - at)
+        at = following
+    return item_line(state, subscription, item, start=start, end=end, fraction=periods)
+
+
+def apply_changes(
+    state: AccountState,
+    subscription: Body,
+    changes: Sequence[ItemChange],
+    *,
+    at: int,
+    prorate: bool,
+    renewal_due: bool,
+) -> list[Body]:
+    """Bring the items to their new terms and return the pending prorations this made.
+
+    Items whose period ends at `at` are left for the renewal invoice of that instant.
+    """
+    prorations: list[Body] = []
+    for change in changes:
+        if change.item is not None and change.terms is None:
+            prorations += _remove(state, subscription, change.item, at=at, prorate=prorate)
+    for change in changes:
+        if change.item is not None and change.terms is not None:
+            prorations += _change(state, subscription, change.item, change.terms, at=at, prorate=prorate)
+    for change in changes:
+        if change.item is None and change.terms is not None:
+            prorations += _add(
+                state, subscription, change.terms, at=at, prorate=prorate, renewal_due=renewal_due
+            )
+    return prorations
+
+
+def _remove(state: AccountState, subscription: Body, item: Body, *, at: int, prorate: bool) -> list[Body]:
+    given_back: list[Body] = []
+    if prorate and item["current_period_end"] > at:
+        given_back = credit_unused(state, subscription, item, at=at)
+    forget_future_debits(state, item, at=at)
+    items = state.subscription_items(subscription)
+    items[:] = [other for other in items if other["id"] != item["id"]]
+    return given_back
+
+
+def _change(
+    state: AccountState, subscription: Body, item: Body, terms: ItemTerms, *, at: int, prorate: bool
+) -> list[Body]:
+    running = item["current_period_end"] > at
+    prorates = prorate and running
+    result = credit_unused(state, subscription, item, at=at) if prorates else []
+    old_interval = Interval.of_price(item["price"])
+    item["price"], item["quantity"] = terms.price, terms.quantity
+    take_over(state, subscription, item, terms, at=at)
+    if running and Interval.of_price(terms.price) != old_interval:
+        item["current_period_start"] = at
+        item["current_period_end"] = _period_end(state, subscription, item, at=at)
+    if prorates:
+        result += debit_remaining(state, subscription, item, at=at, end=item["current_period_end"])
+    return result
+
+
+def _add(
+    state: AccountState, subscription: Body, terms: ItemTerms, *, at: int, prorate: bool, renewal_due: bool
+) -> list[Body]:
+    item = new_item(state, subscription, terms, start=at)
+    if renewal_due and natural_period(subscription, item, at)[0] == at:
+        return []
+    item["current_period_end"] = _period_end(state, subscription, item, at=at)
+    if not prorate:
+        return []
+    return debit_remaining(state, subscription, item, at=at, end=item["current_period_end"])
+
+
+def _period_end(state: AccountState, subscription: Body, item: Body, *, at: int) -> int:
+    end = natural_period(subscription, item, at)[1]
+    last = subscription_end(state, subscription)
+    return end if last is None else min(end, last)

@@ -1,0 +1,217 @@
+"""The event loop of one subscription and its schedule: start, phase changes, renewals, ends."""
+
+import heapq
+from typing import Any
+
+from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due
+from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
+from cpqbridge_sim.stripe.billing.items import first_lines, new_item, period_line, subscription_end
+from cpqbridge_sim.stripe.billing.lines import LineDraft
+from cpqbridge_sim.stripe.billing.phases import (
+    bill_phase_items,
+    enter_phase,
+    item_terms,
+    phase_discounts,
+    phase_invoice_items,
+)
+from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
+from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
+from cpqbridge_sim.stripe.state import AccountState
+from cpqbridge_sim.stripe.store import Body
+
+START_PRIORITY = 1
+PROCESS_PRIORITY = 2
+ENDED = frozenset({"canceled", "incomplete_expired"})
+
+
+def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
+    """Do the work that falls due on one object; stale wake-ups do nothing."""
+    body = state.store.find(identifier)
+    if body is None:
+        return
+    if kind == "schedule.start" and body["status"] == "not_started" and body["phases"][0]["start_date"] <= at:
+        start_schedule(state, body, at=at)
+    elif kind == "subscription":
+        process_subscription(state, body, at=at)
+    elif (
+        kind == "invoice.finalize" and body["status"] == "draft" and body["automatically_finalizes_at"] == at
+    ):
+        finalize(state, body, at=at)
+    elif kind == "invoice.due":
+        invoice_due(state, body)
+
+
+def start_schedule(state: AccountState, schedule: Body, *, at: int) -> Body:
+    """Create the subscription of a schedule's first phase with its first invoice."""
+    phase = schedule["phases"][0]
+    start = phase["start_date"]
+    subscription = new_subscription(state, schedule=schedule, phase=phase, start=start, at=at)
+    schedule["status"] = "active"
+    schedule["subscription"] = subscription["id"]
+    schedule["current_phase"] = {"start_date": start, "end_date": phase["end_date"]}
+    refresh_cancel_at(state, subscription)
+    subscription["discounts"] = phase_discounts(state, subscription, phase, start=start)
+    lines: list[LineDraft] = []
+    for entry in phase["items"]:
+        item = new_item(state, subscription, item_terms(state, entry), start=start)
+        lines += first_lines(
+            state, subscription, item, start=start, now=at, behavior=phase["proration_behavior"]
+        )
+    check_line_count(len(lines) + len(phase["add_invoice_items"]))
+    bill_phase_items(state, subscription, phase, phase_invoice_items(phase))
+    subscription_invoice(state, subscription, lines, at=at, reason="subscription_create")
+    state.emit("customer.subscription.created", subscription)
+    state.emit("subscription_schedule.updated", schedule)
+    sleep_until_next(state, subscription)
+    return subscription
+
+
+def refresh_cancel_at(state: AccountState, subscription: Body) -> None:
+    """Show the end of a schedule that cancels as the subscription's `cancel_at`."""
+    if subscription["schedule"] is not None and state.assumptions.schedule_end_shows_as_cancel_at:
+        subscription["cancel_at"] = subscription_end(state, subscription)
+
+
+def active_schedule(state: AccountState, subscription: Body) -> Body | None:
+    """The schedule that drives a subscription now."""
+    schedule = state.store.get("subscription_schedule", subscription["schedule"])
+    return schedule if schedule is not None and schedule["status"] == "active" else None
+
+
+def sleep_until_next(state: AccountState, subscription: Body) -> None:
+    """Wake this subscription at its next boundary, phase change or end."""
+    times = [item["current_period_end"] for item in state.subscription_items(subscription)]
+    schedule = active_schedule(state, subscription)
+    if schedule is not None:
+        times.append(schedule["current_phase"]["end_date"])
+    end = subscription_end(state, subscription)
+    if end is not None:
+        times.append(end)
+    if times:
+        state.wake_at(min(times), priority=PROCESS_PRIORITY, kind="subscription", body=subscription)
+
+
+def process_subscription(state: AccountState, subscription: Body, *, at: int) -> None:
+    """Everything that falls due on a subscription at this instant, in the vendor's order."""
+    if subscription["status"] in ENDED:
+        return
+    items = state.subscription_items(subscription)
+    ended_periods = [item for item in items if item["current_period_end"] <= at]
+    period_start = min((item["current_period_start"] for item in ended_periods), default=at)
+    renewal_due = bool(ended_periods)
+    end = subscription_end(state, subscription)
+    prorations: list[Body] | None = None
+    schedule = active_schedule(state, subscription)
+    if schedule is not None and schedule["current_phase"]["end_date"] <= at:
+        following = next_phase(schedule)
+        if following is None:
+            finish_schedule(state, schedule, subscription, at=at)
+        else:
+            entry = enter_phase(state, schedule, subscription, following, at=at, renewal_due=renewal_due)
+            prorations = entry.invoiced_now
+            renewal_due = renewal_due or entry.anchor_moved
+    if end is not None and end <= at:
+        end_subscription(state, subscription, at=at, period=(period_start, at))
+        return
+    if renewal_due:
+        reason = "subscription_cycle" if ended_periods else "subscription_update"
+        renew(state, subscription, at=at, reason=reason, period=(period_start, at))
+    elif prorations:
+        swept = None if state.assumptions.always_invoice_sweeps_pending else prorations
+        subscription_invoice(state, subscription, [], at=at, reason="subscription_update", only_pending=swept)
+    sleep_until_next(state, subscription)
+
+
+def renew(
+    state: AccountState, subscription: Body, *, at: int, reason: str, period: tuple[int, int]
+) -> Body | None:
+    """Bill the next period of every item whose period ends now, all on one invoice, with what is pending."""
+    lines = [
+        period_line(state, subscription, item, start=item["current_period_end"])
+        for item in state.subscription_items(subscription)
+        if item["current_period_end"] <= at
+    ]
+    invoice = subscription_invoice(state, subscription, lines, at=at, reason=reason, period=period)
+    state.emit("customer.subscription.updated", subscription)
+    return invoice
+
+
+def next_phase(schedule: Body) -> Body | None:
+    """The phase that follows the current one."""
+    end = schedule["current_phase"]["end_date"]
+    following: Body | None = next((phase for phase in schedule["phases"] if phase["start_date"] >= end), None)
+    return following
+
+
+def finish_schedule(state: AccountState, schedule: Body, subscription: Body, *, at: int) -> None:
+    """The last phase is over: release the subscription, or leave it to its end."""
+    schedule["current_phase"] = None
+    if schedule["end_behavior"] == "release":
+        release_schedule(state, schedule, subscription, at=at)
+        return
+    completes = state.assumptions.canceling_end_completes_schedule
+    schedule["status"] = "completed" if completes else "canceled"
+    schedule["completed_at" if completes else "canceled_at"] = at
+    state.emit("subscription_schedule.completed" if completes else "subscription_schedule.canceled", schedule)
+
+
+def release_schedule(state: AccountState, schedule: Body, subscription: Body | None, *, at: int) -> None:
+    """Let a subscription go on without its schedule."""
+    schedule["status"] = "released"
+    schedule["released_at"] = at
+    schedule["current_phase"] = None
+    if subscription is not None:
+        schedule["released_subscription"] = subscription["id"]
+        schedule["subscription"] = None
+        subscription["schedule"] = None
+    state.emit("subscription_schedule.released", schedule)
+
+
+def end_subscription(
+    state: AccountState, subscription: Body, *, at: int, period: tuple[int, int] | None = None
+) -> None:
+    """Cancel for good: no renewal; what is pending is invoiced."""
+    subscription["status"] = "canceled"
+    subscription["ended_at"] = at
+    if subscription["canceled_at"] is None:
+        subscription["canceled_at"] = at
+    subscription_invoice(state, subscription, [], at=at, reason="subscription_cycle", period=period)
+    state.emit("customer.subscription.deleted", subscription)
+
+
+def cancel_now(state: AccountState, subscription: Body, *, at: int, invoice_now: bool, prorate: bool) -> None:
+    """Cancel at once (docs.stripe.com/api/subscriptions/cancel, 20 Nov 2026).
+
+    With neither flag pending prorations are dropped; `prorate` alone leaves a pending credit behind.
+    """
+    for item in state.subscription_items(subscription):
+        if prorate:
+            credit_unused(state, subscription, item, at=at)
+        forget_future_debits(state, item, at=at)
+    if not invoice_now and not prorate:
+        for pending in list(state.pending_items(subscription["customer"], subscription["id"])):
+            if pending["proration"]:
+                state.store.remove(pending)
+    subscription["status"] = "canceled"
+    subscription["ended_at"] = subscription["canceled_at"] = at
+    if invoice_now:
+        subscription_invoice(state, subscription, [], at=at, reason="subscription_cycle")
+    state.emit("customer.subscription.deleted", subscription)
+
+
+def run_until(state: AccountState, clock_id: str | None, until: int) -> None:
+    """Run all due work of one clock in order and leave the clock at `until`."""
+    queue: list[Any] = state.wakes.setdefault(clock_id, [])
+    while queue and queue[0].at <= until:
+        due = heapq.heappop(queue)
+        _set_clock(state, clock_id, max(due.at, state.clock_time(clock_id)))
+        wake(state, due.kind, due.object_id, due.at)
+    _set_clock(state, clock_id, until)
+
+
+def _set_clock(state: AccountState, clock_id: str | None, at: int) -> None:
+    clock = state.store.get("test_helpers.test_clock", clock_id)
+    if clock is None:
+        state.now = at
+    else:
+        clock["frozen_time"] = at

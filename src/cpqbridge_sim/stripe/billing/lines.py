@@ -1,0 +1,148 @@
+"""Invoice lines before they are put on an invoice, and what a price costs exactly."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from cpqbridge_sim.stripe.rounding import round_line, round_proration
+from cpqbridge_sim.stripe.state import AccountState
+from cpqbridge_sim.stripe.store import Body
+
+ZERO_DECIMAL_CURRENCIES = frozenset(
+    [
+        "bif",
+        "clp",
+        "djf",
+        "gnf",
+        "jpy",
+        "kmf",
+        "krw",
+        "mga",
+        "pyg",
+        "rwf",
+        "ugx",
+        "vnd",
+        "vuv",
+        "xaf",
+        "xof",
+        "xpf",
+    ]
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class LineDraft:
+    """One invoice line: `amount` in minor units before discounts, for `[period_start, period_end)`."""
+
+    amount: int
+    currency: str
+    description: str
+    period_start: int
+    period_end: int
+    price: Body | None
+    quantity: int | None
+    discountable: bool
+    metadata: dict[str, str]
+    discounts: list[str] = field(default_factory=list)
+    proration: bool = False
+    subscription_id: str | None = None
+    item_id: str | None = None
+    invoice_item: Body | None = None
+    discount_amounts: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def net_amount(self) -> int:
+        """Amount after discounts, in minor units."""
+        return self.amount - sum(amount for _, amount in self.discount_amounts)
+
+
+def exact_amount(price: Body, quantity: int | None) -> Fraction:
+    """Unit price times quantity in minor units, not rounded; an absent quantity is 1."""
+    return Fraction(price["unit_amount_decimal"]) * (1 if quantity is None else quantity)
+
+
+def item_line(
+    state: AccountState,
+    subscription: Body,
+    item: Body,
+    *,
+    start: int,
+    end: int,
+    fraction: Fraction,
+    truncated: bool = False,
+) -> LineDraft:
+    """The line of a subscription item for one period, `fraction` of the full price."""
+    exact = exact_amount(item["price"], item["quantity"]) * fraction
+    whole = fraction == 1
+    ties_up = state.assumptions.ordinary_line_ties_round_up
+    proration = not whole and not (truncated and state.assumptions.truncated_period_is_ordinary_line)
+    return LineDraft(
+        amount=round_line(exact, ties_up=ties_up) if whole else round_proration(exact),
+        currency=subscription["currency"],
+        description=item_text(state, item),
+        period_start=start,
+        period_end=end,
+        price=item["price"],
+        quantity=item["quantity"],
+        discountable=True,
+        metadata=dict(item["metadata"]) if state.assumptions.line_metadata_copies_item else {},
+        discounts=list(item["discounts"]),
+        proration=proration,
+        subscription_id=subscription["id"],
+        item_id=item["id"],
+    )
+
+
+def item_text(state: AccountState, item: Body) -> str:
+    """`2 x Name (at $10.00 / month)` as the vendor writes it, with a multiplication sign."""
+    price = item["price"]
+    recurring = price["recurring"]
+    count, unit = recurring["interval_count"], recurring["interval"]
+    each = unit if count == 1 else f"{count} {unit}s"
+    quantity = 1 if item["quantity"] is None else item["quantity"]
+    money = money_text(Fraction(price["unit_amount_decimal"]), price["currency"])
+    return f"{quantity} \N{MULTIPLICATION SIGN} {product_name(state, price)} (at {money} / {each})"
+
+
+def product_name(state: AccountState, price: Body | None) -> str:
+    """The name of a price's product."""
+    product = None if price is None else state.store.get("product", price["product"])
+    return "" if product is None else str(product["name"])
+
+
+def money_text(amount: Fraction, currency: str) -> str:
+    """An amount for people: `$10.00`, `12.5 EUR`."""
+    decimals = 0 if currency in ZERO_DECIMAL_CURRENCIES else 2
+    major = amount / 10**decimals
+    scaled = major * 10**12
+    text = f"{int(scaled) // 10**12}.{int(scaled) % 10**12:012d}".rstrip("0")
+    whole, _, part = text.partition(".")
+    shown = f"{whole}.{part.ljust(decimals, '0')}" if part or decimals else whole
+    return f"${shown}" if currency == "usd" else f"{shown} {currency.upper()}"
+
+
+def invoice_item_line(invoice_item: Body) -> LineDraft:
+    """The line that a pending invoice item becomes."""
+    details = (invoice_item["parent"] or {}).get("subscription_details") or {}
+    price_id = ((invoice_item["pricing"] or {}).get("price_details") or {}).get("price")
+    product = ((invoice_item["pricing"] or {}).get("price_details") or {}).get("product")
+    price: dict[str, Any] | None = None
+    if price_id is not None:
+        unit = invoice_item["pricing"]["unit_amount_decimal"]
+        price = {"id": price_id, "product": product, "unit_amount_decimal": unit}
+    return LineDraft(
+        amount=invoice_item["amount"],
+        currency=invoice_item["currency"],
+        description=invoice_item["description"] or "",
+        period_start=invoice_item["period"]["start"],
+        period_end=invoice_item["period"]["end"],
+        price=price,
+        quantity=invoice_item["quantity"],
+        discountable=invoice_item["discountable"],
+        metadata=dict(invoice_item["metadata"]),
+        discounts=list(invoice_item["discounts"]),
+        proration=invoice_item["proration"],
+        subscription_id=details.get("subscription"),
+        item_id=details.get("subscription_item"),
+        invoice_item=invoice_item,
+    )

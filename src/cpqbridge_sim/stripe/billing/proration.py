@@ -1,0 +1,181 @@
+"""Credits and debits for a change inside a period.
+
+Source: docs.stripe.com/billing/subscriptions/prorations, read 20 Nov 2026.
+"""
+
+from fractions import Fraction
+from typing import Any
+
+from cpqbridge_sim.stripe.billing.discounts import classic_credit, net_price
+from cpqbridge_sim.stripe.billing.lines import product_name
+from cpqbridge_sim.stripe.periods import Interval, boundary_after, boundary_at_or_before, day_text
+from cpqbridge_sim.stripe.rounding import round_proration
+from cpqbridge_sim.stripe.state import AccountState, Debit
+from cpqbridge_sim.stripe.store import Body
+
+
+def credit_unused(state: AccountState, subscription: Body, item: Body, *, at: int) -> list[Body]:
+    """Pending invoice items that give back the time of an item after `at`, and the new ledger of its debits."""
+    if subscription["billing_mode"]["type"] == "classic":
+        return _classic(state, subscription, item, at=at)
+    given_back: list[Body] = []
+    for debit in state.debits.get(item["id"], []):
+        if debit.end <= at:
+            continue
+        start = max(debit.start, at)
+        amount = round_proration(-Fraction(debit.net_amount * (debit.end - start), debit.end - debit.start))
+        if debit.net_amount:
+            given_back.append(
+                _proration_item(
+                    state, subscription, item, amount=amount, start=start, end=debit.end, credited=debit
+                )
+            )
+        debit.net_amount += amount
+        debit.end = start
+    return given_back
+
+
+def forget_future_debits(state: AccountState, item: Body, *, at: int) -> None:
+    """Cut an item's debits at `at` without giving anything back."""
+    for debit in state.debits.get(item["id"], []):
+        debit.end = min(debit.end, at)
+
+
+def _classic(state: AccountState, subscription: Body, item: Body, *, at: int) -> list[Body]:
+    start, end = item["current_period_start"], item["current_period_end"]
+    if end <= at:
+        return []
+    natural_start, natural_end = natural_period(subscription, item, start)
+    fraction = Fraction(end - max(at, start), natural_end - natural_start)
+    amount = round_proration(-classic_credit(state, subscription, item, fraction=fraction, at=at))
+    return [_proration_item(state, subscription, item, amount=amount, start=at, end=end, credited=None)]
+
+
+def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: int, end: int) -> list[Body]:
+    """The pending invoice item that bills `[at, end)` at the item's present terms, net of discounts."""
+    natural_start, natural_end = natural_period(subscription, item, at)
+    fraction = Fraction(end - at, natural_end - natural_start)
+    amount = round_proration(net_price(state, subscription, item, fraction=fraction, at=at))
+    body = _proration_item(
+        state, subscription, item, amount=amount, start=at, end=end, credited=None, debit=True
+    )
+    state.debits.setdefault(item["id"], []).append(
+        Debit(item_id=item["id"], start=at, end=end, net_amount=amount, invoice_item_id=body["id"])
+    )
+    return [body]
+
+
+def natural_period(subscription: Body, item: Body, at: int) -> tuple[int, int]:
+    """The full period of the item's interval that holds `at`, counted from the anchor."""
+    interval = Interval.of_price(item["price"])
+    anchor = subscription["billing_cycle_anchor"]
+    return boundary_at_or_before(anchor, interval, at), boundary_after(anchor, interval, at)
+
+
+def _proration_item(
+    state: AccountState,
+    subscription: Body,
+    item: Body,
+    *,
+    amount: int,
+    start: int,
+    end: int,
+    credited: Debit | None,
+    debit: bool = False,
+) -> Body:
+    quantity = 1 if item["quantity"] is None else item["quantity"]
+    name = product_name(state, item["price"])
+    counted = name if quantity == 1 else f"{quantity} \N{MULTIPLICATION SIGN} {name}"
+    word = "Remaining" if debit else "Unused"
+    return new_invoice_item(
+        state,
+        customer_id=subscription["customer"],
+        subscription_id=subscription["id"],
+        item_id=item["id"],
+        amount=amount,
+        currency=subscription["currency"],
+        description=f"{word} time on {counted} after {day_text(start)}",
+        start=start,
+        end=end,
+        price=item["price"],
+        unit_amount_decimal=None,
+        quantity=item["quantity"],
+        discountable=False,
+        metadata=dict(item["metadata"]) if state.assumptions.line_metadata_copies_item else {},
+        proration=True,
+        credited_items=_credited(credited),
+    )
+
+
+def _credited(debit: Debit | None) -> dict[str, Any] | None:
+    if debit is None or debit.invoice_id is None:
+        return None
+    return {"invoice": debit.invoice_id, "invoice_line_items": [debit.line_id]}
+
+
+def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the object
+    state: AccountState,
+    *,
+    customer_id: str,
+    amount: int,
+    currency: str,
+    description: str | None,
+    start: int,
+    end: int,
+    discountable: bool,
+    metadata: dict[str, str],
+    subscription_id: str | None = None,
+    item_id: str | None = None,
+    price: Body | None = None,
+    unit_amount_decimal: str | None = None,
+    quantity: int | None = 1,
+    quantity_decimal: str | None = None,
+    proration: bool = False,
+    credited_items: dict[str, Any] | None = None,
+    discounts: list[str] | None = None,
+) -> Body:
+    """A new pending invoice item; `amount` in minor units for the period `[start, end)`."""
+    parent = None
+    if subscription_id is not None:
+        details = {"subscription": subscription_id, "subscription_item": item_id}
+        parent = {"type": "subscription_details", "subscription_details": details}
+    pricing = None
+    if price is not None:
+        pricing = {
+            "type": "price_details",
+            "price_details": {"price": price["id"], "product": price["product"]},
+            "unit_amount_decimal": unit_amount_decimal,
+        }
+    body = state.store.add(
+        {
+            "id": state.identifiers.new("ii"),
+            "object": "invoiceitem",
+            "amount": amount,
+            "currency": currency,
+            "customer": customer_id,
+            "customer_account": None,
+            "date": state.time_of(customer_id),
+            "description": description,
+            "discountable": discountable,
+            "discounts": discounts or [],
+            "frozen_fields": [],
+            "invoice": None,
+            "livemode": state.livemode,
+            "metadata": metadata,
+            "net_amount": amount,
+            "parent": parent,
+            "period": {"start": start, "end": end},
+            "pricing": pricing,
+            "proration": proration,
+            "proration_details": {"credited_items": credited_items, "discount_amounts": []}
+            if proration
+            else None,
+            "quantity": 1 if quantity is None else quantity,
+            "quantity_decimal": quantity_decimal or str(1 if quantity is None else quantity),
+            "tax_rates": [],
+            "test_clock": state.clock_of(customer_id),
+        }
+    )
+    state.pending.setdefault(customer_id, {})[body["id"]] = body
+    state.emit("invoiceitem.created", body)
+    return body

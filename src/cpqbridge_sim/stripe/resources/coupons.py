@@ -1,0 +1,111 @@
+"""Coupons."""
+
+from decimal import Decimal
+
+from cpqbridge_sim.stripe.errors import invalid, missing, not_simulated
+from cpqbridge_sim.stripe.periods import add_months
+from cpqbridge_sim.stripe.resources.call import (
+    Call,
+    cleared,
+    list_answer,
+    metadata_of,
+    path_object,
+    update_metadata,
+)
+from cpqbridge_sim.stripe.store import Body
+
+_HUNDRED = 100
+_REDEEM_BY_MONTHS_MAX = 60
+
+
+def create(call: Call) -> Body:
+    """`POST /v1/coupons`."""
+    params, state = call.params, call.state
+    _check_value(call)
+    duration = params.get("duration", "once")
+    if (duration == "repeating") != ("duration_in_months" in params):
+        if duration == "repeating":
+            raise missing("duration_in_months")
+        raise invalid(
+            "`duration_in_months` can only be passed when `duration` is `repeating`.", "duration_in_months"
+        )
+    identifier = params.get("id") or state.identifiers.new("cpn")
+    if state.store.get("coupon", identifier) is not None:
+        raise invalid("Coupon already exists.", "id", "resource_already_exists")
+    redeem_by = params.get("redeem_by")
+    if redeem_by is not None and redeem_by > add_months(state.now, _REDEEM_BY_MONTHS_MAX):
+        raise invalid("`redeem_by` can be at most 5 years in the future.", "redeem_by")
+    percent = params.get("percent_off")
+    coupon = state.store.add(
+        {
+            "id": identifier,
+            "object": "coupon",
+            "amount_off": params.get("amount_off"),
+            "applies_to": params.get("applies_to"),
+            "created": state.now,
+            "currency": params["currency"].lower() if "amount_off" in params else None,
+            "duration": duration,
+            "duration_in_months": params.get("duration_in_months"),
+            "livemode": state.livemode,
+            "max_redemptions": params.get("max_redemptions"),
+            "metadata": metadata_of(params.get("metadata")),
+            "name": params.get("name"),
+            "percent_off": None if percent is None else float(percent),
+            "redeem_by": redeem_by,
+            "times_redeemed": 0,
+            "valid": True,
+        }
+    )
+    state.emit("coupon.created", coupon)
+    return coupon
+
+
+def _check_value(call: Call) -> None:
+    params = call.params
+    if "currency_options" in params:
+        raise not_simulated("`currency_options`", "currency_options")
+    if ("percent_off" in params) == ("amount_off" in params):
+        raise invalid(
+            "You must pass exactly one of `percent_off` and `amount_off`.",
+            "percent_off" if "percent_off" in params else None,
+        )
+    percent = params.get("percent_off")
+    if percent is not None and not 0 < Decimal(percent) <= _HUNDRED:
+        raise invalid("`percent_off` must be greater than 0 and at most 100.", "percent_off")
+    if "amount_off" in params:
+        if params["amount_off"] <= 0:
+            raise invalid("`amount_off` must be greater than 0.", "amount_off")
+        if "currency" not in params:
+            raise missing("currency")
+
+
+def retrieve(call: Call) -> Body:
+    """`GET /v1/coupons/{id}`."""
+    return path_object(call, "coupon", "coupon")
+
+
+def update(call: Call) -> Body:
+    """`POST /v1/coupons/{id}`: name and metadata only."""
+    coupon = path_object(call, "coupon", "coupon")
+    if "currency_options" in call.params:
+        raise not_simulated("`currency_options`", "currency_options")
+    if "name" in call.params:
+        coupon["name"] = cleared(call.params["name"])
+    update_metadata(coupon, call.params)
+    call.state.emit("coupon.updated", coupon)
+    return coupon
+
+
+def delete(call: Call) -> Body:
+    """`DELETE /v1/coupons/{id}`: running discounts go on."""
+    coupon = path_object(call, "coupon", "coupon")
+    if any(discount["source"]["coupon"] == coupon["id"] for discount in call.state.store.all("discount")):
+        raise not_simulated("Deleting a coupon that was redeemed", "id")
+    call.state.store.remove(coupon)
+    call.state.emit("coupon.deleted", coupon)
+    return {"id": coupon["id"], "object": "coupon", "deleted": True}
+
+
+def list_all(call: Call) -> Body:
+    """`GET /v1/coupons`."""
+    return list_answer(list(call.state.store.all("coupon")), "/v1/coupons")

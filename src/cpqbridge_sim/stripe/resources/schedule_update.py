@@ -1,0 +1,203 @@
+"""`POST /v1/subscription_schedules/{id}`: replaces current and future phases."""
+
+from collections import Counter
+from typing import Any
+
+from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
+from cpqbridge_sim.stripe.billing.items import merge_metadata, subscription_end
+from cpqbridge_sim.stripe.billing.lifecycle import (
+    START_PRIORITY,
+    process_subscription,
+    refresh_cancel_at,
+    sleep_until_next,
+    start_schedule,
+)
+from cpqbridge_sim.stripe.billing.phases import (
+    apply_settings,
+    bill_phase_items,
+    change_items,
+    phase_discounts,
+)
+from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
+from cpqbridge_sim.stripe.errors import invalid, not_simulated
+from cpqbridge_sim.stripe.resources.call import Call, customer_of, update_metadata
+from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_phase_count
+from cpqbridge_sim.stripe.resources.schedules import (
+    checked_end_behavior,
+    default_settings,
+    read_phases,
+    require_live,
+    retrieve,
+)
+from cpqbridge_sim.stripe.state import AccountState
+from cpqbridge_sim.stripe.store import Body
+
+
+def update(call: Call) -> Body:
+    """Replace what is sent; parameters left out of a sent phase are unset, not kept."""
+    state, params = call.state, call.params
+    schedule = retrieve(call)
+    require_live(schedule, "update", "updated")
+    if "pause_schedules" in params:
+        raise not_simulated("`pause_schedules`", "pause_schedules")
+    now = state.time_of(schedule["customer"])
+    defaults = default_settings(params.get("default_settings") or {}, schedule["default_settings"])
+    end_behavior = checked_end_behavior(params.get("end_behavior", schedule["end_behavior"]))
+    phases = schedule["phases"]
+    if params.get("phases"):
+        phases = _read(call, schedule, defaults, now=now)
+        check_phase_count(state, phases, now)
+    before = current_phase(schedule)
+    schedule["default_settings"] = defaults
+    schedule["end_behavior"] = end_behavior
+    schedule["phases"] = phases
+    update_metadata(schedule, params)
+    if schedule["status"] == "active":
+        behavior = params.get("proration_behavior", "create_prorations")
+        _apply_now(state, schedule, before, behavior=behavior, now=now)
+    elif phases[0]["start_date"] <= now:
+        start_schedule(state, schedule, at=now)
+    else:
+        state.wake_at(phases[0]["start_date"], priority=START_PRIORITY, kind="schedule.start", body=schedule)
+    state.emit("subscription_schedule.updated", schedule)
+    return schedule
+
+
+def current_phase(schedule: Body) -> Body | None:
+    """The body of the running phase."""
+    if schedule["current_phase"] is None:
+        return None
+    start = schedule["current_phase"]["start_date"]
+    found: Body | None = next((phase for phase in schedule["phases"] if phase["start_date"] == start), None)
+    return found
+
+
+def _read(call: Call, schedule: Body, defaults: Body, *, now: int) -> list[Body]:
+    requested: list[dict[str, Any]] = list(call.params["phases"])
+    if "start_date" not in requested[0]:
+        raise invalid(
+            "The subscription schedule update is missing at least one phase with a `start_date` to anchor end "
+            "dates to.",
+            "phases",
+        )
+    state = call.state
+    current = current_phase(schedule)
+    past, sent = _split_past(schedule, requested, current)
+    if not sent:
+        raise invalid("You must send the current phase and all future phases.", "phases")
+    first = sent[0]["start_date"]
+    first = now if first == "now" else first
+    if current is not None and first != current["start_date"]:
+        raise invalid("You can not modify the start date of the current phase.", "phases[0][start_date]")
+    subscription = state.store.get("subscription", schedule["subscription"])
+    reader = PhaseReader(
+        state=state,
+        customer=customer_of(state, schedule["customer"]),
+        now=now,
+        flexible=schedule["billing_mode"]["type"] == "flexible",
+        defaults=defaults,
+        anchor=first if subscription is None else subscription["billing_cycle_anchor"],
+        known_prices=_known_prices(schedule),
+        currency=None if subscription is None else subscription["currency"],
+    )
+    read_phases(reader, sent, start=first, first=len(requested) - len(sent))
+    if reader.phases[0]["end_date"] < now:
+        raise invalid(
+            "The end date of the current phase cannot be in the past.",
+            f"phases[{len(requested) - len(sent)}][end_date]",
+        )
+    return [*past, *reader.phases]
+
+
+def _split_past(
+    schedule: Body, requested: list[dict[str, Any]], current: Body | None
+) -> tuple[list[Body], list[dict[str, Any]]]:
+    if current is None:
+        return [], requested
+    past = [phase for phase in schedule["phases"] if phase["end_date"] <= current["start_date"]]
+    starts = {phase["start_date"] for phase in past}
+    sent = list(requested)
+    while sent and sent[0].get("start_date") in starts:
+        # Past phases may be sent along; they cannot change, so what is known of them stays.
+        sent.pop(0)
+    return past, sent
+
+
+def _known_prices(schedule: Body) -> frozenset[str]:
+    return frozenset(
+        entry["price"]
+        for phase in schedule["phases"]
+        for entry in (*phase["items"], *phase["add_invoice_items"])
+    )
+
+
+def _apply_now(state: AccountState, schedule: Body, before: Body | None, *, behavior: str, now: int) -> None:
+    subscription = state.store.get("subscription", schedule["subscription"])
+    phase = current_phase(schedule)
+    if subscription is None or phase is None or before is None:
+        return
+    if phase["billing_cycle_anchor"] != before["billing_cycle_anchor"]:
+        raise not_simulated("Changing `billing_cycle_anchor` of the running phase", "phases")
+    schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
+    apply_settings(subscription, schedule, phase)
+    merge_metadata(subscription["metadata"], phase["metadata"])
+    keep = state.assumptions.resent_discounts_redeem_once and before["discounts"] == phase["discounts"]
+    if not keep:
+        subscription["discounts"] = phase_discounts(state, subscription, phase, start=now)
+    refresh_cancel_at(state, subscription)
+    made = _cut_to_end(state, subscription, prorate=behavior != "none")
+    made += change_items(
+        state,
+        subscription,
+        phase,
+        at=now,
+        prorate=behavior != "none",
+        renewal_due=False,
+        previous=before,
+    )
+    one_time = bill_phase_items(state, subscription, phase, _new_one_time(state, before, phase))
+    if behavior == "always_invoice" and made:
+        swept = None if state.assumptions.always_invoice_sweeps_pending else [*made, *one_time]
+        subscription_invoice(
+            state, subscription, [], at=now, reason="subscription_update", only_pending=swept
+        )
+    state.emit("customer.subscription.updated", subscription)
+    if phase["end_date"] <= now:
+        process_subscription(state, subscription, at=now)
+    else:
+        sleep_until_next(state, subscription)
+
+
+def _cut_to_end(state: AccountState, subscription: Body, *, prorate: bool) -> list[Body]:
+    end = subscription_end(state, subscription)
+    made: list[Body] = []
+    for item in state.subscription_items(subscription):
+        if end is None or item["current_period_end"] <= end:
+            continue
+        if prorate:
+            made += credit_unused(state, subscription, item, at=end)
+        forget_future_debits(state, item, at=end)
+        item["current_period_end"] = end
+    return made
+
+
+def _new_one_time(state: AccountState, before: Body, phase: Body) -> list[Body]:
+    """The one-time entries that the running phase did not have yet; the others were billed already."""
+    if not state.assumptions.resent_invoice_items_bill_once:
+        entries: list[Body] = phase["add_invoice_items"]
+        return entries
+    billed = Counter(_fingerprint(state, entry) for entry in before["add_invoice_items"])
+    new: list[Body] = []
+    for entry in phase["add_invoice_items"]:
+        mark = _fingerprint(state, entry)
+        if billed[mark]:
+            billed[mark] -= 1
+        else:
+            new.append(entry)
+    return new
+
+
+def _fingerprint(state: AccountState, entry: Body) -> str:
+    price = state.store.get("price", entry["price"]) or {}
+    terms = [price.get(name) for name in ("product", "currency", "unit_amount_decimal")]
+    return repr([terms, {name: value for name, value in entry.items() if name != "price"}])

@@ -1,0 +1,157 @@
+"""What the account holds: objects, clocks, due work, debits and events; no behaviour of its own."""
+
+import heapq
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from cpqbridge_sim.stripe.assumptions import Assumptions
+from cpqbridge_sim.stripe.identifiers import Identifiers
+from cpqbridge_sim.stripe.store import Body, Store, copied
+
+API_VERSION = "2026-10-28.endive"
+
+
+@dataclass(slots=True, kw_only=True)
+class Debit:
+    """One billed stretch of a subscription item, from which flexible credits are taken.
+
+    `net_amount` is what was billed for `[start, end)` after discounts, in minor units.
+    """
+
+    item_id: str
+    start: int
+    end: int
+    net_amount: int
+    invoice_id: str | None = None
+    line_id: str | None = None
+    invoice_item_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Wake:
+    """Work that falls due: at equal times a smaller priority goes first, then the older entry."""
+
+    at: int
+    priority: int
+    number: int
+    kind: str = field(compare=False)
+    object_id: str = field(compare=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountState:
+    """Everything the simulated account knows; times are Unix seconds in UTC."""
+
+    now: int
+    account_id: str
+    country: str
+    default_currency: str
+    display_name: str
+    livemode: bool
+    assumptions: Assumptions
+    identifiers: Identifiers = field(default_factory=Identifiers)
+    store: Store = field(default_factory=Store)
+    wakes: dict[str | None, list[Wake]] = field(default_factory=dict)
+    debits: dict[str, list[Debit]] = field(default_factory=dict)
+    pending: dict[str, dict[str, Body]] = field(default_factory=dict)
+    inline_price_ids: set[str] = field(default_factory=set)
+    current_request_id: str | None = None
+    records_events: bool = True
+    _wake_count: int = 0
+
+    def time_of(self, customer_id: str | None) -> int:
+        """The current time for objects of this customer: its test clock's, or the account's."""
+        return self.clock_time(self.clock_of(customer_id))
+
+    def clock_of(self, customer_id: str | None) -> str | None:
+        """The test clock of a customer, if any."""
+        customer = self.store.get("customer", customer_id)
+        return None if customer is None else customer.get("test_clock")
+
+    def clock_time(self, clock_id: str | None) -> int:
+        """The current time of a test clock, or of the account."""
+        clock = self.store.get("test_helpers.test_clock", clock_id)
+        return self.now if clock is None else int(clock["frozen_time"])
+
+    def wake_at(self, at: int, *, priority: int, kind: str, body: Body) -> None:
+        """Have the engine look at this object at that time, on its customer's clock."""
+        self._wake_count += 1
+        wake = Wake(at, priority, self._wake_count, kind, body["id"])
+        heapq.heappush(self.wakes.setdefault(self.clock_of(body["customer"]), []), wake)
+
+    def emit(self, kind: str, body: Body) -> None:
+        """Record an event with the object as it is now."""
+        if not self.records_events:
+            return
+        customer_id = body["id"] if body["object"] == "customer" else body.get("customer")
+        self.store.add(
+            {
+                "id": self.identifiers.new("evt"),
+                "object": "event",
+                "api_version": API_VERSION,
+                "created": self.time_of(customer_id),
+                # Kept as text: most events are never read, and text is quick to make.
+                "data": json.dumps(body),
+                "livemode": self.livemode,
+                "pending_webhooks": 0,
+                "request": {"id": self.current_request_id, "idempotency_key": None},
+                "type": kind,
+            }
+        )
+
+    def subscription_items(self, subscription: Body) -> list[Body]:
+        """The live items of a subscription, in their order."""
+        items: list[Body] = subscription["items"]["data"]
+        return items
+
+    def pending_items(self, customer_id: str, subscription_id: str | None) -> Iterator[Body]:
+        """Invoice items that wait for this subscription's next invoice, or for any of the customer's."""
+        waiting = self.pending.get(customer_id, {})
+        for identifier in list(waiting):
+            body = waiting[identifier]
+            if body["invoice"] is not None or self.store.get("invoiceitem", identifier) is None:
+                del waiting[identifier]
+                continue
+            details = (body["parent"] or {}).get("subscription_details") or {}
+            owner = details.get("subscription")
+            if owner is None or owner == subscription_id:
+                yield body
+
+    def fork(self, customer_id: str) -> "AccountState":
+        """A copy that holds one customer's objects and the catalogue; changing it leaves this one alone."""
+        other = AccountState(
+            now=self.now,
+            account_id=self.account_id,
+            country=self.country,
+            default_currency=self.default_currency,
+            display_name=self.display_name,
+            livemode=self.livemode,
+            assumptions=self.assumptions,
+            identifiers=self.identifiers.fork(),
+            inline_price_ids=set(self.inline_price_ids),
+            records_events=False,
+        )
+        for kind, bodies in self.store.by_type.items():
+            if kind == "event":
+                continue
+            for body in bodies.values():
+                owner = body["id"] if kind == "customer" else body.get("customer")
+                if owner is None or owner == customer_id:
+                    # Prices and products do not change while billing runs, so they need no copy.
+                    other.store.add(body if kind in ("price", "product") else copied(body))
+        waiting = other.store.all("invoiceitem")
+        other.pending[customer_id] = {body["id"]: body for body in waiting if body["invoice"] is None}
+        mine = {item["id"] for sub in other.store.all("subscription") for item in sub["items"]["data"]}
+        for item_id in mine:
+            other.debits[item_id] = [_copied_debit(debit) for debit in self.debits.get(item_id, [])]
+        clock_id = self.clock_of(customer_id)
+        other.wakes[clock_id] = list(self.wakes.get(clock_id, []))
+        other._wake_count = self._wake_count
+        return other
+
+
+def _copied_debit(debit: Debit) -> Debit:
+    values: dict[str, Any] = {name: getattr(debit, name) for name in Debit.__slots__}
+    return Debit(**values)

@@ -1,0 +1,56 @@
+"""A simulated account in process, and the same over HTTP on loopback for the vendor's own SDK."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+import stripe
+import uvicorn
+
+from cpqbridge_sim.stripe.account import Account
+from cpqbridge_sim.stripe.server import create_app
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+class RunningServer:
+    """One account on a port of its own, served from a thread."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(create_app(account), log_level="warning", lifespan="off", ws="none")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        asyncio.run(self._server.serve(sockets=[self._socket]))
+
+    def start(self) -> None:
+        self._thread.start()
+        while not self._server.started:
+            pass
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+        self._socket.close()
+
+    def client(self, key: str = "sk_test_x") -> stripe.StripeClient:
+        return stripe.StripeClient(key, base_addresses={"api": self.url})
+
+
+@pytest.fixture
+def server(account: Account) -> Iterator[RunningServer]:
+    running = RunningServer(account)
+    running.start()
+    yield running
+    running.stop()
