@@ -58,8 +58,8 @@ _ABSENT_MEANS: Mapping[str, str] = MappingProxyType(
 
 def export_command(object_name: str) -> str:
     """Return the Salesforce CLI command that writes the object's file into the current folder."""
-    fields = _FIELDS.get(object_name, "Id")
-    return f'sf data query --json --query "SELECT {fields} FROM {object_name}" > {object_name}.json'
+    query = " ".join(("SELECT", _FIELDS.get(object_name, "Id"), "FROM", object_name))
+    return f'sf data query --json --query "{query}" > {object_name}.json'
 
 
 def exported_fields(object_name: str) -> frozenset[str]:

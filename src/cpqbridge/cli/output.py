@@ -44,7 +44,7 @@ def warn(message: str, *, fix: str = "", request_link: str | None = None) -> Non
 
 
 def table(rows: Sequence[Sequence[str]], *, numbers: frozenset[int] = frozenset()) -> str:
-    """Return rows as aligned columns; the columns in `numbers` stand to the right. The first row is the head."""
+    """Return rows, the first one the head, as aligned columns; those in `numbers` stand to the right."""
     if not rows:
         return ""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -90,7 +90,7 @@ def port_taken(port: int) -> ConfigurationError:
         f"Port {port} on 127.0.0.1 is taken by another program.",
         code="port_taken",
         field="--port",
-        fix=f"Stop that program, or choose another port, for example --port {port + 1 if port < 65535 else 8081}.",
+        fix="Stop that program, or choose another port with --port (0 takes any free one).",
     )
 
 

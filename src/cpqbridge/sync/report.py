@@ -39,7 +39,7 @@ class Calls:
 class ReportedOrder:
     """One order of the export and what became of it.
 
-    `proof` is the plan's; `customer` and `purpose` (the order's own name or description) are for people.
+    `customer`, `purpose` (the order's own description) and `line_names` (by order item id) are for people.
     """
 
     order_id: str
@@ -53,6 +53,7 @@ class ReportedOrder:
     purpose: str = ""
     calls: Calls = field(default_factory=Calls)
     proof: tuple[Proof, ...] = ()
+    line_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,139 @@
+"""The pages: a list of orders, one page per order, and a rehearsal's report where there is one.
+
+Nothing changes on a GET, there are no scripts, and only this machine is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from cpqbridge.domain.ids import salesforce_id
+from cpqbridge.logs import unexpected
+from cpqbridge.store.views import OrderViews
+from cpqbridge.sync.report import Report
+from cpqbridge.web.order_pages import OrderLabel, order_facts, order_row, state_counts
+from cpqbridge.web.rendering import render
+from cpqbridge.web.report_page import report_page
+
+PAGE_SIZE = 100
+PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
+_OWN_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the pages show: the stored orders, and for a demo also names, a line about it, and what was billed."""
+
+    orders: OrderViews
+    labels: Mapping[str, OrderLabel] = field(default_factory=dict)
+    introduction: str = ""
+    report: Report | None = None
+
+
+def create_app(shown: Shown) -> FastAPI:
+    """Return the app that serves the pages."""
+    app = FastAPI(title="cpqbridge", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_OWN_HOSTS)
+    app.middleware("http")(_with_headers)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    document = shown.report.as_document() if shown.report else None
+    has_report = shown.report is not None
+
+    def page(template: str, *, status: int = 200, **context: object) -> HTMLResponse:
+        return HTMLResponse(render(template, has_report=has_report, **context), status_code=status)
+
+    @app.get("/health")
+    def health() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/")
+    def orders(number: PageNumber = 1) -> HTMLResponse:
+        found = shown.orders.page(offset=(number - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+        rows = [
+            order_row(view, label=_label(shown, view.standing.order_id), report=document)
+            for view in found.orders
+        ]
+        return page(
+            "orders.html",
+            orders=rows,
+            counts=state_counts(row.state for row in rows),
+            introduction=shown.introduction,
+            previous=number - 1 if number > 1 else None,
+            following=number + 1 if number * PAGE_SIZE < found.total else None,
+        )
+
+    @app.get("/orders/{order_id}")
+    def order(order_id: str) -> HTMLResponse:
+        detail = shown.orders.detail(_full_id(order_id))
+        if detail is None:
+            raise HTTPException(404)
+        label = _label(shown, detail.view.standing.order_id)
+        return page(
+            "order.html",
+            order=order_row(detail.view, label=label, report=document),
+            page=order_facts(detail, report=document),
+        )
+
+    @app.get("/report")
+    def report() -> HTMLResponse:
+        if shown.report is None:
+            raise HTTPException(404)
+        return HTMLResponse(report_page(shown.report, standalone=False))
+
+    @app.exception_handler(HTTPException)
+    def problem(_request: Request, error: HTTPException) -> HTMLResponse:
+        return page(
+            "problem.html",
+            status=error.status_code,
+            title="Not found" if error.status_code == 404 else "This page cannot be shown",  # noqa: PLR2004
+            message="There is nothing under this address."
+            if error.status_code == 404  # noqa: PLR2004
+            else "The request was refused.",
+            fix="The order may not have been synced or seen yet.",
+        )
+
+    @app.exception_handler(Exception)
+    def broken(_request: Request, error: Exception) -> HTMLResponse:
+        return page(
+            "problem.html",
+            status=500,
+            title="Something went wrong",
+            message=f"This page could not be made (id {unexpected(error)}).",
+            fix="Nothing was changed. Report the id together with the entry in the log.",
+        )
+
+    return app
+
+
+def _label(shown: Shown, order_id: str) -> OrderLabel:
+    return shown.labels.get(order_id, OrderLabel())
+
+
+def _full_id(text: str) -> str:
+    try:
+        return salesforce_id(text)
+    except ValueError:
+        raise HTTPException(404) from None
+
+
+async def _with_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call(request)
+    response.headers.update(_HEADERS)
+    return response

@@ -1,0 +1,183 @@
+"""What the order list and the order page show, worked out from the stored plans and a rehearsal's report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as default
+from typing import Any
+
+from cpqbridge.domain.billing import Link, Plan
+from cpqbridge.domain.money import major_text
+from cpqbridge.store.views import OrderDetail, OrderView
+from cpqbridge.sync.documents import plan_document
+from cpqbridge.sync.plan_rows import ScheduleRows, line_names, schedule_rows
+
+MISMATCH = "proof_mismatch"
+_DASHBOARD_PATHS = {"customer": "customers", "schedule": "subscription_schedules", "invoice": "invoices"}
+_LINK_WORDS = {"customer": "customer", "schedule": "subscription schedule", "invoice": "invoice"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLabel:
+    """What people call an order: who buys, and what the order is for."""
+
+    customer: str = ""
+    purpose: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """One line of the order list; amounts are texts in major units, empty when nothing is planned."""
+
+    order_id: str
+    order_number: str
+    customer: str
+    purpose: str
+    state: str
+    code: str
+    message: str
+    sold: str = ""
+    billed: str = ""
+    difference: str = ""
+    currency: str = ""
+    mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeId:
+    """One Stripe object made for the order; `address` is its Dashboard page, None for a simulated account."""
+
+    label: str
+    stripe_id: str
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """Everything the order page shows below its heading."""
+
+    contract: str
+    connection: str
+    fix: str
+    record: str
+    field: str
+    request_link: str | None
+    salesforce_link: str | None
+    proof: list[Mapping[str, Any]] = default(default_factory=list)
+    schedules: tuple[ScheduleRows, ...] = ()
+    invoices: list[Mapping[str, Any]] = default(default_factory=list)
+    names: Mapping[str, str] = default(default_factory=dict)
+    stripe_ids: list[StripeId] = default(default_factory=list)
+    billed_by_stripe: bool = False
+
+
+def order_row(view: OrderView, *, label: OrderLabel, report: Mapping[str, Any] | None) -> OrderRow:
+    """Return the order's line in the list; what was billed comes from the report where there is one."""
+    standing = view.standing
+    proof = _proof(view.plan, standing.order_id, report)
+    return OrderRow(
+        order_id=standing.order_id,
+        order_number=standing.order_number,
+        customer=label.customer,
+        purpose=label.purpose,
+        state=standing.state.value,
+        code=standing.code,
+        message=standing.message,
+        **_sums(proof),
+    )
+
+
+def order_facts(detail: OrderDetail, *, report: Mapping[str, Any] | None) -> OrderFacts:
+    """Return what the order page shows; invoices come from the report where there is one."""
+    view = detail.view
+    standing, facts = view.standing, view.connection.facts
+    order_id = standing.order_id
+    document = None if view.plan is None else plan_document(view.plan, order_id=order_id)
+    names = {} if view.plan is None else line_names(view.plan)
+    proof = _proof(view.plan, order_id, report)
+    billed = _billed_invoices(report, {line["order_item_id"] for line in proof})
+    planned = (
+        [] if view.plan is None or document is None else _planned_invoices(view.plan, order_id, document)
+    )
+    return OrderFacts(
+        contract=standing.contract_key,
+        connection=view.connection.name,
+        fix=standing.fix,
+        record=standing.record_id,
+        field=standing.field,
+        request_link=standing.request_link,
+        salesforce_link=None if facts.simulated else f"{facts.salesforce_url}/{order_id}",
+        proof=proof,
+        schedules=() if view.plan is None else schedule_rows(view.plan, order_id=order_id),
+        invoices=billed or planned,
+        names=names,
+        stripe_ids=[
+            _stripe_id(link, view) for link in detail.links if not link.key.startswith("invoice_lines")
+        ],
+        billed_by_stripe=bool(billed),
+    )
+
+
+def state_counts(states: Iterable[str]) -> list[dict[str, Any]]:
+    """Return how many orders are in each state, the most frequent first."""
+    return [{"state": state, "number": number} for state, number in Counter(states).most_common()]
+
+
+def _proof(plan: Plan | None, order_id: str, report: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    for order in (report or {}).get("orders", ()):
+        if order["order_id"] == order_id and order["proof"]:
+            return list(order["proof"])
+    if plan is None:
+        return []
+    mine = {proof.order_item_id for proof in plan.proof if proof.order_id == order_id}
+    document = plan_document(plan, order_id=order_id)
+    return [line for line in document["proof"] if line["order_item_id"] in mine]
+
+
+def _sums(proof: list[Mapping[str, Any]]) -> dict[str, Any]:
+    if not proof:
+        return {}
+    currency = proof[0]["currency"]
+    sold, billed = (sum(_minor(line[name]) for line in proof) for name in ("sold", "billed"))
+    return {
+        "currency": currency,
+        "sold": major_text(sold, currency),
+        "billed": major_text(billed, currency),
+        "difference": major_text(billed - sold, currency),
+        "mismatch": any(line["reason"] == MISMATCH for line in proof),
+    }
+
+
+def _minor(text: str) -> int:
+    """Return a decimal string as minor units; the document writes every amount with all its decimals."""
+    return int(text.replace(".", ""))
+
+
+def _billed_invoices(report: Mapping[str, Any] | None, order_item_ids: set[str]) -> list[Mapping[str, Any]]:
+    return [
+        invoice
+        for invoice in (report or {}).get("invoices", ())
+        if any(
+            share["order_item_id"] in order_item_ids for line in invoice["lines"] for share in line["shares"]
+        )
+    ]
+
+
+def _planned_invoices(plan: Plan, order_id: str, document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    own = {wanted.key for wanted in plan.objects if order_id in wanted.order_ids}
+    pairs = zip(plan.forecast, document["invoices"], strict=True)
+    return [invoice for forecast, invoice in pairs if forecast.object_key in own]
+
+
+def _stripe_id(link: Link, view: OrderView) -> StripeId:
+    kind = link.key.partition(":")[0]
+    facts = view.connection.facts
+    mode = "" if facts.live_mode else "test/"
+    address = f"https://dashboard.stripe.com/{mode}{_DASHBOARD_PATHS.get(kind, kind)}/{link.stripe_id}"
+    return StripeId(
+        label=_LINK_WORDS.get(kind, kind),
+        stripe_id=link.stripe_id,
+        address=None if facts.simulated else address,
+    )

@@ -1,0 +1,92 @@
+"""Templates become pages. Everything is escaped; a name that is missing is an error, not a blank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cpqbridge import __version__
+from cpqbridge.domain.refusal import OrderState
+
+_STATE_ICONS = {
+    OrderState.QUEUED: "◷",
+    OrderState.SYNCED: "✓",
+    OrderState.UNCHANGED: "✓",
+    OrderState.WAITING: "…",
+    OrderState.SKIPPED: "·",
+    OrderState.HELD: "‖",
+    OrderState.REFUSED: "✕",
+    OrderState.FAILED: "!",
+}
+_STATE_WORDS = {state: state.value.capitalize() for state in OrderState}
+_REASON_WORDS = {
+    "rounding": "rounding of single charges",
+    "past_skipped": "past periods are not billed",
+    "skipped": "line is not billed",
+    "proof_mismatch": "not explained: please report",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """How a state is shown: an icon, a word, and the name of its colour."""
+
+    icon: str
+    word: str
+    name: str
+
+
+def badge(state: str) -> Badge:
+    """Return how an order state is shown."""
+    known = OrderState(state)
+    return Badge(icon=_STATE_ICONS[known], word=_STATE_WORDS[known], name=known.value)
+
+
+def day_text(text: str) -> str:
+    """Return the calendar date of an ISO date or instant; the time is kept when it is not midnight."""
+    day, _, time = text.partition("T")
+    return day if time in ("", "00:00:00Z") else f"{day} {time.removesuffix('Z')} UTC"
+
+
+def reason_text(reason: str | None) -> str:
+    """Return in words why billed and sold differ; empty when they do not."""
+    return _REASON_WORDS.get(reason, reason.replace("_", " ")) if reason else ""
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its noun: 1 order, 2 orders."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def render(template: str, **context: Any) -> str:
+    """Return the page that a template makes of its context."""
+    return _environment().get_template(template).render(**context)
+
+
+def stylesheet() -> str:
+    """Return the one style sheet, for pages that must stand alone."""
+    environment = _environment()
+    loader = PackageLoader("cpqbridge.web", "static")
+    return loader.get_source(environment, "cpqbridge.css")[0]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("cpqbridge.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"day": day_text, "reason": reason_text, "badge": badge}
+    environment.globals |= {"version": __version__, "counted": counted, "sequence": _sequence}
+    return environment
+
+
+def _sequence(value: Sequence[Any] | None) -> Sequence[Any]:
+    return value or ()
