@@ -105,8 +105,7 @@ def _difference(
     root = lineage.priced
     product = root.line.product
     prior = contract.quantity(lineage)
-    is_credit_line = root.quantity < 0
-    if not is_credit_line and prior + by < 0:
+    if root.quantity >= 0 and prior + by < 0:
         raise CpqError(f"{product.name} has {prior} left and cannot be changed by {by}.")
     if by < 0 and not product.is_recurring and not product.refundable:
         raise CpqError(f"{product.name} is an asset whose Amendment Behavior does not allow a refund.")

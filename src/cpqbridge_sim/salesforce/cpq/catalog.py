@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from cpqbridge_sim.salesforce.cpq import shapes
+from cpqbridge_sim.salesforce.cpq import consumption, shapes
 from cpqbridge_sim.salesforce.cpq.model import (
     Account,
     Amount,
@@ -161,7 +161,7 @@ class Catalog:
             raise CpqError(f"The price book has no {currency} entry for {product.name}.") from None
 
     def _schedule(self, usage: UsageSchedule, product_id: str) -> UsageSchedule:
-        schedule_id = self._table.add("ConsumptionSchedule", shapes.schedule_record(usage))
+        schedule_id = self._table.add("ConsumptionSchedule", consumption.schedule_record(usage))
         for order, tier in enumerate(usage.tiers, start=1):
             self._rate(tier, order, schedule_id)
         self._table.add(
@@ -170,4 +170,6 @@ class Catalog:
         return UsageSchedule(tiers=usage.tiers, kind=usage.kind, unit=usage.unit, record_id=schedule_id)
 
     def _rate(self, tier: Tier, order: int, schedule_id: str) -> None:
-        self._table.add("ConsumptionRate", shapes.rate_record(tier, order, schedule_id, on_order_item=False))
+        self._table.add(
+            "ConsumptionRate", consumption.rate_record(tier, order, schedule_id, on_order_item=False)
+        )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, TypedDict
 
-from cpqbridge_sim.salesforce.cpq import shapes
+from cpqbridge_sim.salesforce.cpq import consumption, shapes
 from cpqbridge_sim.salesforce.cpq.catalog import Catalog
 from cpqbridge_sim.salesforce.cpq.model import Coupon, CpqError, Order, OrderLine, Quote, UsageSchedule
 from cpqbridge_sim.salesforce.cpq.pricing import PackageSettings
@@ -141,10 +141,10 @@ class Ordering:
         return {"SBQQ__RequiredBy__c": parent.record_id, "SBQQ__BundleRoot__c": root.record_id}
 
     def _copy_schedule(self, usage: UsageSchedule, line: OrderLine, currency: str) -> None:
-        fields = shapes.schedule_record(usage, on_order_item=line.record_id)
+        fields = consumption.schedule_record(usage, on_order_item=line.record_id)
         schedule_id = self._table.add("SBQQ__OrderItemConsumptionSchedule__c", fields, currency=currency)
         for order, tier in enumerate(usage.tiers, start=1):
-            fields = shapes.rate_record(tier, order, schedule_id, on_order_item=True)
+            fields = consumption.rate_record(tier, order, schedule_id, on_order_item=True)
             self._table.add("SBQQ__OrderItemConsumptionRate__c", fields, currency=currency)
 
     def _copy_coupons(self, order: Order) -> None:

@@ -27,6 +27,11 @@ def field_number(value: Decimal | int) -> Decimal:
     return Decimal(f"{whole}.{decimals.rstrip('0') or '0'}")
 
 
+def whole_number(value: int | None) -> Decimal | None:
+    """Return a whole number as a number field holds it."""
+    return None if value is None else Decimal(value)
+
+
 def unscaled_number(value: Fraction) -> Decimal:
     """Return a number that is kept without a scale, with the sixteen significant digits REST shows of it.
 

@@ -6,19 +6,26 @@ from typing import Final
 from cpqbridge_sim.salesforce.cpq.model import Record
 from cpqbridge_sim.salesforce.cpq.sample_desk import Desk
 from cpqbridge_sim.salesforce.cpq.sample_histories import (
-    amend_contracts,
+    grow_and_shrink,
     sell_endless,
-    sell_metered_and_discounted,
+    sell_metered_and_mixed,
     sell_ramp,
+    sell_with_coupons,
+    swap_end_and_renew,
 )
 from cpqbridge_sim.salesforce.cpq.sample_new_orders import (
     sell_frequencies,
+    sell_into_several_contracts,
     sell_one_time,
     sell_own_dates,
-    sell_prices,
     sell_starts,
 )
-from cpqbridge_sim.salesforce.cpq.sample_troubles import leave_unfinished, sell_with_mistakes
+from cpqbridge_sim.salesforce.cpq.sample_prices import sell_currencies, sell_prices
+from cpqbridge_sim.salesforce.cpq.sample_troubles import (
+    leave_unfinished,
+    sell_with_wrong_headers,
+    sell_with_wrong_lines,
+)
 
 SAMPLE_NOW: Final = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
@@ -34,11 +41,16 @@ def sample_org() -> dict[str, list[Record]]:
     sell_frequencies(desk)
     sell_one_time(desk)
     sell_own_dates(desk)
+    sell_into_several_contracts(desk)
     sell_prices(desk)
-    amend_contracts(desk)
+    sell_currencies(desk)
+    grow_and_shrink(desk)
+    swap_end_and_renew(desk)
     sell_ramp(desk)
     sell_endless(desk)
-    sell_metered_and_discounted(desk)
-    sell_with_mistakes(desk)
+    sell_metered_and_mixed(desk)
+    sell_with_coupons(desk)
+    sell_with_wrong_headers(desk)
+    sell_with_wrong_lines(desk)
     leave_unfinished(desk)
     return desk.cpq.records()

@@ -35,16 +35,8 @@ class Products:
     """The price book of Larkfield Software; prices are for one default term."""
 
     def __init__(self, cpq: Cpq) -> None:
-        def recurring(name: str, price: str, frequency: str, term: int | None) -> Product:
-            product = cpq.product(name, frequency=frequency, default_term=term, code=name.upper()[:12])
-            cpq.price(product, price)
-            return product
-
-        def one_time(name: str, price: str) -> Product:
-            product = cpq.product(name, pricing=None, default_term=None, charge_type="One-Time")
-            cpq.price(product, price)
-            return product
-
+        self._cpq = cpq
+        recurring, one_time = self._recurring, self._one_time
         self.seat = recurring("Seat", "50", "Monthly", 1)
         self.enterprise_seat = recurring("Enterprise Seat", "80", "Monthly", 1)
         self.archive = recurring("Data Archive", "100", "Monthly", 12)
@@ -65,7 +57,24 @@ class Products:
         cpq.price(self.success, 0)
         self.workspace = cpq.product("Cloud Workspace", subscription_type="Evergreen", default_term=1)
         cpq.price(self.workspace, "25")
-        self.api_calls = cpq.product(
+        self.api_calls = self._metered()
+        for currency, price in (("EUR", "45"), ("JPY", "7200"), ("KWD", "15.37")):
+            cpq.price(self.seat, price, currency=currency)
+        cpq.price(self.archive, "1440", currency="JPY")
+        cpq.price(self.onboarding, "99.5", currency="KWD")
+
+    def _recurring(self, name: str, price: str, frequency: str, term: int | None) -> Product:
+        product = self._cpq.product(name, frequency=frequency, default_term=term, code=name.upper()[:12])
+        self._cpq.price(product, price)
+        return product
+
+    def _one_time(self, name: str, price: str) -> Product:
+        product = self._cpq.product(name, pricing=None, default_term=None, charge_type="One-Time")
+        self._cpq.price(product, price)
+        return product
+
+    def _metered(self) -> Product:
+        product = self._cpq.product(
             "API Calls",
             billing_type="Arrears",
             charge_type="Usage",
@@ -80,11 +89,8 @@ class Products:
                 ),
             ),
         )
-        cpq.price(self.api_calls, 0)
-        for currency, price in (("EUR", "45"), ("JPY", "7200"), ("KWD", "15.37")):
-            cpq.price(self.seat, price, currency=currency)
-        cpq.price(self.archive, "1440", currency="JPY")
-        cpq.price(self.onboarding, "99.5", currency="KWD")
+        self._cpq.price(product, 0)
+        return product
 
 
 class Desk:

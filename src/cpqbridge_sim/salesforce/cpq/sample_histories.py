@@ -4,10 +4,9 @@ from cpqbridge_sim.salesforce.cpq.model import Change, Line
 from cpqbridge_sim.salesforce.cpq.sample_desk import Desk, day
 
 
-def amend_contracts(desk: Desk) -> None:
-    """Sell contracts and change them: more, less, something else, nothing any more."""
-    products = desk.products
-    seats = [Line(product=products.seat, quantity=10)]
+def grow_and_shrink(desk: Desk) -> None:
+    """Sell seats, then two more, then three fewer."""
+    seats = [Line(product=desk.products.seat, quantity=10)]
     helvetia = desk.sell(
         "Helvetia Optics",
         "Seats that grow and shrink: Ten seats for a year; see the two amendments.",
@@ -29,12 +28,17 @@ def amend_contracts(desk: Desk) -> None:
         start="2026-08-20",
         changes=[Change(line=helvetia.lines[0], by=-3)],
     )
+
+
+def swap_end_and_renew(desk: Desk) -> None:
+    """Sell contracts that turn into something else, into nothing, and into another year."""
+    products = desk.products
     inca = desk.sell(
         "Inca Coffee",
         "Seats, swapped later: They become enterprise seats on 1 September.",
         activated="2026-02-25T10:00",
         start="2026-03-01",
-        lines=seats,
+        lines=[Line(product=products.seat, quantity=10)],
     )
     desk.amend(
         inca,
@@ -124,8 +128,8 @@ def sell_endless(desk: Desk) -> None:
     )
 
 
-def sell_metered_and_discounted(desk: Desk) -> None:
-    """Sell usage with tiers, coupons, and lines of several billing frequencies."""
+def sell_metered_and_mixed(desk: Desk) -> None:
+    """Sell usage with tiers, lines of several billing frequencies, and a trial."""
     products = desk.products
     desk.sell(
         "Opal Payments",
@@ -134,6 +138,30 @@ def sell_metered_and_discounted(desk: Desk) -> None:
         start="2026-09-01",
         lines=[Line(product=products.seat, quantity=5), Line(product=products.api_calls)],
     )
+    desk.sell(
+        "Quill Insurance",
+        "Mixed billing frequencies: Seats by the month, support by the year, onboarding once.",
+        activated="2026-01-28T15:04:05",
+        start="2026-02-01",
+        lines=[
+            Line(product=products.seat, quantity=10),
+            Line(product=products.support),
+            Line(product=products.onboarding),
+        ],
+    )
+    desk.sell(
+        "Raven Security",
+        "A trial: Trial End Date holds 30 November, for connections that map it.",
+        activated="2026-10-30T10:00",
+        start="2026-11-01",
+        lines=[Line(product=products.seat, quantity=5)],
+        fields={"Trial_End_Date__c": day("2026-11-30")},
+    )
+
+
+def sell_with_coupons(desk: Desk) -> None:
+    """Sell with a coupon on the whole order and another on one line."""
+    products = desk.products
     launch = desk.cpq.coupon(
         Name="Launch offer",
         Percent_Off__c=25,
@@ -162,23 +190,4 @@ def sell_metered_and_discounted(desk: Desk) -> None:
             Line(product=products.enterprise_seat, coupons=(voucher,)),
         ],
         coupons=(launch,),
-    )
-    desk.sell(
-        "Quill Insurance",
-        "Mixed billing frequencies: Seats by the month, support by the year, onboarding once.",
-        activated="2026-01-28T15:04:05",
-        start="2026-02-01",
-        lines=[
-            Line(product=products.seat, quantity=10),
-            Line(product=products.support),
-            Line(product=products.onboarding),
-        ],
-    )
-    desk.sell(
-        "Raven Security",
-        "A trial: Trial End Date holds 30 November, for connections that map it.",
-        activated="2026-10-30T10:00",
-        start="2026-11-01",
-        lines=[Line(product=products.seat, quantity=5)],
-        fields={"Trial_End_Date__c": day("2026-11-30")},
     )

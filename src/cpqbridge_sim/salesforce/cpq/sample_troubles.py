@@ -24,10 +24,9 @@ def leave_unfinished(desk: Desk) -> None:
     desk.cpq.activate(order, at=instant("2026-10-28T10:00"), without=order.lines[1:])
 
 
-def sell_with_mistakes(desk: Desk) -> None:
-    """Sell orders with a field that has to be put right."""
-    products = desk.products
-    seats = [Line(product=products.seat, quantity=10)]
+def sell_with_wrong_headers(desk: Desk) -> None:
+    """Sell orders of which the order itself, or its customer, has to be put right."""
+    seats = [Line(product=desk.products.seat, quantity=10)]
     native = desk.draft(
         "Ulmus Gardens",
         "No CPQ quote: The order has lost its quote, as one made by hand in the Orders tab has none.",
@@ -46,18 +45,23 @@ def sell_with_mistakes(desk: Desk) -> None:
         payment_term="Due on Receipt (old)",
     )
     desk.sell(
-        "Willow Textiles",
-        "Half a seat: A quantity of 2.5 cannot be a quantity in Stripe.",
-        activated="2026-10-27T12:00",
-        start="2026-11-01",
-        lines=[Line(product=products.seat, quantity=Decimal("2.5"))],
-    )
-    desk.sell(
         desk.account("Xenon Lamps", has_email=False),
         "No e-mail address: Invoices are to be sent, and nobody to send them to is known.",
         activated="2026-10-27T13:00",
         start="2026-11-01",
         lines=seats,
+    )
+
+
+def sell_with_wrong_lines(desk: Desk) -> None:
+    """Sell orders with a line that has to be put right."""
+    products = desk.products
+    desk.sell(
+        "Willow Textiles",
+        "Half a seat: A quantity of 2.5 cannot be a quantity in Stripe.",
+        activated="2026-10-27T12:00",
+        start="2026-11-01",
+        lines=[Line(product=products.seat, quantity=Decimal("2.5"))],
     )
     desk.sell(
         "Yonder Tours",
@@ -71,5 +75,5 @@ def sell_with_mistakes(desk: Desk) -> None:
         "A subscription with a negative price: Only one-time lines can be credits.",
         activated="2026-10-27T15:00",
         start="2026-11-01",
-        lines=[*seats, Line(product=products.archive, price=-120)],
+        lines=[Line(product=products.seat), Line(product=products.archive, price=-120)],
     )

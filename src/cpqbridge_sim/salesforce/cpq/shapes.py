@@ -11,11 +11,9 @@ from cpqbridge_sim.salesforce.cpq.model import (
     Product,
     Quote,
     Record,
-    Tier,
-    UsageSchedule,
 )
 from cpqbridge_sim.salesforce.cpq.pricing import PackageSettings
-from cpqbridge_sim.salesforce.cpq.rounding import round_half_up, unscaled_number
+from cpqbridge_sim.salesforce.cpq.rounding import round_half_up, unscaled_number, whole_number
 
 _ORDER_TYPES = {"Quote": "New", "Amendment": "Amendment", "Renewal": "Renewal"}
 
@@ -27,7 +25,7 @@ def product_record(product: Product) -> Record:
         "ProductCode": product.code,
         "IsActive": True,
         "QuantityUnitOfMeasure": product.unit,
-        "SBQQ__SubscriptionTerm__c": number(product.default_term),
+        "SBQQ__SubscriptionTerm__c": whole_number(product.default_term),
         "SBQQ__SubscriptionPricing__c": product.pricing,
         "SBQQ__SubscriptionType__c": product.subscription_type if product.is_recurring else None,
         "SBQQ__BillingFrequency__c": product.frequency if product.is_recurring else None,
@@ -65,7 +63,7 @@ def quote_record(quote: Quote, name: str) -> Record:
         "SBQQ__Ordered__c": False,
         "SBQQ__StartDate__c": quote.start,
         "SBQQ__EndDate__c": quote.end,
-        "SBQQ__SubscriptionTerm__c": number(quote.term),
+        "SBQQ__SubscriptionTerm__c": whole_number(quote.term),
         "SBQQ__PaymentTerms__c": quote.payment_term,
         "SBQQ__BillingFrequency__c": None,
         "SBQQ__Account__c": quote.account.record_id,
@@ -101,9 +99,9 @@ def quote_line_record(line: PricedLine, quote: Quote, *, settings: PackageSettin
         "SBQQ__NetTotal__c": line.total,
         "SBQQ__EffectiveStartDate__c": line.start,
         "SBQQ__EffectiveEndDate__c": line.end,
-        "SBQQ__EffectiveSubscriptionTerm__c": number(line.term),
+        "SBQQ__EffectiveSubscriptionTerm__c": whole_number(line.term),
         "SBQQ__SubscriptionPercent__c": line.line.product.percent,
-        "SBQQ__SegmentIndex__c": number(segment.index) if segment else None,
+        "SBQQ__SegmentIndex__c": whole_number(segment.index) if segment else None,
         "SBQQ__SegmentKey__c": segment.key if segment else None,
         "SBQQ__SegmentLabel__c": segment.label if segment else None,
     }
@@ -191,8 +189,8 @@ def _subscription_fields(priced: PricedLine, product: Product) -> Record:
         )
         return {**blank, "SBQQ__ChargeType__c": "One-Time"}
     return {
-        "SBQQ__DefaultSubscriptionTerm__c": number(product.default_term),
-        "SBQQ__SubscriptionTerm__c": number(priced.term),
+        "SBQQ__DefaultSubscriptionTerm__c": whole_number(product.default_term),
+        "SBQQ__SubscriptionTerm__c": whole_number(priced.term),
         "SBQQ__SubscriptionPricing__c": product.pricing,
         "SBQQ__SubscriptionType__c": product.subscription_type,
         "SBQQ__ProductSubscriptionType__c": product.subscription_type,
@@ -207,7 +205,7 @@ def _structure_fields(priced: PricedLine) -> Record:
     return {
         "SBQQ__PriceDimension__c": segment.dimension_id if segment else None,
         "SBQQ__DimensionType__c": segment.kind if segment else None,
-        "SBQQ__SegmentIndex__c": number(segment.index) if segment else None,
+        "SBQQ__SegmentIndex__c": whole_number(segment.index) if segment else None,
         "SBQQ__SegmentKey__c": segment.key if segment else None,
         "SBQQ__RequiredBy__c": None,
         "SBQQ__BundleRoot__c": None,
@@ -233,7 +231,7 @@ def contract_record(contract: Contract, order: Order, name: str) -> Record:
         "SBQQ__AmendmentStartDate__c": None,
         "SBQQ__AmendmentRenewalBehavior__c": "Latest End Date",
         "SBQQ__RenewalQuoted__c": False,
-        "SBQQ__RenewalTerm__c": number(months),
+        "SBQQ__RenewalTerm__c": whole_number(months),
         "SBQQ__RenewalOpportunity__c": None,
     }
 
@@ -257,61 +255,9 @@ def subscription_record(line: OrderLine, contract: Contract) -> Record:
         "SBQQ__EndDate__c": priced.end,
         "SBQQ__TerminatedDate__c": priced.terminated_on,
         "SBQQ__NetPrice__c": priced.unit_price,
-        "SBQQ__SegmentIndex__c": number(segment.index) if segment else None,
+        "SBQQ__SegmentIndex__c": whole_number(segment.index) if segment else None,
         "SBQQ__SegmentKey__c": segment.key if segment else None,
     }
-
-
-def schedule_record(usage: UsageSchedule, *, on_order_item: str | None = None) -> Record:
-    """A consumption schedule, or its copy on an order product."""
-    if on_order_item is None:
-        return {
-            "Name": f"{usage.unit} ({usage.kind})",
-            "Type": usage.kind,
-            "RatingMethod": "Tier",
-            "UnitOfMeasure": usage.unit,
-            "BillingTerm": 1,
-            "BillingTermUnit": "Month",
-            "IsActive": True,
-            "MatchingAttribute": None,
-        }
-    return {
-        "SBQQ__OrderItem__c": on_order_item,
-        "SBQQ__ConsumptionSchedule__c": usage.record_id,
-        "SBQQ__Type__c": usage.kind,
-        "SBQQ__RatingMethod__c": "Tier",
-        "SBQQ__UnitOfMeasure__c": usage.unit,
-        "SBQQ__BillingTerm__c": number(1),
-        "SBQQ__BillingTermUnit__c": "Month",
-        "SBQQ__MatchingAttribute__c": None,
-    }
-
-
-def rate_record(tier: Tier, order: int, schedule_id: str, *, on_order_item: bool) -> Record:
-    """A consumption rate, or its copy on an order product."""
-    if not on_order_item:
-        return {
-            "Name": f"From {tier.lower}",
-            "ConsumptionScheduleId": schedule_id,
-            "LowerBound": tier.lower,
-            "UpperBound": tier.upper,
-            "Price": tier.price,
-            "PricingMethod": tier.method,
-            "ProcessingOrder": order,
-        }
-    return {
-        "SBQQ__OrderItemConsumptionSchedule__c": schedule_id,
-        "SBQQ__LowerBound__c": number(tier.lower),
-        "SBQQ__UpperBound__c": number(tier.upper),
-        "SBQQ__Price__c": tier.price,
-        "SBQQ__PricingMethod__c": tier.method,
-        "SBQQ__ProcessingOrder__c": number(order),
-    }
-
-
-def number(value: int | None) -> Decimal | None:
-    """Return a whole number as a number field holds it."""
-    return None if value is None else Decimal(value)
 
 
 def _term_end(contract: Contract) -> object:
