@@ -57,6 +57,7 @@ bench: $(ready)
 
 generate: $(ready)
 	@$(bin)/python tools/errors_reference.py
+	@$(bin)/python tools/cli_reference.py
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: see https://docs.astral.sh/uv/" >&2; exit 2; }

@@ -68,7 +68,7 @@ def test_files_when_read_name_no_path_of_one_machine_and_no_package_registry():
             rf"(?<![\w.~$}}*]){re.escape(needle)}" if needle.startswith("/") else re.escape(needle), text
         )
     ]
-    assert not found
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("page", pages())
@@ -84,7 +84,7 @@ def test_links_when_followed_lead_to_a_file_and_a_heading(page: str):
             broken.append(f"{target}: no such file")
         elif anchor and anchor not in anchors(file.read_text()):
             broken.append(f"{target}: no such heading")
-    assert not broken
+    assert not broken, "\n".join(broken)
 
 
 def test_pages_when_counted_are_all_reachable_from_the_readme():
@@ -99,7 +99,7 @@ def test_pages_when_counted_are_all_reachable_from_the_readme():
             if file.suffix == ".md" and file.is_relative_to(ROOT) and file.exists():
                 open_pages.append(file.relative_to(ROOT).as_posix())
     lost = sorted(set(pages()) - reached)
-    assert not lost, "Link these from a page that the README leads to."
+    assert not lost, "\n".join(["Link these from a page that the README leads to:", *lost])
 
 
 def test_readme_when_opened_starts_with_the_two_commands():
