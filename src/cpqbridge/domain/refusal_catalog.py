@@ -1,0 +1,334 @@
+"""Every cause for which an order is not billed by itself (B13): what it means and how to solve it.
+
+The errors reference is generated from this table; a code is stable once released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cpqbridge.domain.refusal import OrderState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalCause:
+    """One cause: `fix` is the general advice; a refusal itself may carry a more exact one."""
+
+    title: str
+    meaning: str
+    fix: str
+    state: OrderState = OrderState.REFUSED
+
+
+def _refused(title: str, meaning: str, fix: str) -> RefusalCause:
+    return RefusalCause(title=title, meaning=meaning, fix=fix)
+
+
+def _held(title: str, meaning: str, fix: str) -> RefusalCause:
+    return RefusalCause(title=title, meaning=meaning, fix=fix, state=OrderState.HELD)
+
+
+def _skipped(title: str, meaning: str, fix: str) -> RefusalCause:
+    return RefusalCause(title=title, meaning=meaning, fix=fix, state=OrderState.SKIPPED)
+
+
+def _failed(title: str, meaning: str, fix: str) -> RefusalCause:
+    return RefusalCause(title=title, meaning=meaning, fix=fix, state=OrderState.FAILED)
+
+
+_ORDERS = {
+    "no_quote": _refused(
+        "No CPQ quote",
+        "The order does not come from a CPQ quote: SBQQ__Quote__c on the order is empty.",
+        "Create the order from a primary CPQ quote; orders made by hand are not billed.",
+    ),
+    "several_quotes": _refused(
+        "Several original quotes",
+        "The orders of one contract come from different original quotes, so they have no common beginning.",
+        "Put the orders under one quote, or contract them separately.",
+    ),
+    "initial_order_filtered": _refused(
+        "Initial order left out",
+        "The order amends a contract whose initial order was not found, or does not meet the filter of the "
+        "connection.",
+        "Change the filter so that it covers the initial order too, and check that it can be seen.",
+    ),
+    "amendment_end_differs": _refused(
+        "Amendment ends on another day",
+        "The amendment does not end with its contract, and the policy `coterminate: required` asks for it.",
+        "Give the amendment the contract's end date, or set `policy.coterminate: any`.",
+    ),
+    "accounts_differ": _refused(
+        "Orders of different accounts",
+        "The orders of one contract name different accounts, so it is not clear which customer pays.",
+        "Give all orders of the contract the same account.",
+    ),
+    "waiting_for_order": RefusalCause(
+        title="Waits for another order",
+        meaning="An earlier order of the same contract has not been billed yet.",
+        fix="Solve what stops the earlier order; this one follows by itself.",
+        state=OrderState.WAITING,
+    ),
+    "not_activated": _skipped(
+        "Not activated",
+        "The order is a draft, or does not meet the connection's condition for activated orders.",
+        "Activate the order in Salesforce when it is ready to be billed.",
+    ),
+    "before_start_date": _skipped(
+        "Activated before the start date",
+        "The order was activated before `sync.start_date` of the connection.",
+        "Set an earlier start date if the order should be billed from here.",
+    ),
+    "filtered_out": _skipped(
+        "Outside the filter",
+        "The order does not meet the filter that an admin set for the connection.",
+        "Change `filters.Order` if the order should be billed from here.",
+    ),
+    "kind_not_built": _refused(
+        "Not covered by this release",
+        "The order uses something that this release does not bill yet: amendments, renewals, ramps, evergreen, "
+        "metered or tiered lines, coupons, trials, custom prices, or several billing frequencies in one order.",
+        "Wait for the release that covers it, or bill the order by hand.",
+    ),
+    "record_unreadable": _refused(
+        "Record cannot be read",
+        "A record has no usable id, or lacks what it cannot be without.",
+        "Open the record in Salesforce and complete it; for an export, export it again with all fields.",
+    ),
+    "value_type": _refused(
+        "Value of the wrong type",
+        "A field holds a value that does not fit what it is used for, for example text where a number is needed.",
+        "Correct the value in Salesforce, or map another field.",
+    ),
+    "required_empty": _refused(
+        "Required value is empty",
+        "A value that Stripe cannot do without came out empty.",
+        "Fill the field in Salesforce, or map the parameter to a field that is filled.",
+    ),
+    "payment_term_unknown": _refused(
+        "Payment term not understood",
+        "The payment term is neither `Net 30` with any number of days, nor a number, nor blank or a hyphen.",
+        "Choose a payment term like Net 30 on the order, or leave it empty to charge automatically.",
+    ),
+    "no_email": _refused(
+        "No e-mail address",
+        "Invoices are to be sent, but no e-mail address is known; Stripe refuses such invoices.",
+        "Give the order a bill-to contact, or its quote a primary contact, with an e-mail address.",
+    ),
+    "currency_missing": _refused(
+        "Currency missing",
+        "The order has no currency, and the connection names none.",
+        "Set the currency on the order, or `currency` in the configuration of a single-currency org.",
+    ),
+    "currency_mixed": _refused(
+        "Mixed currencies",
+        "Records of one order or contract are in different currencies; Stripe bills one.",
+        "Bring the order, its products and its price book entries to one currency.",
+    ),
+    "currency_changed": _refused(
+        "Currency changed",
+        "A later order of the contract is in another currency than the first one.",
+        "Sell it as a contract of its own in that currency.",
+    ),
+    "customer_currency": _refused(
+        "Customer is billed in another currency",
+        "The Stripe customer already has active billing in another currency.",
+        "Use another account for this currency, or end the other billing first.",
+    ),
+}
+
+_LINES = {
+    "line_not_activated": _refused(
+        "Order line not activated",
+        "The order is activated, but one of its lines is deleted or not activated.",
+        "Activate all lines, or tick Skip_Line_Item__c on the line to leave it out on purpose.",
+    ),
+    "revises_skipped_line": _refused(
+        "Changes a skipped line",
+        "The line changes a line that is left out by Skip_Line_Item__c.",
+        "Tick Skip_Line_Item__c on this line too, or bill the first line.",
+    ),
+    "dates_missing": _refused(
+        "Dates missing",
+        "Neither the line nor its quote says when service starts or ends.",
+        "Enter start and end dates on the order line, or start and term on the quote.",
+    ),
+    "dates_disagree": _refused(
+        "Dates disagree",
+        "The sources of a line's dates contradict each other: they would give a different number of charges, "
+        "or the line ends before it starts.",
+        "Correct the dates on order line, quote and order so that they say the same.",
+    ),
+    "term_not_whole": _refused(
+        "Term is not a whole number of months",
+        "The line has no end date, and its term is not a whole number of months to compute one from.",
+        "Enter the end date on the order line or on the quote.",
+    ),
+    "frequency_unknown": _refused(
+        "Billing frequency not understood",
+        "The billing frequency is not Monthly, Quarterly, Semiannual or Annual. Invoice plans are not billed.",
+        "Choose one of the four frequencies; empty means Monthly.",
+    ),
+    "billing_type_unknown": _refused(
+        "Billing type not understood",
+        "The billing type is neither Advance nor Arrears, or a one-time line is billed in arrears.",
+        "Choose Advance, or leave the field empty.",
+    ),
+    "unit_price_empty": _refused(
+        "Price is empty",
+        "The order line has no unit price or no total price.",
+        "Enter the price; a free line has the price 0.",
+    ),
+    "price_negative": _refused(
+        "Negative recurring price",
+        "A recurring line has a negative price or quantity on a new order; Stripe has no negative prices.",
+        "Give the discount on the line it belongs to, or sell the credit as a one-time line.",
+    ),
+    "amount_too_large": _refused(
+        "Amount too large",
+        "One charge is larger than Stripe takes.",
+        "Split the line into several.",
+    ),
+    "quantity_not_whole": _refused(
+        "Quantity is not whole",
+        "Stripe bills whole quantities, and the line has decimals.",
+        "Sell a whole quantity, or set `policy.quantity: fold` to bill 1 at the line's total.",
+    ),
+    "metered_quantity": _refused(
+        "Metered line with a quantity",
+        "A line that is billed in arrears by usage carries no quantity above 1.",
+        "Set the quantity to 1.",
+    ),
+    "several_consumption_schedules": _refused(
+        "Several consumption schedules",
+        "The order line has more than one consumption schedule; one price can follow only one.",
+        "Leave one schedule on the line, or sell the parts as lines of their own.",
+    ),
+    "tier_bound_not_whole": _refused(
+        "Tier bound is not whole",
+        "A tier of the consumption schedule ends at a number with decimals.",
+        "Use whole bounds.",
+    ),
+    "tiers_open": _refused(
+        "Open tiers",
+        "A consumption schedule needs exactly one tier without an upper bound.",
+        "Leave the upper bound of the last tier empty, and of no other.",
+    ),
+    "pricing_method_unknown": _refused(
+        "Pricing method not understood",
+        "The pricing method, schedule type or rating method of a consumption schedule is not known.",
+        "Use Slab or Range with tiers that are priced per unit or as a flat fee.",
+    ),
+    "reduction_below_zero": _refused(
+        "Reduction without units",
+        "The line takes away units that no activated order holds, or changes a line that is not known.",
+        "Check the amended quantities; activate or sync the order that holds the units first.",
+    ),
+    "coupon_amounts": _refused(
+        "Coupon with both or neither amount",
+        "A coupon needs either a percentage or an amount with a currency.",
+        "Fill exactly one of the two.",
+    ),
+    "too_many_items": _refused(
+        "Too many items",
+        "Stripe holds 20 recurring and 20 one-time items at once, starts and ends of partial periods included.",
+        "Split the order into several, or join lines of the same product.",
+    ),
+    "too_many_phases": _refused(
+        "Too many phases",
+        "The lines start and end on more days than Stripe holds phases.",
+        "Let more lines start and end on the same days.",
+    ),
+}
+
+_STRIPE = {
+    "schedule_missing": _refused(
+        "Schedule not found in Stripe",
+        "The subscription schedule of the contract is no longer in the Stripe account.",
+        "Check that the connection has the right Stripe account; restore or release the contract.",
+    ),
+    "already_cancelled": _refused(
+        "Already cancelled in Stripe",
+        "Somebody cancelled or released the schedule or subscription of the contract in Stripe.",
+        "Decide whether to adopt it, to start again, or to leave the contract alone.",
+    ),
+    "stripe_refused": _refused(
+        "Stripe refused the request",
+        "Stripe did not accept one of the calls; its message and a link to the request are shown.",
+        "Solve what Stripe says, then sync the order again.",
+    ),
+    "access_lost": _refused(
+        "Access lost",
+        "Salesforce or Stripe no longer lets the connection in.",
+        "Reconnect it: `cpqbridge connection check` says which side and why.",
+    ),
+    "wrong_account": _refused(
+        "Wrong org, account or mode",
+        "The credentials belong to another Salesforce org, Stripe account or mode than the connection's.",
+        "Use credentials of the org and account that the connection was made with.",
+    ),
+    "first_invoice_differs": _failed(
+        "First invoice differs from the plan",
+        "Stripe's first invoice does not come to what the plan said.",
+        "Do not send the invoice; compare its lines with the preview and report the difference.",
+    ),
+    "proof_mismatch": _failed(
+        "Proof does not add up",
+        "What is billed for a line differs from what it was sold for, without any of the known reasons.",
+        "Compare the line's invoices with the order; correct the difference with an invoice item.",
+    ),
+}
+
+_HOLDS = {
+    "multiplier_mismatch": _held(
+        "Multiplier contradicts the dates",
+        "CPQ's prorate multiplier and the line's dates give different lengths.",
+        "Check the dates and `policy.prorate_precision`; `policy.multiplier_mismatch: warn` bills by the dates.",
+    ),
+    "remainder_out_of_bounds": _held(
+        "Partial period far from its share",
+        "What is left of the total for a partial period is far from that time's share of the price.",
+        "Check unit price, total price and dates of the line, then release the order.",
+    ),
+    "backdated": _held(
+        "Large backdating",
+        "More billing periods have passed than `caps.backdated_periods` lets through.",
+        "Release the order to bill them at once, or tick Skip_Past_Initial_Invoices__c to leave them out.",
+    ),
+    "cap_bill_per_order": _held(
+        "Bills more than the cap",
+        "The order bills more than `caps.bill_per_order`.",
+        "Check the order, then release it, or raise the cap.",
+    ),
+    "contract_over": _held(
+        "Contract already over",
+        "All service of the order ended before it was synced; nothing is left to schedule.",
+        "Bill it by hand if it was never billed.",
+    ),
+    "skip_past_month_end": _held(
+        "Skipping would move the billing day",
+        "The contract is billed from a day that the running month lacks, so a schedule that begins now would "
+        "not come back to it.",
+        "Sync the order on a day whose period began on its own day of the month.",
+    ),
+    "too_many_lines": _held(
+        "First invoice too long",
+        "Billing all elapsed periods at once would need more lines than an invoice holds.",
+        "Tick Skip_Past_Initial_Invoices__c on the order and bill the past by hand.",
+    ),
+    "changed_after_sync": _held(
+        "Changed after it was synced",
+        "The order was edited, deactivated or activated again in Salesforce; Stripe was left as it was.",
+        "Undo the change in Salesforce, or correct the schedule in Stripe by hand.",
+    ),
+    "takeover": _held(
+        "Take-over needed",
+        "The contract began before the connection's start date, or has a subscription that was made elsewhere.",
+        "Agree on a cut-over date from which it is billed here.",
+    ),
+}
+
+REFUSAL_CATALOG: Mapping[str, RefusalCause] = MappingProxyType(_ORDERS | _LINES | _STRIPE | _HOLDS)
+"""Code -> cause, for every refusal, hold, wait and skip that can stand on an order."""
