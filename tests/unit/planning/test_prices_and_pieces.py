@@ -14,7 +14,7 @@ from cpqbridge.planning.prices import line_terms
 from cpqbridge.planning.proration import PRECISIONS, term_months
 from cpqbridge.planning.timeline import group_lines
 
-from .builders import a_line
+from tests.unit.planning.builders import a_line
 
 FEBRUARY = date(2026, 2, 1)
 

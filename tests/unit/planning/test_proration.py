@@ -19,7 +19,7 @@ from cpqbridge.planning.proration import (
     term_months,
 )
 
-from .builders import a_line, a_one_time_line
+from tests.unit.planning.builders import a_line, a_one_time_line
 
 DATES = st.dates(min_value=date(2000, 1, 1), max_value=date(2060, 12, 31))
 
