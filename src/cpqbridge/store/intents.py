@@ -105,12 +105,43 @@ def unsettled(transaction: Transaction, *, connection_id: int, root_id: str) -> 
     return tuple(_intent(row) for row in rows)
 
 
-def finish(transaction: Transaction, *, intent_id: int, stripe_id: str, at: datetime) -> None:
-    """Record that the call happened and which object it made or changed."""
+def finish(
+    transaction: Transaction, *, intent_id: int, stripe_id: str, doubt: str | None, at: datetime
+) -> None:
+    """Record that the call happened and which object it made or changed.
+
+    `doubt` says what of the outcome is not as planned and must be looked at by a person.
+    """
     transaction.execute(
         update(intents)
         .where(intents.c.intent_id == intent_id)
-        .values(state="done", stripe_id=stripe_id, finished_at=at)
+        .values(state="done", stripe_id=stripe_id, error=doubt, finished_at=at)
+    )
+
+
+def doubts(transaction: Transaction, *, connection_id: int, root_id: str) -> dict[str, str]:
+    """Return what nobody has accepted yet of outcomes that were not as planned, by step key."""
+    rows = transaction.execute(
+        select(intents.c.step_key, intents.c.error).where(
+            intents.c.connection_id == connection_id,
+            intents.c.root_id == root_id,
+            intents.c.state == "done",
+            intents.c.error.is_not(None),
+        )
+    )
+    return {row.step_key: row.error for row in rows}
+
+
+def accept_doubts(transaction: Transaction, *, connection_id: int, root_id: str) -> None:
+    """Drop the contract's doubts: a person has looked at them."""
+    transaction.execute(
+        update(intents)
+        .where(
+            intents.c.connection_id == connection_id,
+            intents.c.root_id == root_id,
+            intents.c.state == "done",
+        )
+        .values(error=None)
     )
 
 

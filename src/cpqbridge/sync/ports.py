@@ -1,0 +1,97 @@
+"""What a sync asks of the two sides. The real ones are in `sides`; tests hand in their own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from cpqbridge.domain.billing import StepAction
+from cpqbridge.domain.order import OrderHistory, Parameters
+from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
+from cpqbridge.salesforce.writer import WriteFailure
+from cpqbridge.store.connections import Connection
+
+
+class SalesforceSide(Protocol):
+    """One org, read and written for one connection; calls that may pass are tried again inside."""
+
+    def find_order(self, id_or_number: str) -> OrderNotice | None:
+        """Return the notice of an order by id or number, None when there is none."""
+        ...
+
+    def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
+        """Yield the orders that qualify (B1.1), changed at or after `since`."""
+        ...
+
+    def read_contract(self, notice: OrderNotice) -> RawContract:
+        """Return every record of the order's contract, read now."""
+        ...
+
+    def history(self, raw: RawContract) -> OrderHistory:
+        """Return the contract as the mapper understands it with this org's fields and the configuration."""
+        ...
+
+    def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:
+        """Return each order's present modification stamp by id."""
+        ...
+
+    def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
+        """Write the records in one call and return those that were not taken."""
+        ...
+
+    def writable(self) -> Mapping[str, frozenset[str]]:
+        """Return the names of the fields that may be written, by object."""
+        ...
+
+
+class StripeSide(Protocol):
+    """One account; calls that may pass are tried again inside, with the same idempotency key."""
+
+    def perform(
+        self,
+        action: StepAction,
+        parameters: Mapping[str, object],
+        *,
+        target: str | None,
+        idempotency_key: str,
+    ) -> Mapping[str, Any]:
+        """Make one call and return the object it made or changed."""
+        ...
+
+    def find_taken(self, action: StepAction, parameters: Mapping[str, object]) -> Mapping[str, Any] | None:
+        """Return the object that holds the caller-chosen id or lookup key of `parameters`."""
+        ...
+
+    def find_made(
+        self, action: StepAction, parameters: Mapping[str, object], *, target: str | None
+    ) -> Mapping[str, Any] | None:
+        """Look for the object an earlier call with these parameters made, by listing, not by search."""
+        ...
+
+    def verified_prices(self, price_ids: Collection[str]) -> Mapping[str, Parameters]:
+        """Return what Stripe says about these prices, without those it does not know."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenConnection:
+    """A connection with its configuration and both sides, ready for use."""
+
+    connection: Connection
+    configuration: Configuration
+    salesforce: SalesforceSide
+    stripe: StripeSide
+
+    @property
+    def connection_id(self) -> int:
+        """Return the id every row carries."""
+        return self.connection.connection_id
+
+    @property
+    def namespace(self) -> str:
+        """Return what keeps idempotency keys of two orgs or accounts apart."""
+        facts = self.connection.facts
+        return f"{facts.org_id}:{facts.stripe_account_id}"
