@@ -4,11 +4,10 @@ import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from cpqbridge.mapping.configuration import default_configuration
-from cpqbridge.planning.plan import plan_contract
-
 from cpqbridge.domain.billing import BillingState
 from cpqbridge.domain.order import Account, LineKind, Order, OrderHistory, OrderKind, OrderLine, Product
+from cpqbridge.mapping.configuration import default_configuration
+from cpqbridge.planning.plan import plan_contract
 
 AS_OF = datetime(2026, 1, 20, 9, 30, tzinfo=UTC)
 ORDER_ID = "801000000000001AAA"
