@@ -19,7 +19,7 @@ help:
 	@echo "make check   lint, types, import rules, spelling, docs"
 	@echo "make bench   measure planning and rehearsal speed"
 	@echo "make generate  write the generated reference pages again"
-	@echo "make lock    resolve the dependencies again (needs uv)"
+	@echo "make lock    resolve the dependencies again (needs uv; ARGS=--upgrade for newer ones)"
 	@echo "make clean   remove .venv and caches"
 
 # The stamp is written last, so an interrupted set-up starts over.
@@ -62,9 +62,9 @@ generate: $(ready)
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: see https://docs.astral.sh/uv/" >&2; exit 2; }
 	@uv pip compile --quiet pyproject.toml --group dev --python-version 3.11 --universal --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --output-file requirements/dev.txt
+	  --no-emit-index-url --no-emit-find-links --no-header $(ARGS) --output-file requirements/dev.txt
 	@uv pip compile --quiet pyproject.toml --constraint requirements/dev.txt --python-version 3.11 --universal \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --output-file requirements/run.txt
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header $(ARGS) --output-file requirements/run.txt
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov dist build
