@@ -24,8 +24,8 @@ HEAD = """# Errors reference
 
 ## Orders that are not billed
 
-What stands in `code` on an order, in `Stripe_Sync_Message__c` and on its Sync Record. For holds,
-`cpqbridge order sync <order> --release <code>` goes on as planned. How to work through them:
+The state in brackets is what the order shows ([meaning](../glossary.md#states-of-an-order)). Most holds
+can be released: `cpqbridge order sync <order> --release <code>`. How to work through them:
 [Fix refused and held orders](../how-to/fix-refused-orders.md).
 """
 
@@ -65,31 +65,83 @@ def literal_text(node: ast.expr | None) -> str:
     return ""
 
 
-def raised_errors() -> Iterator[Raised]:
-    """Yield every call of an error class with a code of its own, in the order of the files."""
+def literal_codes(node: ast.expr | None, function: ast.AST) -> list[str]:
+    """Return the codes an argument can have: a text, a choice of texts, or a variable set to them."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node, ast.IfExp):
+        return literal_codes(node.body, function) + literal_codes(node.orelse, function)
+    if isinstance(node, ast.Name):
+        assigned = [
+            inner.value
+            for inner in ast.walk(function)
+            if isinstance(inner, ast.Assign)
+            and any(isinstance(target, ast.Name) and target.id == node.id for target in inner.targets)
+        ]
+        return [code for value in assigned for code in literal_codes(value, function)]
+    return []
+
+
+def calls(function: ast.AST) -> Iterator[tuple[str, ast.Call, dict[str | None, ast.expr]]]:
+    """Yield every call in a function: the name called, the call, and its arguments by name."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            yield name, node, {keyword.arg: keyword.value for keyword in node.keywords}
+
+
+def raised_in(module: ast.Module) -> Iterator[Raised]:
+    """Yield every error a module makes; a function that takes the code as an argument counts per caller."""
     kinds = error_kinds()
+    functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]
+    makers: dict[str, Raised] = {}
+    for function in functions:
+        for name, call, named in calls(function):
+            if name not in kinds:
+                continue
+            text = literal_text(call.args[0] if call.args else None) or "…"
+            fix = literal_text(named.get("fix"))
+            codes = literal_codes(named["code"], function) if "code" in named else [kinds[name].default_code]
+            for code in codes:
+                yield Raised(kind=name, code=code, message=text, fix=fix)
+            if not codes:
+                makers[function.name] = Raised(kind=name, code="", message=text, fix=fix)
+    for function in functions:
+        for name, _, named in calls(function):
+            if name in makers:
+                made = makers[name]
+                for code in literal_codes(named.get("code"), function):
+                    fix = literal_text(named.get("fix")) or made.fix
+                    yield Raised(kind=made.kind, code=code, message=made.message, fix=fix)
+
+
+def raised_errors() -> Iterator[Raised]:
+    """Yield every error the code makes on purpose, in the order of the files."""
     for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call):
-                continue
-            kind = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if kind not in kinds:
-                continue
-            named = {keyword.arg: keyword.value for keyword in node.keywords}
-            code = literal_text(named.get("code")) or kinds[kind].default_code
-            message = literal_text(node.args[0] if node.args else None)
-            yield Raised(kind=kind, code=code, message=message, fix=literal_text(named.get("fix")))
+        yield from raised_in(ast.parse(path.read_text()))
+
+
+def telling(raised: Raised) -> tuple[bool, int]:
+    """Return how well a place serves as its code's example: with advice, then by its number of own words."""
+    return bool(raised.fix.replace("…", "").strip()), len(raised.message.replace("…", ""))
+
+
+def prose(text: str) -> str:
+    """Return text in which angle brackets outside code stay what they are."""
+    parts = " ".join(text.split()).split("`")
+    return "`".join(part if place % 2 else part.replace("<", "\\<") for place, part in enumerate(parts))
 
 
 def cell(text: str) -> str:
     """Return text for one cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return prose(text).replace("|", "\\|")
 
 
 def refusal_sections() -> Iterator[str]:
     """Yield one section per refusal code, sorted, so that each can be linked to."""
     for code, entry in sorted(REFUSAL_CATALOG.items()):
-        yield f"### {code}\n\n**{entry.title}.** {entry.meaning}\n\n*Fix:* {entry.fix}\n"
+        yield f"### {code}\n\n**{entry.title}** ({entry.state.value}). {prose(entry.meaning)}\n"
+        yield f"*Fix:* {prose(entry.fix)}\n"
 
 
 def error_sections() -> Iterator[str]:
@@ -97,8 +149,8 @@ def error_sections() -> Iterator[str]:
     found = list(raised_errors())
     for kind, error in error_kinds().items():
         seen: dict[str, Raised] = {}
-        for raised in found:
-            if raised.kind == kind and raised.code not in seen and raised.message:
+        for raised in (raised for raised in found if raised.kind == kind):
+            if raised.code not in seen or telling(raised) > telling(seen[raised.code]):
                 seen[raised.code] = raised
         yield f"### {kind}\n\n{(error.__doc__ or '').strip()}\n"
         if seen:
