@@ -34,10 +34,14 @@ class FieldSchema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectSchema:
-    """One object and its fields by name."""
+    """One object, its fields by name, and its child lists.
+
+    `children` names the list of records of another object that point here: `Object.Lookup` -> list name.
+    """
 
     name: str
     fields: Mapping[str, FieldSchema] = field(default_factory=dict)
+    children: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,27 @@ class OrgSchema:
             return None
         return self._field_at([object_name], names)
 
+    def targets(self, object_name: str, path: str) -> frozenset[str]:
+        """Return the objects that the lookups along a path lead to, as far as they were described."""
+        described = self.objects.get(object_name)
+        first, _, rest = path.partition(".")
+        if described is None or not rest:
+            return frozenset()
+        found: set[str] = set()
+        for entry in described.fields.values():
+            if entry.relationship == first:
+                found.update(entry.targets)
+        return frozenset(found).union(*(self.targets(target, rest) for target in found))
+
+    def merged(self, other: OrgSchema) -> OrgSchema:
+        """Return what both schemas know."""
+        return OrgSchema(objects={**self.objects, **other.objects}, absent=self.absent | other.absent)
+
+    def child_list(self, object_name: str, child_name: str, lookup: str) -> str | None:
+        """Return the name of the list of `child_name` records whose `lookup` points to the object."""
+        described = self.objects.get(object_name)
+        return described.children.get(f"{child_name}.{lookup}") if described else None
+
     def has(self, object_name: str, path: str) -> bool:
         """Return whether the user may read the field at the end of `path`."""
         return self.field(object_name, path) is not None
@@ -82,7 +107,10 @@ class OrgSchema:
         """Return plain values for keeping in our store."""
         return {
             "objects": {
-                name: [_field_to_list(described.fields[key]) for key in sorted(described.fields)]
+                name: {
+                    "fields": [_field_to_list(described.fields[key]) for key in sorted(described.fields)],
+                    "children": dict(sorted(described.children.items())),
+                }
                 for name, described in sorted(self.objects.items())
             },
             "absent": sorted(self.absent),
@@ -94,9 +122,11 @@ class OrgSchema:
         return cls(
             objects={
                 name: ObjectSchema(
-                    name=name, fields={entry.name: entry for entry in map(_field_from_list, fields)}
+                    name=name,
+                    fields={entry.name: entry for entry in map(_field_from_list, described["fields"])},
+                    children=described["children"],
                 )
-                for name, fields in stored["objects"].items()
+                for name, described in stored["objects"].items()
             },
             absent=frozenset(stored["absent"]),
         )
@@ -151,7 +181,12 @@ def _object_schema(name: str, body: Any) -> ObjectSchema:
             fix="Check that the address is an org's API.",
         )
     described = [_field_schema(entry) for entry in fields if isinstance(entry, Mapping) and "name" in entry]
-    return ObjectSchema(name=name, fields={entry.name: entry for entry in described})
+    children = {
+        f"{child.get('childSObject')}.{child.get('field')}": str(child["relationshipName"])
+        for child in body.get("childRelationships") or ()
+        if isinstance(child, Mapping) and child.get("relationshipName")
+    }
+    return ObjectSchema(name=name, fields={entry.name: entry for entry in described}, children=children)
 
 
 def _field_schema(entry: Mapping[str, Any]) -> FieldSchema:

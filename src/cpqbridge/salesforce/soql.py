@@ -28,6 +28,14 @@ def day_start_literal(day: date) -> str:
     return f"{day.isoformat()}T00:00:00Z"
 
 
+def select(fields: Iterable[str], source: str, *, where: str = "", order_by: str = "") -> str:
+    """Return a query of `source`, an object or the name of a child list."""
+    parts = ["SELECT", ", ".join(fields), "FROM", source]
+    parts += ["WHERE", where] if where else []
+    parts += ["ORDER BY", order_by] if order_by else []
+    return " ".join(parts)
+
+
 def any_of(conditions: Iterable[str]) -> str:
     """Return the conditions joined by OR, in parentheses."""
     return "(" + " OR ".join(conditions) + ")"

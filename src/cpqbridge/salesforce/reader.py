@@ -1,0 +1,245 @@
+"""Reading one org: who it is, which orders qualify, and a whole contract in as few calls as possible."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from cpqbridge.domain.ids import is_salesforce_id, salesforce_id
+from cpqbridge.errors import ConfigurationError, CpqbridgeError, RecordError
+from cpqbridge.mapping.needs import FieldNeeds
+from cpqbridge.mapping.raw import OrderNotice, RawContract
+from cpqbridge.salesforce.client import SalesforceClient, checked_page
+from cpqbridge.salesforce.contract_queries import ITEMS, ORDERS, REVISIONS, ContractQueries, ContractQuery
+from cpqbridge.salesforce.contract_rows import ContractRows, is_answered_by_rows
+from cpqbridge.salesforce.family import Family
+from cpqbridge.salesforce.notices import distinct, notice_fields, notice_from, text_at
+from cpqbridge.salesforce.pages import all_rows, records_of
+from cpqbridge.salesforce.schema import OrgSchema
+from cpqbridge.salesforce.soql import (
+    admin_condition,
+    datetime_literal,
+    day_start_literal,
+    one_of,
+    quoted,
+    select,
+)
+
+_ORDER_PREFIX = "801"
+_IDS_PER_QUERY = 500
+_ORGANIZATION = ("Id", "Name", "IsSandbox", "TimeZoneSidKey")
+_QUOTED_NAME = re.compile(r"'([\w.]+)'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organization:
+    """Who the org is. `time_zone` is its default, as an IANA name."""
+
+    org_id: str
+    name: str
+    sandbox: bool
+    time_zone: str
+    multi_currency: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qualification:
+    """Which orders qualify (B1.1): `condition` (empty: every order) and an admin's `filter`, both SOQL."""
+
+    condition: str = ""
+    filter: str | None = None
+
+    def conditions(self) -> list[str]:
+        """Return both, each in its own parentheses.
+
+        Raises:
+            ConfigurationError: Quotes or parentheses do not pair up (code `filter_not_balanced`).
+        """
+        found = []
+        if self.condition.strip():
+            found.append(admin_condition(self.condition, setting="filters.activated"))
+        if self.filter is not None and self.filter.strip():
+            found.append(admin_condition(self.filter, setting="filters.Order"))
+        return found
+
+
+class SalesforceReader:
+    """Reads an org through its schema; it changes nothing and may be shared by threads."""
+
+    def __init__(self, client: SalesforceClient, schema: OrgSchema) -> None:
+        """Read over `client` what `schema` says the org has."""
+        self._client = client
+        self._schema = schema
+        self._family = Family(schema)
+
+    def organization(self) -> Organization:
+        """Return who the org is, one call."""
+        (rows,) = all_rows(self._client, [select(_ORGANIZATION, "Organization")])
+        org_id = text_at(rows[0], "Id") if rows else None
+        if org_id is None:
+            raise RecordError(
+                "Salesforce does not say which org this is.",
+                code="salesforce_unexpected",
+                fix="Check that the address is an org's API.",
+            )
+        return Organization(
+            org_id=org_id,
+            name=text_at(rows[0], "Name") or "",
+            sandbox=rows[0].get("IsSandbox") is True,
+            time_zone=text_at(rows[0], "TimeZoneSidKey") or "UTC",
+            multi_currency=self._schema.is_multi_currency,
+        )
+
+    def find_order(self, id_or_number: str) -> OrderNotice | None:
+        """Return the order with this id (15 or 18 characters) or order number, drafts too; None without one.
+
+        Raises:
+            RecordError: Several orders have the number (code `order_ambiguous`).
+        """
+        text = id_or_number.strip()
+        is_id = text.startswith(_ORDER_PREFIX) and is_salesforce_id(text)
+        condition = f"Id = {quoted(salesforce_id(text))}" if is_id else f"OrderNumber = {quoted(text)}"
+        (rows,) = all_rows(self._client, [self._notice_query([condition], order_by="Id")])
+        if len(rows) > 1:
+            raise RecordError(
+                f"{len(rows)} orders have the number {text!r}.",
+                code="order_ambiguous",
+                fix="Name the order by its id, like 801….",
+            )
+        return next(iter(self._with_roots([notice_from(row) for row in rows])), None)
+
+    def qualifying_orders(
+        self,
+        condition: str,
+        *,
+        filter: str | None,  # noqa: A002 - the configuration file's own word
+        since: datetime | None,
+        start_date: date | None,
+    ) -> Iterator[OrderNotice]:
+        """Yield the orders that meet the condition and the filter, page by page.
+
+        Args:
+            condition: The qualifying condition in SOQL; an empty text means that every order qualifies.
+            filter: The admin's further condition, if any.
+            since: Only orders saved at or after this instant; they come in the order they were saved. Without
+                it they come in the order they were activated, drafts last.
+            start_date: Only orders activated at or after 00:00:00 UTC of this day.
+
+        Raises:
+            ConfigurationError: Salesforce cannot read the condition or the filter (code `filter_refused`).
+        """
+        qualification = Qualification(condition=condition, filter=filter)
+        conditions = qualification.conditions()
+        if since is not None:
+            conditions.append(f"SystemModstamp >= {datetime_literal(since)}")
+        if start_date is not None:
+            conditions.append(f"ActivatedDate >= {day_start_literal(start_date)}")
+        first = "SystemModstamp ASC" if since is not None else "ActivatedDate ASC NULLS LAST"
+        soql = self._notice_query(conditions, order_by=f"{first}, Id ASC")
+        try:
+            page = self._client.query(soql)
+        except CpqbridgeError as error:
+            raise _blamed(error, qualification) from error
+        while True:
+            yield from self._with_roots([notice_from(row) for row in page["records"]])
+            if page["done"]:
+                return
+            page = self._client.next_page(page.get("nextRecordsUrl"))
+
+    def read_contract(
+        self,
+        notice: OrderNotice,
+        needs: FieldNeeds,
+        *,
+        condition: str | None = None,
+        filter: str | None = None,  # noqa: A002 - the configuration file's own word
+    ) -> RawContract:
+        """Return everything of the contract that the order belongs to.
+
+        One call; a second in orgs that lack the Contract object, where amendments are found by the contract
+        id on the lines; one more for each further page. Every family member is found from the original quote,
+        so any order of the contract gives the same answer.
+
+        Args:
+            notice: Any order of the contract.
+            needs: What to read.
+            condition: The qualifying condition (empty: every order); None leaves `qualifying_order_ids` None.
+            filter: The admin's further condition, if any.
+
+        Raises:
+            ConfigurationError: The org lacks or hides something that is needed, or cannot read the filter.
+        """
+        qualification = Qualification(condition=condition or "", filter=filter)
+        is_filtered = not (is_answered_by_rows(condition) and not (filter or "").strip())
+        asked = qualification.conditions() if is_filtered else []
+        queries = ContractQueries(self._schema, needs, asked)
+        rows = ContractRows(queries.extra_names)
+        root_id = notice.root_quote_id or notice.quote_id
+        first = queries.of_root(root_id) if root_id else queries.of_order(notice.order_id)
+        self._read(first, rows, qualification)
+        if root_id and not self._family.is_known_by_quote:
+            found = self._family.contract_ids_of(
+                orders=rows.of(ORDERS), items=rows.of(ITEMS), revisions=rows.of(REVISIONS)
+            )
+            contract_ids = distinct((*found, notice.contract_id))
+            self._read(queries.of_contracts(contract_ids), rows, qualification)
+        return rows.contract(root_id=root_id or notice.order_id, condition=condition, is_filtered=is_filtered)
+
+    def read_stamps(self, order_ids: Iterable[str]) -> dict[str, str]:
+        """Return when each order was last saved (REST's text) by order id; a vanished order has no entry."""
+        ids = sorted(set(order_ids))
+        chunks = [ids[offset : offset + _IDS_PER_QUERY] for offset in range(0, len(ids), _IDS_PER_QUERY)]
+        soqls = [select(["Id", "SystemModstamp"], "Order", where=one_of("Id", chunk)) for chunk in chunks]
+        rows = [row for answered in all_rows(self._client, soqls) for row in answered]
+        return {text_at(row, "Id") or "": text_at(row, "SystemModstamp") or "" for row in rows}
+
+    def _notice_query(self, conditions: Sequence[str], *, order_by: str) -> str:
+        return select(notice_fields(self._schema), "Order", where=" AND ".join(conditions), order_by=order_by)
+
+    def _with_roots(self, notices: Sequence[OrderNotice]) -> list[OrderNotice]:
+        """Fill in the original quote of amendments whose row does not tell it; one call, mostly none."""
+        open_ids = distinct(notice.contract_id for notice in notices if notice.root_quote_id is None)
+        roots: dict[str, str] = {}
+        for offset in range(0, len(open_ids), _IDS_PER_QUERY):
+            soqls = self._family.root_queries(open_ids[offset : offset + _IDS_PER_QUERY])
+            answered = all_rows(self._client, soqls)
+            roots |= self._family.roots_from(row for rows in answered for row in rows)
+        return [
+            replace(notice, root_quote_id=notice.root_quote_id or roots.get(notice.contract_id or ""))
+            for notice in notices
+        ]
+
+    def _read(
+        self, queries: Sequence[ContractQuery], rows: ContractRows, qualification: Qualification
+    ) -> None:
+        """Run the queries and keep their rows, further objects taken out of the lists they ride in."""
+        try:
+            answered = all_rows(self._client, [query.soql for query in queries])
+        except CpqbridgeError as error:
+            raise _blamed(error, qualification) from error
+        for query, records in zip(queries, answered, strict=True):
+            for record in records:
+                rows.add(query.kind, {key: record[key] for key in record if key not in query.children})
+                for list_name, object_name in query.children.items():
+                    if record.get(list_name) is None:
+                        continue
+                    for child in records_of(self._client, checked_page(record[list_name])):
+                        rows.add(object_name, child)
+
+
+def _blamed(error: CpqbridgeError, qualification: Qualification) -> CpqbridgeError:
+    """Return an error about the admin's text where that is what Salesforce could not read, else `error`."""
+    typed = f"{qualification.condition} {qualification.filter or ''}".strip()
+    names = _QUOTED_NAME.findall(error.message)
+    is_query = error.code == "salesforce_query"
+    is_field = error.code == "salesforce_configuration" and any(name in typed for name in names)
+    if not typed or not (is_query or is_field):
+        return error
+    return ConfigurationError(
+        f"Salesforce cannot read the condition {typed!r}. {error.message}",
+        code="filter_refused",
+        field="filters.Order" if qualification.filter else "filters.activated",
+        fix="Correct filters in the configuration; Salesforce's text names the place.",
+    )
