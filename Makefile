@@ -56,8 +56,7 @@ bench: $(ready)
 	@$(bin)/python benchmarks/run.py $(ARGS)
 
 generate: $(ready)
-	@$(bin)/python tools/errors_reference.py
-	@$(bin)/python tools/cli_reference.py
+	@for page in errors mapping cli; do $(bin)/python tools/$${page}_reference.py || exit 1; done
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: see https://docs.astral.sh/uv/" >&2; exit 2; }

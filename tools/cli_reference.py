@@ -1,21 +1,14 @@
-"""Write docs/reference/cli.md from the commands themselves.
-
-`--check` writes nothing and ends with 1 when the page on disk is not what would be written.
-"""
+"""Write docs/reference/cli.md from the commands themselves."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from cpqbridge.cli.main import application
-
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "reference" / "cli.md"
+from pages import cell, write_or_compare
 
 HEAD = """# Command line reference
 
@@ -59,11 +52,6 @@ def commands(group: object, words: tuple[str, ...]) -> Iterator[tuple[tuple[str,
             yield from commands(group.commands[name], (*words, name))
     else:
         yield words, group
-
-
-def cell(text: str | None) -> str:
-    """Return text for one cell of a table."""
-    return " ".join((text or "").split()).replace("|", "\\|")
 
 
 def usage(words: tuple[str, ...], parameters: list[object]) -> str:
@@ -126,15 +114,5 @@ def page() -> str:
     return "\n".join([HEAD, *(section(words, command) for words, command in commands(root, ("cpqbridge",)))])
 
 
-def main() -> None:
-    """Write the page, or compare it."""
-    wanted = page()
-    if "--check" in sys.argv[1:]:
-        if not PAGE.exists() or PAGE.read_text() != wanted:
-            sys.exit(f"{PAGE.relative_to(ROOT)} is not up to date: run make generate")
-        return
-    PAGE.write_text(wanted)
-
-
 if __name__ == "__main__":
-    main()
+    write_or_compare("docs/reference/cli.md", page())

@@ -1,21 +1,15 @@
-"""Write docs/reference/errors.md from the refusal catalogue and from every error raised in the code.
-
-`--check` writes nothing and ends with 1 when the page on disk is not what would be written.
-"""
+"""Write docs/reference/errors.md from the refusal catalogue and from every error raised in the code."""
 
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from cpqbridge import errors
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
+from pages import ROOT, cell, prose, write_or_compare
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "reference" / "errors.md"
 SOURCE = ROOT / "src" / "cpqbridge"
 
 HEAD = """# Errors reference
@@ -126,17 +120,6 @@ def telling(raised: Raised) -> tuple[bool, int]:
     return bool(raised.fix.replace("…", "").strip()), len(raised.message.replace("…", ""))
 
 
-def prose(text: str) -> str:
-    """Return text in which angle brackets outside code stay what they are."""
-    parts = " ".join(text.split()).split("`")
-    return "`".join(part if place % 2 else part.replace("<", "\\<") for place, part in enumerate(parts))
-
-
-def cell(text: str) -> str:
-    """Return text for one cell of a table."""
-    return prose(text).replace("|", "\\|")
-
-
 def refusal_sections() -> Iterator[str]:
     """Yield one section per refusal code, sorted, so that each can be linked to."""
     for code, entry in sorted(REFUSAL_CATALOG.items()):
@@ -168,15 +151,5 @@ def page() -> str:
     return "\n".join([HEAD, *refusal_sections(), ERRORS_HEAD, *error_sections()])
 
 
-def main() -> None:
-    """Write the page, or compare it."""
-    wanted = page()
-    if "--check" in sys.argv[1:]:
-        if not PAGE.exists() or PAGE.read_text() != wanted:
-            sys.exit(f"{PAGE.relative_to(ROOT)} is not up to date: run make generate")
-        return
-    PAGE.write_text(wanted)
-
-
 if __name__ == "__main__":
-    main()
+    write_or_compare("docs/reference/errors.md", page())

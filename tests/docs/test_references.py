@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from cpqbridge.mapping.configuration import Caps, Policy, SyncSettings, parse_configuration
+from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT, OurFields, SyncRecordFields
 
 ROOT = Path(__file__).resolve().parents[2]
 ERRORS_PAGE = ROOT / "docs" / "reference" / "errors.md"
@@ -46,7 +47,7 @@ def documented_codes() -> set[str]:
     )
 
 
-@pytest.mark.parametrize("tool", ["errors_reference.py", "cli_reference.py"])
+@pytest.mark.parametrize("tool", ["errors_reference.py", "mapping_reference.py", "cli_reference.py"])
 def test_reference_when_generated_again_is_unchanged(tool: str):
     outcome = subprocess.run(
         [sys.executable, ROOT / "tools" / tool, "--check"], capture_output=True, text=True, check=False
@@ -70,6 +71,13 @@ def test_configuration_page_when_compared_with_the_code_names_every_key_and_valu
             wanted = [field.name, *(value.value for value in values)]
             missing += [name for name in wanted if name not in named]
     assert [name for name in missing if name != "prorate_precision_confirmed"] == []
+
+
+def test_connect_page_when_compared_with_the_code_names_every_field_of_ours():
+    text = (ROOT / "docs" / "how-to" / "connect.md").read_text()
+    properties = [name for name, value in vars(OurFields).items() if isinstance(value, property)]
+    wanted = [SYNC_RECORD_OBJECT, *SyncRecordFields.ALL, *(getattr(OurFields(), name) for name in properties)]
+    assert [name for name in wanted if f"`{name}`" not in text] == []
 
 
 def test_example_configuration_when_parsed_is_accepted():
