@@ -8,6 +8,8 @@ from fractions import Fraction
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.simulation import in_process
+from tests.unit.planning.builders import a_history, a_line, a_one_time_line, a_policy, an_order
 
 from cpqbridge.domain.billing import BillingState
 from cpqbridge.domain.dates import add_months
@@ -16,8 +18,6 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.proration import PRECISIONS, term_months
 from cpqbridge_sim.stripe.account import Account
-from tests.simulation import in_process
-from tests.unit.planning.builders import a_history, a_line, a_one_time_line, a_policy, an_order
 
 CURRENCIES = ("usd", "usd", "usd", "eur", "jpy", "kwd")
 
@@ -74,10 +74,14 @@ def sold_orders(draw):
             )
         )
     if draw(st.booleans()):
-        lines.append(a_one_time_line(9, total=str(step * draw(st.integers(-5000, 90_000))), start=start.isoformat()))
+        lines.append(
+            a_one_time_line(9, total=str(step * draw(st.integers(-5000, 90_000))), start=start.isoformat())
+        )
     offset = draw(st.sampled_from([-40, -1, 0, 0, 0, 1, 17, 33, 100]))
     second = draw(st.sampled_from([0, 1, 36_000, 86_000, 86_399]))
-    instant = datetime(start.year, start.month, start.day, tzinfo=UTC) + timedelta(days=offset, seconds=second)
+    instant = datetime(start.year, start.month, start.day, tzinfo=UTC) + timedelta(
+        days=offset, seconds=second
+    )
     skip = draw(st.integers(0, 5)) == 0
     order = an_order(lines, currency=currency, skip_past_initial_invoices=skip)
     policy = a_policy(

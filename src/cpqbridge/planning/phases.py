@@ -91,7 +91,7 @@ def piece_item(line: LinePieces, piece: Piece, naming: Naming) -> OneTimeItem:
 def _items_on(group: Group, day: date, naming: Naming) -> tuple[PhaseItem, ...]:
     """Return the items from `day` on until the next break point."""
     items = [
-        priced_item(line, naming) if day < line.full_until else zero_item(line)
+        priced_item(line, naming) if line.renews_after(day) else zero_item(line)
         for line in group.lines
         if line.start <= day < line.end
     ]
@@ -150,7 +150,8 @@ def future_phases(
 
 def _renews_from(line: LinePieces, start: date, instant: datetime) -> bool:
     """Return whether the first phase itself bills the line: whole cycles from `start` past the instant."""
-    return line.start <= start and line.full_from <= start and midnight(line.full_until) > instant
+    begun = line.start <= start and line.full_from <= start
+    return begun and line.renews_after(instant.date())
 
 
 def _catch_up(

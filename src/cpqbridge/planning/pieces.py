@@ -16,7 +16,7 @@ from cpqbridge.domain.dates import Cycle, day_after
 from cpqbridge.domain.money import round_half_up
 from cpqbridge.domain.order import OrderLine
 from cpqbridge.planning.prices import PeriodPrice, Terms, line_terms, period_price
-from cpqbridge.planning.proration import term_months
+from cpqbridge.planning.proration import line_term, term_months
 
 TOLERATED_DAYS = 4
 _MONTHS_PER_DAY = Fraction(12, 365)
@@ -56,14 +56,22 @@ class LinePieces:
         """Return the number of full cycles."""
         return sum(1 for piece in self.pieces if piece.kind == "cycle")
 
+    def renews_after(self, day: date) -> bool:
+        """Return whether a full cycle is still running or to come on `day`."""
+        return self.full_from < self.full_until and day < self.full_until
+
     @property
     def exact(self) -> bool:
         """Return whether a head or tail takes the remainder, so that nothing is left to rounding."""
         return any(piece.kind != "cycle" for piece in self.pieces)
 
 
-def cut(line: OrderLine, cycle: Cycle, *, currency: str, precision: str) -> LinePieces:
-    """Return the pieces of a recurring line with an end date on the boundaries of `cycle`."""
+def cut(line: OrderLine, cycle: Cycle, *, currency: str, precision: str, true_up: bool = False) -> LinePieces:
+    """Return the pieces of a recurring line with an end date on the boundaries of `cycle`.
+
+    With `true_up` the last cycle of a line that rounding would leave short or over is billed as a tail that
+    takes the difference.
+    """
     if line.ends_on is None:
         raise ValueError(f"line {line.order_item_id} has no end date")
     start, end = line.starts_on, day_after(line.ends_on)
@@ -71,12 +79,16 @@ def cut(line: OrderLine, cycle: Cycle, *, currency: str, precision: str) -> Line
     full_until = max(cycle.at_or_before(end), full_from)
     bounds = [*cycle.within(full_from, full_until), full_until]
     cycles = len(bounds) - 1
-    term = term_months(start, end, precision)
+    term = line_term(line, precision)
     terms = line_terms(line, currency)
     partial = full_from > start or end > full_until
     price = period_price(line, terms, currency=currency, term=term, cycles=cycles, partial=partial)
     charge = price.charge_minor(terms.quantity)
     remainder = terms.sold_minor - charge * cycles
+    if true_up and not partial and remainder:
+        bounds.pop()
+        full_until = bounds[-1]
+        remainder += charge
     head_days, tail_days = (full_from - start).days, (end - full_until).days
     tail = round_half_up(Fraction(remainder * tail_days, head_days + tail_days)) if tail_days else 0
     pieces: list[Piece] = []

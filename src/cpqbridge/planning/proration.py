@@ -72,13 +72,41 @@ def multiplier_tolerance(line: OrderLine) -> Fraction:
     return Fraction(line.default_term_months) * (Fraction(1, 2 * 10**decimals) + Fraction(1, 10**9))
 
 
-def multiplier_fits(line: OrderLine, precision: str) -> bool:
-    """Return whether CPQ's multiplier says the same term as the line's dates (True where it says nothing)."""
-    if line.prorate_multiplier is None or line.ends_on is None:
+def _says(line: OrderLine, months: Fraction) -> bool:
+    """Return whether CPQ's multiplier says this many months (True where it says nothing)."""
+    if line.prorate_multiplier is None:
         return True
     said = Fraction(line.prorate_multiplier) * Fraction(line.default_term_months)
-    dated = term_months(line.starts_on, day_after(line.ends_on), precision)
-    return abs(said - dated) <= multiplier_tolerance(line)
+    return abs(said - months) <= multiplier_tolerance(line)
+
+
+def _typed_term(line: OrderLine, end: date) -> Fraction | None:
+    """Return the term a person typed on the quote, where dates and multiplier both say it in whole months.
+
+    Given a term CPQ takes it as it is; the setting decides only where dates were given. A year of 366 days is
+    then 12 months also in an org that counts days.
+    """
+    whole = whole_months(line.starts_on, end)
+    dates_are_whole = whole > 0 and add_months(line.starts_on, whole) == end
+    known = line.prorate_multiplier is not None and dates_are_whole and _says(line, Fraction(whole))
+    return Fraction(whole) if known else None
+
+
+def line_term(line: OrderLine, precision: str) -> Fraction:
+    """Return a line's term in months: the typed one, else that of its dates by `precision` (B3.1).
+
+    Raises:
+        ValueError: the line has no end date.
+    """
+    if line.ends_on is None:
+        raise ValueError(f"line {line.order_item_id} has no end date")
+    end = day_after(line.ends_on)
+    return _typed_term(line, end) or term_months(line.starts_on, end, precision)
+
+
+def multiplier_fits(line: OrderLine, precision: str) -> bool:
+    """Return whether CPQ's multiplier says the same term as the line's dates (True where it says nothing)."""
+    return line.ends_on is None or _says(line, line_term(line, precision))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +128,8 @@ def infer_precision(lines: Iterable[OrderLine]) -> InferredPrecision | None:
     telling = 0
     for line in lines:
         if line.kind is not LineKind.RECURRING or line.prorate_multiplier is None or line.ends_on is None:
+            continue
+        if _typed_term(line, day_after(line.ends_on)) is not None:
             continue
         fits = [precision for precision in PRECISIONS if multiplier_fits(line, precision)]
         if not fits or len(fits) == len(PRECISIONS):

@@ -12,7 +12,7 @@ from cpqbridge.domain.money import major_text, round_half_up, rounded_minor
 from cpqbridge.domain.order import Order
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.mapping.configuration import Configuration
-from cpqbridge.planning.proration import multiplier_fits, term_months
+from cpqbridge.planning.proration import line_term, multiplier_fits
 from cpqbridge.planning.timeline import Group
 
 MAXIMUM_INVOICE_LINES = 250
@@ -57,7 +57,7 @@ def _line_holds(order: Order, group: Group, configuration: Configuration) -> Ite
     for pieces in group.lines:
         line = pieces.line
         if policy.multiplier_mismatch == "hold" and not multiplier_fits(line, policy.prorate_precision):
-            term = term_months(pieces.start, pieces.end, policy.prorate_precision)
+            term = line_term(line, policy.prorate_precision)
             multiplier = line.prorate_multiplier or Decimal(0)
             yield _hold(
                 order,
@@ -76,7 +76,8 @@ def _line_holds(order: Order, group: Group, configuration: Configuration) -> Ite
                 order,
                 "remainder_out_of_bounds",
                 f"Order line {line.order_item_id} would bill "
-                f"{major_text(piece.amount_minor, order.currency)} for {piece.start} to {piece.end}, far from that time's share of its price.",
+                f"{major_text(piece.amount_minor, order.currency)} "
+                f"for {piece.start} to {piece.end}, far from that time's share.",
                 record_id=line.order_item_id,
                 field="TotalPrice",
                 fix="Check unit price, total price and dates of the line, then release the order.",
@@ -134,7 +135,7 @@ def _skip_holds(order: Order, group: Group, *, instant: datetime) -> Iterator[Re
             order,
             "skip_past_month_end",
             f"Order {order.order_number} is billed from day {group.cycle.anchor.day} of the month; "
-            f"the running period began on {running}, and a schedule that begins there would not come back to that day.",
+            f"the running period began on {running}, and one that begins there would not come back to it.",
             record_id=order.order_id,
             field="Skip_Past_Initial_Invoices__c",
             fix="Sync the order on a day whose period began on its own day of the month.",

@@ -60,7 +60,9 @@ def _fits(line: OrderLine, cycle: Cycle) -> bool:
     return cycle.holds(line.starts_on) and cycle.holds(_end(line))
 
 
-def group_lines(lines: Sequence[OrderLine], *, currency: str, precision: str) -> tuple[Group, ...]:
+def group_lines(
+    lines: Sequence[OrderLine], *, currency: str, precision: str, true_up: bool = False
+) -> tuple[Group, ...]:
     """Return recurring lines of one frequency as groups, the contract's own anchor first.
 
     The contract's anchor is the earliest start; the groups after it follow by anchor.
@@ -79,7 +81,9 @@ def group_lines(lines: Sequence[OrderLine], *, currency: str, precision: str) ->
     return tuple(
         Group(
             cycle=cycle,
-            lines=tuple(cut(line, cycle, currency=currency, precision=precision) for line in group),
+            lines=tuple(
+                cut(line, cycle, currency=currency, precision=precision, true_up=true_up) for line in group
+            ),
         )
         for cycle, group in zip(cycles, members, strict=True)
     )

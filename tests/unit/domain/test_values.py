@@ -141,7 +141,9 @@ def test_cycle_within_yields_each_boundary_once(anchor, one, other, months):
     found = list(Cycle(anchor, months).within(start, end))
     assert found == sorted(set(found))
     assert all(start <= day < end for day in found)
-    assert Cycle(anchor, months).at_or_after(start) == (found[0] if found else Cycle(anchor, months).at_or_after(end))
+    assert Cycle(anchor, months).at_or_after(start) == (
+        found[0] if found else Cycle(anchor, months).at_or_after(end)
+    )
 
 
 def test_cycle_counts_from_the_original_anchor():

@@ -97,9 +97,7 @@ def a_history(*orders: Order, **changes) -> OrderHistory:
         ),
         orders=orders or (an_order(),),
         products={
-            "01tSEAT": Product(
-                product_id="01tSEAT", displayed_product_id=None, name="Seat", parameters={}
-            ),
+            "01tSEAT": Product(product_id="01tSEAT", displayed_product_id=None, name="Seat", parameters={}),
             "01tSETUP": Product(
                 product_id="01tSETUP", displayed_product_id=None, name="Onboarding", parameters={}
             ),
@@ -123,7 +121,5 @@ def plan(*lines, as_of=BEFORE, configuration=CONFIGURATION, state=None, released
 def invoices_of(planned) -> list[tuple[str, int]]:
     """Return (date, total in minor units) of every forecast invoice that is not zero."""
     return [
-        (invoice.on.isoformat(), invoice.total_minor)
-        for invoice in planned.forecast
-        if invoice.total_minor
+        (invoice.on.isoformat(), invoice.total_minor) for invoice in planned.forecast if invoice.total_minor
     ]

@@ -7,14 +7,13 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.planning.builders import a_line
 
 from cpqbridge.domain.dates import Cycle, add_months
 from cpqbridge.planning.pieces import cut
 from cpqbridge.planning.prices import line_terms
 from cpqbridge.planning.proration import PRECISIONS, term_months
 from cpqbridge.planning.timeline import group_lines
-
-from tests.unit.planning.builders import a_line
 
 FEBRUARY = date(2026, 2, 1)
 
@@ -108,7 +107,9 @@ def test_head_and_tail_share_the_remainder_by_their_days():
 
 
 def test_piece_far_from_its_share_is_out_of_bounds():
-    found = pieces_of(a_line(quantity="1", unit_price="431.23", total_price="431.23", start="2026-05-13", entry="60"))
+    found = pieces_of(
+        a_line(quantity="1", unit_price="431.23", total_price="431.23", start="2026-05-13", entry="60")
+    )
     assert found.out_of_bounds is None
     # A total that does not fit the unit price is a block price, so the unit price itself must stray: a day
     # precision price billed by calendar months strays by less than four days and stays in bounds.

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.planning.builders import a_line, a_one_time_line
 
 from cpqbridge.domain.dates import add_months
 from cpqbridge.domain.money import rounded_minor
@@ -18,8 +19,6 @@ from cpqbridge.planning.proration import (
     scale_of,
     term_months,
 )
-
-from tests.unit.planning.builders import a_line, a_one_time_line
 
 DATES = st.dates(min_value=date(2000, 1, 1), max_value=date(2060, 12, 31))
 
@@ -117,6 +116,8 @@ def test_precision_is_not_inferred_from_lines_that_cannot_tell():
     assert infer_precision([whole, odd, evergreen, a_line(4, ends_on=None, multiplier="1")]) is None
 
 
-@pytest.mark.parametrize(("value", "scale"), [("600", 0), ("431.23", 2), ("1E+2", 0), ("0.10", 1), ("NaN", 0)])
+@pytest.mark.parametrize(
+    ("value", "scale"), [("600", 0), ("431.23", 2), ("1E+2", 0), ("0.10", 1), ("NaN", 0)]
+)
 def test_scale_counts_the_decimals_that_matter(value, scale):
     assert scale_of(Decimal(value)) == scale
