@@ -21,9 +21,7 @@ from cpqbridge.errors import (
     RecordError,
     TransientError,
 )
-
-ALREADY_EXISTS = "stripe_already_exists"
-"""The code of the error for an object whose caller-chosen id or lookup key is taken."""
+from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, MISSING, REFUSED
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND})
@@ -61,7 +59,7 @@ def error_for(error: stripe.StripeError, *, writes: bool, secret: str) -> Cpqbri
             fix=_AGAIN,
         )
     if status in _REFUSED:
-        return _refused(said, details)
+        return _refused(said, details, writes=writes)
     # An unreadable success is as bad as a lost answer: with the same key Stripe repeats it.
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _server_error(status, said, writes=writes)
@@ -106,11 +104,15 @@ def _access_lost(status: int, said: str, details: Mapping[str, Any]) -> AccessLo
     )
 
 
-def _refused(said: str, details: Mapping[str, Any]) -> RecordError:
-    taken = details.get("code") == "resource_already_exists"
+def _refused(said: str, details: Mapping[str, Any], *, writes: bool) -> RecordError:
+    code = REFUSED
+    if details.get("code") == "resource_already_exists":
+        code = ALREADY_EXISTS
+    elif details.get("code") == "resource_missing" and not writes:
+        code = MISSING
     return RecordError(
         f"Stripe refused the request: {said}.",
-        code=ALREADY_EXISTS if taken else "stripe_refused",
+        code=code,
         field=_param(details),
         fix="Look at Stripe's text and at the request in the Dashboard; correct the record and sync again.",
         request_link=_link(details),

@@ -1,0 +1,267 @@
+"""One Stripe account through the official SDK: pinned version, time-outs, no retries, plain dicts.
+
+Retries have their one home in `cpqbridge.sync.retry`; idempotency keys come from the caller, since they
+must outlive a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+from cpqbridge.domain.addresses import is_loopback_url
+from cpqbridge.domain.billing import StepAction
+from cpqbridge.errors import InvariantError, RecordError
+from cpqbridge.stripe_billing.address import api_address, key_is_live
+from cpqbridge.stripe_billing.error_codes import MISSING
+
+if TYPE_CHECKING:
+    import httpx2
+
+API_VERSION = "2026-10-28.endive"
+"""The version every request names; the SDK's types are for this one. Source: design notes, stripe.md 1.1."""
+
+_PAGE_SIZE = 100
+# What is asked for with the answer of a create, so that the first invoice can be compared without a call.
+_EXPANDED: Mapping[StepAction, list[str]] = {StepAction.CREATE_SCHEDULE: ["subscription.latest_invoice"]}
+_COLLECTIONS: Mapping[StepAction, str] = {
+    StepAction.CREATE_CUSTOMER: "/v1/customers",
+    StepAction.CREATE_PRODUCT: "/v1/products",
+    StepAction.CREATE_PRICE: "/v1/prices",
+    StepAction.CREATE_SCHEDULE: "/v1/subscription_schedules",
+    StepAction.CREATE_INVOICE: "/v1/invoices",
+}
+_ON_TARGET: Mapping[StepAction, tuple[str, str]] = {
+    StepAction.UPDATE_CUSTOMER: ("/v1/customers", ""),
+    StepAction.UPDATE_PRODUCT: ("/v1/products", ""),
+    StepAction.ADD_INVOICE_LINES: ("/v1/invoices", "/add_lines"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeAccount:
+    """Whose account a key opens, and whether it does so in live mode."""
+
+    account_id: str
+    livemode: bool
+    display_name: str
+
+
+class StripeBilling:
+    """A session with one account. It may be shared by threads; close it, or use it as a context manager.
+
+    Attributes:
+        livemode: Whether the key is for live mode.
+        simulated: Whether the API is on this machine.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        api_base: str | None = None,
+        timeout_seconds: float = 30,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        """Check key and address and load the SDK; nothing is sent yet.
+
+        Args:
+            api_key: A secret or restricted key, shown nowhere.
+            api_base: None for Stripe itself, else an address of 127.0.0.0/8 or ::1.
+            timeout_seconds: How long to wait for an answer.
+            transport: Stands in for the network in tests.
+
+        Raises:
+            ConfigurationError: The key or the address cannot be one.
+        """
+        self.livemode = key_is_live(api_key)
+        address = api_address(api_base)
+        self.simulated = is_loopback_url(address)
+        # The SDK takes a fifth of a second to load: only those who talk to Stripe wait for it.
+        from cpqbridge.stripe_billing.sdk import Sdk  # noqa: PLC0415
+
+        self._sdk = Sdk(
+            api_key,
+            api_base=address,
+            api_version=API_VERSION,
+            timeout_seconds=timeout_seconds,
+            transport=transport,
+        )
+
+    def __repr__(self) -> str:
+        """Return the mode only."""
+        return f"StripeBilling(livemode={self.livemode}, simulated={self.simulated})"
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sdk.close()
+
+    def account(self) -> StripeAccount:
+        """Return whose account the key opens, one call."""
+        found = self._sdk.get("/v1/account")
+        settings = found.get("settings") or {}
+        profile = found.get("business_profile") or {}
+        dashboard = settings.get("dashboard") or {}
+        return StripeAccount(
+            account_id=_text(found, "id"),
+            livemode=self.livemode,
+            display_name=dashboard.get("display_name") or profile.get("name") or _text(found, "id"),
+        )
+
+    def perform(
+        self,
+        action: StepAction,
+        parameters: Mapping[str, object],
+        *,
+        target: str | None,
+        idempotency_key: str,
+    ) -> dict[str, Any]:
+        """Carry out one step with one call and return the object Stripe answers with, as plain values.
+
+        Numbers that Stripe writes as decimals are Decimal. A created schedule has its subscription and that
+        one's latest invoice in full, where they exist already.
+
+        Args:
+            action: What to do.
+            parameters: The nested body, all references filled in.
+            target: The Stripe id the call acts on, None for a create.
+            idempotency_key: The same for every try of the same step.
+
+        Raises:
+            InvariantError: The parameters are not what Stripe takes (code `stripe_parameters`), or the key
+                was used with others (`stripe_idempotency`). Nothing was written.
+            RecordError: Stripe refused (code `stripe_refused`; `stripe_already_exists` when the id or lookup
+                key is taken: see `find_by_key`).
+            AccessLostError: The key is not accepted or lacks a permission, which the message names.
+            TransientError: Nothing was written; the same may succeed later.
+            OutcomeUnknownError: Repeat with the same key before anything else.
+        """
+        body = self._sdk.checked(action, parameters)
+        if action in _EXPANDED:
+            body["expand"] = _EXPANDED[action]
+        return self._sdk.post(_path(action, target), body, idempotency_key=idempotency_key)
+
+    def find_by_key(self, action: StepAction, parameters: Mapping[str, object]) -> dict[str, Any] | None:
+        """Return the object that already has the id or lookup key of a create, None without one.
+
+        Prices are found by `lookup_key`, products by `id`; nothing else has such a key. Whether the object
+        is the one that is wanted is the caller's to check.
+        """
+        if action is StepAction.CREATE_PRICE and "lookup_key" in parameters:
+            return next(self._all("/v1/prices", {"lookup_keys": [str(parameters["lookup_key"])]}), None)
+        if action is StepAction.CREATE_PRODUCT and "id" in parameters:
+            return self.retrieve_product(str(parameters["id"]))
+        return None
+
+    def retrieve_product(self, product_id: str) -> dict[str, Any] | None:
+        """Return a product, None when the account has none with this id."""
+        return self._retrieve("/v1/products", product_id)
+
+    def retrieve_price(self, price_id: str) -> dict[str, Any] | None:
+        """Return a price, None when the account has none with this id."""
+        return self._retrieve("/v1/prices", price_id)
+
+    def retrieve_customer(self, customer_id: str) -> dict[str, Any] | None:
+        """Return a customer, None when there is none with this id; a deleted one has `deleted: True`."""
+        return self._retrieve("/v1/customers", customer_id)
+
+    def retrieve_schedule(self, schedule_id: str) -> dict[str, Any] | None:
+        """Return a subscription schedule, None when the account has none with this id."""
+        return self._retrieve("/v1/subscription_schedules", schedule_id)
+
+    def retrieve_invoice(self, invoice_id: str) -> dict[str, Any] | None:
+        """Return an invoice with all its lines, None when the account has none with this id."""
+        found = self._retrieve("/v1/invoices", invoice_id)
+        return None if found is None else self._with_all_lines(found, "/v1/invoices")
+
+    def list_customers(self) -> Iterator[dict[str, Any]]:
+        """Yield all customers, newest first."""
+        return self._all("/v1/customers", {})
+
+    def list_schedules(self, *, customer_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the subscription schedules of a customer, newest first, ended ones too."""
+        return self._all("/v1/subscription_schedules", {"customer": customer_id})
+
+    def list_invoices(
+        self, *, customer_id: str | None = None, drafts: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Yield invoices with all their lines, newest first; drafts only where asked for."""
+        filters = {} if customer_id is None else {"customer": customer_id}
+        for invoice in self._all("/v1/invoices", filters):
+            if drafts or invoice.get("status") != "draft":
+                yield self._with_all_lines(invoice, "/v1/invoices")
+
+    def list_credit_notes(self, *, customer_id: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield credit notes with all their lines, newest first, void ones too."""
+        filters = {} if customer_id is None else {"customer": customer_id}
+        for note in self._all("/v1/credit_notes", filters):
+            yield self._with_all_lines(note, "/v1/credit_notes")
+
+    def _retrieve(self, collection: str, object_id: str) -> dict[str, Any] | None:
+        try:
+            return self._sdk.get(f"{collection}/{_path_part(object_id)}")
+        except RecordError as error:
+            if error.code == MISSING:
+                return None
+            raise
+
+    def _with_all_lines(self, owner: dict[str, Any], collection: str) -> dict[str, Any]:
+        """Return an invoice or credit note whose `lines` are complete; Stripe shows the first ten."""
+        lines = owner.get("lines") or {}
+        if not lines.get("has_more"):
+            return owner
+        path = f"{collection}/{_path_part(_text(owner, 'id'))}/lines"
+        return {**owner, "lines": {**lines, "data": list(self._all(path, {})), "has_more": False}}
+
+    def _all(self, path: str, filters: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+        """Yield the objects of a list, a hundred a call, to the last page."""
+        after: dict[str, object] = {}
+        while True:
+            page = self._sdk.get(path, {**filters, **after, "limit": _PAGE_SIZE})
+            found = page.get("data") or []
+            yield from found
+            if not page.get("has_more") or not found:
+                return
+            after = {"starting_after": _text(found[-1], "id")}
+
+
+def _path(action: StepAction, target: str | None) -> str:
+    if action in _COLLECTIONS and target is None:
+        return _COLLECTIONS[action]
+    if action in _ON_TARGET and target:
+        collection, suffix = _ON_TARGET[action]
+        return f"{collection}/{_path_part(target)}{suffix}"
+    raise InvariantError(
+        f"The step {action.value} {'acts on nothing' if target else 'names nothing to act on'}.",
+        code="stripe_parameters",
+        field="target",
+        fix="This is a mistake of cpqbridge; report this text.",
+    )
+
+
+def _path_part(object_id: str) -> str:
+    return quote(object_id, safe="")
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    if not isinstance(value, str) or not value:
+        raise RecordError(
+            f"Stripe answered with an object that has no {name}.",
+            code="stripe_unexpected",
+            fix="Check the API address; if it is Stripe's, report this text.",
+        )
+    return value

@@ -1,0 +1,12 @@
+"""The codes of Stripe's refusals that callers act on."""
+
+from __future__ import annotations
+
+ALREADY_EXISTS = "stripe_already_exists"
+"""The id or lookup key of a create is taken: look with `find_by_key`, check, adopt."""
+
+MISSING = "stripe_missing"
+"""A retrieved object does not exist in this account and mode."""
+
+REFUSED = "stripe_refused"
+"""Stripe refused the request; its text says why."""
