@@ -10,12 +10,13 @@ import fcntl
 import hashlib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 STAMP = ENVIRONMENT / ".ready"
-INPUTS = ("requirements/dev.txt", "requirements/run.txt", "pyproject.toml", "tools/set_up.py")
+INPUTS = ("requirements/dev.txt", "tools/set_up.py")
 PIP = (
     str(ENVIRONMENT / "bin" / "python"),
     "-m",
@@ -27,8 +28,10 @@ PIP = (
 
 
 def wanted_state() -> str:
-    """Return a fingerprint of all that decides what the environment holds."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    """Return a fingerprint of all that decides what the environment holds; settings of tools do not."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    parts = (sys.version_info[:2], project["build-system"], project["project"], project["tool"]["hatch"])
+    digest = hashlib.sha256(repr(parts).encode())
     for name in INPUTS:
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
