@@ -104,8 +104,8 @@ def plan_new_order(
 ) -> OrderPlan:
     """Return what one order without refusals needs.
 
-    `instant` is when it counts as executed, `released` are codes of holds a person released, `existing` the keys
-    of its schedules and invoices that exist already.
+    `instant` is when it counts as executed, `released` are codes of holds a person released, `existing` the
+    keys of its schedules and invoices that exist already.
     """
     recurring = [line for line in order.lines if line.kind is LineKind.RECURRING]
     mark = billing_steps.facts_fingerprint(order, order.lines)
