@@ -143,7 +143,8 @@ class FilterBuilder:
         test = self._test(path.field, condition)
         org = self._org
         candidates = None
-        if condition.operator in {"=", "IN"}:
+        # A checkbox that was never set is stored empty but false: no look-up finds it.
+        if condition.operator in {"=", "IN"} and path.field.type != "boolean":
             wanted = [self._operand(path.field, literal) for literal in condition.literals]
             if None not in wanted:
                 candidates = self._reachable(item, path, wanted)

@@ -211,7 +211,7 @@ class Loader:
                     parents[key] = value
             elif isinstance(value, list):
                 raise LoadError(f"{where}: {key} is a list, which is no field's value. {_HINT}")
-            elif not (value is None and self._is_relationship(item, key)):
+            elif not (value is None and (key == "CurrencyIsoCode" or self._is_relationship(item, key))):
                 known = item.find(key) if item is not None else None
                 fields[known.name if known is not None else key] = value
         for key, value in parents.items():
@@ -293,6 +293,13 @@ class Loader:
 
     def _describe(self) -> None:
         """Add the objects and fields that only the data knows."""
+        metadata = self._org.metadata
+        if not metadata.multi_currency and any(
+            "CurrencyIsoCode" in fields
+            for pending in self._pending.values()
+            for _, fields in [*pending.own.values(), *pending.nested.values()]
+        ):
+            metadata.enable_multi_currency()
         for object_name, pending in self._pending.items():
             records = pending.merged()
             item = self._org.metadata.described(object_name)
@@ -303,8 +310,6 @@ class Loader:
             for _, fields in records.values():
                 for name, value in fields.items():
                     seen.setdefault(name, []).append(value)
-            if seen.pop("CurrencyIsoCode", None) and not self._org.metadata.multi_currency:
-                self._org.metadata.enable_multi_currency()
             for name, found in seen.items():
                 if name not in item.fields:
                     target = self._targets.get((object_name, name)) if relationship_name(name) else None

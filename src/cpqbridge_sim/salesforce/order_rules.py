@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from cpqbridge_sim.salesforce.errors import ApiError
+from cpqbridge_sim.salesforce.values import shortest
 
 if TYPE_CHECKING:
     from cpqbridge_sim.salesforce.metadata import ObjectType
@@ -37,6 +38,31 @@ def defaults(item: ObjectType, serial: int) -> Record:
 def is_activated(order: Record | None) -> bool:
     """True for an order whose StatusCode says so; labels of Status can be renamed."""
     return order is not None and order.get("StatusCode") == ACTIVATED
+
+
+def check_new(org: Org, object_name: str, record: Record) -> None:
+    """Refuse an order that is created activated, and a new line on an activated order.
+
+    Raises:
+        ApiError: FAILED_ACTIVATION (an assumption) or FIELD_INTEGRITY_EXCEPTION.
+    """
+    if object_name == "Order" and _status_code(org, str(record.get("Status"))) == ACTIVATED:
+        raise ApiError(400, "FAILED_ACTIVATION", "An order is created as a draft.", ("Status",))
+    if object_name == "OrderItem":
+        check_line_set(org, object_name, record)
+
+
+def check_activation(org: Org, object_name: str, record: Record, changes: Record) -> None:
+    """Refuse to activate an order without lines.
+
+    Raises:
+        ApiError: FAILED_ACTIVATION (an assumption).
+    """
+    status = changes.get("Status")
+    if object_name != "Order" or status is None or is_activated(record):
+        return
+    if _status_code(org, str(status)) == ACTIVATED and not _lines(org, str(record["Id"])):
+        raise ApiError(400, "FAILED_ACTIVATION", "An order must have at least one product.", ("Status",))
 
 
 def check_locks(org: Org, object_name: str, record: Record, changes: Record) -> None:
@@ -116,14 +142,14 @@ def after_line_change(org: Org, object_name: str, record_id: str) -> None:
     price, quantity = line.get("UnitPrice"), line.get("Quantity")
     if not isinstance(price, Decimal) or not isinstance(quantity, Decimal):
         return
-    total = (price * quantity).quantize(_CENT, ROUND_HALF_UP)
+    total = shortest((price * quantity).quantize(_CENT, ROUND_HALF_UP))
     org.store.put(object_name, record_id, {**line, "TotalPrice": total})
     order_id = str(line.get("OrderId"))
     order = org.store.get("Order", order_id)
     if order is not None:
         lines = _lines(org, order_id)
         amounts = [amount for item in lines if isinstance(amount := item.get("TotalPrice"), Decimal)]
-        org.store.put("Order", order_id, {**order, "TotalAmount": sum(amounts, Decimal(0))})
+        org.store.put("Order", order_id, {**order, "TotalAmount": shortest(sum(amounts, Decimal(0)))})
 
 
 def _activation(org: Org, order_id: str, status: str) -> Record:

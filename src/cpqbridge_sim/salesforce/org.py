@@ -108,6 +108,11 @@ class Org:
             if self._replay is not None:
                 self._replay.reveal()
 
+    @property
+    def organization_id(self) -> str:
+        """The 18-character id of the org's own record."""
+        return next(iter(self.store.table("Organization").records))
+
     def commit_stamp(self) -> str:
         """The stamp of the next save, later than every one before."""
         self._last_stamp = max(self._now, self._last_stamp + _STAMP_STEP)
@@ -125,10 +130,18 @@ class Org:
         """
         with self.lock:
             counts = Loader(self).load(records_by_object)
+            if counts.get("Organization"):
+                self._keep_newest_organization()
             self.metadata_changed_at = self._now
             if self._replay is not None:
                 self._replay.hide()
             return counts
+
+    def _keep_newest_organization(self) -> None:
+        """An org has one record of itself: the loaded one takes the place of the built-in one."""
+        table = self.store.table("Organization")
+        for record_id in list(table.records)[:-1]:
+            table.put(record_id, None)
 
     def load_directory(self, path: Path) -> dict[str, int]:
         """Load every `<SObject>.json` of a directory; the org then has only the objects found there.

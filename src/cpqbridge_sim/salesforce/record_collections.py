@@ -102,7 +102,7 @@ class CollectionResource:
         def upsert(record: Any, value: Any) -> Saved:
             if self._typed(record) is not item:
                 raise ApiError(400, "INVALID_TYPE", f"All records must be of type {item.name}.")
-            if value in {None, ""}:
+            if not isinstance(value, str) or not value:
                 raise ApiError(400, "MISSING_ARGUMENT", f"{field.name} not specified", (field.name,))
             if given.count(value) > 1:
                 raise ApiError(400, "DUPLICATE_VALUE", f"Duplicate external id specified: {value}")

@@ -45,9 +45,10 @@ def parse_http_date(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return parsedate_to_datetime(text)
+        parsed = parsedate_to_datetime(text)
     except ValueError:
         return None
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
 
 
 class QueryResource:

@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cpqbridge_sim.request_log import RequestLog
-from cpqbridge_sim.salesforce import org as org_module
 from cpqbridge_sim.salesforce import values
 from cpqbridge_sim.salesforce.composite import CompositeResource
 from cpqbridge_sim.salesforce.errors import ApiError, not_found
 from cpqbridge_sim.salesforce.exchange import Answer, Call, parse_query, split_path
+from cpqbridge_sim.salesforce.org import USER_ID
 from cpqbridge_sim.salesforce.record_collections import CollectionResource
 from cpqbridge_sim.salesforce.resources import (
     QueryResource,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CURRENT_VERSION = 68
 OLDEST_VERSION = 31
 MAX_URI_BYTES = 16_000
+MAX_JSON_LEVELS = 50
 _VERSION = re.compile(r"v(\d{1,3})\.0")
 _SEASONS = ("Summer", "Winter", "Spring")
 _RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite")
@@ -132,7 +133,7 @@ class OrgServer:
             return Answer(body=[_version(number) for number in range(OLDEST_VERSION, CURRENT_VERSION + 1)])
         if segments == ("services", "oauth2", "userinfo"):
             self._session(headers)
-            return Answer(body=_userinfo())
+            return Answer(body=_userinfo(self.org))
         if segments[:2] != ("services", "data"):
             raise not_found()
         number = _known_version(segments[2])
@@ -219,9 +220,12 @@ def _parse_body(method: str, headers: dict[str, str], body: bytes) -> Any:
     if content_type != "application/json":
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type '{content_type}' not supported")
     try:
-        return values.parse_json(body)
+        parsed = values.parse_json(body)
     except ValueError as error:
         raise ApiError(400, "JSON_PARSER_ERROR", f"The request body is no valid JSON: {error}") from error
+    if values.nested_deeper_than(parsed, MAX_JSON_LEVELS):
+        raise ApiError(400, "JSON_PARSER_ERROR", "The request body is nested too deeply.")
+    return parsed
 
 
 def _only_get(call: Call) -> None:
@@ -245,11 +249,11 @@ def _version(number: int) -> dict[str, str]:
     return {"label": f"{season} '{year}", "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
 
 
-def _userinfo() -> dict[str, Any]:
+def _userinfo(org: Org) -> dict[str, Any]:
     return {
-        "sub": f"https://login.salesforce.com/id/{org_module.ORGANIZATION_ID}/{org_module.USER_ID}",
-        "user_id": org_module.USER_ID,
-        "organization_id": org_module.ORGANIZATION_ID,
+        "sub": f"https://login.salesforce.com/id/{org.organization_id}/{USER_ID}",
+        "user_id": USER_ID,
+        "organization_id": org.organization_id,
         "preferred_username": "connector@simulated.example",
         "name": "Integration User",
         "email": "connector@simulated.example",

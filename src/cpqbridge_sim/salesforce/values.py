@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -17,6 +17,7 @@ Value = str | bool | int | Decimal | None
 Record = dict[str, Value]
 
 MAX_WHOLE_DIGITS = 18
+_EXACT = Context(prec=100)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATETIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2})(:\d{2})?(\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})?", re.ASCII
@@ -59,6 +60,19 @@ def is_date(text: str) -> bool:
 def too_large(number: Decimal) -> bool:
     """True for numbers Salesforce cannot hold: not finite, or more than 18 digits before the point."""
     return not number.is_finite() or number.adjusted() >= MAX_WHOLE_DIGITS
+
+
+def nested_deeper_than(value: Any, levels: int) -> bool:
+    """True when lists and objects lie inside each other more than `levels` deep."""
+    if not isinstance(value, (dict, list)):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return levels <= 0 or any(nested_deeper_than(part, levels - 1) for part in parts)
+
+
+def shortest(number: Decimal) -> Decimal:
+    """The same number without trailing zeros, as the org stores what is written to it."""
+    return number.normalize(_EXACT)
 
 
 def number_text(number: Decimal) -> str:

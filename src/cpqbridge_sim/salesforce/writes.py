@@ -53,8 +53,7 @@ class Writer:
         """
         record = self._checked(item, body, creating=True)
         self._unique(item, record, own_id=None)
-        if item.name == "OrderItem":
-            order_rules.check_line_set(self._org, item.name, record)
+        order_rules.check_new(self._org, item.name, record)
         return Saved(record_id=self._org.save_new(item, record), created=True)
 
     def update(self, item: ObjectType, record_id: str, body: Mapping[str, Any]) -> Saved:
@@ -67,6 +66,7 @@ class Writer:
         changes = self._checked(item, body, creating=False)
         self._unique(item, changes, own_id=long_form)
         order_rules.check_locks(self._org, item.name, before, changes)
+        order_rules.check_activation(self._org, item.name, before, changes)
         order_rules.save(self._org, item.name, long_form, changes)
         return Saved(record_id=long_form, created=False)
 
@@ -251,7 +251,7 @@ def _scaled(field: Field, number: Decimal) -> Value:
             (field.name,),
         )
     rounded = number.quantize(Decimal(1).scaleb(-field.scale), ROUND_HALF_UP, context=_EXACT)
-    return int(rounded) if field.type == "int" else rounded
+    return int(rounded) if field.type == "int" else values.shortest(rounded)
 
 
 def _check_text(field: Field, text: str) -> None:
