@@ -228,7 +228,7 @@ def _group_phases(
     order: Order, group: Group, riders: tuple[OneTimeItem, ...], naming: Naming, *, instant: datetime
 ) -> GroupPhases:
     if midnight(group.cycle.anchor) > instant:
-        return future_phases(group, riders, naming, (order.order_id,))
+        return future_phases(group, riders, naming, (order.order_id,), instant=instant)
     return running_phases(
         group,
         riders,

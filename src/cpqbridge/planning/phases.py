@@ -136,15 +136,34 @@ def _spans(points: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
 
 
 def future_phases(
-    group: Group, riders: tuple[OneTimeItem, ...], naming: Naming, order_ids: tuple[str, ...]
+    group: Group,
+    riders: tuple[OneTimeItem, ...],
+    naming: Naming,
+    order_ids: tuple[str, ...],
+    *,
+    instant: datetime,
 ) -> GroupPhases:
-    """Return the phases of a group that starts after the execution instant; `riders` join the first phase."""
+    """Return the phases of a group that starts after the execution instant; `riders` join the first phase.
+
+    A start within minutes may be past when the call is made; the first phase then creates prorations too, so
+    that its running period is billed and not given away.
+    """
+    begins_soon = midnight(group.cycle.anchor) <= instant + FIRST_PHASE_LASTS
     points = [midnight(day) for day in sorted(group.break_points())]
     phases = []
     for number, (lower, upper) in enumerate(_spans(points)):
         day = lower.date()
         one_time = _pieces_from(group, day, naming) + (riders if number == 0 else ())
-        phases.append(_phase(lower, upper, _items_on(group, day, naming), one_time, order_ids=order_ids))
+        phases.append(
+            _phase(
+                lower,
+                upper,
+                _items_on(group, day, naming),
+                one_time,
+                order_ids=order_ids,
+                proration="create_prorations" if begins_soon and number == 0 else "none",
+            )
+        )
     return GroupPhases(start=group.cycle.anchor, phases=tuple(phases), skipped_minor={})
 
 
