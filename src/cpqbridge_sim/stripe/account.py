@@ -1,5 +1,6 @@
 """A simulated Stripe account that answers API requests and moves through time."""
 
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -149,7 +150,8 @@ class Account:
     def _check_key(self, api_key: str | None) -> None:
         if not api_key:
             raise StripeApiError(
-                "You did not provide an API key. You need to provide your API key in the Authorization header, "
+                "You did not provide an API key. You need to provide your API key in the "
+                "Authorization header, "
                 "using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
                 status=401,
             )
@@ -167,7 +169,8 @@ class Account:
         if found is None:
             raise StripeApiError(f"Unrecognized request URL ({method}: {path}).", status=404)
         fingerprint = fingerprint_of(params)
-        now = self.state.now
+        by_account = self.state.assumptions.idempotency_expires_by_account_time
+        now = self.state.now if by_account else int(time.time())
         if key is not None:
             stored = self._idempotency.find(key, method=method, path=path, fingerprint=fingerprint, now=now)
             if stored is not None:

@@ -49,9 +49,7 @@ def _walk(state: AccountState, node: Any, parts: Sequence[str], path: str) -> No
     _walk(state, value, rest, path)
 
 
-_SOMETIMES_ABSENT = frozenset(
-    {"latest_invoice", "schedule", "default_price", "discounts", "payments", "tiers"}
-)
+_SOMETIMES_ABSENT = frozenset({"currency_options", "payments", "tiers"})
 
 
 def _object(state: AccountState, value: Any, name: str, path: str) -> Any:

@@ -47,9 +47,9 @@ class IdempotencyKeys:
             return None
         if (stored.method, stored.path) != (method, path):
             raise StripeApiError(
-                f"Keys for idempotent requests can only be used for the same endpoint they were first used for "
-                f"('{path}' vs '{stored.path}'). Try using a key other than '{key}' if you meant to execute a "
-                "different request.",
+                "Keys for idempotent requests can only be used for the same endpoint they were first used "
+                f"for ('{path}' vs '{stored.path}'). Try using a key other than '{key}' if you meant to execute "
+                "a different request.",
                 kind="idempotency_error",
             )
         if stored.fingerprint != fingerprint:

@@ -48,7 +48,7 @@ def fields_of(params: type) -> Mapping[str, Field]:
 
 @cache
 def parameters_named(name: str) -> type:
-    """The SDK's TypedDict of this name, for example `PriceCreateParams` or `test_helpers.TestClockCreateParams`."""
+    """The SDK's TypedDict of this name, for example `test_helpers.TestClockCreateParams`."""
     import stripe  # noqa: PLC0415 - imported on first use, which keeps the start of the server quick
 
     holder: Any = stripe.params

@@ -56,6 +56,8 @@ class AccountState:
     wakes: dict[str | None, list[Wake]] = field(default_factory=dict)
     debits: dict[str, list[Debit]] = field(default_factory=dict)
     pending: dict[str, dict[str, Body]] = field(default_factory=dict)
+    # Anchors of single items, used only when added items do not align to the subscription's anchor.
+    item_anchors: dict[str, int] = field(default_factory=dict)
     inline_price_ids: set[str] = field(default_factory=set)
     current_request_id: str | None = None
     records_events: bool = True
@@ -131,6 +133,7 @@ class AccountState:
             assumptions=self.assumptions,
             identifiers=self.identifiers.fork(),
             inline_price_ids=set(self.inline_price_ids),
+            item_anchors=dict(self.item_anchors),
             records_events=False,
         )
         for kind, bodies in self.store.by_type.items():
@@ -138,7 +141,7 @@ class AccountState:
                 continue
             for body in bodies.values():
                 owner = body["id"] if kind == "customer" else body.get("customer")
-                if owner is None or owner == customer_id:
+                if owner is None or owner == customer_id or kind == "test_helpers.test_clock":
                     # Prices and products do not change while billing runs, so they need no copy.
                     other.store.add(body if kind in ("price", "product") else copied(body))
         waiting = other.store.all("invoiceitem")

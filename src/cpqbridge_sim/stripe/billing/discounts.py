@@ -133,7 +133,7 @@ def _covers(coupon: Body, price: Body | None) -> bool:
 
 
 def _in_force(discount: Body, line: LineDraft, *, at: int) -> bool:
-    # Backdated lines are judged by the period they bill, because coupon months count from the backdated start.
+    # Coupon months count from the backdated start, so a line is judged by the period it bills.
     moment = line.period_start if line.invoice_item is None else at
     return discount["end"] is None or moment < discount["end"]
 

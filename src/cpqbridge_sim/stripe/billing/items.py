@@ -1,6 +1,6 @@
 """Subscription items: making them, billing their periods, and changing them inside a period."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -29,10 +29,14 @@ class ItemTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemChange:
-    """One step of a diff: `item` alone is removed, `terms` alone is added, both is a change."""
+    """One step of a diff: `item` alone is removed, `terms` alone is added, both is a change.
+
+    Without `money` only metadata and discounts change, which makes no proration.
+    """
 
     item: Body | None
     terms: ItemTerms | None
+    money: bool = True
 
 
 def new_item(state: AccountState, subscription: Body, terms: ItemTerms, *, start: int) -> Body:
@@ -104,7 +108,7 @@ def period_line(
 
     With `whole` the full price is billed even when the end cuts the period. The item's current period moves.
     """
-    natural_start, natural_end = natural_period(subscription, item, start)
+    natural_start, natural_end = natural_period(state, subscription, item, start)
     last = subscription_end(state, subscription)
     end = natural_end if last is None else min(natural_end, last)
     item["current_period_start"], item["current_period_end"] = start, end
@@ -129,7 +133,7 @@ def first_lines(
     begins at the start. `none` leaves the past, and a first part before a later anchor, free
     (docs.stripe.com/billing/subscriptions/backdating, 20 Nov 2026).
     """
-    aligned = natural_period(subscription, item, start)[0] == start
+    aligned = natural_period(state, subscription, item, start)[0] == start
     free = behavior == "none" and (start < now or not aligned)
     if subscription["billing_mode"]["type"] == "classic" and not free:
         line = _classic_first_line(state, subscription, item, start=start, now=now)
@@ -146,7 +150,7 @@ def first_lines(
 def _classic_first_line(
     state: AccountState, subscription: Body, item: Body, *, start: int, now: int
 ) -> LineDraft | None:
-    if start >= now and natural_period(subscription, item, start)[0] == start:
+    if start >= now and natural_period(state, subscription, item, start)[0] == start:
         return None
     interval = Interval.of_price(item["price"])
     end = boundary_after(subscription["billing_cycle_anchor"], interval, max(start, now))
@@ -172,59 +176,65 @@ def apply_changes(
     at: int,
     prorate: bool,
     renewal_due: bool,
+    between: Callable[[], None] | None = None,
 ) -> list[Body]:
     """Bring the items to their new terms and return the pending prorations this made.
 
-    Items whose period ends at `at` are left for the renewal invoice of that instant.
+    All credits come first, at the former terms and discounts; `between` then brings the new discounts, before
+    anything is billed at new terms. Items whose period ends at `at` are left for the renewal invoice.
     """
-    prorations: list[Body] = []
+    made: list[Body] = []
+    prorated = {
+        change.item["id"]
+        for change in changes
+        if prorate and change.item is not None and change.money and change.item["current_period_end"] > at
+    }
+    for change in changes:
+        if change.item is not None and change.item["id"] in prorated:
+            made += credit_unused(state, subscription, change.item, at=at)
+    if between is not None:
+        between()
     for change in changes:
         if change.item is not None and change.terms is None:
-            prorations += _remove(state, subscription, change.item, at=at, prorate=prorate)
+            _remove(state, subscription, change.item, at=at)
     for change in changes:
         if change.item is not None and change.terms is not None:
-            prorations += _change(state, subscription, change.item, change.terms, at=at, prorate=prorate)
-    for change in changes:
-        if change.item is None and change.terms is not None:
-            prorations += _add(
-                state, subscription, change.terms, at=at, prorate=prorate, renewal_due=renewal_due
-            )
-    return prorations
+            debits = change.item["id"] in prorated
+            made += _change(state, subscription, change.item, change.terms, at=at, debits=debits)
+        elif change.terms is not None:
+            made += _add(state, subscription, change.terms, at=at, prorate=prorate, renewal_due=renewal_due)
+    return made
 
 
-def _remove(state: AccountState, subscription: Body, item: Body, *, at: int, prorate: bool) -> list[Body]:
-    given_back: list[Body] = []
-    if prorate and item["current_period_end"] > at:
-        given_back = credit_unused(state, subscription, item, at=at)
+def _remove(state: AccountState, subscription: Body, item: Body, *, at: int) -> None:
     forget_future_debits(state, item, at=at)
     items = state.subscription_items(subscription)
     items[:] = [other for other in items if other["id"] != item["id"]]
-    return given_back
 
 
 def _change(
-    state: AccountState, subscription: Body, item: Body, terms: ItemTerms, *, at: int, prorate: bool
+    state: AccountState, subscription: Body, item: Body, terms: ItemTerms, *, at: int, debits: bool
 ) -> list[Body]:
     running = item["current_period_end"] > at
-    prorates = prorate and running
-    result = credit_unused(state, subscription, item, at=at) if prorates else []
     old_interval = Interval.of_price(item["price"])
     item["price"], item["quantity"] = terms.price, terms.quantity
     take_over(state, subscription, item, terms, at=at)
     if running and Interval.of_price(terms.price) != old_interval:
         item["current_period_start"] = at
         item["current_period_end"] = _period_end(state, subscription, item, at=at)
-    if prorates:
-        result += debit_remaining(state, subscription, item, at=at, end=item["current_period_end"])
-    return result
+    if not debits:
+        return []
+    return debit_remaining(state, subscription, item, at=at, end=item["current_period_end"])
 
 
 def _add(
     state: AccountState, subscription: Body, terms: ItemTerms, *, at: int, prorate: bool, renewal_due: bool
 ) -> list[Body]:
     item = new_item(state, subscription, terms, start=at)
-    if renewal_due and natural_period(subscription, item, at)[0] == at:
+    if renewal_due and natural_period(state, subscription, item, at)[0] == at:
         return []
+    if not state.assumptions.added_item_aligns_to_anchor:
+        state.item_anchors[item["id"]] = at
     item["current_period_end"] = _period_end(state, subscription, item, at=at)
     if not prorate:
         return []
@@ -232,6 +242,6 @@ def _add(
 
 
 def _period_end(state: AccountState, subscription: Body, item: Body, *, at: int) -> int:
-    end = natural_period(subscription, item, at)[1]
+    end = natural_period(state, subscription, item, at)[1]
     last = subscription_end(state, subscription)
     return end if last is None else min(end, last)

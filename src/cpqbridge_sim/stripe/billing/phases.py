@@ -1,6 +1,6 @@
 """Entering a phase of a schedule: settings, item diff, discounts, metadata and its one-time items."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -36,18 +36,30 @@ def item_terms(state: AccountState, entry: Body) -> ItemTerms:
 def enter_phase(
     state: AccountState, schedule: Body, subscription: Body, phase: Body, *, at: int, renewal_due: bool
 ) -> PhaseEntry:
-    """Apply a phase at its start (docs.stripe.com/billing/subscriptions/subscription-schedules, 20 Nov 2026)."""
+    """Apply a phase at its start.
+
+    Source: docs.stripe.com/billing/subscriptions/subscription-schedules, read 20 Nov 2026.
+    """
     schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
-    apply_settings(subscription, schedule, phase)
-    merge_metadata(subscription["metadata"], phase["metadata"])
-    subscription["discounts"] = phase_discounts(state, subscription, phase, start=at)
     behavior = phase["proration_behavior"]
     anchor = phase["billing_cycle_anchor"] or schedule["default_settings"]["billing_cycle_anchor"]
     moved = anchor == "phase_start" or _classic_interval_change(state, subscription, phase)
     if moved:
-        _move_anchor(state, subscription, at=at, prorate=behavior != "none")
+        move_anchor(state, subscription, at=at, prorate=behavior != "none")
+    apply_settings(subscription, schedule, phase)
+    merge_metadata(subscription["metadata"], phase["metadata"])
+
+    def new_discounts() -> None:
+        subscription["discounts"] = phase_discounts(state, subscription, phase, start=at)
+
     prorations = change_items(
-        state, subscription, phase, at=at, prorate=behavior != "none", renewal_due=renewal_due or moved
+        state,
+        subscription,
+        phase,
+        at=at,
+        prorate=behavior != "none",
+        renewal_due=renewal_due or moved,
+        between=new_discounts,
     )
     one_time = bill_phase_items(state, subscription, phase, phase_invoice_items(phase))
     invoiced = [*prorations, *one_time] if prorations and behavior == "always_invoice" else []
@@ -56,7 +68,8 @@ def enter_phase(
     return PhaseEntry(invoiced_now=invoiced, anchor_moved=moved)
 
 
-def _move_anchor(state: AccountState, subscription: Body, *, at: int, prorate: bool) -> None:
+def move_anchor(state: AccountState, subscription: Body, *, at: int, prorate: bool) -> None:
+    """Start a new cycle now: credit what runs if prorating; every item is billed anew at this instant."""
     subscription["billing_cycle_anchor"] = at
     for item in state.subscription_items(subscription):
         if item["current_period_end"] > at:
@@ -84,10 +97,11 @@ def change_items(
     prorate: bool,
     renewal_due: bool,
     previous: Body | None = None,
+    between: Callable[[], None] | None = None,
 ) -> list[Body]:
     """Bring the subscription's items to those of a phase, in the phase's order; returns pending prorations.
 
-    `previous` is the same phase before a schedule update: discounts that it had already are not redeemed again.
+    `previous` is the same phase before a schedule update: its discounts are not redeemed again.
     """
     pairs = match_items(state, subscription, phase)
     kept = {item["id"] for item in pairs if item is not None}
@@ -104,7 +118,9 @@ def change_items(
         else:
             item["price"] = terms.price
             take_over(state, subscription, item, terms, at=at)
-    prorations = apply_changes(state, subscription, changes, at=at, prorate=prorate, renewal_due=renewal_due)
+    prorations = apply_changes(
+        state, subscription, changes, at=at, prorate=prorate, renewal_due=renewal_due, between=between
+    )
     order_items(state, subscription, phase)
     return prorations
 

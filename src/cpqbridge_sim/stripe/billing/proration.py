@@ -15,7 +15,7 @@ from cpqbridge_sim.stripe.store import Body
 
 
 def credit_unused(state: AccountState, subscription: Body, item: Body, *, at: int) -> list[Body]:
-    """Pending invoice items that give back the time of an item after `at`, and the new ledger of its debits."""
+    """Pending invoice items that give back the time of an item after `at`; its debits are cut there."""
     if subscription["billing_mode"]["type"] == "classic":
         return _classic(state, subscription, item, at=at)
     given_back: list[Body] = []
@@ -45,7 +45,7 @@ def _classic(state: AccountState, subscription: Body, item: Body, *, at: int) ->
     start, end = item["current_period_start"], item["current_period_end"]
     if end <= at:
         return []
-    natural_start, natural_end = natural_period(subscription, item, start)
+    natural_start, natural_end = natural_period(state, subscription, item, start)
     fraction = Fraction(end - max(at, start), natural_end - natural_start)
     amount = round_proration(-classic_credit(state, subscription, item, fraction=fraction, at=at))
     return [_proration_item(state, subscription, item, amount=amount, start=at, end=end, credited=None)]
@@ -53,7 +53,7 @@ def _classic(state: AccountState, subscription: Body, item: Body, *, at: int) ->
 
 def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: int, end: int) -> list[Body]:
     """The pending invoice item that bills `[at, end)` at the item's present terms, net of discounts."""
-    natural_start, natural_end = natural_period(subscription, item, at)
+    natural_start, natural_end = natural_period(state, subscription, item, at)
     fraction = Fraction(end - at, natural_end - natural_start)
     amount = round_proration(net_price(state, subscription, item, fraction=fraction, at=at))
     body = _proration_item(
@@ -65,10 +65,10 @@ def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: 
     return [body]
 
 
-def natural_period(subscription: Body, item: Body, at: int) -> tuple[int, int]:
+def natural_period(state: AccountState, subscription: Body, item: Body, at: int) -> tuple[int, int]:
     """The full period of the item's interval that holds `at`, counted from the anchor."""
     interval = Interval.of_price(item["price"])
-    anchor = subscription["billing_cycle_anchor"]
+    anchor: int = state.item_anchors.get(item["id"]) or subscription["billing_cycle_anchor"]
     return boundary_at_or_before(anchor, interval, at), boundary_after(anchor, interval, at)
 
 

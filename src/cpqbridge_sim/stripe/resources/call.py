@@ -1,10 +1,10 @@
 """What a handler is given, and small pieces that every resource needs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cpqbridge_sim.stripe.errors import invalid, no_such
+from cpqbridge_sim.stripe.errors import invalid, no_such, not_simulated
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -23,6 +23,13 @@ class Call:
     def id(self) -> str:
         """The first id of the path."""
         return self.path_ids[0]
+
+
+def only(params: Mapping[str, Any], handled: Collection[str], *, path: str = "") -> None:
+    """Refuse loudly every known parameter that the simulator does not model."""
+    for name, value in params.items():
+        if name not in handled and name != "expand" and value not in ("", False):
+            raise not_simulated(f"`{name}`", f"{path}[{name}]" if path else name)
 
 
 def path_object(call: Call, kind: str, noun: str, identifier: str | None = None) -> Body:

@@ -11,6 +11,7 @@ from cpqbridge_sim.stripe.resources.call import (
     cleared,
     list_answer,
     metadata_of,
+    only,
     path_object,
     update_metadata,
 )
@@ -23,15 +24,29 @@ _INTEGER_DIGITS_MAX = 12
 _MONTHS_MAX = 36
 _DAYS_MAX = 156 * 7
 _SECONDS_PER_DAY = 86_400
-_UNSUPPORTED = ("tiers", "tiers_mode", "transform_quantity", "custom_unit_amount", "currency_options")
+_CREATE = frozenset(
+    {
+        "active",
+        "billing_scheme",
+        "currency",
+        "lookup_key",
+        "metadata",
+        "nickname",
+        "product",
+        "product_data",
+        "recurring",
+        "tax_behavior",
+        "transfer_lookup_key",
+        "unit_amount",
+        "unit_amount_decimal",
+    }
+)
 
 
 def create(call: Call) -> Body:
     """`POST /v1/prices`."""
     params = call.params
-    for name in _UNSUPPORTED:
-        if name in params:
-            raise not_simulated(f"`{name}` on a price", name)
+    only(params, _CREATE)
     if params.get("billing_scheme", "per_unit") != "per_unit":
         raise not_simulated("A tiered price", "billing_scheme")
     if ("product" in params) == ("product_data" in params):

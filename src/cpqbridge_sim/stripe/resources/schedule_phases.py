@@ -7,13 +7,32 @@ from typing import Any
 from cpqbridge_sim.stripe.billing.discounts import check_discounts
 from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.periods import Interval, add_months, compatible
-from cpqbridge_sim.stripe.resources.call import cleared
+from cpqbridge_sim.stripe.resources.call import cleared, only
 from cpqbridge_sim.stripe.resources.prices import inline_price
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
 ITEMS_MAX = 20
 PHASES_MAX = 10
+_PHASE = frozenset(
+    {
+        "add_invoice_items",
+        "automatic_tax",
+        "billing_cycle_anchor",
+        "collection_method",
+        "currency",
+        "default_payment_method",
+        "description",
+        "discounts",
+        "duration",
+        "end_date",
+        "invoice_settings",
+        "items",
+        "metadata",
+        "proration_behavior",
+        "start_date",
+    }
+)
 _REFUSED = (
     "application_fee_percent",
     "billing_thresholds",
@@ -42,8 +61,7 @@ class PhaseReader:
     def read(self, phase: Mapping[str, Any], *, path: str, start: int) -> Body:
         """One phase body that begins at `start`."""
         refuse_unsupported(phase, path)
-        if phase.get("trial"):
-            raise not_simulated("A trial", f"{path}[trial]")
+        only(phase, _PHASE, path=path)
         items = self._items(phase, path)
         check_discounts(self.state, phase.get("discounts") or [], param=f"{path}[discounts]", at=self.now)
         settings = phase.get("invoice_settings")
@@ -56,7 +74,7 @@ class PhaseReader:
         if end <= start:
             raise invalid("The end date of a phase must be after its start date.", f"{path}[end_date]")
         body: Body = {
-            "add_invoice_items": self._one_time_items(phase, path),
+            "add_invoice_items": self.one_time_items(phase, path),
             "application_fee_percent": None,
             "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
             "billing_cycle_anchor": phase.get("billing_cycle_anchor"),
@@ -79,6 +97,12 @@ class PhaseReader:
         }
         self.phases.append(body)
         return body
+
+    def read_lists(self, request: Mapping[str, Any]) -> Body:
+        """The items and one-time items of a subscription request, and its currency."""
+        items = self._items(request, "")
+        one_time = self.one_time_items(request, "")
+        return {"items": items, "add_invoice_items": one_time, "currency": self.currency}
 
     def _end(self, phase: Mapping[str, Any], path: str, start: int, items: Sequence[Body]) -> int:
         if "duration" in phase and "end_date" in phase:
@@ -105,14 +129,15 @@ class PhaseReader:
 
     def _items(self, phase: Mapping[str, Any], path: str) -> list[Body]:
         requested = phase.get("items") or []
+        where = f"{path}[items]" if path else "items"
         if not requested:
-            raise missing(f"{path}[items]")
+            raise missing(where)
         if len(requested) > ITEMS_MAX:
             raise invalid(
                 f"Customer {self.customer['id']} already has the maximum {ITEMS_MAX} items per subscription.",
-                f"{path}[items]",
+                where,
             )
-        items = [self._item(entry, f"{path}[items][{index}]") for index, entry in enumerate(requested)]
+        items = [self._item(entry, f"{where}[{index}]") for index, entry in enumerate(requested)]
         seen: set[str] = set()
         for entry in items:
             if entry["price"] in seen:
@@ -124,7 +149,7 @@ class PhaseReader:
             seen.add(entry["price"])
         intervals = [Interval.of_price(self._price_body(entry["price"])) for entry in items]
         if not compatible(intervals, mixed=self.flexible):
-            raise invalid("The intervals of these prices cannot share a subscription.", f"{path}[items]")
+            raise invalid("The intervals of these prices cannot share a subscription.", where)
         return items
 
     def _item(self, entry: Mapping[str, Any], path: str) -> Body:
@@ -141,9 +166,10 @@ class PhaseReader:
             "tax_rates": [],
         }
 
-    def _one_time_items(self, phase: Mapping[str, Any], path: str) -> list[Body]:
+    def one_time_items(self, phase: Mapping[str, Any], path: str) -> list[Body]:
+        """The `add_invoice_items` of a phase or of a subscription request."""
         requested = phase.get("add_invoice_items") or []
-        where = f"{path}[add_invoice_items]"
+        where = f"{path}[add_invoice_items]" if path else "add_invoice_items"
         if len(requested) > ITEMS_MAX:
             raise invalid(f"You can add at most {ITEMS_MAX} invoice items per phase.", where)
         return [self._one_time(entry, f"{where}[{index}]") for index, entry in enumerate(requested)]
@@ -288,7 +314,7 @@ def check_collection(
         )
 
 
-def check_phase_count(state: AccountState, phases: Sequence[Body], now: int) -> None:
+def check_phase_count(phases: Sequence[Body], now: int) -> None:
     """At most ten current and future phases; past ones do not count."""
     live = [phase for phase in phases if phase["end_date"] > now]
     if len(live) > PHASES_MAX:

@@ -46,8 +46,9 @@ def update(call: Call) -> Body:
     phases = schedule["phases"]
     if params.get("phases"):
         phases = _read(call, schedule, defaults, now=now)
-        check_phase_count(state, phases, now)
+        check_phase_count(phases, now)
     before = current_phase(schedule)
+    _check_anchor(before, phases)
     schedule["default_settings"] = defaults
     schedule["end_behavior"] = end_behavior
     schedule["phases"] = phases
@@ -63,6 +64,14 @@ def update(call: Call) -> Body:
     return schedule
 
 
+def _check_anchor(before: Body | None, phases: list[Body]) -> None:
+    for phase in phases:
+        if before is None or phase["start_date"] != before["start_date"]:
+            continue
+        if phase["billing_cycle_anchor"] != before["billing_cycle_anchor"]:
+            raise not_simulated("Changing `billing_cycle_anchor` of the running phase", "phases")
+
+
 def current_phase(schedule: Body) -> Body | None:
     """The body of the running phase."""
     if schedule["current_phase"] is None:
@@ -76,8 +85,8 @@ def _read(call: Call, schedule: Body, defaults: Body, *, now: int) -> list[Body]
     requested: list[dict[str, Any]] = list(call.params["phases"])
     if "start_date" not in requested[0]:
         raise invalid(
-            "The subscription schedule update is missing at least one phase with a `start_date` to anchor end "
-            "dates to.",
+            "The subscription schedule update is missing at least one phase with a `start_date` to anchor "
+            "end dates to.",
             "phases",
         )
     state = call.state
@@ -136,16 +145,17 @@ def _apply_now(state: AccountState, schedule: Body, before: Body | None, *, beha
     phase = current_phase(schedule)
     if subscription is None or phase is None or before is None:
         return
-    if phase["billing_cycle_anchor"] != before["billing_cycle_anchor"]:
-        raise not_simulated("Changing `billing_cycle_anchor` of the running phase", "phases")
     schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
     apply_settings(subscription, schedule, phase)
     merge_metadata(subscription["metadata"], phase["metadata"])
     keep = state.assumptions.resent_discounts_redeem_once and before["discounts"] == phase["discounts"]
-    if not keep:
-        subscription["discounts"] = phase_discounts(state, subscription, phase, start=now)
+
+    def new_discounts() -> None:
+        if not keep:
+            subscription["discounts"] = phase_discounts(state, subscription, phase, start=now)
+
     refresh_cancel_at(state, subscription)
-    made = _cut_to_end(state, subscription, prorate=behavior != "none")
+    made = cut_to_end(state, subscription, prorate=behavior != "none")
     made += change_items(
         state,
         subscription,
@@ -154,6 +164,7 @@ def _apply_now(state: AccountState, schedule: Body, before: Body | None, *, beha
         prorate=behavior != "none",
         renewal_due=False,
         previous=before,
+        between=new_discounts,
     )
     one_time = bill_phase_items(state, subscription, phase, _new_one_time(state, before, phase))
     if behavior == "always_invoice" and made:
@@ -168,7 +179,8 @@ def _apply_now(state: AccountState, schedule: Body, before: Body | None, *, beha
         sleep_until_next(state, subscription)
 
 
-def _cut_to_end(state: AccountState, subscription: Body, *, prorate: bool) -> list[Body]:
+def cut_to_end(state: AccountState, subscription: Body, *, prorate: bool) -> list[Body]:
+    """Cut running periods at a new end; returns the credits for what was billed beyond it."""
     end = subscription_end(state, subscription)
     made: list[Body] = []
     for item in state.subscription_items(subscription):

@@ -12,6 +12,7 @@ from cpqbridge_sim.stripe.billing.lifecycle import (
     cancel_now,
     refresh_cancel_at,
     release_schedule,
+    run_until,
     sleep_until_next,
     start_schedule,
 )
@@ -66,13 +67,16 @@ def create(call: Call) -> Body:
         anchor=start,
     )
     read_phases(reader, params["phases"], start=start)
-    check_phase_count(state, reader.phases, now)
+    check_phase_count(reader.phases, now)
     check_customer_currency(state, customer, reader.currency)
     if state.assumptions.elapsed_first_phase_is_refused and reader.phases[0]["end_date"] <= now:
         raise invalid("The first phase cannot end in the past.", "phases[0][end_date]")
     schedule = _new_schedule(call, customer, mode=mode, defaults=defaults, phases=reader.phases)
     state.emit("subscription_schedule.created", schedule)
-    if start <= now:
+    if reader.phases[0]["end_date"] <= now:
+        start_schedule(state, schedule, at=start)
+        run_until(state, state.clock_of(customer["id"]), now)
+    elif start <= now:
         start_schedule(state, schedule, at=now)
     else:
         state.wake_at(start, priority=START_PRIORITY, kind="schedule.start", body=schedule)
@@ -304,8 +308,8 @@ def require_live(schedule: Body, verb: str, past: str) -> None:
     """Refuse to change a schedule in a terminal state."""
     if schedule["status"] not in ("not_started", "active"):
         raise invalid(
-            f"You cannot {verb} a subscription schedule that is currently in the `{schedule['status']}` status. "
-            f"It must be in `not_started, active` status to be {past}."
+            f"You cannot {verb} a subscription schedule that is currently in the `{schedule['status']}` "
+            f"status. It must be in `not_started, active` status to be {past}."
         )
 
 

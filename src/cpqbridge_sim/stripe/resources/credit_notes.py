@@ -1,0 +1,288 @@
+"""Credit notes: the only correction of a finalized invoice."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from cpqbridge_sim.stripe.billing.finalization import move_balance, pay_in_full
+from cpqbridge_sim.stripe.errors import invalid, missing, no_such
+from cpqbridge_sim.stripe.resources.call import (
+    Call,
+    customer_of,
+    list_answer,
+    metadata_of,
+    only,
+    path_object,
+    update_metadata,
+)
+from cpqbridge_sim.stripe.rounding import round_half_up
+from cpqbridge_sim.stripe.state import AccountState
+from cpqbridge_sim.stripe.store import Body
+
+_CREATE = frozenset(
+    {
+        "amount",
+        "credit_amount",
+        "email_type",
+        "invoice",
+        "lines",
+        "memo",
+        "metadata",
+        "out_of_band_amount",
+        "reason",
+    }
+)
+_LINE = frozenset(
+    {
+        "amount",
+        "description",
+        "invoice_line_item",
+        "metadata",
+        "quantity",
+        "type",
+        "unit_amount",
+        "unit_amount_decimal",
+    }
+)
+
+
+def create(call: Call) -> Body:
+    """`POST /v1/credit_notes`: lowers an open invoice, or gives back on a paid one."""
+    state, params = call.state, call.params
+    only(params, _CREATE)
+    invoice = state.store.get("invoice", params["invoice"])
+    if invoice is None:
+        raise no_such("invoice", params["invoice"], param="invoice")
+    if invoice["status"] not in ("open", "paid", "uncollectible"):
+        raise invalid(
+            "You can only create a credit note for an open, paid or uncollectible invoice.", "invoice"
+        )
+    lines = [
+        _line(state, invoice, entry, f"lines[{index}]") for index, entry in enumerate(params.get("lines", []))
+    ]
+    amount = _amount(params, lines)
+    before, after = _split(invoice, params, amount)
+    note = _new_note(call, invoice, lines, amount=amount, before=before, after=after)
+    _settle(state, invoice, note, params)
+    state.emit("credit_note.created", note)
+    return note
+
+
+def _amount(params: Mapping[str, Any], lines: list[Body]) -> int:
+    total = sum(line["amount"] - line["discount_amount"] for line in lines)
+    if not lines and "amount" not in params:
+        raise missing("amount")
+    if lines and params.get("amount", total) != total:
+        raise invalid("The `amount` must equal the sum of the lines.", "amount")
+    amount = params.get("amount", total)
+    if amount <= 0:
+        raise invalid("The amount of a credit note must be greater than 0.", "amount")
+    return int(amount)
+
+
+def _split(invoice: Body, params: Mapping[str, Any], amount: int) -> tuple[int, int]:
+    """The parts of a credit note before and after payment."""
+    credited = invoice["pre_payment_credit_notes_amount"] + invoice["post_payment_credit_notes_amount"]
+    if amount > invoice["total"] - credited:
+        raise invalid(
+            f"The credit note amount {amount} is greater than what remains of the invoice "
+            f"({invoice['total'] - credited}).",
+            "amount",
+        )
+    given = params.get("credit_amount", 0) + params.get("out_of_band_amount", 0)
+    if invoice["status"] != "paid":
+        if given:
+            raise invalid("An unpaid invoice is lowered; there is nothing to give back yet.", "credit_amount")
+        if amount > invoice["amount_remaining"]:
+            raise invalid("The credit note is greater than the amount remaining.", "amount")
+        return amount, 0
+    if given != amount:
+        raise invalid(
+            "The sum of credit_amount, refund_amount and out_of_band_amount must equal the credit note "
+            f"amount ({amount}).",
+            "credit_amount",
+        )
+    return 0, amount
+
+
+def _line(state: AccountState, invoice: Body, entry: Mapping[str, Any], path: str) -> Body:
+    only(entry, _LINE, path=path)
+    line: Body = {
+        "id": state.identifiers.new("cnli"),
+        "object": "credit_note_line_item",
+        "amount": 0,
+        "description": entry.get("description"),
+        "discount_amount": 0,
+        "discount_amounts": [],
+        "invoice_line_item": None,
+        "livemode": state.livemode,
+        "metadata": metadata_of(entry.get("metadata")),
+        "pretax_credit_amounts": [],
+        "quantity": entry.get("quantity"),
+        "tax_rates": [],
+        "taxes": [],
+        "type": entry["type"],
+        "unit_amount": entry.get("unit_amount"),
+        "unit_amount_decimal": None,
+    }
+    if entry["type"] == "invoice_line_item":
+        return _credited_line(invoice, entry, line, path)
+    if "unit_amount" not in entry and "unit_amount_decimal" not in entry:
+        raise missing(f"{path}[unit_amount]")
+    unit = Fraction(entry.get("unit_amount_decimal", entry.get("unit_amount")))
+    line["amount"] = round_half_up(unit * entry.get("quantity", 1))
+    line["unit_amount_decimal"] = str(entry.get("unit_amount_decimal", entry.get("unit_amount")))
+    return line
+
+
+def _credited_line(invoice: Body, entry: Mapping[str, Any], line: Body, path: str) -> Body:
+    wanted = entry.get("invoice_line_item")
+    if wanted is None:
+        raise missing(f"{path}[invoice_line_item]")
+    source = next((body for body in invoice["lines"]["data"] if body["id"] == wanted), None)
+    if source is None:
+        raise no_such("invoice line item", wanted, param=f"{path}[invoice_line_item]")
+    if "amount" in entry:
+        amount = entry["amount"]
+    elif "quantity" in entry and source["quantity"]:
+        amount = round_half_up(Fraction(source["amount"] * entry["quantity"], source["quantity"]))
+    else:
+        amount = source["amount"]
+    if not 0 < amount <= source["amount"]:
+        raise invalid(
+            "The amount must be greater than 0 and at most that of the invoice line.", f"{path}[amount]"
+        )
+    discount = sum(part["amount"] for part in source["discount_amounts"])
+    share = round_half_up(Fraction(discount * amount, source["amount"]))
+    line.update(
+        amount=amount,
+        description=line["description"] or source["description"],
+        discount_amount=share,
+        invoice_line_item=wanted,
+        metadata={**source["metadata"], **line["metadata"]},
+    )
+    return line
+
+
+def _new_note(call: Call, invoice: Body, lines: list[Body], *, amount: int, before: int, after: int) -> Body:
+    state = call.state
+    identifier = state.identifiers.new("cn")
+    earlier = sum(1 for note in state.store.all("credit_note") if note["invoice"] == invoice["id"])
+    at = state.time_of(invoice["customer"])
+    subtotal = sum(line["amount"] for line in lines) or amount
+    return state.store.add(
+        {
+            "id": identifier,
+            "object": "credit_note",
+            "amount": amount,
+            "amount_shipping": 0,
+            "created": at,
+            "currency": invoice["currency"],
+            "customer": invoice["customer"],
+            "customer_account": None,
+            "customer_balance_transaction": None,
+            "discount_amount": subtotal - amount,
+            "discount_amounts": [],
+            "effective_at": at,
+            "invoice": invoice["id"],
+            "lines": {
+                "object": "list",
+                "data": lines,
+                "has_more": False,
+                "url": f"/v1/credit_notes/{identifier}/lines",
+            },
+            "livemode": state.livemode,
+            "memo": call.params.get("memo"),
+            "metadata": metadata_of(call.params.get("metadata")),
+            "number": f"{invoice['number']}-CN-{earlier + 1:02d}",
+            "out_of_band_amount": call.params.get("out_of_band_amount"),
+            "pdf": f"https://pay.stripe.com/credit_notes/{state.account_id}/{identifier}/pdf",
+            "post_payment_amount": after,
+            "pre_payment_amount": before,
+            "pretax_credit_amounts": [],
+            "reason": call.params.get("reason"),
+            "refunds": [],
+            "shipping_cost": None,
+            "status": "issued",
+            "subtotal": subtotal,
+            "subtotal_excluding_tax": subtotal,
+            "total": amount,
+            "total_excluding_tax": amount,
+            "total_taxes": [],
+            "type": "pre_payment" if before else "post_payment",
+            "voided_at": None,
+        }
+    )
+
+
+def _settle(state: AccountState, invoice: Body, note: Body, params: Mapping[str, Any]) -> None:
+    invoice["pre_payment_credit_notes_amount"] += note["pre_payment_amount"]
+    invoice["post_payment_credit_notes_amount"] += note["post_payment_amount"]
+    if note["pre_payment_amount"]:
+        invoice["amount_remaining"] -= note["pre_payment_amount"]
+        invoice["amount_due"] -= note["pre_payment_amount"]
+        if invoice["amount_remaining"] == 0 and invoice["status"] == "open":
+            pay_in_full(state, invoice, at=note["created"])
+    credit = params.get("credit_amount", 0)
+    if credit:
+        customer = customer_of(state, invoice["customer"])
+        transaction = move_balance(
+            state,
+            customer,
+            -credit,
+            kind="credit_note",
+            currency=invoice["currency"],
+            invoice=invoice,
+            credit_note=note,
+        )
+        note["customer_balance_transaction"] = transaction["id"]
+
+
+def retrieve(call: Call) -> Body:
+    """`GET /v1/credit_notes/{id}`."""
+    return path_object(call, "credit_note", "credit note")
+
+
+def update(call: Call) -> Body:
+    """`POST /v1/credit_notes/{id}`: memo and metadata."""
+    note = retrieve(call)
+    if "memo" in call.params:
+        note["memo"] = call.params["memo"]
+    update_metadata(note, call.params)
+    call.state.emit("credit_note.updated", note)
+    return note
+
+
+def void(call: Call) -> Body:
+    """`POST /v1/credit_notes/{id}/void`: only while its invoice is open."""
+    state = call.state
+    note = retrieve(call)
+    invoice = state.store.get("invoice", note["invoice"]) or {}
+    if note["status"] == "void":
+        raise invalid("This credit note is already void.")
+    if invoice["status"] != "open":
+        raise invalid("You can only void a credit note whose invoice is open.")
+    note["status"] = "void"
+    note["voided_at"] = state.time_of(note["customer"])
+    invoice["pre_payment_credit_notes_amount"] -= note["pre_payment_amount"]
+    invoice["amount_remaining"] += note["pre_payment_amount"]
+    invoice["amount_due"] += note["pre_payment_amount"]
+    state.emit("credit_note.voided", note)
+    return note
+
+
+def list_all(call: Call) -> Body:
+    """`GET /v1/credit_notes`."""
+    params = call.params
+    data = [
+        note
+        for note in call.state.store.all("credit_note")
+        if all(note[name] == params[name] for name in ("customer", "invoice") if name in params)
+    ]
+    return list_answer(data, "/v1/credit_notes")
+
+
+def list_lines(call: Call) -> Body:
+    """`GET /v1/credit_notes/{id}/lines`."""
+    note = retrieve(call)
+    return list_answer(list(note["lines"]["data"]), f"/v1/credit_notes/{note['id']}/lines")

@@ -1,0 +1,195 @@
+"""`POST /v1/subscriptions`: a subscription without a schedule.
+
+Source: docs.stripe.com/api/subscriptions/create, read 20 Nov 2026.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
+from cpqbridge_sim.stripe.billing.finalization import finalize, payment_method
+from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
+from cpqbridge_sim.stripe.billing.items import first_lines, new_item
+from cpqbridge_sim.stripe.billing.lifecycle import sleep_until_next
+from cpqbridge_sim.stripe.billing.lines import LineDraft
+from cpqbridge_sim.stripe.billing.phases import bill_phase_items, item_terms
+from cpqbridge_sim.stripe.billing.subscription_body import blank_subscription
+from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing
+from cpqbridge_sim.stripe.periods import Interval, boundary_after
+from cpqbridge_sim.stripe.resources.call import Call, cleared, customer_of, metadata_of, only
+from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_collection, refuse_unsupported
+from cpqbridge_sim.stripe.resources.schedules import billing_mode, check_customer_currency
+from cpqbridge_sim.stripe.state import AccountState
+from cpqbridge_sim.stripe.store import Body
+
+_CREATE = frozenset(
+    {
+        "add_invoice_items",
+        "backdate_start_date",
+        "billing_cycle_anchor",
+        "billing_mode",
+        "cancel_at",
+        "cancel_at_period_end",
+        "collection_method",
+        "currency",
+        "customer",
+        "days_until_due",
+        "default_payment_method",
+        "description",
+        "discounts",
+        "invoice_settings",
+        "items",
+        "metadata",
+        "off_session",
+        "payment_behavior",
+        "payment_settings",
+        "proration_behavior",
+    }
+)
+
+
+def create(call: Call) -> Body:
+    """A subscription with its first invoice, which is finalized in the request when it is charged."""
+    state, params = call.state, call.params
+    refuse_unsupported(params, "")
+    only(params, _CREATE)
+    if "customer" not in params:
+        raise missing("customer")
+    customer = customer_of(state, params["customer"])
+    now = state.time_of(customer["id"])
+    mode = billing_mode(params)
+    start = params.get("backdate_start_date", now)
+    if start > now:
+        raise invalid("`backdate_start_date` must be in the past.", "backdate_start_date")
+    phase = read_items(state, customer, params, now=now, mode=mode)
+    check_customer_currency(state, customer, phase["currency"])
+    check_discounts(state, params.get("discounts") or [], param="discounts", at=now)
+    check_direct_collection(params)
+    anchor = _anchor(state, params, phase, start=start, now=now)
+    subscription = blank_subscription(
+        state,
+        customer_id=customer["id"],
+        currency=phase["currency"],
+        billing_mode=mode,
+        start=start,
+        anchor=anchor,
+    )
+    set_plain(subscription, params)
+    subscription["metadata"] = metadata_of(params.get("metadata"))
+    subscription["discounts"] = redeem(
+        state,
+        params.get("discounts") or [],
+        start=start,
+        customer_id=customer["id"],
+        subscription_id=subscription["id"],
+    )
+    invoice = _bill(state, subscription, phase, params, start=start, now=now)
+    _collect(state, subscription, invoice, params, now=now)
+    state.emit("customer.subscription.created", subscription)
+    sleep_until_next(state, subscription)
+    return subscription
+
+
+def read_items(
+    state: AccountState, customer: Body, params: Mapping[str, Any], *, now: int, mode: Body
+) -> Body:
+    """The items and one-time items of a subscription request, checked as those of a phase."""
+    reader = PhaseReader(
+        state=state,
+        customer=customer,
+        now=now,
+        flexible=mode["type"] == "flexible",
+        defaults={"collection_method": "charge_automatically", "invoice_settings": {}},
+        anchor=now,
+    )
+    requested = {name: params[name] for name in ("items", "add_invoice_items") if name in params}
+    return reader.read_lists(requested)
+
+
+def check_direct_collection(params: Mapping[str, Any]) -> None:
+    """`send_invoice` needs `days_until_due`, and only it may have it."""
+    settings = {"days_until_due": params.get("days_until_due")}
+    defaults: Body = {"collection_method": "charge_automatically", "invoice_settings": {}}
+    check_collection(defaults, params.get("collection_method"), settings, param="days_until_due")
+
+
+def _anchor(state: AccountState, params: Mapping[str, Any], phase: Body, *, start: int, now: int) -> int:
+    anchor = params.get("billing_cycle_anchor")
+    if anchor is None:
+        return start
+    if anchor <= now:
+        raise invalid(
+            "`billing_cycle_anchor` expects a unix timestamp in the future.", "billing_cycle_anchor"
+        )
+    for entry in phase["items"]:
+        interval = Interval.of_price(item_terms(state, entry).price)
+        natural = boundary_after(start, interval, max(start, now))
+        if anchor > natural:
+            raise invalid(
+                f"`billing_cycle_anchor` cannot be later than next natural billing date ({natural}).",
+                "billing_cycle_anchor",
+            )
+    return int(anchor)
+
+
+def set_plain(subscription: Body, params: Mapping[str, Any]) -> None:
+    """Settings that need no arithmetic."""
+    for name in ("collection_method", "days_until_due", "default_payment_method", "description"):
+        if name in params:
+            subscription[name] = cleared(params[name])
+    for name, value in (params.get("invoice_settings") or {}).items():
+        subscription["invoice_settings"][name] = cleared(value)
+
+
+def _bill(
+    state: AccountState, subscription: Body, phase: Body, params: Mapping[str, Any], *, start: int, now: int
+) -> Body | None:
+    behavior = params.get("proration_behavior", "create_prorations")
+    cancel_at = params.get("cancel_at")
+    if isinstance(cancel_at, int):
+        if cancel_at <= now:
+            raise invalid("`cancel_at` must be in the future.", "cancel_at")
+        subscription["cancel_at"] = cancel_at
+    lines: list[LineDraft] = []
+    for entry in phase["items"]:
+        item = new_item(state, subscription, item_terms(state, entry), start=start)
+        lines += first_lines(state, subscription, item, start=start, now=now, behavior=behavior)
+    check_line_count(len(lines) + len(phase["add_invoice_items"]))
+    set_period_end_cancel(state, subscription, params)
+    bounds: Body = {"start_date": start, "end_date": None}
+    bill_phase_items(state, subscription, bounds, phase["add_invoice_items"])
+    return subscription_invoice(state, subscription, lines, at=now, reason="subscription_create")
+
+
+def set_period_end_cancel(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
+    """`cancel_at_period_end` and the words of `cancel_at` that name a period end."""
+    ends = [item["current_period_end"] for item in state.subscription_items(subscription)]
+    word = params.get("cancel_at")
+    if word == "max_billed_until":
+        raise invalid(
+            "`max_billed_until` needs billing schedules, which are not simulated here.", "cancel_at"
+        )
+    if word in ("min_period_end", "max_period_end"):
+        subscription["cancel_at"] = min(ends) if word == "min_period_end" else max(ends)
+    if params.get("cancel_at_period_end"):
+        subscription["cancel_at"] = min(ends)
+        subscription["cancel_at_period_end"] = True
+
+
+def _collect(
+    state: AccountState, subscription: Body, invoice: Body | None, params: Mapping[str, Any], *, now: int
+) -> None:
+    if invoice is None or subscription["collection_method"] == "send_invoice":
+        return
+    incomplete = params.get("payment_behavior") == "default_incomplete"
+    owed = invoice["amount_due"] > 0
+    if owed and payment_method(state, subscription["customer"], subscription) is None and not incomplete:
+        raise StripeApiError(
+            "This customer has no attached payment source or default payment method. Please consider adding "
+            "a default payment method.",
+            code="resource_missing",
+        )
+    if owed and incomplete:
+        subscription["status"] = "incomplete"
+        invoice["auto_advance"] = False
+    finalize(state, invoice, at=now)

@@ -1,0 +1,308 @@
+"""`POST /v1/subscriptions/{id}` and `DELETE`: changes of a subscription without going through a schedule.
+
+Source: docs.stripe.com/api/subscriptions/update, read 20 Nov 2026.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
+from cpqbridge_sim.stripe.billing.finalization import finalize
+from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
+from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, apply_changes
+from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, renew, sleep_until_next
+from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
+from cpqbridge_sim.stripe.errors import StripeApiError, invalid, no_such
+from cpqbridge_sim.stripe.periods import Interval, compatible
+from cpqbridge_sim.stripe.resources.call import Call, customer_of, only, update_metadata
+from cpqbridge_sim.stripe.resources.schedule_phases import (
+    ITEMS_MAX,
+    PhaseReader,
+    checked_quantity,
+    discount_entries,
+    read_price,
+    refuse_unsupported,
+)
+from cpqbridge_sim.stripe.resources.schedule_update import cut_to_end
+from cpqbridge_sim.stripe.resources.subscription_create import (
+    check_direct_collection,
+    set_period_end_cancel,
+    set_plain,
+)
+from cpqbridge_sim.stripe.resources.subscriptions import retrieve
+from cpqbridge_sim.stripe.state import AccountState
+from cpqbridge_sim.stripe.store import Body
+
+_UPDATE = frozenset(
+    {
+        "add_invoice_items",
+        "billing_cycle_anchor",
+        "cancel_at",
+        "cancel_at_period_end",
+        "collection_method",
+        "days_until_due",
+        "default_payment_method",
+        "description",
+        "discounts",
+        "invoice_settings",
+        "items",
+        "metadata",
+        "off_session",
+        "payment_behavior",
+        "payment_settings",
+        "proration_behavior",
+        "proration_date",
+    }
+)
+_ITEM = frozenset(
+    {"clear_usage", "deleted", "discounts", "id", "metadata", "price", "price_data", "quantity"}
+)
+_CANCEL_WORDS = frozenset({"cancel_at", "cancel_at_period_end"})
+_SPLITS_PHASE = frozenset({"add_invoice_items", "billing_cycle_anchor", "discounts", "items"})
+
+
+def update(call: Call) -> Body:
+    """Change a running subscription; prorations follow `proration_behavior` (default `create_prorations`)."""
+    state, params = call.state, call.params
+    refuse_unsupported(params, "")
+    only(params, _UPDATE)
+    subscription = retrieve(call)
+    _check_changeable(subscription, params)
+    now = state.time_of(subscription["customer"])
+    check_discounts(state, params.get("discounts") or [], param="discounts", at=now)
+    if "collection_method" in params or "days_until_due" in params:
+        check_direct_collection({"collection_method": subscription["collection_method"], **params})
+    at = _proration_date(subscription, params, now)
+    changes = _read_changes(state, subscription, params.get("items") or [])
+    one_time = _read_one_time(state, subscription, params, now=now)
+    set_plain(subscription, params)
+    update_metadata(subscription, params)
+    if params.get("collection_method") == "charge_automatically":
+        subscription["days_until_due"] = None
+    behavior = params.get("proration_behavior", "create_prorations")
+    made = _set_end(state, subscription, params, prorate=behavior != "none", now=now)
+    moved = (params.get("billing_cycle_anchor") or {}).get("type") == "now"
+    if moved:
+        move_anchor(state, subscription, at=now, prorate=behavior != "none")
+    made += apply_changes(
+        state,
+        subscription,
+        changes,
+        at=at,
+        prorate=behavior != "none",
+        renewal_due=moved,
+        between=lambda: _new_discounts(state, subscription, params, now=now),
+    )
+    made += bill_phase_items(state, subscription, {"start_date": now, "end_date": None}, one_time)
+    _invoice(state, subscription, made, moved=moved, behavior=behavior, now=now)
+    state.emit("customer.subscription.updated", subscription)
+    sleep_until_next(state, subscription)
+    return subscription
+
+
+def _new_discounts(state: AccountState, subscription: Body, params: Mapping[str, Any], *, now: int) -> None:
+    if "discounts" in params:
+        subscription["discounts"] = redeem(
+            state,
+            params["discounts"] or [],
+            start=now,
+            customer_id=subscription["customer"],
+            subscription_id=subscription["id"],
+        )
+
+
+def _invoice(
+    state: AccountState, subscription: Body, made: list[Body], *, moved: bool, behavior: str, now: int
+) -> None:
+    invoice = None
+    if moved:
+        invoice = renew(state, subscription, at=now, reason="subscription_update", period=(now, now))
+    elif behavior == "always_invoice" and made:
+        swept = None if state.assumptions.always_invoice_sweeps_pending else made
+        invoice = subscription_invoice(
+            state, subscription, [], at=now, reason="subscription_update", only_pending=swept
+        )
+    if invoice is not None and invoice["collection_method"] == "charge_automatically":
+        finalize(state, invoice, at=now)
+
+
+def _check_changeable(subscription: Body, params: Mapping[str, Any]) -> None:
+    if subscription["status"] in ENDED:
+        if "items" in params:
+            raise StripeApiError(
+                f"No such subscription: '{subscription['id']}'",
+                status=404,
+                code="resource_missing",
+                param="subscription",
+            )
+        for name in params:
+            if name not in ("metadata", "expand"):
+                raise invalid("A canceled subscription can only update its metadata.", name)
+    schedule = subscription["schedule"]
+    if schedule is None:
+        return
+    if _CANCEL_WORDS & set(params):
+        raise invalid(
+            f"The subscription is managed by the subscription schedule `{schedule}`, and updating any "
+            "cancelation behavior directly is not allowed. Please update the schedule instead."
+        )
+    for name in _SPLITS_PHASE & set(params):
+        raise invalid(
+            f"Changing `{name}` of a scheduled subscription would split its running phase; that is not "
+            "simulated here. Update the schedule instead.",
+            name,
+        )
+
+
+def _proration_date(subscription: Body, params: Mapping[str, Any], now: int) -> int:
+    at = int(params.get("proration_date", now))
+    if "proration_date" not in params:
+        return at
+    for item in subscription["items"]["data"]:
+        if not item["current_period_start"] <= at < item["current_period_end"]:
+            raise invalid("`proration_date` must lie in the current period.", "proration_date")
+    return at
+
+
+def _set_end(
+    state: AccountState, subscription: Body, params: Mapping[str, Any], *, prorate: bool, now: int
+) -> list[Body]:
+    if not _CANCEL_WORDS & set(params):
+        return []
+    if params.get("cancel_at") == "" or params.get("cancel_at_period_end") is False:
+        subscription["cancel_at"] = None
+        subscription["cancel_at_period_end"] = False
+        subscription["canceled_at"] = None
+    cancel_at = params.get("cancel_at")
+    if isinstance(cancel_at, int):
+        if cancel_at <= now:
+            raise invalid("`cancel_at` must be in the future.", "cancel_at")
+        subscription["cancel_at"] = cancel_at
+    set_period_end_cancel(state, subscription, params)
+    if subscription["cancel_at"] is not None:
+        subscription["canceled_at"] = now
+    return cut_to_end(state, subscription, prorate=prorate)
+
+
+def _read_changes(state: AccountState, subscription: Body, entries: list[dict[str, Any]]) -> list[ItemChange]:
+    items = {item["id"]: item for item in state.subscription_items(subscription)}
+    prices = {item["id"]: item["price"] for item in items.values()}
+    changes: list[ItemChange] = []
+    for index, entry in enumerate(entries):
+        path = f"items[{index}]"
+        refuse_unsupported(entry, path)
+        only(entry, _ITEM, path=path)
+        item = _named_item(items, entry, path)
+        if item is not None and entry.get("deleted"):
+            del prices[item["id"]]
+            changes.append(ItemChange(item=item, terms=None))
+            continue
+        terms = _terms(state, subscription, item, entry=entry, path=path)
+        _check_unused(prices, terms.price, item, path)
+        prices[item["id"] if item is not None else path] = terms.price
+        if item is None or (item["price"]["id"], item["quantity"]) != (terms.price["id"], terms.quantity):
+            changes.append(ItemChange(item=item, terms=terms))
+        else:
+            changes.append(ItemChange(item=item, terms=terms, money=False))
+    _check_items(subscription, prices)
+    return changes
+
+
+def _check_items(subscription: Body, prices: Mapping[str, Body]) -> None:
+    if not prices:
+        raise invalid("A subscription must have at least one active item.", "items")
+    if len(prices) > ITEMS_MAX:
+        raise invalid(
+            f"Customer {subscription['customer']} already has the maximum {ITEMS_MAX} items per "
+            "subscription.",
+            "items",
+        )
+    flexible = subscription["billing_mode"]["type"] == "flexible"
+    if not compatible([Interval.of_price(price) for price in prices.values()], mixed=flexible):
+        raise invalid("The intervals of these prices cannot share a subscription.", "items")
+
+
+def _named_item(items: Mapping[str, Body], entry: Mapping[str, Any], path: str) -> Body | None:
+    if "id" not in entry:
+        return None
+    item = items.get(entry["id"])
+    if item is None:
+        raise no_such("subscription item", entry["id"], param=f"{path}[id]")
+    return item
+
+
+def _check_unused(prices: Mapping[str, Body], price: Body, item: Body | None, path: str) -> None:
+    for holder, other in prices.items():
+        if other["id"] == price["id"] and (item is None or holder != item["id"]):
+            raise invalid(
+                f"A new item with Price {price['id']} can't be added to this Subscription because an "
+                f"existing Subscription Item {holder} is already using that Price.",
+                f"{path}[price]",
+            )
+
+
+def _terms(
+    state: AccountState, subscription: Body, item: Body | None, *, entry: Mapping[str, Any], path: str
+) -> ItemTerms:
+    repriced = "price" in entry or "price_data" in entry
+    if item is None or repriced:
+        known = frozenset() if item is None else frozenset({item["price"]["id"]})
+        price = read_price(state, entry, path, one_time=False, known=known)
+    else:
+        price = item["price"]
+    if price["currency"] != subscription["currency"]:
+        raise invalid(
+            f"The price specified only supports `{price['currency']}`. This doesn't match the expected "
+            f"currency: `{subscription['currency']}`.",
+            f"{path}[price]",
+        )
+    # Changing the price of an item resets its quantity to 1 unless one is sent.
+    same_price = item is not None and price["id"] == item["price"]["id"]
+    if "quantity" in entry or item is None or not same_price:
+        quantity: int | None = checked_quantity(entry, path)
+    else:
+        quantity = item["quantity"]
+    now = state.time_of(subscription["customer"])
+    check_discounts(state, entry.get("discounts") or [], param=f"{path}[discounts]", at=now)
+    discounts = discount_entries(entry["discounts"]) if "discounts" in entry else None
+    metadata = entry.get("metadata") or {}
+    return ItemTerms(price=price, quantity=quantity, metadata=dict(metadata), discounts=discounts)
+
+
+def _read_one_time(
+    state: AccountState, subscription: Body, params: Mapping[str, Any], *, now: int
+) -> list[Body]:
+    reader = PhaseReader(
+        state=state,
+        customer=customer_of(state, subscription["customer"]),
+        now=now,
+        flexible=subscription["billing_mode"]["type"] == "flexible",
+        defaults={"collection_method": "charge_automatically", "invoice_settings": {}},
+        anchor=now,
+        currency=subscription["currency"],
+    )
+    return reader.one_time_items(params, "")
+
+
+def cancel(call: Call) -> Body:
+    """`DELETE /v1/subscriptions/{id}`; neither `invoice_now` nor `prorate` unless asked for."""
+    state = call.state
+    only(call.params, {"invoice_now", "prorate", "cancellation_details"})
+    subscription = retrieve(call)
+    if subscription["status"] in ENDED:
+        raise no_such("subscription", subscription["id"], param="id", status=404)
+    at = state.time_of(subscription["customer"])
+    schedule = state.store.get("subscription_schedule", subscription["schedule"])
+    if schedule is not None:
+        schedule["status"] = "canceled"
+        schedule["canceled_at"] = at
+        schedule["current_phase"] = None
+        state.emit("subscription_schedule.canceled", schedule)
+    cancel_now(
+        state,
+        subscription,
+        at=at,
+        invoice_now=call.params.get("invoice_now", False),
+        prorate=call.params.get("prorate", False),
+    )
+    return subscription
