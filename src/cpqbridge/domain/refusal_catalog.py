@@ -88,8 +88,8 @@ _ORDERS = {
     ),
     "kind_not_built": _refused(
         "Not covered by this release",
-        "The order uses something that this release does not bill yet: amendments, renewals, ramps, evergreen, "
-        "metered or tiered lines, coupons, trials, custom prices, or several billing frequencies in one order.",
+        "The order uses what this release does not bill yet: amendments, renewals, ramps, evergreen, metered "
+        "or tiered lines, coupons, trials, custom prices, several billing frequencies or orders per quote.",
         "Wait for the release that covers it, or bill the order by hand.",
     ),
     "record_unreadable": _refused(
@@ -99,7 +99,7 @@ _ORDERS = {
     ),
     "value_type": _refused(
         "Value of the wrong type",
-        "A field holds a value that does not fit what it is used for, for example text where a number is needed.",
+        "A field holds a value that does not fit its use, for example text where a number is needed.",
         "Correct the value in Salesforce, or map another field.",
     ),
     "required_empty": _refused(
@@ -168,7 +168,7 @@ _LINES = {
     ),
     "frequency_unknown": _refused(
         "Billing frequency not understood",
-        "The billing frequency is not Monthly, Quarterly, Semiannual or Annual. Invoice plans are not billed.",
+        "The frequency is not Monthly, Quarterly, Semiannual or Annual. Invoice plans are not billed.",
         "Choose one of the four frequencies; empty means Monthly.",
     ),
     "billing_type_unknown": _refused(
@@ -233,7 +233,7 @@ _LINES = {
     ),
     "too_many_items": _refused(
         "Too many items",
-        "Stripe holds 20 recurring and 20 one-time items at once, starts and ends of partial periods included.",
+        "Stripe holds 20 recurring and 20 one-time items at once, partial periods included.",
         "Split the order into several, or join lines of the same product.",
     ),
     "too_many_phases": _refused(
@@ -285,7 +285,7 @@ _HOLDS = {
     "multiplier_mismatch": _held(
         "Multiplier contradicts the dates",
         "CPQ's prorate multiplier and the line's dates give different lengths.",
-        "Check the dates and `policy.prorate_precision`; `policy.multiplier_mismatch: warn` bills by the dates.",
+        "Check dates and `policy.prorate_precision`; `policy.multiplier_mismatch: warn` bills by the dates.",
     ),
     "remainder_out_of_bounds": _held(
         "Partial period far from its share",
@@ -325,7 +325,7 @@ _HOLDS = {
     ),
     "takeover": _held(
         "Take-over needed",
-        "The contract began before the connection's start date, or has a subscription that was made elsewhere.",
+        "The contract began before the connection's start date, or a subscription made elsewhere bills it.",
         "Agree on a cut-over date from which it is billed here.",
     ),
 }

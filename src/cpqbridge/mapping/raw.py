@@ -18,6 +18,7 @@ class RawContract:
     while CPQ has made none. `extra` holds further objects by name (`ObjectNeeds.object_name`); an object that
     the org lacks or that was not read has no key. `qualifying_order_ids` are the orders that meet the
     connection's condition and filter, as Salesforce answered it; None where it was not asked.
+    `org_url` is the address of the org without a slash at the end, for links to records.
     """
 
     root_id: str
@@ -26,6 +27,7 @@ class RawContract:
     items: tuple[RawRecord, ...]
     extra: Mapping[str, tuple[RawRecord, ...]] = field(default_factory=dict)
     qualifying_order_ids: frozenset[str] | None = None
+    org_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

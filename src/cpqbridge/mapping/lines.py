@@ -1,0 +1,290 @@
+"""Order products as order lines (B2, B3 as far as Salesforce says it, B5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from cpqbridge.domain.order import LineKind, OrderLine
+from cpqbridge.mapping.fields import OurFields
+from cpqbridge.mapping.findings import Findings
+from cpqbridge.mapping.mapper import Mapper, Owner
+from cpqbridge.mapping.raw import RawRecord
+from cpqbridge.mapping.records import RecordReader, record_id_at
+from cpqbridge.mapping.spans import LINE_TERM, OrderDates, Span, one_time_span, recurring_span
+
+FREQUENCIES = {"monthly": 1, "quarterly": 3, "semiannual": 6, "annual": 12}
+"""Months per billing period by the picklist value in lower case (B2.5); empty means monthly."""
+
+_BILLING_TYPE = "SBQQ__BillingType__c"
+_FREQUENCY = "SBQQ__BillingFrequency__c"
+_CUSTOM_PRICE = "unit_amount_decimal"
+_DEFAULT_TERM_MONTHS = Decimal(12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineContext:
+    """What the lines of one order share, and what other objects say about lines.
+
+    `schedule_counts` are consumption schedules by order product, `tiered_products` products that have one,
+    `coupon_line_ids` lines with a coupon, `skipped_ids` the skipped lines of the whole contract.
+    """
+
+    order: RawRecord
+    order_id: str
+    activated: bool
+    currency: str
+    dates: OrderDates
+    ours: OurFields
+    mapper: Mapper
+    findings: Findings
+    multiplier_decimals: int | None = None
+    schedule_counts: dict[str, int] = field(default_factory=dict)
+    tiered_products: frozenset[str] = frozenset()
+    coupon_line_ids: frozenset[str] = frozenset()
+    order_has_coupon: bool = False
+    skipped_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Nature:
+    """What kind of line it is; `months` is None on lines that do not recur."""
+
+    kind: LineKind
+    months: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prices:
+    """The numbers of a line, as CPQ stored them."""
+
+    unit_price: Decimal
+    total_price: Decimal
+
+
+def read_lines(items: Iterable[RawRecord], context: LineContext) -> tuple[OrderLine, ...]:
+    """Return the lines of one order that are billed, by id; what cannot be read is refused.
+
+    Skipped lines and lines with quantity 0 are left out (B1.6).
+    """
+    lines: dict[str, OrderLine] = {}
+    for item in items:
+        order_item_id = record_id_at(item, "Id")
+        if order_item_id is None:
+            context.findings.refuse(
+                "record_unreadable",
+                "An order product of the order has no usable Id.",
+                order_id=context.order_id,
+                record_id=context.order_id,
+                field="OrderItem.Id",
+            )
+            continue
+        if order_item_id in lines or order_item_id in context.skipped_ids:
+            continue
+        reader = RecordReader(
+            item,
+            record_id=order_item_id,
+            order_id=context.order_id,
+            findings=context.findings,
+            name=f"Order line {order_item_id}",
+        )
+        line = _read_line(reader, context)
+        if line is not None:
+            lines[order_item_id] = line
+    return tuple(lines[order_item_id] for order_item_id in sorted(lines))
+
+
+def _read_line(reader: RecordReader, context: LineContext) -> OrderLine | None:
+    before = context.findings.count()
+    reader.ticked(context.ours.skip_line_item)
+    quantity = reader.number("Quantity")
+    if quantity == 0 and context.findings.count() == before:
+        return None
+    if quantity is None and context.findings.count() == before:
+        reader.refuse("value_type", "has no quantity.", field="Quantity")
+    if context.activated:
+        _check_activated(reader)
+    _check_currency(reader, context)
+    nature = _nature(reader)
+    prices = _prices(reader)
+    span = _span(reader, context, nature) if nature is not None else None
+    revises = _revised(reader, context)
+    line = None
+    if quantity is not None and nature is not None and prices is not None and span is not None:
+        line = _line(
+            reader, context, nature=nature, quantity=quantity, prices=prices, span=span, revises=revises
+        )
+        _check_metered(reader, line)
+    return line if context.findings.count() == before else None
+
+
+def _line(
+    reader: RecordReader,
+    context: LineContext,
+    *,
+    nature: _Nature,
+    quantity: Decimal,
+    prices: _Prices,
+    span: Span,
+    revises: str | None,
+) -> OrderLine:
+    order_item_id = reader.record_id
+    owner = Owner(record_id=order_item_id, name=reader.name, order_ids=(context.order_id,))
+    price = context.mapper.fill("price", {}, owner, order=context.order, item=reader.record)
+    custom_price = price.pop(_CUSTOM_PRICE, None)
+    product_id = _needed_id(reader, "Product2Id")
+    default_term = reader.number("SBQQ__DefaultSubscriptionTerm__c")
+    _check_schedules(reader, context)
+    return OrderLine(
+        order_item_id=order_item_id,
+        order_id=context.order_id,
+        kind=nature.kind,
+        product_id=product_id,
+        pricebook_entry_id=_needed_id(reader, "PricebookEntryId"),
+        quantity=quantity,
+        unit_price=prices.unit_price,
+        total_price=prices.total_price,
+        starts_on=span.starts_on,
+        ends_on=span.ends_on,
+        frequency_months=nature.months,
+        default_term_months=_DEFAULT_TERM_MONTHS if default_term is None else default_term,
+        prorate_multiplier=reader.number("SBQQ__ProrateMultiplier__c"),
+        multiplier_decimals=context.multiplier_decimals,
+        entry_unit_price=reader.number("PricebookEntry.UnitPrice"),
+        revises=revises,
+        tiered=nature.months is not None
+        and (order_item_id in context.schedule_counts or product_id in context.tiered_products),
+        discounted_by_coupon=context.order_has_coupon or order_item_id in context.coupon_line_ids,
+        custom_price=custom_price if isinstance(custom_price, Decimal) else None,
+        displayed_price_id=reader.text(context.ours.stripe_id)
+        or reader.text(f"PricebookEntry.{context.ours.stripe_id}"),
+        price_parameters=price,
+        item_parameters=context.mapper.fill("phase_item", {}, owner, order=context.order, item=reader.record),
+    )
+
+
+def _needed_id(reader: RecordReader, field_name: str) -> str:
+    found = reader.record_id_at(field_name)
+    if found is None:
+        reader.refuse("record_unreadable", f"has no {field_name}.", field=field_name)
+    return found or ""
+
+
+def _check_activated(reader: RecordReader) -> None:
+    """Refuse a line of an activated order that is deleted, or says itself that it is not activated (B1.6)."""
+    if reader.ticked("IsDeleted"):
+        reader.refuse("line_not_activated", "is deleted.", field="IsDeleted")
+        return
+    status = reader.text("SBQQ__Status__c")
+    if status is not None and status.lower() != "activated":
+        reader.refuse("line_not_activated", f"has the status {status}.", field="SBQQ__Status__c")
+    elif status is None and reader.raw("SBQQ__Activated__c") is False:
+        reader.refuse("line_not_activated", "is not activated.", field="SBQQ__Activated__c")
+
+
+def _check_currency(reader: RecordReader, context: LineContext) -> None:
+    for path in ("CurrencyIsoCode", "PricebookEntry.CurrencyIsoCode"):
+        found = reader.text(path)
+        if found is not None and context.currency and found.lower() != context.currency:
+            reader.refuse(
+                "currency_mixed",
+                f"is in {found.upper()} ({path}), its order in {context.currency.upper()}.",
+                field=path,
+            )
+
+
+def _nature(reader: RecordReader) -> _Nature | None:
+    """Return what B2 makes of the line, None (with a refusal) where its type or frequency is not known."""
+    before = reader.findings.count()
+    subscription_type = reader.text("SBQQ__SubscriptionType__c")
+    recurring = (
+        reader.text("SBQQ__SubscriptionPricing__c") is not None
+        or subscription_type is not None
+        or reader.number(LINE_TERM) is not None
+        or reader.text(_FREQUENCY) is not None
+    )
+    months = _frequency(reader) if recurring else None
+    metered = _metered(reader, recurring=recurring)
+    segment = (
+        reader.text("SBQQ__SegmentKey__c") is not None and reader.number("SBQQ__SegmentIndex__c") is not None
+    )
+    if reader.findings.count() > before:
+        return None
+    if metered:
+        return _Nature(LineKind.METERED, months)
+    if segment:
+        return _Nature(LineKind.RAMP, months)
+    if subscription_type is not None and subscription_type.lower() == "evergreen":
+        return _Nature(LineKind.EVERGREEN, months)
+    return _Nature(LineKind.RECURRING if recurring else LineKind.ONE_TIME, months)
+
+
+def _frequency(reader: RecordReader) -> int | None:
+    given = reader.text(_FREQUENCY)
+    if given is None:
+        return FREQUENCIES["monthly"]
+    months = FREQUENCIES.get(given.lower())
+    if months is None:
+        reader.refuse("frequency_unknown", f"has the billing frequency {given}.", field=_FREQUENCY)
+    return months
+
+
+def _metered(reader: RecordReader, *, recurring: bool) -> bool:
+    billing_type = reader.text(_BILLING_TYPE)
+    if billing_type is None or billing_type.lower() == "advance":
+        return False
+    if billing_type.lower() == "arrears" and recurring:
+        return True
+    kind = "" if recurring else " but does not recur"
+    reader.refuse("billing_type_unknown", f"has the billing type {billing_type}{kind}.", field=_BILLING_TYPE)
+    return False
+
+
+def _check_metered(reader: RecordReader, line: OrderLine) -> None:
+    if line.kind is LineKind.METERED and line.quantity > 1:
+        reader.refuse(
+            "metered_quantity", f"is billed by usage but has quantity {line.quantity}.", field="Quantity"
+        )
+
+
+def _check_schedules(reader: RecordReader, context: LineContext) -> None:
+    count = context.schedule_counts.get(reader.record_id, 0)
+    if count > 1:
+        reader.refuse(
+            "several_consumption_schedules",
+            f"has {count} consumption schedules.",
+            field="SBQQ__OrderItemConsumptionSchedule__c",
+        )
+
+
+def _prices(reader: RecordReader) -> _Prices | None:
+    before = reader.findings.count()
+    found = {}
+    for name in ("UnitPrice", "TotalPrice"):
+        value = reader.number(name)
+        if value is None and reader.raw(name) is None:
+            reader.refuse("unit_price_empty", f"has no {name}.", field=name)
+        found[name] = value or Decimal(0)
+    if reader.findings.count() > before:
+        return None
+    return _Prices(unit_price=found["UnitPrice"], total_price=found["TotalPrice"])
+
+
+def _span(reader: RecordReader, context: LineContext, nature: _Nature) -> Span | None:
+    if nature.months is None:
+        return one_time_span(reader, context.dates)
+    return recurring_span(
+        reader, context.dates, months=nature.months, open_ended=nature.kind is LineKind.EVERGREEN
+    )
+
+
+def _revised(reader: RecordReader, context: LineContext) -> str | None:
+    revises = reader.record_id_at("SBQQ__RevisedOrderProduct__c")
+    if revises is not None and revises in context.skipped_ids:
+        reader.refuse(
+            "revises_skipped_line",
+            f"changes line {revises}, which is skipped.",
+            field="SBQQ__RevisedOrderProduct__c",
+        )
+    return revises

@@ -1,0 +1,225 @@
+"""Orders with their lines, as Salesforce has them (B1, B5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+
+from cpqbridge.domain.order import Order, OrderKind
+from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.fields import OurFields
+from cpqbridge.mapping.findings import Findings
+from cpqbridge.mapping.lines import LineContext, read_lines
+from cpqbridge.mapping.mapper import DefaultValue, Mapper, Owner
+from cpqbridge.mapping.paths import follow
+from cpqbridge.mapping.payment_terms import days_until_due
+from cpqbridge.mapping.raw import RawRecord
+from cpqbridge.mapping.records import RecordReader, record_id_at
+from cpqbridge.mapping.spans import OrderDates
+from cpqbridge.mapping.values import FIRST_YEAR
+
+QUOTE = "SBQQ__Quote__r"
+PAYMENT_TERM = "SBQQ__PaymentTerm__c"
+CURRENCY = "CurrencyIsoCode"
+ACTIVATED = "activated"
+
+# An order without any date is refused; this only gives it a place in the sequence.
+_UNKNOWN_DATE = date(FIRST_YEAR, 1, 1)
+_DAYS_PARAMETER = "default_settings.invoice_settings.days_until_due"
+_COLLECTION_PARAMETER = "default_settings.collection_method"
+_TRIAL = "trial_end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderContext:
+    """What the orders of one contract share."""
+
+    configuration: Configuration
+    ours: OurFields
+    mapper: Mapper
+    findings: Findings
+    multi_currency: bool
+    qualifying_ids: frozenset[str] | None = None
+    multiplier_decimals: int | None = None
+    schedule_counts: dict[str, int] = field(default_factory=dict)
+    tiered_products: frozenset[str] = frozenset()
+    coupon_line_ids: frozenset[str] = frozenset()
+    coupon_order_ids: frozenset[str] = frozenset()
+    skipped_ids: frozenset[str] = frozenset()
+
+
+def order_kind(order: RawRecord) -> OrderKind:
+    """Return what an order is in its history (B1.3); orgs rename the values of `Order.Type`, so not by it."""
+    quote_type = follow(order, (QUOTE, "SBQQ__Type__c"))
+    amended = record_id_at(order, "Opportunity.SBQQ__AmendedContract__c")
+    master = record_id_at(order, f"{QUOTE}.SBQQ__MasterContract__c")
+    kind = quote_type.strip().lower() if isinstance(quote_type, str) else ""
+    if amended is not None or (kind == "amendment" and master is not None):
+        return OrderKind.AMENDMENT
+    return OrderKind.RENEWAL if kind == "renewal" else OrderKind.INITIAL
+
+
+def read_order(record: RawRecord, order_id: str, items: Sequence[RawRecord], context: OrderContext) -> Order:
+    """Return one order with its lines; what is wrong with it goes to the findings."""
+    number = follow(record, ("OrderNumber",))
+    order_number = number if isinstance(number, str) and number.strip() else order_id
+    reader = RecordReader(
+        record,
+        record_id=order_id,
+        order_id=order_id,
+        findings=context.findings,
+        name=f"Order {order_number}",
+    )
+    if record_id_at(record, "SBQQ__Quote__c") is None:
+        reader.refuse("no_quote", "does not come from a CPQ quote.", field="SBQQ__Quote__c")
+    activated_at = reader.instant("ActivatedDate")
+    activated = _activated(reader, context, activated_at)
+    currency = _currency(reader, context)
+    dates = OrderDates(
+        quote_starts_on=reader.day(f"{QUOTE}.SBQQ__StartDate__c"),
+        quote_ends_on=reader.day(f"{QUOTE}.SBQQ__EndDate__c"),
+        quote_term=reader.number(f"{QUOTE}.SBQQ__SubscriptionTerm__c"),
+        effective_on=reader.day("EffectiveDate"),
+    )
+    lines = LineContext(
+        order=record,
+        order_id=order_id,
+        activated=activated,
+        currency=currency,
+        dates=dates,
+        ours=context.ours,
+        mapper=context.mapper,
+        findings=context.findings,
+        multiplier_decimals=context.multiplier_decimals,
+        schedule_counts=context.schedule_counts,
+        tiered_products=context.tiered_products,
+        coupon_line_ids=context.coupon_line_ids,
+        order_has_coupon=order_id in context.coupon_order_ids,
+        skipped_ids=context.skipped_ids,
+    )
+    return _order(reader, items, context, lines=lines, activated_at=activated_at, order_number=order_number)
+
+
+def _order(
+    reader: RecordReader,
+    items: Sequence[RawRecord],
+    context: OrderContext,
+    *,
+    lines: LineContext,
+    activated_at: datetime | None,
+    order_number: str,
+) -> Order:
+    owner = Owner(record_id=reader.record_id, name=reader.name, order_ids=(reader.record_id,))
+    record, mapper = reader.record, context.mapper
+    taken = frozenset({_DAYS_PARAMETER})
+    schedule = mapper.fill("subscription_schedule", {}, owner, order=record, without=taken)
+    phase = mapper.fill("phase", {}, owner, order=record)
+    subscription = mapper.fill("subscription", {}, owner, order=record, without=frozenset({"days_until_due"}))
+    trial = phase.pop(_TRIAL, None) or subscription.get(_TRIAL)
+    item_ids = {record_id_at(item, "Id") for item in items}
+    modified_at = follow(record, ("SystemModstamp",))
+    return Order(
+        order_id=reader.record_id,
+        order_number=order_number,
+        kind=order_kind(record),
+        activated=lines.activated,
+        activated_at=activated_at,
+        effective_on=_effective_on(reader, lines.dates),
+        lines=read_lines(items, lines),
+        currency=lines.currency,
+        days_until_due=_days(reader, context, collection=schedule.pop(_COLLECTION_PARAMETER, None)),
+        skip_past_initial_invoices=reader.ticked(context.ours.skip_past_initial_invoices),
+        end_behavior=str(schedule.pop("end_behavior", "cancel")),
+        trial_ends_on=trial if isinstance(trial, date) else None,
+        skipped_line_ids=tuple(sorted(context.skipped_ids & item_ids)),
+        modified_at=modified_at if isinstance(modified_at, str) else "",
+        displayed_stripe_id=reader.text(context.ours.stripe_id),
+        schedule_parameters=schedule,
+        phase_parameters=phase,
+        invoice_parameters=mapper.fill("invoice", {}, owner, order=record),
+    )
+
+
+def _activated(reader: RecordReader, context: OrderContext, activated_at: datetime | None) -> bool:
+    """Return whether the order qualifies (B1.1), with the reason where an activated one does not."""
+    status = reader.text("StatusCode")
+    by_status = status is not None and status.lower() == ACTIVATED
+    if context.configuration.filters.activated is None:
+        by_status = True
+    qualifying = context.qualifying_ids
+    if qualifying is not None and reader.record_id not in qualifying:
+        if by_status:
+            reader.refuse("filtered_out", "does not meet the connection's filter.", field="StatusCode")
+        return False
+    if not by_status and qualifying is None:
+        return False
+    start = context.configuration.sync.start_date
+    if start is None or activated_at is None or activated_at >= datetime.combine(start, time.min, tzinfo=UTC):
+        return True
+    reader.refuse(
+        "before_start_date",
+        f"was activated on {activated_at:%Y-%m-%d}, before the connection's start date {start}.",
+        field="ActivatedDate",
+    )
+    return False
+
+
+def _currency(reader: RecordReader, context: OrderContext) -> str:
+    """Return the order's currency in lower case (B3.7); empty, with a refusal, where there is none."""
+    if not context.multi_currency:
+        if context.configuration.currency is None:
+            reader.refuse(
+                "currency_missing",
+                "has no currency: the org has a single one, and the connection does not say which.",
+                field="currency",
+                fix="Set `currency` in the configuration, or with --currency.",
+            )
+        return context.configuration.currency or ""
+    before = reader.findings.count()
+    given = reader.text(CURRENCY)
+    if given is None:
+        if reader.findings.count() == before:
+            reader.refuse("currency_missing", "has no currency.", field=CURRENCY)
+        return ""
+    if len(given) != len("usd") or not (given.isascii() and given.isalpha()):
+        reader.refuse("value_type", f"has {given!r} as currency.", field=CURRENCY)
+        return ""
+    return given.lower()
+
+
+def _effective_on(reader: RecordReader, dates: OrderDates) -> date:
+    """Return the first day of the order (B1.5): the quote's start, else the order's own."""
+    if dates.quote_starts_on is not None:
+        return dates.quote_starts_on
+    if dates.effective_on is not None:
+        return dates.effective_on
+    reader.refuse("dates_missing", "has no start date, and neither has its quote.", field="EffectiveDate")
+    return _UNKNOWN_DATE
+
+
+def _days(reader: RecordReader, context: OrderContext, *, collection: object) -> int | None:
+    """Return the days until invoices are due, None to charge automatically (B5.3)."""
+    source = context.mapper.raw(
+        "subscription_schedule",
+        _DAYS_PARAMETER,
+        DefaultValue(PAYMENT_TERM, reader.raw(PAYMENT_TERM)),
+        order=reader.record,
+    )
+    try:
+        days = days_until_due(source.value)
+    except ValueError as error:
+        reader.refuse(
+            "payment_term_unknown", f"has a payment term that is not known: {error}.", field=source.field
+        )
+        return None
+    if collection == "charge_automatically":
+        return None
+    if collection == "send_invoice" and days is None:
+        reader.refuse(
+            "payment_term_unknown",
+            "has no payment term, but its invoices are to be sent.",
+            field=source.field,
+            fix="Choose a payment term like Net 30 on the order, or do not map collection_method.",
+        )
+    return days
