@@ -51,6 +51,23 @@ def record_metadata(history: OrderHistory, kind: str, record_id: str) -> dict[st
     return metadata
 
 
+def _without_empty(body: Mapping[str, object]) -> dict[str, object]:
+    """Return the body of a create: what is empty in Salesforce is not mentioned."""
+    return {
+        name: _without_empty(value) if isinstance(value, Mapping) else value
+        for name, value in body.items()
+        if value is not None
+    }
+
+
+def _with_cleared(body: Mapping[str, object]) -> dict[str, object]:
+    """Return the body of an update: an empty text clears what is empty in Salesforce (B10.3)."""
+    return {
+        name: _with_cleared(value) if isinstance(value, Mapping) else "" if value is None else value
+        for name, value in body.items()
+    }
+
+
 def _write_or_nothing(
     state: BillingState,
     key: str,
@@ -70,7 +87,7 @@ def _write_or_nothing(
     yield Step(
         key=key,
         action=create if target is None else update,
-        parameters=body,
+        parameters=_without_empty(body) if target is None else _with_cleared(body),
         fingerprint=mark,
         summary=f"{'Create' if target is None else 'Update'} {what}",
         target=target,
@@ -109,7 +126,7 @@ def product_steps(history: OrderHistory, state: BillingState, product: Product) 
             yield Step(
                 key=step.key,
                 action=step.action,
-                parameters=merged(own_id, body),
+                parameters=merged(own_id, step.parameters),
                 fingerprint=step.fingerprint,
                 summary=step.summary,
             )
