@@ -30,16 +30,20 @@ class ContractRows:
         """Return the records of a kind in the order they were read."""
         return tuple(self._rows.get(kind, {}).values())
 
-    def contract(self, *, root_id: str, condition: str | None, is_filtered: bool) -> RawContract:
+    def contract(
+        self, *, root_id: str, org_url: str, condition: str | None, is_filtered: bool
+    ) -> RawContract:
         """Return everything as one value; of several contracts the one with the smallest id names it.
 
         Args:
             root_id: The original quote, or the order's own id.
+            org_url: The org's address, for links to records.
             condition: The qualifying condition, None when it was not asked.
             is_filtered: Whether Salesforce was asked which orders qualify.
         """
         return RawContract(
             root_id=root_id,
+            org_url=org_url,
             contract=next(iter(self.of(CONTRACTS)), None),
             orders=self.of(ORDERS),
             items=self.of(ITEMS),

@@ -185,7 +185,12 @@ class SalesforceReader:
             )
             contract_ids = distinct((*found, notice.contract_id))
             self._read(queries.of_contracts(contract_ids), rows, qualification)
-        return rows.contract(root_id=root_id or notice.order_id, condition=condition, is_filtered=is_filtered)
+        return rows.contract(
+            root_id=root_id or notice.order_id,
+            org_url=self._client.base_url,
+            condition=condition,
+            is_filtered=is_filtered,
+        )
 
     def read_stamps(self, order_ids: Iterable[str]) -> dict[str, str]:
         """Return when each order was last saved (REST's text) by order id; a vanished order has no entry."""
