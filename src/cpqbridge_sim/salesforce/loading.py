@@ -230,10 +230,12 @@ class Loader:
 
     def _is_relationship(self, item: ObjectType | None, key: str) -> bool:
         """True for the empty parent or child list of a record, which says nothing to store."""
-        if item is None:
-            return key.endswith("__r")
-        known = item.lookup(key) is not None or self._org.metadata.child(item, key) is not None
-        return (known or key.endswith("__r")) and item.find(key) is None
+        if item is not None and item.find(key) is not None:
+            return False
+        return key.endswith("__r") or (
+            item is not None
+            and (item.lookup(key) is not None or self._org.metadata.child(item, key) is not None)
+        )
 
     def _take_parent(
         self, object_name: str, key: str, raw: dict[str, Any], *, fields: dict[str, Any], where: str

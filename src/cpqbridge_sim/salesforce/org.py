@@ -133,6 +133,8 @@ class Org:
             if counts.get("Organization"):
                 self._keep_newest_organization()
             self.metadata_changed_at = self._now
+            # Records without stamps of their own count as saved now; the next save shows as a later one.
+            self._last_stamp = max(self._last_stamp, self._now)
             if self._replay is not None:
                 self._replay.hide()
             return counts

@@ -1,11 +1,11 @@
 """An org with the history of salesforce.md section 5, served over real HTTP."""
 
 import pytest
+from tests.contract.salesforce_sim.simulated_org import NOW, Rest, section_5
 
 from cpqbridge_sim.hosting import host
 from cpqbridge_sim.salesforce.org import Org
 from cpqbridge_sim.salesforce.server import create_app
-from tests.contract.salesforce_sim.simulated_org import NOW, Rest, section_5
 
 
 class Stage:

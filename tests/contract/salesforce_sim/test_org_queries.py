@@ -21,9 +21,9 @@ from cpqbridge_sim.salesforce.metadata import parse_field
 from cpqbridge_sim.salesforce.org import Org
 
 OF_CONTRACT = (
-    "Opportunity.SBQQ__AmendedContract__c='{c}' OR (SBQQ__Quote__r.SBQQ__MasterContract__c='{c}' AND "
-    "SBQQ__Quote__r.SBQQ__Type__c='Amendment') OR SBQQ__Quote__c='@{{contract.records[0].SBQQ__Quote__c}}'"
-).format(c=CONTRACT)
+    f"Opportunity.SBQQ__AmendedContract__c='{CONTRACT}' OR (SBQQ__Quote__r.SBQQ__MasterContract__c='{CONTRACT}' AND "
+    "SBQQ__Quote__r.SBQQ__Type__c='Amendment') OR SBQQ__Quote__c='@{contract.records[0].SBQQ__Quote__c}'"
+)
 HISTORY = {
     "contract": "SELECT Id,ContractNumber,AccountId,Status,StartDate,EndDate,ContractTerm,SBQQ__Quote__c,"
     "SBQQ__Order__c,SBQQ__Opportunity__c,SBQQ__Evergreen__c,SystemModstamp FROM Contract "
@@ -56,12 +56,10 @@ HISTORY = {
 }
 OTHER_QUERIES = [
     "SELECT Id, ContractNumber FROM Contract WHERE SBQQ__Quote__c='a0zQy00000QuT01IAF'",
-    "SELECT ProductId, ConsumptionSchedule.Type, ConsumptionScheduleId FROM ProductConsumptionSchedule "
-    "WHERE ProductId IN ('01tQy00000PrD01IAF')",
+    "SELECT ProductId, ConsumptionSchedule.Type FROM ProductConsumptionSchedule WHERE ProductId IN ('01tQy00000PrD01')",
     "SELECT Id, Price FROM ConsumptionRate WHERE ConsumptionScheduleId IN ('0o1Qy0000000001AAA')",
     "SELECT Id, SystemModstamp, SBQQ__Quote__c, Opportunity.SBQQ__AmendedContract__c FROM Order",
-    "SELECT Id, Name, OrganizationType, IsSandbox, InstanceName, TimeZoneSidKey, DefaultLocaleSidKey "
-    "FROM Organization",
+    "SELECT Id, OrganizationType, IsSandbox, InstanceName, TimeZoneSidKey, DefaultLocaleSidKey FROM Organization",
 ]
 POLL = (
     "SELECT Id, SystemModstamp, ActivatedDate, SBQQ__Quote__c, SBQQ__Quote__r.SBQQ__Type__c,\n"
