@@ -1,0 +1,124 @@
+"""What a rehearsal takes from the export itself: when orders were activated, and what people call them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from cpqbridge.clock import parse_instant
+from cpqbridge.domain.ids import is_salesforce_id, salesforce_id
+from cpqbridge.domain.order import LineKind, OrderLine
+from cpqbridge.errors import ConfigurationError
+from cpqbridge.sync.rehearse import ExportedOrder
+
+Records = Mapping[str, Sequence[Mapping[str, Any]]]
+_DEFAULT_TERM = Decimal(12)
+
+
+def exported_orders(records: Records) -> tuple[ExportedOrder, ...]:
+    """Return the orders of an export by activation stamp, those without one last, then by order number."""
+    customers = {_id(record.get("Id")): str(record.get("Name") or "") for record in records["Account"]}
+    prices: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
+    for item in records["OrderItem"]:
+        total = _decimal(item.get("TotalPrice"))
+        prices[_id(item.get("OrderId"))][_id(item.get("Id"))] = total or Decimal(0)
+    orders = [_order(record, customers, prices) for record in records["Order"]]
+    return tuple(
+        sorted(
+            orders,
+            key=lambda order: (
+                order.activated_at is None,
+                order.activated_at.timestamp() if order.activated_at else 0,
+                order.order_number,
+                order.order_id,
+            ),
+        )
+    )
+
+
+def lines_that_tell_precision(records: Records) -> list[OrderLine]:
+    """Return the recurring lines whose own dates and multiplier can show the org's prorate precision."""
+    found = []
+    for item in records["OrderItem"]:
+        starts_on, ends_on = _date(item.get("ServiceDate")), _date(item.get("EndDate"))
+        multiplier = _decimal(item.get("SBQQ__ProrateMultiplier__c"))
+        recurring = item.get("SBQQ__SubscriptionPricing__c") and not item.get("SBQQ__SegmentKey__c")
+        if starts_on and ends_on and multiplier and multiplier > 0 and recurring:
+            found.append(_line(item, starts_on, ends_on, multiplier))
+    return found
+
+
+def _order(
+    record: Mapping[str, Any], customers: Mapping[str, str], prices: Mapping[str, Mapping[str, Decimal]]
+) -> ExportedOrder:
+    order_id = _id(record.get("Id"))
+    number = str(record.get("OrderNumber") or order_id)
+    stamp = record.get("ActivatedDate")
+    purpose = ": ".join(str(record[name]) for name in ("Name", "Description") if record.get(name))
+    currency = record.get("CurrencyIsoCode")
+    return ExportedOrder(
+        order_id=order_id,
+        order_number=number,
+        activated_at=_instant(stamp, f"ActivatedDate of order {number}") if stamp else None,
+        customer=customers.get(_id(record.get("AccountId")), ""),
+        purpose=purpose,
+        currency=currency.lower() if isinstance(currency, str) else None,
+        line_totals=prices.get(order_id, {}),
+    )
+
+
+def _line(item: Mapping[str, Any], starts_on: date, ends_on: date, multiplier: Decimal) -> OrderLine:
+    return OrderLine(
+        order_item_id=_id(item.get("Id")),
+        order_id=_id(item.get("OrderId")),
+        kind=LineKind.RECURRING,
+        product_id="",
+        pricebook_entry_id="",
+        quantity=Decimal(1),
+        unit_price=Decimal(0),
+        total_price=Decimal(0),
+        starts_on=starts_on,
+        ends_on=ends_on,
+        default_term_months=_decimal(item.get("SBQQ__DefaultSubscriptionTerm__c")) or _DEFAULT_TERM,
+        prorate_multiplier=multiplier,
+    )
+
+
+def _id(value: object) -> str:
+    return salesforce_id(value) if isinstance(value, str) and is_salesforce_id(value) else ""
+
+
+def _instant(value: object, name: str) -> datetime:
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"{name} is {value!r:.40}, which is not a time.",
+            code="export_file",
+            field="Order.json",
+            fix="Export Order.json again; times look like 2026-01-28T15:04:05.000+0000.",
+        )
+    return parse_instant(value, name=name)
+
+
+def _date(value: object) -> date | None:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _decimal(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        return None
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def customers_and_purposes(orders: Iterable[ExportedOrder]) -> dict[str, tuple[str, str]]:
+    """Return customer and purpose by order id."""
+    return {order.order_id: (order.customer, order.purpose) for order in orders}

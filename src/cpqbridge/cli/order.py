@@ -1,0 +1,91 @@
+"""`cpqbridge order`: orders listed, previewed and synced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cpqbridge.cli.config import ConnectionOption
+from cpqbridge.cli.documents import standing_document
+from cpqbridge.cli.output import JsonOption, answer, document, table
+from cpqbridge.cli.runtime import ExitCode, service_of
+from cpqbridge.domain.refusal import OrderState
+
+if TYPE_CHECKING:
+    from cpqbridge.store.views import OrderStanding
+
+application = typer.Typer(help="List, preview and sync orders.", no_args_is_help=True, rich_markup_mode=None)
+
+OrderArgument = Annotated[str, typer.Argument(metavar="ID", help="Id (15 or 18 characters) or order number.")]
+_NEEDS_SOMEONE = frozenset({OrderState.REFUSED, OrderState.HELD, OrderState.FAILED, OrderState.WAITING})
+
+
+@application.command("list")
+def list_orders(
+    context: typer.Context, connection: ConnectionOption = None, as_json: JsonOption = False
+) -> None:
+    """List the orders that qualify in Salesforce or were synced, and where they stand."""
+    with service_of(context) as service:
+        listed = service.list_orders(connection)
+    if as_json:
+        document({"version": 1, "orders": [standing_document(each) for each in listed]})
+        return
+    if not listed:
+        answer("No order qualifies: none is activated and meets the connection's filter.")
+        return
+    answer(_orders_table(listed))
+
+
+@application.command("preview")
+def preview(
+    context: typer.Context,
+    order: OrderArgument,
+    connection: ConnectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a sync would do, to the cent, without writing anything; draft orders too."""
+    from cpqbridge.cli.preview_text import preview_text  # noqa: PLC0415
+    from cpqbridge.sync.documents import plan_document  # noqa: PLC0415
+
+    with service_of(context) as service:
+        found = service.preview(connection, order)
+    if as_json:
+        document(plan_document(found.plan, order_id=found.notice.order_id))
+    else:
+        answer(
+            preview_text(found.plan, order_id=found.notice.order_id, order_number=found.notice.order_number)
+        )
+
+
+@application.command("sync")
+def sync(
+    context: typer.Context,
+    order: OrderArgument,
+    connection: ConnectionOption = None,
+    release: Annotated[
+        list[str] | None,
+        typer.Option("--release", metavar="CODE", help="Go on although the order is held for this code."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bill the order's contract in Stripe and tell Salesforce, up to a final state."""
+    with service_of(context) as service:
+        report = service.sync(connection, order, released=frozenset(release or ()))
+    if as_json:
+        document({"version": 1, "orders": [standing_document(each) for each in report.standings]})
+    else:
+        answer(_orders_table(report.standings))
+    if any(standing.state in _NEEDS_SOMEONE for standing in report.standings):
+        raise typer.Exit(ExitCode.NEEDS_SOMEONE)
+
+
+def _orders_table(standings: Sequence[OrderStanding]) -> str:
+    rows = [("Order", "Id", "State", "Message")]
+    rows += [(each.order_number, each.order_id, each.state.value, each.message) for each in standings]
+    lines = [table(rows)]
+    for each in standings:
+        if each.fix and each.state in _NEEDS_SOMEONE:
+            lines.append(f"{each.order_number}: {each.code}. What to do: {each.fix}")
+    return "\n".join(lines)

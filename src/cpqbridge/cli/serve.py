@@ -1,0 +1,81 @@
+"""`cpqbridge serve` and `cpqbridge worker`: the pages on loopback, and the process that syncs by itself."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cpqbridge.cli.output import note
+from cpqbridge.cli.runtime import service_of
+from cpqbridge.cli.sandbox import port_taken
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORT = 8080
+
+PortOption = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")
+]
+
+
+def serve(
+    context: typer.Context,
+    port: PortOption = DEFAULT_PORT,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Only show the pages; another process syncs.")
+    ] = False,
+) -> None:
+    """Show the orders at http://127.0.0.1:8080 and sync live connections."""
+    listener = listen(port)
+    with service_of(context) as service:
+        from cpqbridge.web.app import Shown, create_app  # noqa: PLC0415
+
+        if not no_worker:
+            service.start_worker()
+        try:
+            serve_pages(create_app(Shown(orders=service.views)), listener)
+        finally:
+            if not no_worker:
+                service.stop_worker()
+
+
+def worker(context: typer.Context) -> None:
+    """Sync live connections until interrupted."""
+    with service_of(context) as service:
+        note("The worker is running. Press Ctrl+C to stop.")
+        service.run_worker()
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on loopback.
+
+    Raises:
+        ConfigurationError: Another program has the port.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise port_taken(port) from None
+    return listener
+
+
+def serve_pages(app: FastAPI, listener: socket.socket) -> None:
+    """Serve the app on the listener until interrupted; says where."""
+    import uvicorn  # noqa: PLC0415
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
+        )
+    )
+    port = listener.getsockname()[1]
+    note(f"Open http://{LOOPBACK}:{port} in a browser. Press Ctrl+C to stop.")
+    server.run(sockets=[listener])

@@ -1,0 +1,219 @@
+"""A rehearsal: an org's orders are synced as they were activated, then time runs to the end of every contract.
+
+It gets the addresses of two systems, a way to move their clock, and a count of their requests. What was billed
+is read from the invoices that the Stripe side really has at the end, never from the forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+from typing import Protocol
+
+from cpqbridge.clock import SettableClock
+from cpqbridge.domain.billing import Plan, Proof
+from cpqbridge.domain.money import rounded_minor
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.errors import AccessLostError, ConfigurationError, CpqbridgeError
+from cpqbridge.store.plans import OrderStanding
+from cpqbridge.store.views import OrderViews
+from cpqbridge.stripe_billing.client import StripeBilling
+from cpqbridge.sync.plan_rows import line_names
+from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
+from cpqbridge.sync.report_invoices import BilledDocument, billed_by_order_item, billed_documents
+from cpqbridge.sync.service import SyncService
+
+# Drafts become final an hour after they were made; the rest is room for what a last phase still makes.
+AFTER_THE_END = timedelta(days=3)
+_BILLED = frozenset({OrderState.SYNCED, OrderState.UNCHANGED})
+
+
+class Systems(Protocol):
+    """The two systems a rehearsal works on; `stripe_url` is the address of the Stripe side's API."""
+
+    stripe_url: str
+
+    def set_clock(self, instant: datetime) -> None:
+        """Move both clocks to `instant`, aware, never back; everything due on the way happens."""
+        ...
+
+    def calls(self) -> Calls:
+        """Return how many API requests both have answered so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedOrder:
+    """One order as the export has it. `line_totals` is each line's `TotalPrice` in major units, by id."""
+
+    order_id: str
+    order_number: str
+    activated_at: datetime | None
+    customer: str = ""
+    purpose: str = ""
+    currency: str | None = None
+    line_totals: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What is rehearsed, and with what.
+
+    `as_of` is the one instant at which everything is synced; without it each order is synced when it was
+    activated. `currency` is the one of orders that name none. `progress` is told what is going on.
+    """
+
+    service: SyncService
+    connection: str
+    views: OrderViews
+    stripe_key: str
+    systems: Systems
+    clock: SettableClock
+    orders: Sequence[ExportedOrder]
+    currency: str
+    as_of: datetime | None = None
+    notes: tuple[str, ...] = ()
+    progress: Callable[[str], None] = lambda _text: None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Progress:
+    """What has happened so far, by order id."""
+
+    standings: dict[str, OrderStanding] = field(default_factory=dict)
+    failures: dict[str, CpqbridgeError] = field(default_factory=dict)
+    calls: dict[str, Calls] = field(default_factory=dict)
+
+    def note(self, standing: OrderStanding) -> None:
+        """Keep where an order stands; that a later run found it unchanged does not undo that it was synced."""
+        known = self.standings.get(standing.order_id)
+        if known is None or standing.state is not OrderState.UNCHANGED or known.state not in _BILLED:
+            self.standings[standing.order_id] = standing
+
+
+def rehearse(rehearsal: Rehearsal) -> Report:
+    """Sync every order, run time to the end of every contract, and report what was billed.
+
+    Errors of single orders become their state; an error that stops the connection is raised.
+    """
+    seen = _Progress()
+    before = rehearsal.systems.calls()
+    for moment, orders in _moments(rehearsal):
+        if moment is not None:
+            rehearsal.systems.set_clock(moment)
+            rehearsal.clock.set(moment)
+        for order in orders:
+            _sync_one(rehearsal, order, seen)
+    spent = rehearsal.systems.calls().since(before)
+    plans = _plans(rehearsal)
+    rehearsal.progress("Running the clock to the end of every contract")
+    rehearsal.systems.set_clock(_horizon(rehearsal, plans.values()))
+    invoices = _invoices(rehearsal, plans)
+    return Report(
+        notes=rehearsal.notes,
+        calls=spent,
+        orders=tuple(_reported(rehearsal, order, seen, plans, invoices) for order in rehearsal.orders),
+        invoices=invoices,
+    )
+
+
+def _moments(rehearsal: Rehearsal) -> Iterator[tuple[datetime | None, list[ExportedOrder]]]:
+    """Yield instants in order with the orders to sync then; drafts come last and move no clock."""
+    if rehearsal.as_of is not None:
+        yield rehearsal.as_of, list(rehearsal.orders)
+        return
+    for moment, group in groupby(rehearsal.orders, key=lambda order: order.activated_at):
+        yield moment, list(group)
+
+
+def _sync_one(rehearsal: Rehearsal, order: ExportedOrder, seen: _Progress) -> None:
+    rehearsal.progress(f"Order {order.order_number}")
+    before = rehearsal.systems.calls()
+    try:
+        report = rehearsal.service.sync(rehearsal.connection, order.order_id)
+    except (AccessLostError, ConfigurationError):
+        raise
+    except CpqbridgeError as error:
+        seen.failures[order.order_id] = error
+    else:
+        for standing in report.standings:
+            seen.note(standing)
+    spent = rehearsal.systems.calls().since(before)
+    seen.calls[order.order_id] = seen.calls.get(order.order_id, Calls()).plus(spent)
+
+
+def _plans(rehearsal: Rehearsal) -> dict[str, Plan]:
+    """Return the last plan of each order's contract by order id."""
+    page = rehearsal.views.page(limit=len(rehearsal.orders) + 1)
+    return {view.standing.order_id: view.plan for view in page.orders if view.plan is not None}
+
+
+def _horizon(rehearsal: Rehearsal, plans: Iterable[Plan]) -> datetime:
+    ends = [phase.ends_at for plan in plans for wanted in plan.objects for phase in wanted.phases]
+    return max([rehearsal.clock.now(), *ends]) + AFTER_THE_END
+
+
+def _invoices(rehearsal: Rehearsal, plans: Mapping[str, Plan]) -> tuple[BilledDocument, ...]:
+    contracts = {
+        line_id: plans[order.order_id].contract_key if order.order_id in plans else order.order_id
+        for order in rehearsal.orders
+        for line_id in order.line_totals
+    }
+    stripe = StripeBilling(rehearsal.stripe_key, api_base=rehearsal.systems.stripe_url)
+    return billed_documents(stripe.list_invoices(), stripe.list_credit_notes(), contract_of_line=contracts)
+
+
+def _reported(
+    rehearsal: Rehearsal,
+    order: ExportedOrder,
+    seen: _Progress,
+    plans: Mapping[str, Plan],
+    invoices: Sequence[BilledDocument],
+) -> ReportedOrder:
+    plan = plans.get(order.order_id)
+    standing = seen.standings.get(order.order_id)
+    failure = None if standing else seen.failures.get(order.order_id)
+    state = standing.state if standing else OrderState.FAILED if failure else OrderState.SKIPPED
+    return ReportedOrder(
+        order_id=order.order_id,
+        order_number=order.order_number,
+        contract=plan.contract_key if plan else standing.contract_key if standing else order.order_id,
+        state=state,
+        code=(standing.code or None) if standing else failure.code if failure else None,
+        message=(standing.message or None) if standing else failure.message if failure else None,
+        fix=standing.fix if standing else failure.fix if failure else "",
+        customer=order.customer,
+        purpose=order.purpose,
+        calls=seen.calls.get(order.order_id, Calls()),
+        proof=_proof(rehearsal, order, plan, invoices) if plan and state in _BILLED else (),
+        line_names=line_names(plan) if plan else {},
+    )
+
+
+def _proof(
+    rehearsal: Rehearsal, order: ExportedOrder, plan: Plan, invoices: Sequence[BilledDocument]
+) -> tuple[Proof, ...]:
+    """Return every line of the order, those that the plan leaves out as well, against the invoices."""
+    billed = billed_by_order_item(invoices)
+    planned = {proof.order_item_id: proof for proof in plan.proof if proof.order_id == order.order_id}
+    currencies = [proof.currency for proof in planned.values()]
+    currency = next(iter(currencies), order.currency or rehearsal.currency)
+    left_out = {
+        line_id: Proof(
+            order_item_id=line_id,
+            order_id=order.order_id,
+            currency=currency,
+            sold_minor=rounded_minor(total, currency),
+            billed_minor=0,
+            reason="skipped",
+        )
+        for line_id, total in order.line_totals.items()
+        if line_id not in planned
+    }
+    return tuple(
+        proof_against(proof, billed)
+        for _, proof in sorted({**left_out, **planned}.items(), key=lambda pair: pair[0])
+    )

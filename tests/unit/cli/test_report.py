@@ -1,0 +1,153 @@
+"""What was billed, taken from Stripe's invoices: shares, states that count, and the proof against them."""
+
+import csv
+from datetime import UTC, datetime
+
+import pytest
+
+from cpqbridge.domain.billing import Proof
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
+from cpqbridge.sync.report_csv import write_csv
+from cpqbridge.sync.report_invoices import billed_by_order_item, billed_documents
+
+CREATED = int(datetime(2026, 2, 1, 23, 59, tzinfo=UTC).timestamp())
+SEAT, SUPPORT = "802Qy00000LiNe1IAF", "802Qy00000LiNe2IAF"
+
+
+def a_line(amount, owner=SEAT, **changes):
+    metadata = {"salesforce_order_item_id": owner} if owner else {}
+    line = {
+        "id": f"il_{amount}_{owner}",
+        "amount": amount,
+        "description": "10 x Seat",
+        "period": {"start": 1769904000, "end": 1772323200},
+        "metadata": metadata,
+    }
+    return {**line, **changes}
+
+
+def an_invoice(*lines, **changes):
+    invoice = {
+        "id": "in_1",
+        "number": "A-0001",
+        "status": "open",
+        "created": CREATED,
+        "currency": "usd",
+        "total": sum(line["amount"] for line in lines),
+        "lines": {"data": list(lines)},
+    }
+    return {**invoice, **changes}
+
+
+def documents_of(*invoices, notes=()):
+    return billed_documents(invoices, notes, contract_of_line={SEAT: "800A", SUPPORT: "800B"})
+
+
+def a_proof(sold, billed, reason=None):
+    return Proof(
+        order_item_id=SEAT,
+        order_id="801",
+        currency="usd",
+        sold_minor=sold,
+        billed_minor=billed,
+        reason=reason,
+    )
+
+
+def test_invoice_becomes_a_document_with_dates_in_utc():
+    document = documents_of(an_invoice(a_line(50000)))[0].as_document()
+    assert document == {
+        "contract": "800A",
+        "kind": "invoice",
+        "number": "A-0001",
+        "date": "2026-02-01",
+        "currency": "usd",
+        "total": "500.00",
+        "lines": [
+            {
+                "amount": "500.00",
+                "period_start": "2026-02-01",
+                "period_end": "2026-03-01",
+                "description": "10 x Seat",
+                "shares": [{"order_item_id": SEAT, "amount": "500.00"}],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("status", ["void", "uncollectible"])
+def test_invoice_without_effect_is_left_out(status):
+    assert documents_of(an_invoice(a_line(50000), status=status)) == ()
+
+
+def test_line_of_several_order_lines_is_shared_out_to_the_cent():
+    documents = documents_of(an_invoice(a_line(1001, f"{SEAT},{SUPPORT}")))
+    assert billed_by_order_item(documents) == {SEAT: 501, SUPPORT: 500}
+
+
+def test_line_that_names_no_order_line_has_no_share():
+    document = documents_of(an_invoice(a_line(0, owner="")))[0]
+    assert document.contract is None
+    assert document.lines[0].shares == ()
+
+
+def test_credit_note_takes_away_from_the_order_line_of_its_invoice_line():
+    line = a_line(50000)
+    note = {
+        "id": "cn_1",
+        "number": "A-0001-CN-01",
+        "status": "issued",
+        "created": CREATED,
+        "currency": "usd",
+        "total": 5919,
+        "lines": {"data": [{"id": "cnli_1", "amount": 5919, "invoice_line_item": line["id"]}]},
+    }
+    documents = documents_of(an_invoice(line), notes=[note])
+    assert billed_by_order_item(documents) == {SEAT: 44081}
+    assert [document.as_document()["total"] for document in documents] == ["500.00", "-59.19"]
+    assert documents_of(an_invoice(line), notes=[{**note, "status": "void"}]) == documents_of(
+        an_invoice(line)
+    )
+
+
+def test_discounts_are_taken_off_the_line():
+    line = a_line(50000, discount_amounts=[{"amount": 12500}])
+    assert billed_by_order_item(documents_of(an_invoice(line))) == {SEAT: 37500}
+
+
+@pytest.mark.parametrize(
+    ("proof", "billed", "difference", "reason"),
+    [
+        (a_proof(600000, 600000), 600000, 0, None),
+        (a_proof(10000, 9996, "rounding"), 9996, -4, "rounding"),
+        (a_proof(10000, 9996, "rounding"), 10000, 0, None),
+        (a_proof(600000, 600000), 600001, 1, "proof_mismatch"),
+        (a_proof(10000, 9996, "rounding"), 9995, -5, "proof_mismatch"),
+    ],
+)
+def test_proof_stands_on_what_was_billed(proof, billed, difference, reason):
+    found = proof_against(proof, {SEAT: billed})
+    assert (found.difference_minor, found.reason) == (difference, reason)
+
+
+def test_tables_hold_the_report_and_no_formulas(tmp_path):
+    order = ReportedOrder(
+        order_id="801",
+        order_number="00000101",
+        contract="800A",
+        state=OrderState.SYNCED,
+        code=None,
+        message=None,
+        customer="=HYPERLINK(1)",
+        proof=(a_proof(50000, 50000),),
+    )
+    invoices = documents_of(an_invoice(a_line(50000)))
+    report = Report(notes=(), calls=Calls(), orders=(order,), invoices=invoices)
+    paths = write_csv(report, tmp_path / "tables")
+    assert [path.name for path in paths] == ["orders.csv", "proof.csv", "invoices.csv", "invoice_lines.csv"]
+    tables = [list(csv.reader(path.open(encoding="utf-8-sig"))) for path in paths]
+    assert tables[0][1][3] == "'=HYPERLINK(1)"
+    assert tables[1][1] == ["801", SEAT, "usd", "500.00", "500.00", "0.00", ""]
+    assert tables[2][1][-1] == "500.00"
+    assert tables[3][1][-2:] == [SEAT, "500.00"]
