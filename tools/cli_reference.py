@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
@@ -22,7 +23,7 @@ document and nothing else; everything else goes to standard error.
 | code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | somebody is needed: an order is refused, held or failed, or a side does not answer |
+| 1 | somebody is needed: an order is refused, held, waiting or failed, or a side does not answer |
 | 2 | usage or input: the message says what to change |
 | 3 | our bug: the message has an id, the trace is in the log under it |
 
@@ -43,6 +44,8 @@ input, one line per option, in the order Salesforce token, Stripe key). Secrets 
 
 ## Commands
 """
+
+VALUE_NAMES = {Path: "PATH", str: "TEXT", int: "NUMBER"}
 
 
 def commands(group: object, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
@@ -66,12 +69,18 @@ def usage(words: tuple[str, ...], parameters: list[object]) -> str:
     return " ".join([*words, *shown])
 
 
+def is_flag(option: TyperOption) -> bool:
+    """Return whether an option takes no value."""
+    return option.is_flag or option.type_descriptor.annotation is bool
+
+
 def option_name(option: TyperOption) -> str:
     """Return all spellings of an option and what it takes."""
     spellings = ", ".join([*option.opts, *option.secondary_opts])
-    if option.is_flag or option.count:
+    if is_flag(option):
         return f"`{spellings}`"
-    return f"`{spellings} {(option.metavar or option.type.name or 'value').upper()}`"
+    kind = VALUE_NAMES.get(option.type_descriptor.annotation, "VALUE")
+    return f"`{spellings} {option.metavar or kind}`"
 
 
 def option_text(option: TyperOption) -> str:
@@ -79,7 +88,7 @@ def option_text(option: TyperOption) -> str:
     text = cell(option.help)
     if option.required:
         return f"{text} Needed."
-    if option.is_flag or option.default in (None, "", ()) or callable(option.default):
+    if is_flag(option) or option.default in (None, "", (), []) or callable(option.default):
         return text
     return f"{text} Default: `{option.default}`."
 
