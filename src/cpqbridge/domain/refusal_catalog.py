@@ -274,6 +274,11 @@ _STRIPE = {
         "Stripe's first invoice does not come to what the plan said.",
         "Do not send the invoice; compare its lines with the preview and report the difference.",
     ),
+    "write_back_failed": _failed(
+        "Salesforce could not be told",
+        "Stripe is up to date, but Salesforce did not take an id, a status or a Sync Record.",
+        "Solve what Salesforce says about the record, then sync the order again; nothing is billed twice.",
+    ),
     "proof_mismatch": _failed(
         "Proof does not add up",
         "What is billed for a line differs from what it was sold for, without any of the known reasons.",
