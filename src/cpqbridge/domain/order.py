@@ -63,6 +63,13 @@ class OrderLine:
     displayed_price_id: str | None = None
     price_parameters: Parameters = field(default_factory=dict)
     item_parameters: Parameters = field(default_factory=dict)
+    product_name: str = ""
+
+    @property
+    def words(self) -> str:
+        """Return how messages name the line: by its id, and its product where that is known."""
+        name = f" ({self.product_name})" if self.product_name else ""
+        return f"Order line {self.order_item_id}{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from cpqbridge.domain.order import LineKind, OrderLine
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.findings import Findings
 from cpqbridge.mapping.mapper import Mapper, Owner
+from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import RecordReader, record_id_at
 from cpqbridge.mapping.spans import LINE_TERM, OrderDates, Span, one_time_span, recurring_span
@@ -82,12 +83,14 @@ def read_lines(items: Iterable[RawRecord], context: LineContext) -> tuple[OrderL
             continue
         if order_item_id in lines or order_item_id in context.skipped_ids:
             continue
+        product_name = follow(item, ("Product2", "Name"))
+        named = f" ({product_name})" if isinstance(product_name, str) and product_name else ""
         reader = RecordReader(
             item,
             record_id=order_item_id,
             order_id=context.order_id,
             findings=context.findings,
-            name=f"Order line {order_item_id}",
+            name=f"Order line {order_item_id}{named}",
         )
         line = _read_line(reader, context)
         if line is not None:
@@ -161,6 +164,7 @@ def _line(
         or reader.text(f"PricebookEntry.{context.ours.stripe_id}"),
         price_parameters=price,
         item_parameters=context.mapper.fill("phase_item", {}, owner, order=context.order, item=reader.record),
+        product_name=reader.text("Product2.Name") or "",
     )
 
 

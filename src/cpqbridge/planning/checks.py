@@ -58,22 +58,22 @@ def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) 
     record_id = line.order_item_id
     if line.kind in _NOT_BUILT_KINDS:
         words, field = _NOT_BUILT_KINDS[line.kind]
-        yield _not_built(order, f"Order line {record_id} is {words}", record_id=record_id, field=field)
+        yield _not_built(order, f"{line.words} is {words}", record_id=record_id, field=field)
         return
     if line.tiered:
-        what = f"Order line {record_id} has a consumption schedule"
+        what = f"{line.words} has a consumption schedule"
         yield _not_built(order, what, record_id=record_id, field="SBQQ__OrderItemConsumptionSchedule__c")
     if line.discounted_by_coupon:
-        what = f"Order line {record_id} has a coupon"
+        what = f"{line.words} has a coupon"
         yield _not_built(order, what, record_id=record_id, field="Order_Item_Stripe_Coupon__c")
     if line.custom_price is not None:
-        what = f"Order line {record_id} has a custom price"
+        what = f"{line.words} has a custom price"
         yield _not_built(order, what, record_id=record_id, field="unit_amount_decimal")
     if line.revises is not None:
         yield _refuse(
             order,
             "reduction_below_zero",
-            f"Order line {record_id} revises line {line.revises}, but its order is not an amendment.",
+            f"{line.words} revises line {line.revises}, but its order is not an amendment.",
             record_id=record_id,
             field="SBQQ__RevisedOrderProduct__c",
             fix="Make the change as an amendment of the contract, or clear the field.",
@@ -87,7 +87,7 @@ def _value_refusals(order: Order, line: OrderLine, configuration: Configuration)
         yield _refuse(
             order,
             "price_negative",
-            f"Recurring order line {record_id} has quantity {line.quantity}, unit price {line.unit_price} "
+            f"{line.words} recurs and has quantity {line.quantity}, unit price {line.unit_price} "
             f"and total {line.total_price}; none of them may be negative on a new order.",
             record_id=record_id,
             field="TotalPrice",
@@ -98,7 +98,7 @@ def _value_refusals(order: Order, line: OrderLine, configuration: Configuration)
         yield _refuse(
             order,
             "quantity_not_whole",
-            f"Order line {record_id} has quantity {line.quantity}; Stripe bills whole units.",
+            f"{line.words} has quantity {line.quantity}; Stripe bills whole units.",
             record_id=record_id,
             field="Quantity",
             fix="Sell a whole quantity, or set the policy `quantity: fold` to bill 1 at the line's total.",
@@ -107,7 +107,7 @@ def _value_refusals(order: Order, line: OrderLine, configuration: Configuration)
         yield _refuse(
             order,
             "value_type",
-            f"Order line {record_id} has a default subscription term of {line.default_term_months} months.",
+            f"{line.words} has a default subscription term of {line.default_term_months} months.",
             record_id=record_id,
             field="SBQQ__DefaultSubscriptionTerm__c",
             fix="Enter how many months the list price is for, or leave the field empty for 12.",
@@ -122,7 +122,7 @@ def _date_refusals(order: Order, line: OrderLine) -> Iterator[Refusal]:
         yield _refuse(
             order,
             "value_type",
-            f"Order line {record_id} runs from {line.starts_on} to {last}; "
+            f"{line.words} runs from {line.starts_on} to {last}; "
             f"dates must lie between {EARLIEST} and {LATEST}.",
             record_id=record_id,
             field="ServiceDate" if not EARLIEST <= line.starts_on <= LATEST else "EndDate",
@@ -132,7 +132,7 @@ def _date_refusals(order: Order, line: OrderLine) -> Iterator[Refusal]:
         yield _refuse(
             order,
             "term_not_whole",
-            f"Recurring order line {record_id} has no end date and no whole term to compute one from.",
+            f"{line.words} recurs but has no end date, and no whole term to compute one from.",
             record_id=record_id,
             field="EndDate",
             fix="Enter the end date on the order line or on its quote.",
@@ -141,7 +141,7 @@ def _date_refusals(order: Order, line: OrderLine) -> Iterator[Refusal]:
         yield _refuse(
             order,
             "dates_disagree",
-            f"Order line {record_id} starts on {line.starts_on} but ends on {line.ends_on}.",
+            f"{line.words} starts on {line.starts_on} but ends on {line.ends_on}.",
             record_id=record_id,
             field="EndDate",
             fix="Correct the dates on the order line.",

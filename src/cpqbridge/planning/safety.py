@@ -62,7 +62,7 @@ def _line_holds(order: Order, group: Group, configuration: Configuration) -> Ite
             yield _hold(
                 order,
                 "multiplier_mismatch",
-                f"Order line {line.order_item_id} runs from {line.starts_on} to {line.ends_on}, which is "
+                f"{line.words} runs from {line.starts_on} to {line.ends_on}, which is "
                 f"{months_text(term)} months by the prorate precision {policy.prorate_precision}, but CPQ's "
                 f"multiplier {multiplier} says {months_text(multiplier * line.default_term_months)}.",
                 record_id=line.order_item_id,
@@ -75,7 +75,7 @@ def _line_holds(order: Order, group: Group, configuration: Configuration) -> Ite
             yield _hold(
                 order,
                 "remainder_out_of_bounds",
-                f"Order line {line.order_item_id} would bill "
+                f"{line.words} would bill "
                 f"{major_text(piece.amount_minor, order.currency)} "
                 f"for {piece.start} to {piece.end}, far from that time's share.",
                 record_id=line.order_item_id,
