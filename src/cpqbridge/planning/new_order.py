@@ -81,7 +81,7 @@ def _mismatches(order: Order, proof: Collection[Proof]) -> Iterator[Refusal]:
         if line.reason == MISMATCH:
             yield Refusal(
                 code=MISMATCH,
-                message=f"{line.words} was sold for "
+                message=f"Order line {line.order_item_id} was sold for "
                 f"{major_text(line.sold_minor, line.currency)} but would be billed "
                 f"{major_text(line.billed_minor, line.currency)}; nothing was sent.",
                 record_id=line.order_item_id,
