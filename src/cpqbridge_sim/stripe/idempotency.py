@@ -48,8 +48,8 @@ class IdempotencyKeys:
         if (stored.method, stored.path) != (method, path):
             raise StripeApiError(
                 "Keys for idempotent requests can only be used for the same endpoint they were first used "
-                f"for ('{path}' vs '{stored.path}'). Try using a key other than '{key}' if you meant to execute "
-                "a different request.",
+                f"for ('{path}' vs '{stored.path}'). Try using a key other than '{key}' if you meant to "
+                "execute a different request.",
                 kind="idempotency_error",
             )
         if stored.fingerprint != fingerprint:

@@ -12,6 +12,7 @@ import uvicorn
 
 from cpqbridge_sim.stripe.account import Account
 from cpqbridge_sim.stripe.server import create_app
+from tests.contract.stripe_sim.stripe_driver import Api
 
 
 @pytest.fixture
@@ -54,3 +55,18 @@ def server(account: Account) -> Iterator[RunningServer]:
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def api(account: Account) -> Api:
+    return Api(account)
+
+
+@pytest.fixture
+def api_at():
+    """Makes an account whose clock stands at a given day, perhaps with other assumptions."""
+
+    def make(year: int, month: int, day_of_month: int, hour: int = 0, **options) -> Api:
+        return Api(Account(datetime(year, month, day_of_month, hour, tzinfo=UTC), **options))
+
+    return make
