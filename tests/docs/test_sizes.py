@@ -9,7 +9,10 @@ MODULE_LINES = 500
 FUNCTION_LINES = 70
 
 # path, or path::function -> why it may be longer.
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS = {
+    "src/cpqbridge_sim/stripe/billing/invoicing.py::new_invoice": "the whole body of a Stripe invoice, a field a line",
+    "src/cpqbridge_sim/stripe/billing/subscription_body.py::blank_subscription": "the whole body of a subscription",
+}
 
 
 def modules() -> Iterator[tuple[str, str]]:
