@@ -22,7 +22,7 @@ SECRET_HELP = "'-' reads it from standard input, '@FILE' from a file."  # noqa: 
 
 
 @application.command("add")
-def add(
+def add(  # noqa: PLR0913, PLR0917 - each is one option of the command
     context: typer.Context,
     name: Annotated[str, typer.Option("--name", help="What to call the connection.")],
     salesforce_url: Annotated[

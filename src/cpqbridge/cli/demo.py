@@ -8,7 +8,7 @@ import typer
 
 from cpqbridge.cli.documents import connection_document
 from cpqbridge.cli.output import JsonOption, answer, document, note
-from cpqbridge.cli.rehearse import Rehearsed, RehearsalRequest, rehearsed
+from cpqbridge.cli.rehearse import RehearsalRequest, Rehearsed, rehearsed
 from cpqbridge.cli.serve import DEFAULT_PORT, PortOption, listen, serve_pages
 from cpqbridge.mapping.configuration import default_configuration
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _INTRODUCTION = (
-    "The sample org of Larkfield Software on simulated systems. Every order was synced when it was activated; "
-    "then time ran to the end of every contract, so what is billed here stands on real invoices of the "
-    "simulated Stripe account."
+    "The sample org of Larkfield Software on simulated systems. Every order was synced when it was "
+    "activated; then time ran to the end of every contract, so what is billed here stands on invoices that "
+    "the simulated Stripe account really made."
 )
 
 

@@ -60,7 +60,7 @@ def preview(
 
 
 @application.command("sync")
-def sync(
+def sync(  # noqa: PLR0917 - each is one option of the command
     context: typer.Context,
     order: OrderArgument,
     connection: ConnectionOption = None,
@@ -84,8 +84,9 @@ def sync(
 def _orders_table(standings: Sequence[OrderStanding]) -> str:
     rows = [("Order", "Id", "State", "Message")]
     rows += [(each.order_number, each.order_id, each.state.value, each.message) for each in standings]
-    lines = [table(rows)]
-    for each in standings:
-        if each.fix and each.state in _NEEDS_SOMEONE:
-            lines.append(f"{each.order_number}: {each.code}. What to do: {each.fix}")
-    return "\n".join(lines)
+    fixes = [
+        f"{each.order_number}: {each.code}. What to do: {each.fix}"
+        for each in standings
+        if each.fix and each.state in _NEEDS_SOMEONE
+    ]
+    return "\n".join([table(rows), *fixes])

@@ -1,4 +1,4 @@
-"""`cpqbridge rehearse`: an org export goes through simulated systems, and a report says what would be billed."""
+"""`cpqbridge rehearse`: an org export goes through simulated systems; a report says what would be billed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Rehearsed:
     service: SyncService
 
 
-def rehearse(
+def rehearse(  # noqa: PLR0913, PLR0917 - each is one option of the command
     context: typer.Context,
     directory: Annotated[
         Path | None, typer.Argument(help="Folder with the export: one <SObject>.json per object.")
@@ -228,15 +228,17 @@ def _with_precision(configuration: Configuration, lines: Any) -> tuple[Configura
         return configuration, ()
     found = infer_precision(lines)
     if found is None:
-        return configuration, (
-            "No line shows the org's prorate precision, so the default, "
-            f"{policy.prorate_precision}, was used. policy.prorate_precision sets another.",
+        text = (
+            f"No line shows the org's prorate precision, so {policy.prorate_precision}, the default, was "
+            "used. policy.prorate_precision sets another."
         )
+        return configuration, (text,)
     policy = replace(policy, prorate_precision=ProratePrecision(found.precision))
-    return replace(configuration, policy=policy), (
+    text = (
         f"The org's prorate precision was inferred as {found.precision}: it fits {found.fitting} of the "
-        f"{found.telling} lines that can tell. Confirm it with policy.prorate_precision.",
+        f"{found.telling} lines that can tell. Confirm it with policy.prorate_precision."
     )
+    return replace(configuration, policy=policy), (text,)
 
 
 def _write_files(report: Report, *, html: Path | None, csv: Path | None) -> None:

@@ -61,8 +61,7 @@ def _causes(report: Report) -> list[str]:
 
 def _cause(state: str, code: str, orders: Sequence[ReportedOrder]) -> str:
     lines = [f"{state.capitalize()} ({code}): {len(orders)} order{'s' if len(orders) > 1 else ''}"]
-    for order in orders:
-        lines.append(f"  {order.order_number} {order.customer}: {order.message or ''}".rstrip())
+    lines += [f"  {order.order_number} {order.customer}: {order.message or ''}".rstrip() for order in orders]
     fixes = dict.fromkeys(order.fix for order in orders if order.fix)
     lines += [f"  What to do: {fix}" for fix in fixes]
     return "\n".join(lines)

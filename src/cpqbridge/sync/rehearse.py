@@ -1,7 +1,7 @@
-"""A rehearsal: an org's orders are synced as they were activated, then time runs to the end of every contract.
+"""A rehearsal: orders are synced as they were activated, then time runs to the end of every contract.
 
-It gets the addresses of two systems, a way to move their clock, and a count of their requests. What was billed
-is read from the invoices that the Stripe side really has at the end, never from the forecast.
+It gets the addresses of two systems, a way to move their clock, and a count of their requests. What was
+billed is read from the invoices that the Stripe side really has at the end, never from the forecast.
 """
 
 from __future__ import annotations
@@ -88,10 +88,20 @@ class _Progress:
     calls: dict[str, Calls] = field(default_factory=dict)
 
     def note(self, standing: OrderStanding) -> None:
-        """Keep where an order stands; that a later run found it unchanged does not undo that it was synced."""
+        """Keep where an order stands; that a later run found it unchanged undoes no sync."""
         known = self.standings.get(standing.order_id)
         if known is None or standing.state is not OrderState.UNCHANGED or known.state not in _BILLED:
             self.standings[standing.order_id] = standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """What there is once the clock has run: states, last plans by order, billed minor units by order line."""
+
+    seen: _Progress
+    plans: Mapping[str, Plan]
+    billed: Mapping[str, int]
+    currency: str
 
 
 def rehearse(rehearsal: Rehearsal) -> Report:
@@ -112,10 +122,11 @@ def rehearse(rehearsal: Rehearsal) -> Report:
     rehearsal.progress("Running the clock to the end of every contract")
     rehearsal.systems.set_clock(_horizon(rehearsal, plans.values()))
     invoices = _invoices(rehearsal, plans)
+    ended = _Ended(seen=seen, plans=plans, billed=billed_by_order_item(invoices), currency=rehearsal.currency)
     return Report(
         notes=rehearsal.notes,
         calls=spent,
-        orders=tuple(_reported(rehearsal, order, seen, plans, invoices) for order in rehearsal.orders),
+        orders=tuple(_reported(order, ended) for order in rehearsal.orders),
         invoices=invoices,
     )
 
@@ -166,41 +177,49 @@ def _invoices(rehearsal: Rehearsal, plans: Mapping[str, Plan]) -> tuple[BilledDo
     return billed_documents(stripe.list_invoices(), stripe.list_credit_notes(), contract_of_line=contracts)
 
 
-def _reported(
-    rehearsal: Rehearsal,
-    order: ExportedOrder,
-    seen: _Progress,
-    plans: Mapping[str, Plan],
-    invoices: Sequence[BilledDocument],
-) -> ReportedOrder:
-    plan = plans.get(order.order_id)
-    standing = seen.standings.get(order.order_id)
-    failure = None if standing else seen.failures.get(order.order_id)
-    state = standing.state if standing else OrderState.FAILED if failure else OrderState.SKIPPED
+def _reported(order: ExportedOrder, ended: _Ended) -> ReportedOrder:
+    plan = ended.plans.get(order.order_id)
+    calls = ended.seen.calls.get(order.order_id, Calls())
+    names = line_names(plan) if plan else {}
+    standing = ended.seen.standings.get(order.order_id)
+    if standing is None:
+        return _failed(order, ended.seen.failures.get(order.order_id), calls)
     return ReportedOrder(
         order_id=order.order_id,
         order_number=order.order_number,
-        contract=plan.contract_key if plan else standing.contract_key if standing else order.order_id,
-        state=state,
-        code=(standing.code or None) if standing else failure.code if failure else None,
-        message=(standing.message or None) if standing else failure.message if failure else None,
-        fix=standing.fix if standing else failure.fix if failure else "",
+        contract=plan.contract_key if plan else standing.contract_key,
+        state=standing.state,
+        code=standing.code or None,
+        message=standing.message or None,
+        fix=standing.fix,
         customer=order.customer,
         purpose=order.purpose,
-        calls=seen.calls.get(order.order_id, Calls()),
-        proof=_proof(rehearsal, order, plan, invoices) if plan and state in _BILLED else (),
-        line_names=line_names(plan) if plan else {},
+        calls=calls,
+        proof=_proof(order, plan, ended) if plan and standing.state in _BILLED else (),
+        line_names=names,
     )
 
 
-def _proof(
-    rehearsal: Rehearsal, order: ExportedOrder, plan: Plan, invoices: Sequence[BilledDocument]
-) -> tuple[Proof, ...]:
+def _failed(order: ExportedOrder, error: CpqbridgeError | None, calls: Calls) -> ReportedOrder:
+    return ReportedOrder(
+        order_id=order.order_id,
+        order_number=order.order_number,
+        contract=order.order_id,
+        state=OrderState.FAILED,
+        code=error.code if error else "not_reported",
+        message=error.message if error else "The sync ended without saying where this order stands.",
+        fix=error.fix if error else "",
+        customer=order.customer,
+        purpose=order.purpose,
+        calls=calls,
+    )
+
+
+def _proof(order: ExportedOrder, plan: Plan, ended: _Ended) -> tuple[Proof, ...]:
     """Return every line of the order, those that the plan leaves out as well, against the invoices."""
-    billed = billed_by_order_item(invoices)
     planned = {proof.order_item_id: proof for proof in plan.proof if proof.order_id == order.order_id}
     currencies = [proof.currency for proof in planned.values()]
-    currency = next(iter(currencies), order.currency or rehearsal.currency)
+    currency = next(iter(currencies), order.currency or ended.currency)
     left_out = {
         line_id: Proof(
             order_item_id=line_id,
@@ -213,7 +232,5 @@ def _proof(
         for line_id, total in order.line_totals.items()
         if line_id not in planned
     }
-    return tuple(
-        proof_against(proof, billed)
-        for _, proof in sorted({**left_out, **planned}.items(), key=lambda pair: pair[0])
-    )
+    lines = {**left_out, **planned}
+    return tuple(proof_against(lines[line_id], ended.billed) for line_id in sorted(lines))

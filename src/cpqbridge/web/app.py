@@ -39,7 +39,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the pages show: the stored orders, and for a demo also names, a line about it, and what was billed."""
+    """What the pages show: the stored orders; a demo adds names, an introduction and what was billed."""
 
     orders: OrderViews
     labels: Mapping[str, OrderLabel] = field(default_factory=dict)

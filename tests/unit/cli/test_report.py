@@ -1,6 +1,7 @@
 """What was billed, taken from Stripe's invoices: shares, states that count, and the proof against them."""
 
 import csv
+import io
 from datetime import UTC, datetime
 
 import pytest
@@ -146,7 +147,7 @@ def test_tables_hold_the_report_and_no_formulas(tmp_path):
     report = Report(notes=(), calls=Calls(), orders=(order,), invoices=invoices)
     paths = write_csv(report, tmp_path / "tables")
     assert [path.name for path in paths] == ["orders.csv", "proof.csv", "invoices.csv", "invoice_lines.csv"]
-    tables = [list(csv.reader(path.open(encoding="utf-8-sig"))) for path in paths]
+    tables = [list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))) for path in paths]
     assert tables[0][1][3] == "'=HYPERLINK(1)"
     assert tables[1][1] == ["801", SEAT, "usd", "500.00", "500.00", "0.00", ""]
     assert tables[2][1][-1] == "500.00"

@@ -38,7 +38,8 @@ def test_now_sets_a_clock_that_stands(environment):
     assert clock.now() == datetime(2026, 11, 20, 9, tzinfo=UTC)
 
 
-def test_without_now_the_machine_tells_the_time(environment):
+@pytest.mark.usefixtures("environment")
+def test_without_now_the_machine_tells_the_time():
     assert isinstance(load_settings().clock(), SystemClock)
 
 
@@ -73,10 +74,9 @@ def test_secrets_are_hidden_at_any_depth():
 
 
 def test_unexpected_error_is_found_in_the_log_by_its_id(log_file, capsys):
-    try:
-        raise ValueError("the key sk_test_123456 broke it")
-    except ValueError as error:
-        error_id = unexpected(error)
+    with pytest.raises(ValueError) as caught:
+        int("sk_test_123456")
+    error_id = unexpected(caught.value)
     text = log_file.read_text()
     assert error_id in text
     assert "Traceback" in text
