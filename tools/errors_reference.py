@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cpqbridge import errors
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
-from pages import ROOT, cell, prose, write_or_compare
+from pages import ROOT, prose, write_or_compare
 
 SOURCE = ROOT / "src" / "cpqbridge"
 
@@ -128,7 +128,7 @@ def refusal_sections() -> Iterator[str]:
 
 
 def error_sections() -> Iterator[str]:
-    """Yield one table per group of errors."""
+    """Yield one section per group of errors, and in it one per code, so that each can be linked to."""
     found = list(raised_errors())
     for kind, error in error_kinds().items():
         seen: dict[str, Raised] = {}
@@ -136,14 +136,10 @@ def error_sections() -> Iterator[str]:
             if raised.code not in seen or telling(raised) > telling(seen[raised.code]):
                 seen[raised.code] = raised
         yield f"### {kind}\n\n{(error.__doc__ or '').strip()}\n"
-        if seen:
-            rows = [
-                f"| `{code}` | {cell(seen[code].message)} | {cell(seen[code].fix)} |" for code in sorted(seen)
-            ]
-            yield (
-                "\n".join(["| code | message, for example | what to do |", "| --- | --- | --- |", *rows])
-                + "\n"
-            )
+        for code in sorted(seen):
+            yield f"#### {code}\n\n{prose(seen[code].message)}\n"
+            if seen[code].fix:
+                yield f"*Fix:* {prose(seen[code].fix)}\n"
 
 
 def page() -> str:
