@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpqbridge_sim.salesforce import order_rules, values
 from cpqbridge_sim.salesforce.errors import LoadError
-from cpqbridge_sim.salesforce.ids import IdRegistry, looks_like_id, numbered_id
+from cpqbridge_sim.salesforce.ids import IdRegistry, long_id, looks_like_id, numbered_id
 from cpqbridge_sim.salesforce.loading import Loader, convert, read_directory
 from cpqbridge_sim.salesforce.metadata import Metadata
 from cpqbridge_sim.salesforce.query import Queries
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 DAILY_LIMIT = 115_000
 USAGE_WINDOW = timedelta(hours=24)
-ORGANIZATION_ID = "00DSm000000CpqBMAS"
-USER_ID = "005Sm000000UserMAO"
+ORGANIZATION_ID = long_id("00DSm000000CpqB")
+USER_ID = long_id("005Sm000000User")
 _STAMP_STEP = timedelta(milliseconds=1)
 
 

@@ -13,6 +13,7 @@ from tests.contract.salesforce_sim.simulated_org import (
     section_5,
 )
 
+from cpqbridge_sim.salesforce.cpq import SAMPLE_NOW, sample_org, write_directory
 from cpqbridge_sim.salesforce.errors import LoadError
 from cpqbridge_sim.salesforce.ids import checksum, long_id
 from cpqbridge_sim.salesforce.org import Org
@@ -306,3 +307,14 @@ def test_admin_insert_makes_a_record_of_its_own(org):
     record_id = org.insert("Account", {"Name": "Inserted"})
     assert org.record("Account", record_id)["Name"] == "Inserted"
     assert [row["Name"] for row in org.records("Account")] == ["Baden Trading", "Inserted"]
+
+
+def test_sample_org_is_loaded_whole_and_from_its_export(tmp_path, serve):
+    records = sample_org()
+    write_directory(records, tmp_path)
+    direct, exported = Org(SAMPLE_NOW), Org(SAMPLE_NOW)
+    assert direct.load(records) == exported.load_directory(tmp_path)
+    soql = (
+        "SELECT Id, TotalAmount, Account.Name, (SELECT Id, UnitPrice FROM OrderItems) FROM Order ORDER BY Id"
+    )
+    assert serve(direct).query(soql).text == serve(exported).query(soql).text
