@@ -20,6 +20,7 @@ from cpqbridge.store.tables import configurations, connections, schema_caches
 
 SALESFORCE_TOKEN = "salesforce_token"  # noqa: S105 - the name of a column
 STRIPE_KEY = "stripe_key"
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +76,8 @@ def add(
     Raises:
         ConfigurationError: the name is taken, or the org and account are connected already.
     """
+    require_free_name(transaction, name)
     for other in list_all(transaction):
-        if other.name == name:
-            raise ConfigurationError(
-                f"A connection named {name!r} exists already.",
-                code="connection_name_taken",
-                field="name",
-                fix="Choose another name.",
-            )
         same_org = other.facts.org_id == facts.org_id
         if same_org and other.facts.stripe_account_id == facts.stripe_account_id:
             raise ConfigurationError(
@@ -96,6 +91,28 @@ def add(
     connection_id = int(row_id[0]) if row_id else 0
     replace_secrets(store, transaction, connection_id=connection_id, secrets=secrets)
     return get(transaction, connection_id=connection_id)
+
+
+def require_free_name(transaction: Transaction, name: str) -> None:
+    """Check a new connection's name.
+
+    Raises:
+        ConfigurationError: it is empty or too long, or another connection has it.
+    """
+    if not name.strip() or len(name) > _LONGEST_NAME:
+        raise ConfigurationError(
+            f"A connection's name has 1 to {_LONGEST_NAME} characters.",
+            code="connection_name",
+            field="name",
+            fix="Choose a short name.",
+        )
+    if any(other.name == name for other in list_all(transaction)):
+        raise ConfigurationError(
+            f"A connection named {name!r} exists already.",
+            code="connection_name_taken",
+            field="name",
+            fix="Choose another name.",
+        )
 
 
 def replace_secrets(
@@ -190,6 +207,22 @@ def mark_checked(
         .where(connections.c.connection_id == connection_id)
         .values({**_columns(facts), "checked_at": at, "access_lost": None})
     )
+
+
+def version(transaction: Transaction, *, connection_id: int) -> tuple[object, ...]:
+    """Return values that differ as soon as anything was stored that an opened connection depends on."""
+    row = transaction.execute(
+        select(
+            connections.c.salesforce_token,
+            connections.c.stripe_key,
+            connections.c.checked_at,
+            configurations.c.updated_at,
+            schema_caches.c.fetched_at,
+        )
+        .select_from(connections.outerjoin(configurations).outerjoin(schema_caches))
+        .where(connections.c.connection_id == connection_id)
+    ).one()
+    return tuple(row)
 
 
 def mark_access_lost(transaction: Transaction, *, connection_id: int, message: str) -> None:

@@ -23,7 +23,8 @@ PlanState = Literal["planned", "done", "failed"]
 class OrderStanding:
     """Where one order stands and why; `code`, `message` and `fix` are empty when nothing is wrong.
 
-    `modified_at` is the order's stamp in Salesforce when it was last read.
+    `modified_at` is the order's stamp in Salesforce when it was last read; `retryable` tells that the same
+    may succeed later by itself.
     """
 
     order_id: str
@@ -39,6 +40,7 @@ class OrderStanding:
     record_id: str = ""
     field: str = ""
     request_link: str | None = None
+    retryable: bool = False
     plan_id: int | None = None
 
 
@@ -63,6 +65,14 @@ def load_plan(transaction: Transaction, *, connection_id: int, plan_id: int) -> 
         select(plans.c.document).where(plans.c.plan_id == plan_id, plans.c.connection_id == connection_id)
     ).scalar()
     return None if document is None else decode_plan(document)
+
+
+def made_at(transaction: Transaction, *, plan_id: int) -> datetime:
+    """Return when the stored plan was made, aware UTC."""
+    found: datetime = transaction.execute(
+        select(plans.c.created_at).where(plans.c.plan_id == plan_id)
+    ).scalar_one()
+    return found
 
 
 def finish_plan(transaction: Transaction, *, plan_id: int, state: PlanState, at: datetime) -> None:

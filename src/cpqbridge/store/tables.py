@@ -154,6 +154,7 @@ order_states = Table(
     Column("record_id", String(64), nullable=False),
     Column("field", String(255), nullable=False),
     Column("request_link", Text),
+    Column("retryable", Boolean, nullable=False),
     Column("plan_id", Integer),
     Column("modified_at", String(40), nullable=False),
     Column("updated_at", UtcInstant, nullable=False),

@@ -1,11 +1,10 @@
-"""What the pages and lists show: orders with their last plan and the Stripe objects made for them."""
+"""What pages and lists show: orders with their plans, read in one go."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection as Transaction
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from cpqbridge.domain.billing import Link, Plan
 from cpqbridge.store import connections, links, plans
@@ -14,83 +13,84 @@ from cpqbridge.store.database import Store
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.tables import order_states
 
+__all__ = ["Connection", "OrderDetail", "OrderPage", "OrderStanding", "OrderView", "OrderViews"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
-    """One order that was seen, and the last plan of its contract (None when there was none)."""
+    """One order, the plan it was last part of (None when there never was one), and its connection."""
 
-    connection: Connection
     standing: OrderStanding
     plan: Plan | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderDetail:
-    """One order with the Stripe objects that were made for its contract, its customer among them."""
-
-    view: OrderView
-    links: tuple[Link, ...]
+    connection: Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPage:
-    """A part of the list of all orders; `total` counts those on all parts."""
+    """Some orders by order number, and how many there are in all."""
 
     orders: tuple[OrderView, ...]
     total: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDetail:
+    """One order and the Stripe objects of its contract: customer, then schedules and invoices by key."""
+
+    view: OrderView
+    links: tuple[Link, ...]
+
+
 class OrderViews:
-    """Reads orders for pages and lists; writes nothing."""
+    """Reads orders for showing them."""
 
     def __init__(self, store: Store) -> None:
         """Read from `store`."""
         self._store = store
 
     def page(self, *, offset: int = 0, limit: int = 100) -> OrderPage:
-        """Return orders by connection name and order number, `limit` of them from `offset` on."""
+        """Return orders of all connections by order number, `limit` of them after the first `offset`."""
         with self._store.read() as transaction:
-            found = [
-                (connection, standing)
-                for connection in connections.list_all(transaction)
-                for standing in plans.standings(transaction, connection_id=connection.connection_id)
-            ]
-            shown = found[offset : offset + limit]
-            loaded: dict[tuple[int, int | None], Plan | None] = {}
-            views = [_view(transaction, connection, standing, loaded) for connection, standing in shown]
-        return OrderPage(orders=tuple(views), total=len(found))
+            known = {each.connection_id: each for each in connections.list_all(transaction)}
+            total = int(transaction.execute(select(func.count()).select_from(order_states)).scalar_one())
+            rows = transaction.execute(
+                select(order_states.c.connection_id, order_states.c.order_id)
+                .order_by(order_states.c.order_number, order_states.c.order_id, order_states.c.connection_id)
+                .offset(offset)
+                .limit(limit)
+            ).all()
+            loaded: dict[int, Plan | None] = {}
+            orders = []
+            for row in rows:
+                connection = known[row.connection_id]
+                (standing,) = plans.standings(
+                    transaction, connection_id=row.connection_id, order_id=row.order_id
+                )
+                if standing.plan_id is not None and standing.plan_id not in loaded:
+                    loaded[standing.plan_id] = plans.load_plan(
+                        transaction, connection_id=row.connection_id, plan_id=standing.plan_id
+                    )
+                plan = loaded.get(standing.plan_id) if standing.plan_id is not None else None
+                orders.append(OrderView(standing=standing, plan=plan, connection=connection))
+        return OrderPage(orders=tuple(orders), total=total)
 
     def detail(self, order_id: str) -> OrderDetail | None:
-        """Return the order with this 18-character id, None when it was never seen."""
+        """Return one order by its 18-character id, None when it was never seen."""
         with self._store.read() as transaction:
-            connection_id = transaction.execute(
-                select(order_states.c.connection_id).where(order_states.c.order_id == order_id)
-            ).scalar()
-            if connection_id is None:
-                return None
-            connection = connections.get(transaction, connection_id=connection_id)
-            standing = plans.standings(transaction, connection_id=connection_id, order_id=order_id)[0]
-            view = _view(transaction, connection, standing, {})
-            found = links.of_contract(transaction, connection_id=connection_id, root_id=standing.root_id)
-            if view.plan is not None:
-                customer = f"customer:{view.plan.account_id}"
-                found |= links.load(transaction, connection_id=connection_id, keys=[customer])
-        return OrderDetail(view=view, links=tuple(found[key] for key in sorted(found)))
-
-
-def _view(
-    transaction: Transaction,
-    connection: Connection,
-    standing: OrderStanding,
-    loaded: dict[tuple[int, int | None], Plan | None],
-) -> OrderView:
-    place = (connection.connection_id, standing.plan_id)
-    if place not in loaded:
-        loaded[place] = (
-            None
-            if standing.plan_id is None
-            else plans.load_plan(
-                transaction, connection_id=connection.connection_id, plan_id=standing.plan_id
-            )
-        )
-    return OrderView(connection=connection, standing=standing, plan=loaded[place])
+            for connection in connections.list_all(transaction):
+                connection_id = connection.connection_id
+                found = plans.standings(transaction, connection_id=connection_id, order_id=order_id)
+                if not found:
+                    continue
+                standing = found[0]
+                plan = None
+                if standing.plan_id is not None:
+                    plan = plans.load_plan(transaction, connection_id=connection_id, plan_id=standing.plan_id)
+                own = links.of_contract(transaction, connection_id=connection_id, root_id=standing.root_id)
+                customer = f"customer:{plan.account_id}" if plan is not None else ""
+                first = links.load(transaction, connection_id=connection_id, keys=[customer])
+                return OrderDetail(
+                    view=OrderView(standing=standing, plan=plan, connection=connection),
+                    links=(*first.values(), *(own[key] for key in sorted(own))),
+                )
+        return None

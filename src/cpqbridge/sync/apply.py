@@ -19,7 +19,7 @@ from cpqbridge.store import intents, lanes, links
 from cpqbridge.store.database import Store
 from cpqbridge.store.intents import Intent, NewIntent
 from cpqbridge.store.lanes import Lane
-from cpqbridge.stripe_billing.error_map import ALREADY_EXISTS
+from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS
 from cpqbridge.sync.ports import OpenConnection
 
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=23)
@@ -47,7 +47,7 @@ class Applier:
     def apply(self, step: Step) -> None:
         """Carry out one step, or nothing when its link already stands with the same fingerprint.
 
-        A first invoice that is not the planned one is kept with the intent (`cpqbridge.store.intents.doubts`).
+        A first invoice that is not the planned one is kept with the intent (`intents.doubts`).
 
         Raises:
             RecordError: Stripe refused for good; nothing was made.

@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -122,8 +123,8 @@ class DurableEngine:
             time.sleep(0.05)
         return handle.get_result()
 
-    def queued_partitions(self) -> frozenset[str]:
-        """Return the partitions that have work waiting, not yet begun."""
+    def waiting_partitions(self) -> frozenset[str]:
+        """Return the partitions that have work waiting, not yet begun: it will see what is new."""
         from dbos import DBOS  # noqa: PLC0415 - see the module's docstring
 
         waiting = DBOS.list_workflows(status="ENQUEUED", queue_name=QUEUE, load_input=False)
@@ -153,14 +154,14 @@ class DurableEngine:
                 self.enqueue(task, root_id=str(task["root_id"]), partition=partition_of(task))
         return count
 
-    def forget_finished(self, *, before_epoch_seconds: float) -> None:
-        """Delete what the engine keeps of runs that ended before that time."""
+    def forget_finished(self, *, older_than: timedelta) -> None:
+        """Delete what the engine keeps of ended runs that were begun longer ago than that."""
         from dbos import DBOS  # noqa: PLC0415 - see the module's docstring
 
         finished = DBOS.list_workflows(
             status=["SUCCESS", "ERROR", "CANCELLED"], load_input=False, load_output=False
         )
-        limit = before_epoch_seconds * 1000
+        limit = (self._clock.now() - older_than).timestamp() * 1000
         old = [each.workflow_id for each in finished if (each.created_at or 0) < limit]
         if old:
             DBOS.delete_workflows(old)

@@ -42,6 +42,10 @@ class SalesforceSide(Protocol):
         """Write the records in one call and return those that were not taken."""
         ...
 
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
     def writable(self) -> Mapping[str, frozenset[str]]:
         """Return the names of the fields that may be written, by object."""
         ...
@@ -69,6 +73,10 @@ class StripeSide(Protocol):
         self, action: StepAction, parameters: Mapping[str, object], *, target: str | None
     ) -> Mapping[str, Any] | None:
         """Look for the object an earlier call with these parameters made, by listing, not by search."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
         ...
 
     def verified_prices(self, price_ids: Collection[str]) -> Mapping[str, Parameters]:

@@ -216,6 +216,7 @@ def _create_order_states() -> None:
         sa.Column("record_id", sa.String(length=64), nullable=False),
         sa.Column("field", sa.String(length=255), nullable=False),
         sa.Column("request_link", sa.Text(), nullable=True),
+        sa.Column("retryable", sa.Boolean(), nullable=False),
         sa.Column("plan_id", sa.Integer(), nullable=True),
         sa.Column("modified_at", sa.String(length=40), nullable=False),
         sa.Column("updated_at", sa.String(length=32), nullable=False),

@@ -1,0 +1,334 @@
+"""Making, checking and opening connections: both sides say who they are, and that never changes silently."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from cpqbridge.clock import Clock, SystemClock
+from cpqbridge.domain.addresses import is_loopback_url
+from cpqbridge.domain.billing import Link
+from cpqbridge.errors import ConfigurationError
+from cpqbridge.mapping.configuration import (
+    Configuration,
+    configuration_document,
+    default_configuration,
+    parse_configuration,
+)
+from cpqbridge.mapping.needs import FieldNeeds, field_needs
+from cpqbridge.salesforce.client import SalesforceClient
+from cpqbridge.salesforce.reader import SalesforceReader
+from cpqbridge.salesforce.schema import OrgSchema
+from cpqbridge.salesforce.selection import load_needed_schema
+from cpqbridge.store import audit, connections, links
+from cpqbridge.store.audit import AuditEntry
+from cpqbridge.store.connections import Connection, ConnectionFacts, ConnectionSecrets
+from cpqbridge.store.database import Store
+from cpqbridge.stripe_billing.client import StripeBilling
+from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.sides import Retries, SalesforceOrg, StripeAccountSide
+
+SCHEMA_LIFE = timedelta(hours=12)
+"""How long what is known about the org's fields is used; `connection check` reads it again at once."""
+
+Opener = Callable[[int], OpenConnection]
+"""Opens a connection by id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConnection:
+    """What a person says to make a connection. `live` says that the Stripe key is meant to be a live one."""
+
+    name: str
+    salesforce_url: str
+    salesforce_token: str = field(repr=False)
+    stripe_key: str = field(repr=False)
+    stripe_api_base: str | None = None
+    configuration: Configuration = field(default_factory=default_configuration)
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Examined:
+    """What both sides said, and which customers of the account are known by their metadata."""
+
+    facts: ConnectionFacts
+    schema: OrgSchema
+    customers: dict[str, str]
+
+
+class Connections:
+    """The connections of a store and their opened clients, kept for the life of this process."""
+
+    def __init__(self, store: Store, retries: Retries, *, machine_clock: Clock | None = None) -> None:
+        """Open nothing yet."""
+        self._store = store
+        self._retries = retries
+        self._machine_clock = machine_clock or SystemClock()
+        self._opened: dict[int, tuple[object, OpenConnection]] = {}
+        self._guard = threading.Lock()
+
+    def add(self, new: NewConnection, clock: Clock) -> Connection:
+        """Ask both sides who they are, store the connection, link customers that carry our metadata.
+
+        Raises:
+            ConfigurationError: the name is taken, the mode is another one, an address or key cannot be.
+            CpqbridgeError: a side does not answer or does not let us in.
+        """
+        configuration = new.configuration
+        secrets = ConnectionSecrets(salesforce_token=new.salesforce_token, stripe_key=new.stripe_key)
+        with self._store.read() as transaction:
+            connections.require_free_name(transaction, new.name)
+        examined = self._examine(
+            secrets,
+            configuration,
+            salesforce_url=new.salesforce_url,
+            stripe_api_base=new.stripe_api_base,
+            live=new.live,
+            with_customers=True,
+        )
+        now = clock.now()
+        with self._store.write() as transaction:
+            connection = connections.add(
+                self._store, transaction, name=new.name, facts=examined.facts, secrets=secrets, at=now
+            )
+            connection_id = connection.connection_id
+            connections.save_configuration(
+                transaction,
+                connection_id=connection_id,
+                document=configuration_document(configuration),
+                at=now,
+            )
+            self._save_schema(transaction, connection_id, examined.schema)
+            for account_id, customer_id in sorted(examined.customers.items()):
+                # The empty fingerprint makes the first sync of the account bring the customer up to date.
+                link = Link(key=f"customer:{account_id}", stripe_id=customer_id, fingerprint="")
+                links.save(transaction, connection_id=connection_id, link=link, at=now)
+            _note(transaction, connection, "connection_added", now, customers=len(examined.customers))
+        return connection
+
+    def check(self, name: str | None, clock: Clock) -> Connection:
+        """Ask both sides again who they are; a connection that was stopped goes on.
+
+        Raises:
+            ConfigurationError: org, account or mode are not the ones that were connected.
+            CpqbridgeError: a side does not answer or does not let us in.
+        """
+        with self._store.read() as transaction:
+            connection = connections.find(transaction, name)
+            secrets = connections.open_secrets(
+                self._store, transaction, connection_id=connection.connection_id
+            )
+            document = connections.configuration(transaction, connection_id=connection.connection_id)
+        known = connection.facts
+        examined = self._examine(
+            secrets,
+            parse_configuration(document or {}),
+            salesforce_url=known.salesforce_url,
+            stripe_api_base=known.stripe_api_base,
+            live=known.live_mode,
+        )
+        _require_same(known, examined.facts)
+        now = clock.now()
+        with self._store.write() as transaction:
+            connections.mark_checked(
+                transaction, connection_id=connection.connection_id, facts=examined.facts, at=now
+            )
+            self._save_schema(transaction, connection.connection_id, examined.schema)
+            _note(transaction, connection, "connection_checked", now)
+            return connections.get(transaction, connection_id=connection.connection_id)
+
+    def open(self, connection_id: int) -> OpenConnection:
+        """Return both sides of a connection, ready for use; opened anew when anything stored has changed.
+
+        Raises:
+            ConfigurationError: the secrets or the configuration cannot be read.
+        """
+        with self._store.read() as transaction:
+            connection = connections.get(transaction, connection_id=connection_id)
+            document = connections.configuration(transaction, connection_id=connection_id)
+            version = connections.version(transaction, connection_id=connection_id)
+            with self._guard:
+                present = self._opened.get(connection_id)
+            if present is not None and present[0] == version:
+                return present[1]
+            secrets = connections.open_secrets(self._store, transaction, connection_id=connection_id)
+        configuration = parse_configuration(document or {})
+        opened = self._open(connection, configuration, secrets)
+        with self._guard, self._store.read() as transaction:
+            self._opened[connection_id] = (
+                connections.version(transaction, connection_id=connection_id),
+                opened,
+            )
+        return opened
+
+    def apply_configuration(self, name: str | None, configuration: Configuration, clock: Clock) -> Connection:
+        """Replace a connection's configuration."""
+        now = clock.now()
+        with self._store.write() as transaction:
+            connection = connections.find(transaction, name)
+            connections.save_configuration(
+                transaction,
+                connection_id=connection.connection_id,
+                document=configuration_document(configuration),
+                at=now,
+            )
+            _note(transaction, connection, "configuration_applied", now)
+        return connection
+
+    def configuration(self, name: str | None) -> Configuration:
+        """Return a connection's configuration."""
+        with self._store.read() as transaction:
+            connection = connections.find(transaction, name)
+            document = connections.configuration(transaction, connection_id=connection.connection_id)
+        return parse_configuration(document or {})
+
+    def close(self) -> None:
+        """Close every opened client."""
+        with self._guard:
+            opened = [entry for _, entry in self._opened.values()]
+            self._opened.clear()
+        for entry in opened:
+            entry.salesforce.close()
+            entry.stripe.close()
+
+    def _open(
+        self, connection: Connection, configuration: Configuration, secrets: ConnectionSecrets
+    ) -> OpenConnection:
+        facts = connection.facts
+        client = SalesforceClient(facts.salesforce_url, secrets.salesforce_token)
+        needs = field_needs(configuration)
+        schema = self._schema(connection.connection_id, client, needs)
+        return OpenConnection(
+            connection=connection,
+            configuration=configuration,
+            salesforce=SalesforceOrg(
+                client=client,
+                reader=SalesforceReader(client, schema),
+                schema=schema,
+                needs=needs,
+                configuration=configuration,
+                retries=self._retries,
+            ),
+            stripe=StripeAccountSide(
+                client=StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base),
+                retries=self._retries,
+            ),
+        )
+
+    def _schema(self, connection_id: int, client: SalesforceClient, needs: FieldNeeds) -> OrgSchema:
+        with self._store.read() as transaction:
+            cached = connections.schema_cache(transaction, connection_id=connection_id)
+        if cached is not None and self._machine_clock.now() - cached[1] < SCHEMA_LIFE:
+            return OrgSchema.from_dict(cached[0])
+        schema = self._retries.call(lambda: load_needed_schema(client, needs))
+        with self._store.write() as transaction:
+            self._save_schema(transaction, connection_id, schema)
+        return schema
+
+    def _save_schema(self, transaction: Any, connection_id: int, schema: OrgSchema) -> None:
+        connections.save_schema_cache(
+            transaction,
+            connection_id=connection_id,
+            document=schema.to_dict(),
+            at=self._machine_clock.now(),
+        )
+
+    def _examine(
+        self,
+        secrets: ConnectionSecrets,
+        configuration: Configuration,
+        *,
+        salesforce_url: str,
+        stripe_api_base: str | None,
+        live: bool,
+        with_customers: bool = False,
+    ) -> _Examined:
+        with (
+            StripeBilling(secrets.stripe_key, api_base=stripe_api_base) as stripe,
+            SalesforceClient(salesforce_url, secrets.salesforce_token) as client,
+        ):
+            _require_mode(stripe, live=live)
+            call = self._retries.call
+            call(client.require_version)
+            schema = call(lambda: load_needed_schema(client, field_needs(configuration)))
+            organization = call(SalesforceReader(client, schema).organization)
+            account = call(stripe.account)
+            customers = call(lambda: _customers_by_account(stripe)) if with_customers else {}
+            facts = ConnectionFacts(
+                org_id=organization.org_id,
+                org_name=organization.name,
+                time_zone=organization.time_zone,
+                multi_currency=organization.multi_currency,
+                salesforce_url=client.base_url,
+                stripe_account_id=account.account_id,
+                stripe_account_name=account.display_name,
+                stripe_api_base=stripe_api_base,
+                live_mode=account.livemode,
+                simulated=stripe.simulated and is_loopback_url(client.base_url),
+            )
+        return _Examined(facts=facts, schema=schema, customers=customers)
+
+
+def _require_mode(stripe: StripeBilling, *, live: bool) -> None:
+    if stripe.livemode == live:
+        return
+    if stripe.livemode:
+        raise ConfigurationError(
+            "This is a live Stripe key: syncing with it bills real customers.",
+            code="stripe_live_key",
+            field="stripe_key",
+            fix="Use a test key (sk_test_… or rk_test_…), or say --live when real billing is meant.",
+        )
+    raise ConfigurationError(
+        "A live connection was asked for, but this is a test key.",
+        code="stripe_live_key",
+        field="stripe_key",
+        fix="Use a live key (rk_live_…), or leave --live out.",
+    )
+
+
+def _require_same(known: ConnectionFacts, found: ConnectionFacts) -> None:
+    checks = (
+        ("Salesforce org", "wrong_org", known.org_id, found.org_id),
+        ("Stripe account", "wrong_account", known.stripe_account_id, found.stripe_account_id),
+        ("Stripe mode", "wrong_mode", _mode(known), _mode(found)),
+    )
+    for what, code, before, now in checks:
+        if before != now:
+            raise ConfigurationError(
+                f"The {what} is {now}, but the connection was made with {before}.",
+                code=code,
+                field="connection",
+                fix="Give it the credentials of the side it was made with, or add another connection.",
+            )
+
+
+def _mode(facts: ConnectionFacts) -> str:
+    return "live" if facts.live_mode else "test"
+
+
+def _customers_by_account(stripe: StripeBilling) -> dict[str, str]:
+    """Return the customers that carry the id of a Salesforce account; of several the oldest (listed last)."""
+    return {
+        account_id: customer["id"]
+        for customer in stripe.list_customers()
+        if (account_id := (customer.get("metadata") or {}).get("salesforce_account_id"))
+        and not customer.get("deleted")
+    }
+
+
+def _note(transaction: Any, connection: Connection, action: str, at: Any, **detail: object) -> None:
+    audit.record(
+        transaction,
+        AuditEntry(
+            connection_id=connection.connection_id,
+            at=at,
+            action=action,
+            subject=connection.name,
+            detail=detail,
+        ),
+    )

@@ -1,0 +1,368 @@
+"""The use cases around syncing: connections, previews, syncs in this process, and the worker's work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from cpqbridge.clock import Clock, SystemClock
+from cpqbridge.domain.billing import Plan
+from cpqbridge.domain.order import OrderHistory
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.errors import (
+    AccessLostError,
+    ConfigurationError,
+    CpqbridgeError,
+    InvariantError,
+)
+from cpqbridge.mapping.configuration import Configuration, default_configuration
+from cpqbridge.mapping.raw import OrderNotice
+from cpqbridge.store import connections, plans
+from cpqbridge.store.connections import Connection
+from cpqbridge.store.database import Store
+from cpqbridge.store.engine import Synchronous
+from cpqbridge.store.plans import OrderStanding
+from cpqbridge.store.views import OrderViews
+from cpqbridge.sync.apply import Boundary, no_boundary
+from cpqbridge.sync.connect import Connections, NewConnection
+from cpqbridge.sync.durable import JsonObject, StepRunner
+from cpqbridge.sync.error_record import error_from_document
+from cpqbridge.sync.lanes import LaneKeeper
+from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
+from cpqbridge.sync.planner import PlanRequest, make_plan
+from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.run_steps import RunParts, RunSteps
+from cpqbridge.sync.sides import Retries
+from cpqbridge.sync.task import Task, root_of
+from cpqbridge.sync.worker import Worker
+from cpqbridge.sync.workflow import run_contract
+
+if TYPE_CHECKING:
+    from cpqbridge.sync.durable import DurableEngine
+
+_PATIENCE_SECONDS = 900.0
+"""How long a run waits for another one that holds its contract."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """How a service runs.
+
+    `simulated_clock` is the clock of simulated connections where it differs from `clock`. `synchronous` OFF
+    is for throw-away homes only. `boundary` is called at every point where a crash would leave something half
+    done; tests end the process there.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    simulated_clock: Clock | None = None
+    synchronous: Synchronous = "FULL"
+    sleep: Callable[[float], object] = time.sleep
+    boundary: Boundary = no_boundary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a sync of the order's contract would do now; nothing was written."""
+
+    notice: OrderNotice
+    history: OrderHistory
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """Where every order of the contract stands after a run; one on which nothing was to be done is unchanged.
+
+    `plan_id` is None when nothing of the contract was to be done.
+    """
+
+    order_id: str
+    standings: tuple[OrderStanding, ...]
+    plan_id: int | None
+
+    @property
+    def order(self) -> OrderStanding:
+        """Return the order that was asked for."""
+        return next(standing for standing in self.standings if standing.order_id == self.order_id)
+
+
+class SyncService:
+    """Everything commands and pages can ask for; one per process, closed at the end."""
+
+    def __init__(self, store: Store, options: ServiceOptions | None = None) -> None:
+        """Work on `store`; the durable engine starts with the first sync."""
+        self._store = store
+        self._options = options or ServiceOptions()
+        self.views = OrderViews(store)
+        self._connections = Connections(store, Retries(sleep=self._options.sleep))
+        self._guard = threading.Lock()
+        self._is_worker = False
+        self._worker: Worker | None = None
+        self._mark: ProcessMark | None = None
+        self._lanes: LaneKeeper | None = None
+        self._engine: DurableEngine | None = None
+
+    # Connections.
+
+    def add_connection(
+        self,
+        *,
+        name: str,
+        salesforce_url: str,
+        salesforce_token: str,
+        stripe_key: str,
+        stripe_api_base: str | None = None,
+        configuration: Configuration | None = None,
+        live: bool = False,
+    ) -> Connection:
+        """Check both sides and store the connection; see `Connections.add`."""
+        new = NewConnection(
+            name=name,
+            salesforce_url=salesforce_url,
+            salesforce_token=salesforce_token,
+            stripe_key=stripe_key,
+            stripe_api_base=stripe_api_base,
+            configuration=configuration or default_configuration(),
+            live=live,
+        )
+        return self._connections.add(new, self._options.clock)
+
+    def connections(self) -> tuple[Connection, ...]:
+        """Return all connections by name."""
+        with self._store.read() as transaction:
+            return connections.list_all(transaction)
+
+    def check_connection(self, name: str | None) -> Connection:
+        """Check both sides again; see `Connections.check`."""
+        return self._connections.check(name, self._options.clock)
+
+    def configuration(self, name: str | None) -> Configuration:
+        """Return a connection's configuration."""
+        return self._connections.configuration(name)
+
+    def apply_configuration(self, name: str | None, configuration: Configuration) -> Connection:
+        """Replace a connection's configuration."""
+        return self._connections.apply_configuration(name, configuration, self._options.clock)
+
+    # Orders.
+
+    def list_orders(self, name: str | None) -> tuple[OrderStanding, ...]:
+        """Return the orders that qualify in Salesforce now, and those seen before, by order number.
+
+        One that was never synced is queued and has no message.
+        """
+        opened = self.open(name)
+        with self._store.read() as transaction:
+            known = {
+                standing.order_id: standing
+                for standing in plans.standings(transaction, connection_id=opened.connection_id)
+            }
+        at = self.clock_of(opened.connection).now()
+        for notice in opened.salesforce.qualifying_orders(since=None):
+            known.setdefault(
+                notice.order_id,
+                OrderStanding(
+                    order_id=notice.order_id,
+                    order_number=notice.order_number,
+                    root_id=root_of(notice),
+                    contract_key=notice.contract_id or notice.order_id,
+                    state=OrderState.QUEUED,
+                    modified_at="",
+                    updated_at=at,
+                ),
+            )
+        return tuple(sorted(known.values(), key=lambda each: (each.order_number, each.order_id)))
+
+    def preview(self, name: str | None, order: str) -> Preview:
+        """Return what a sync of the order (id or number, drafts too) would do; nothing is written anywhere.
+
+        Raises:
+            ConfigurationError: there is no such order.
+        """
+        opened = self.open(name)
+        notice = _found(opened, order)
+        history = opened.salesforce.history(opened.salesforce.read_contract(notice))
+        request = PlanRequest(
+            history=history,
+            as_of=self.clock_of(opened.connection).now(),
+            preview_order_id=notice.order_id,
+        )
+        return Preview(notice=notice, history=history, plan=make_plan(self._store, opened, request))
+
+    def sync(self, name: str | None, order: str, *, released: frozenset[str] = frozenset()) -> SyncReport:
+        """Sync the contract of an order (id or number) in this process, to a final state of all its orders.
+
+        While another run works on the contract this one waits, and then finds what that one left.
+
+        Raises:
+            ConfigurationError: there is no such order, or the connection lacks something.
+            AccessLostError: a side no longer lets us in; the connection is stopped.
+            ConflictError: another run kept the contract busy for a quarter of an hour.
+        """
+        opened = self.open(name)
+        notice = _found(opened, order)
+        return self.sync_notice(opened.connection_id, notice, released=released)
+
+    def sync_notice(
+        self, connection_id: int, notice: OrderNotice, *, released: frozenset[str] = frozenset()
+    ) -> SyncReport:
+        """Sync the contract a notice names, as `sync` does."""
+        task = Task(connection_id=connection_id, notice=notice, released=released)
+        result = self.engine().run_now(task.as_document(), root_id=task.root_id)
+        error = error_from_document(result["error"]) if result["error"] else None
+        if isinstance(error, (AccessLostError, ConfigurationError)):
+            raise error
+        with self._store.read() as transaction:
+            stored = plans.standings(transaction, connection_id=connection_id, root_id=task.root_id)
+        reported = tuple(
+            replace(standing, state=OrderState(result["states"].get(standing.order_id, standing.state)))
+            for standing in stored
+        )
+        if error is not None and notice.order_id not in result["states"]:
+            raise error
+        return SyncReport(order_id=notice.order_id, standings=reported, plan_id=result["plan_id"])
+
+    def sync_all(self, name: str | None) -> tuple[SyncReport, ...]:
+        """Sync the contract of every qualifying order, in the order of activation, each contract once."""
+        opened = self.open(name)
+        seen: set[str] = set()
+        reports = []
+        for notice in opened.salesforce.qualifying_orders(since=None):
+            if root_of(notice) not in seen:
+                seen.add(root_of(notice))
+                reports.append(self.sync_notice(opened.connection_id, notice))
+        return tuple(reports)
+
+    # The worker.
+
+    def start_worker(self) -> None:
+        """Carry out queued runs in this process and poll live connections, in threads of their own."""
+        self._worker = self._become_worker()
+        self._worker.start()
+
+    def stop_worker(self) -> None:
+        """End polling; runs under way are continued by the next worker."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def run_worker(self) -> None:
+        """Do a worker's work in this thread until interrupted."""
+        self._become_worker().run()
+
+    def _become_worker(self) -> Worker:
+        if self._engine is not None and not self._is_worker:
+            raise InvariantError("This process began as no worker.", code="worker_too_late")
+        self._is_worker = True
+        return Worker(self)
+
+    def open(self, name: str | None) -> OpenConnection:
+        """Return both sides of the connection of this name; without a name of the only one there is."""
+        with self._store.read() as transaction:
+            connection = connections.find(transaction, name)
+        return self._connections.open(connection.connection_id)
+
+    def open_id(self, connection_id: int) -> OpenConnection:
+        """Return both sides of a connection by id."""
+        return self._connections.open(connection_id)
+
+    def clock_of(self, connection: Connection) -> Clock:
+        """Return the clock a connection lives by."""
+        simulated = self._options.simulated_clock
+        return simulated if connection.facts.simulated and simulated is not None else self._options.clock
+
+    @property
+    def store(self) -> Store:
+        """Return the store this service works on."""
+        return self._store
+
+    def engine(self) -> DurableEngine:
+        """Return the durable engine, started."""
+        with self._guard:
+            if self._engine is None:
+                # The engine takes a second to load; commands that only look do without it.
+                from cpqbridge.sync.durable import DurableEngine, EngineOptions  # noqa: PLC0415
+
+                home = self._store.home
+                self._mark = mark_worker(home) if self._is_worker else mark_once(home)
+                self._lanes = LaneKeeper(self._store, self._mark)
+                self._engine = DurableEngine(
+                    EngineOptions(
+                        home=home,
+                        mark=self._mark,
+                        listens=self._is_worker,
+                        synchronous=self._options.synchronous,
+                    ),
+                    self._run,
+                )
+            return self._engine
+
+    def close(self) -> None:
+        """Stop the engine and close every client; runs under way are continued by the next worker."""
+        self.stop_worker()
+        with self._guard:
+            if self._engine is not None:
+                self._engine.stop()
+                self._engine = None
+            if self._lanes is not None:
+                self._lanes.stop()
+                self._lanes = None
+            if self._mark is not None:
+                self._mark.release()
+                self._mark = None
+        self._connections.close()
+
+    def _run(self, document: JsonObject, run_id: str, steps: StepRunner) -> JsonObject:
+        task = Task.from_document(document)
+        opened = self._connections.open(task.connection_id)
+        parts = RunParts(
+            store=self._store,
+            opened=opened,
+            clock=self.clock_of(opened.connection),
+            boundary=self._options.boundary,
+        )
+        if self._lanes is None:
+            raise InvariantError("The service is closed.", code="service_closed")
+        with self._lanes.hold(
+            connection_id=task.connection_id,
+            root_id=task.root_id,
+            workflow_id=run_id,
+            patience_seconds=_PATIENCE_SECONDS,
+        ) as lane:
+            bodies = RunSteps(parts, task, lane)
+            try:
+                result = run_contract(bodies, steps)
+            except Exception as error:
+                bodies.keep_failure(_unexpected(error))
+                raise
+        self._stop_if_access_was_lost(task.connection_id, result)
+        return result
+
+    def _stop_if_access_was_lost(self, connection_id: int, result: JsonObject) -> None:
+        error = error_from_document(result["error"]) if result["error"] else None
+        if isinstance(error, AccessLostError):
+            with self._store.write() as transaction:
+                connections.mark_access_lost(transaction, connection_id=connection_id, message=error.message)
+
+
+def _found(opened: OpenConnection, order: str) -> OrderNotice:
+    notice = opened.salesforce.find_order(order)
+    if notice is None:
+        raise ConfigurationError(
+            f"There is no order {order!r} in {opened.connection.facts.org_name}.",
+            code="order_unknown",
+            field="order",
+            fix="Give the order's id (801…, 15 or 18 characters) or its order number.",
+        )
+    return notice
+
+
+def _unexpected(error: Exception) -> CpqbridgeError:
+    return InvariantError(
+        f"An unexpected error stopped the sync: {type(error).__name__}.",
+        code="unexpected",
+        fix="Look into the log for details and report it; nothing is done twice when it is synced again.",
+    )

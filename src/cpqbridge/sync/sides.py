@@ -1,0 +1,197 @@
+"""The real two sides of a connection, with retries; opened once per process and kept."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from cpqbridge.domain.billing import StepAction
+from cpqbridge.domain.order import OrderHistory, Parameters
+from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.history import order_history
+from cpqbridge.mapping.needs import FieldNeeds
+from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
+from cpqbridge.salesforce.client import SalesforceClient
+from cpqbridge.salesforce.reader import SalesforceReader
+from cpqbridge.salesforce.schema import OrgSchema
+from cpqbridge.salesforce.writer import WriteFailure, write
+from cpqbridge.stripe_billing.client import StripeBilling
+from cpqbridge.stripe_billing.reader import price_parameters
+from cpqbridge.sync.retry import call_with_retries
+
+Result = TypeVar("Result")
+
+KEY_METADATA = "cpqbridge_key"
+"""The metadata of schedules and invoices that names their link (`cpqbridge.planning.steps`)."""
+
+_MULTIPLIER = "SBQQ__ProrateMultiplier__c"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """How calls that may pass are tried again."""
+
+    sleep: Callable[[float], object]
+    random_source: random.Random = field(default_factory=random.SystemRandom)
+    attempts: int = 5
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Return what `function` returns, tried again after errors that may pass."""
+        return call_with_retries(
+            function, sleep=self.sleep, random_source=self.random_source, attempts=self.attempts
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SalesforceOrg:
+    """`SalesforceSide` over the real client."""
+
+    client: SalesforceClient
+    reader: SalesforceReader
+    schema: OrgSchema
+    needs: FieldNeeds
+    configuration: Configuration
+    retries: Retries
+
+    def find_order(self, id_or_number: str) -> OrderNotice | None:
+        """Return the notice of an order by id or number, None when there is none."""
+        return self.retries.call(lambda: self.reader.find_order(id_or_number))
+
+    def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
+        """Yield the orders that qualify (B1.1), changed at or after `since`."""
+        filters = self.configuration.filters
+        return iter(
+            self.retries.call(
+                lambda: tuple(
+                    self.reader.qualifying_orders(
+                        filters.activated or "",
+                        filter=filters.order,
+                        since=since,
+                        start_date=self.configuration.sync.start_date,
+                    )
+                )
+            )
+        )
+
+    def read_contract(self, notice: OrderNotice) -> RawContract:
+        """Return every record of the order's contract, read now."""
+        filters = self.configuration.filters
+        return self.retries.call(
+            lambda: self.reader.read_contract(
+                notice, self.needs, condition=filters.activated or "", filter=filters.order
+            )
+        )
+
+    def history(self, raw: RawContract) -> OrderHistory:
+        """Return the contract as the mapper understands it with this org's fields and the configuration."""
+        multiplier = self.schema.field("OrderItem", _MULTIPLIER)
+        return order_history(
+            raw, self.configuration, multiplier_decimals=multiplier.scale if multiplier else None
+        )
+
+    def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:
+        """Return each order's present modification stamp by id."""
+        return self.retries.call(lambda: self.reader.read_stamps(sorted(order_ids)))
+
+    def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
+        """Write the records in one call and return those that were not taken."""
+        return self.retries.call(lambda: write(self.client, records))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    def writable(self) -> Mapping[str, frozenset[str]]:
+        """Return the names of the fields that may be written, by object."""
+        return self.schema.writable()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeAccountSide:
+    """`StripeSide` over the real client."""
+
+    client: StripeBilling
+    retries: Retries
+
+    def perform(
+        self,
+        action: StepAction,
+        parameters: Mapping[str, object],
+        *,
+        target: str | None,
+        idempotency_key: str,
+    ) -> Mapping[str, Any]:
+        """Make one call and return the object it made or changed."""
+        return self.retries.call(
+            lambda: self.client.perform(action, parameters, target=target, idempotency_key=idempotency_key)
+        )
+
+    def find_taken(self, action: StepAction, parameters: Mapping[str, object]) -> Mapping[str, Any] | None:
+        """Return the object that holds the caller-chosen id or lookup key of `parameters`."""
+        return self.retries.call(lambda: self.client.find_by_key(action, parameters))
+
+    def find_made(
+        self, action: StepAction, parameters: Mapping[str, object], *, target: str | None
+    ) -> Mapping[str, Any] | None:
+        """Look for the object an earlier call with these parameters made, by listing, not by search.
+
+        An update is not looked for: making it again is harmless.
+        """
+        found: Mapping[str, Any] | None = self.retries.call(
+            lambda: self._find_made(action, parameters, target)
+        )
+        return found
+
+    def verified_prices(self, price_ids: Collection[str]) -> Mapping[str, Parameters]:
+        """Return what Stripe says about these prices, without those it does not know."""
+        found: dict[str, Parameters] = {}
+        for price_id in sorted(price_ids):
+            price = self.retries.call(partial(self.client.retrieve_price, price_id))
+            if price is not None:
+                found[price_id] = price_parameters(price)
+        return found
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    def _find_made(
+        self, action: StepAction, parameters: Mapping[str, object], target: str | None
+    ) -> Mapping[str, Any] | None:
+        wanted = _metadata(parameters)
+        client = self.client
+        customer_id = str(parameters.get("customer", ""))
+        if action in {StepAction.CREATE_PRODUCT, StepAction.CREATE_PRICE}:
+            return client.find_by_key(action, parameters)
+        if action is StepAction.CREATE_CUSTOMER:
+            return _first(client.list_customers(), "salesforce_account_id", wanted)
+        if action is StepAction.CREATE_SCHEDULE:
+            return _first(client.list_schedules(customer_id=customer_id), KEY_METADATA, wanted)
+        if action is StepAction.CREATE_INVOICE:
+            invoices = client.list_invoices(customer_id=customer_id, drafts=True)
+            return _first(invoices, KEY_METADATA, wanted)
+        if action is StepAction.ADD_INVOICE_LINES and target is not None:
+            invoice = client.retrieve_invoice(target)
+            return invoice if invoice is not None and _has_lines(invoice) else None
+        return None
+
+
+def _metadata(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = found.get("metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
+def _first(
+    found: Iterator[Mapping[str, Any]], key: str, wanted: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    if not wanted.get(key):
+        return None
+    return next((each for each in found if _metadata(each).get(key) == wanted[key]), None)
+
+
+def _has_lines(invoice: Mapping[str, Any]) -> bool:
+    return bool((invoice.get("lines") or {}).get("data"))

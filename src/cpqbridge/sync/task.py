@@ -1,0 +1,53 @@
+"""What one run is asked to do, as plain JSON for the durable engine: it names a contract, no data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from cpqbridge.mapping.raw import OrderNotice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Sync the contract of one order. `released` are codes of holds that a person released for this run."""
+
+    connection_id: int
+    notice: OrderNotice
+    released: frozenset[str] = frozenset()
+
+    @property
+    def root_id(self) -> str:
+        """Return the contract's key: its original quote, the order itself where it has no quote."""
+        return root_of(self.notice)
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the task as JSON values."""
+        notice = asdict(self.notice)
+        activated_at = self.notice.activated_at
+        notice["activated_at"] = activated_at.isoformat() if activated_at else None
+        return {
+            "connection_id": self.connection_id,
+            "root_id": self.root_id,
+            "notice": notice,
+            "released": sorted(self.released),
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Task:
+        """Return the task that `as_document` wrote."""
+        notice = dict(document["notice"])
+        activated_at = notice["activated_at"]
+        notice["activated_at"] = datetime.fromisoformat(activated_at) if activated_at else None
+        return cls(
+            connection_id=int(document["connection_id"]),
+            notice=OrderNotice(**notice),
+            released=frozenset(document["released"]),
+        )
+
+
+def root_of(notice: OrderNotice) -> str:
+    """Return the key of the contract an order belongs to (`RawContract.root_id`)."""
+    return notice.root_quote_id or notice.quote_id or notice.order_id

@@ -1,0 +1,68 @@
+"""What is to be written back to Salesforce: ids, links, states and sync records, where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cpqbridge.domain.billing import Link, Plan
+from cpqbridge.domain.order import OrderHistory
+from cpqbridge.mapping.fields import OurFields
+from cpqbridge.mapping.raw import RawContract, WriteBackRecord
+from cpqbridge.mapping.write_back import OrderResult, dashboard_base, write_back_records
+from cpqbridge.planning.plan import line_price_keys
+from cpqbridge.store import links
+from cpqbridge.store.database import Store
+from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.ports import OpenConnection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteBackRequest:
+    """A contract as it was read, its plan, and where its orders stand."""
+
+    store: Store
+    opened: OpenConnection
+    raw: RawContract
+    history: OrderHistory
+    plan: Plan
+    standings: Sequence[OrderStanding]
+
+
+def write_back_records_for(request: WriteBackRequest) -> tuple[WriteBackRecord, ...]:
+    """Return the records whose values differ from what was read; none when Salesforce shows everything."""
+    opened = request.opened
+    price_keys = line_price_keys(request.plan)
+    return write_back_records(
+        request.raw,
+        request.history,
+        [_result(standing) for standing in request.standings],
+        _known_links(request, price_keys),
+        fields=OurFields(opened.configuration.mapping.salesforce_prefix),
+        links_base=dashboard_base(live_mode=opened.connection.facts.live_mode),
+        writable=opened.salesforce.writable(),
+        price_keys=price_keys,
+    )
+
+
+def _known_links(request: WriteBackRequest, price_keys: Mapping[str, str]) -> dict[str, Link]:
+    history = request.history
+    keys = {f"customer:{history.account.account_id}", *price_keys.values()}
+    keys |= {f"product:{product_id}" for product_id in history.products}
+    connection_id = request.opened.connection_id
+    with request.store.read() as transaction:
+        found = links.load(transaction, connection_id=connection_id, keys=keys)
+        found |= links.of_contract(transaction, connection_id=connection_id, root_id=history.root_id)
+    return found
+
+
+def _result(standing: OrderStanding) -> OrderResult:
+    return OrderResult(
+        order_id=standing.order_id,
+        state=standing.state,
+        message=standing.message,
+        fix=standing.fix,
+        code=standing.code,
+        request_link=standing.request_link,
+        record_id=standing.record_id,
+    )
