@@ -19,7 +19,6 @@ from cpqbridge.domain.money import rounded_minor
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, ConfigurationError, CpqbridgeError
 from cpqbridge.store.plans import OrderStanding
-from cpqbridge.store.views import OrderViews
 from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.sync.plan_rows import line_names
 from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
@@ -68,7 +67,6 @@ class Rehearsal:
 
     service: SyncService
     connection: str
-    views: OrderViews
     stripe_key: str
     systems: Systems
     clock: SettableClock
@@ -158,7 +156,7 @@ def _sync_one(rehearsal: Rehearsal, order: ExportedOrder, seen: _Progress) -> No
 
 def _plans(rehearsal: Rehearsal) -> dict[str, Plan]:
     """Return the last plan of each order's contract by order id."""
-    page = rehearsal.views.page(limit=len(rehearsal.orders) + 1)
+    page = rehearsal.service.views.page(limit=len(rehearsal.orders) + 1)
     return {view.standing.order_id: view.plan for view in page.orders if view.plan is not None}
 
 
