@@ -143,7 +143,7 @@ def _plan_order(
         for other in history.orders
         if other.kind is OrderKind.INITIAL and other.activated and other.order_id != order.order_id
     ]
-    if order.kind is OrderKind.INITIAL and others and not existing:
+    if order.kind is OrderKind.INITIAL and others and order.order_id not in state.executed_at:
         found.append(_several_orders(order, others))
     if found:
         return stopped(order, *found)
