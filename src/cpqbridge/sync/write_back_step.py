@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cpqbridge.domain.billing import Link, Plan
 from cpqbridge.domain.order import OrderHistory
+from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
 from cpqbridge.mapping.write_back import OrderResult, dashboard_base, write_back_records
@@ -32,7 +33,7 @@ class WriteBackRequest:
 def write_back_records_for(request: WriteBackRequest) -> tuple[WriteBackRecord, ...]:
     """Return the records whose values differ from what was read; none when Salesforce shows everything."""
     opened = request.opened
-    price_keys = line_price_keys(request.plan)
+    price_keys = _billed_price_keys(request)
     return write_back_records(
         request.raw,
         request.history,
@@ -43,6 +44,18 @@ def write_back_records_for(request: WriteBackRequest) -> tuple[WriteBackRecord, 
         writable=opened.salesforce.writable(),
         price_keys=price_keys,
     )
+
+
+def _billed_price_keys(request: WriteBackRequest) -> dict[str, str]:
+    """Return the price key of each line of the orders that are billed: the others have no price yet."""
+    billed = {each.order_id for each in request.standings if each.state is OrderState.SYNCED}
+    lines = {
+        line.order_item_id
+        for order in request.history.orders
+        for line in order.lines
+        if order.order_id in billed
+    }
+    return {line_id: key for line_id, key in line_price_keys(request.plan).items() if line_id in lines}
 
 
 def _known_links(request: WriteBackRequest, price_keys: Mapping[str, str]) -> dict[str, Link]:
