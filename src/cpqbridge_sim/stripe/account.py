@@ -119,8 +119,12 @@ class Account:
         idempotency_key: str | None = None,
         api_key: str | None = None,
         stripe_version: str | None = None,
+        unreadable: StripeApiError | None = None,
     ) -> Answer:
-        """The same as `request`, with the headers of the answer."""
+        """The same as `request`, with the headers of the answer.
+
+        `unreadable` is what was wrong with the parameters before they could be decoded.
+        """
         request_id = self.state.identifiers.new("req")
         self.state.current_request_id = request_id
         headers = {"Request-Id": request_id, "Stripe-Version": API_VERSION}
@@ -133,6 +137,8 @@ class Account:
                 raise invalid(
                     f"Invalid Stripe API version: {stripe_version}. This account serves {API_VERSION}."
                 )
+            if unreadable is not None:
+                raise unreadable
             answer = self._answer(method, path, params, key=key, request_id=request_id)
         except StripeApiError as error:
             answer = Answer(status=error.status, body=error.envelope(request_id))
@@ -215,6 +221,7 @@ class Account:
         return {
             kind: [copied(shown(body) if kind == "event" else body) for body in bodies.values()]
             for kind, bodies in sorted(self.state.store.by_type.items())
+            if bodies
         }
 
 

@@ -37,10 +37,12 @@ class _Api:
 
     async def answer(self, request: Request) -> Response:
         content = await request.body()
+        params: dict[str, Any] = {}
+        unreadable: StripeApiError | None = None
         try:
             params = self._parameters(request, content)
         except StripeApiError as error:
-            return JSONResponse(error.envelope("req_unread"), status_code=error.status)
+            unreadable = error
         answer: Answer = self._account.respond(
             request.method,
             request.url.path,
@@ -48,6 +50,7 @@ class _Api:
             idempotency_key=request.headers.get("idempotency-key"),
             api_key=_bearer(request),
             stripe_version=request.headers.get("stripe-version"),
+            unreadable=unreadable,
         )
         return JSONResponse(answer.body, status_code=answer.status, headers=answer.headers)
 

@@ -59,6 +59,7 @@ class AccountState:
     # Anchors of single items, used only when added items do not align to the subscription's anchor.
     item_anchors: dict[str, int] = field(default_factory=dict)
     inline_price_ids: set[str] = field(default_factory=set)
+    deleted_customer_ids: set[str] = field(default_factory=set)
     current_request_id: str | None = None
     records_events: bool = True
     _wake_count: int = 0

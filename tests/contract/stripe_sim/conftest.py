@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 import stripe
 import uvicorn
+from tests.contract.stripe_sim.stripe_driver import Api
 
 from cpqbridge_sim.stripe.account import Account
 from cpqbridge_sim.stripe.server import create_app
-from tests.contract.stripe_sim.stripe_driver import Api
 
 
 @pytest.fixture

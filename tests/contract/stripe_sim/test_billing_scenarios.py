@@ -1,7 +1,13 @@
 """Rows of the scenario table in the project's notes on Stripe, by their numbers; amounts in cents."""
 
+from datetime import UTC, datetime
+from itertools import pairwise
+
 import pytest
-from tests.contract.stripe_sim.stripe_driver import at, items, phase
+from tests.contract.stripe_sim.stripe_driver import Api, at, items, phase
+
+from cpqbridge_sim.stripe.account import Account
+from cpqbridge_sim.stripe.assumptions import Assumptions
 
 
 def test_t01_a_year_of_months_bills_twelve_times_and_ends_without_an_invoice(api):
@@ -74,10 +80,6 @@ def test_t06_a_change_with_a_third_left(api_at, before, after, expected):
 
 
 def test_t05_the_vendors_own_preview_sample():
-    from datetime import UTC, datetime
-
-    from cpqbridge_sim.stripe.account import Account
-    from tests.contract.stripe_sim.stripe_driver import Api
 
     start, change, end = 1596749288, 1598982148, 1599427688
     api = Api(Account(datetime.fromtimestamp(start, UTC)))
@@ -188,8 +190,6 @@ def test_t18_an_annual_item_added_on_a_monthly_boundary(api):
 
 
 def test_t18_an_added_item_may_start_a_year_of_its_own_when_assumed_so(api_at):
-    from cpqbridge_sim.stripe.assumptions import Assumptions
-
     api = api_at(2026, 1, 1, assumptions=Assumptions(added_item_aligns_to_anchor=False))
     monthly, annual = api.price(1000), api.price(120000, "year")
     api.schedule(
@@ -264,7 +264,7 @@ def test_t24_a_start_in_the_past_bills_every_elapsed_period_now(api_at):
     assert api.dated() == [("2026-03-10", 30000), ("2026-04-01", 10000)]
     periods = [line["period"] for line in api.invoices()[0]["lines"]["data"]]
     starts = [at(2026, 1, 1), at(2026, 2, 1), at(2026, 3, 1), at(2026, 4, 1)]
-    assert periods == [{"start": s, "end": e} for s, e in zip(starts, starts[1:], strict=False)]
+    assert periods == [{"start": s, "end": e} for s, e in pairwise(starts)]
 
 
 def test_backdating_without_prorations_leaves_the_past_free(api_at):

@@ -1,6 +1,11 @@
 """The simulated account as the vendor's own SDK sees it, over HTTP."""
 
+from decimal import Decimal
+
+import httpx2
+import pytest
 import stripe
+from tests.contract.stripe_sim.stripe_driver import at
 
 
 def test_sdk_creates_a_schedule_and_reads_its_invoices(server):
@@ -36,13 +41,95 @@ def test_sdk_creates_a_schedule_and_reads_its_invoices(server):
 
 
 def test_sdk_raises_its_own_error_for_an_unknown_parameter(server):
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        server.client().raw_request("post", "/v1/customers", nme="x")
+    assert (caught.value.code, caught.value.param) == ("parameter_unknown", "nme")
+    assert caught.value.request_id.startswith("req_")
+
+
+def test_a_wrong_key_and_a_wrong_version_are_refused(server):
+    with pytest.raises(stripe.AuthenticationError):
+        server.client("sk_live_x").v1.customers.list()
+    with pytest.raises(stripe.InvalidRequestError, match="Invalid Stripe API version"):
+        server.client().v1.customers.list(options={"stripe_version": "2024-06-20"})
+
+
+def test_the_same_idempotency_key_replays_its_answer(server):
     client = server.client()
-    try:
-        client.raw_request("post", "/v1/customers", nme="x")
-    except stripe.InvalidRequestError as error:
-        assert (error.code, error.param) == ("parameter_unknown", "nme")
-    else:
-        raise AssertionError("the unknown parameter was accepted")
+    options = {"idempotency_key": "order-1"}
+    first = client.v1.customers.create({"name": "Acme"}, options)
+    again = client.v1.customers.create({"name": "Acme"}, options)
+    assert again.id == first.id
+    assert again.last_response.headers["Idempotent-Replayed"] == "true"
+    with pytest.raises(stripe.IdempotencyError):
+        client.v1.customers.create({"name": "Other"}, options)
+
+
+def test_a_test_clock_runs_on_its_own(server):
+    client = server.client()
+    clock = client.v1.test_helpers.test_clocks.create({"frozen_time": at(2026, 6, 1)})
+    customer = client.v1.customers.create({"test_clock": clock.id, "payment_method": "pm_card_visa"})
+    price = client.v1.prices.create(
+        {
+            "currency": "usd",
+            "unit_amount_decimal": Decimal("1234.5"),
+            "recurring": {"interval": "month"},
+            "product_data": {"name": "Pro"},
+        }
+    )
+    assert price.unit_amount_decimal == Decimal("1234.5")
+    subscription = client.v1.subscriptions.create(
+        {"customer": customer.id, "items": [{"price": price.id, "quantity": 2}]}
+    )
+    client.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": at(2026, 7, 2)})
+    invoices = client.v1.invoices.list({"subscription": subscription.id})
+    assert [invoice.total for invoice in invoices.data] == [2469, 2469]
+    assert [invoice.status for invoice in invoices.data] == ["paid", "paid"]
+    assert server.account.now.year == 2026
+    assert server.account.now.month == 1
+
+
+def test_lists_page_through_everything_newest_first(server):
+    client = server.client()
+    made = [client.v1.customers.create({"name": str(number)}).id for number in range(5)]
+    page = client.v1.customers.list({"limit": 2})
+    assert ([body.id for body in page.data], page.has_more) == ([made[4], made[3]], True)
+    assert [body.id for body in page.auto_paging_iter()] == made[::-1]
+
+
+def test_the_controls_are_not_counted_and_move_the_clock(server):
+    client = server.client()
+    client.v1.customers.create({"name": "Acme"}, {"idempotency_key": "k"})
+    with httpx2.Client(base_url=server.url) as controls:
+        logged = controls.get("/_sim/requests").json()["requests"]
+        assert len(logged) == 1
+        assert {name: logged[0][name] for name in ("number", "method", "path", "parameters", "status")} == {
+            "number": 1,
+            "method": "POST",
+            "path": "/v1/customers",
+            "parameters": {"name": "Acme"},
+            "status": 200,
+        }
+        assert logged[0]["idempotency_key"] == "k"
+        assert logged[0]["response"]["object"] == "customer"
+        moved = controls.post("/_sim/clock", json={"now": "2026-03-01T00:00:00Z"})
+        assert moved.json() == {"now": "2026-03-01T00:00:00Z"}
+        assert controls.post("/_sim/clock", json={"now": "2026-01-01T00:00:00Z"}).status_code == 400
+        assert controls.post("/_sim/clock", content=b"[]").status_code == 400
+        assert controls.get("/_sim/clock").json() == {"now": "2026-03-01T00:00:00Z"}
+        assert controls.get("/_sim/requests", params={"counts": "1"}).json() == {"count": 1}
+        assert controls.get("/_sim/requests", params={"after": "1"}).json() == {"requests": []}
+        assert controls.get("/_sim/requests", params={"after": "x"}).status_code == 400
+        assert [body["name"] for body in controls.get("/_sim/state").json()["customer"]] == ["Acme"]
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"a[b=1", b"a=1&a[b]=2"])
+def test_a_body_that_cannot_be_read_is_answered_with_an_error(server, body):
+    with httpx2.Client(base_url=server.url) as raw:
+        answer = raw.post("/v1/customers", content=body, headers={"Authorization": "Bearer sk_test_x"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert answer.headers["Request-Id"].startswith("req_")
 
 
 def test_account_names_itself(server):

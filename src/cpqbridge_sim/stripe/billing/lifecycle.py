@@ -21,6 +21,8 @@ from cpqbridge_sim.stripe.store import Body
 
 START_PRIORITY = 1
 PROCESS_PRIORITY = 2
+EXPIRY_PRIORITY = 4
+INCOMPLETE_SECONDS = 23 * 3600
 ENDED = frozenset({"canceled", "incomplete_expired"})
 
 
@@ -37,8 +39,24 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         kind == "invoice.finalize" and body["status"] == "draft" and body["automatically_finalizes_at"] == at
     ):
         finalize(state, body, at=at)
+    elif kind == "subscription.expire":
+        expire(state, body, at=at)
     elif kind == "invoice.due":
         invoice_due(state, body)
+
+
+def expire(state: AccountState, subscription: Body, *, at: int) -> None:
+    """A first invoice that stays unpaid for 23 hours ends an incomplete subscription."""
+    if subscription["status"] != "incomplete":
+        return
+    subscription["status"] = "incomplete_expired"
+    subscription["ended_at"] = at
+    invoice = state.store.get("invoice", subscription["latest_invoice"])
+    if invoice is not None and invoice["status"] == "open":
+        invoice["status"] = "void"
+        invoice["status_transitions"]["voided_at"] = at
+        state.emit("invoice.voided", invoice)
+    state.emit("customer.subscription.updated", subscription)
 
 
 def start_schedule(state: AccountState, schedule: Body, *, at: int) -> Body:

@@ -91,7 +91,9 @@ def _set_payment(customer: Body, call: Call) -> None:
 
 
 def retrieve(call: Call) -> Body:
-    """`GET /v1/customers/{id}`."""
+    """`GET /v1/customers/{id}`; a deleted one still answers that it is deleted."""
+    if call.id in call.state.deleted_customer_ids:
+        return {"id": call.id, "object": "customer", "deleted": True}
     return path_object(call, "customer", "customer")
 
 
@@ -121,6 +123,7 @@ def delete(call: Call) -> Body:
             at = state.time_of(customer["id"])
             cancel_now(state, subscription, at=at, invoice_now=False, prorate=False)
     state.store.remove(customer)
+    state.deleted_customer_ids.add(customer["id"])
     state.emit("customer.deleted", customer)
     return {"id": customer["id"], "object": "customer", "deleted": True}
 

@@ -20,6 +20,7 @@ from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
 _DECIMALS_MAX = 12
+_THREE_DECIMAL_CURRENCIES = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 _INTEGER_DIGITS_MAX = 12
 _MONTHS_MAX = 36
 _DAYS_MAX = 156 * 7
@@ -108,6 +109,8 @@ def price_terms(data: Mapping[str, Any], *, path: str, negative: bool) -> dict[s
     currency = str(data["currency"]).lower()
     if len(currency) != 3 or not currency.isalpha():  # noqa: PLR2004 - ISO 4217
         raise invalid(f"Invalid currency: {data['currency']}", at("currency"))
+    if currency in _THREE_DECIMAL_CURRENCIES and decimal % 10:
+        raise invalid("Amounts in a three-decimal currency must end in 0.", at("unit_amount"))
     return {
         "currency": currency,
         "unit": decimal,
@@ -220,7 +223,7 @@ def update(call: Call) -> Body:
 
 
 def list_all(call: Call) -> Body:
-    """`GET /v1/prices`, without inline prices unless they are asked for as inactive."""
+    """`GET /v1/prices`, without inline prices."""
     params = call.params
     keys = params.get("lookup_keys")
     if keys is not None and len(keys) > 10:  # noqa: PLR2004 - the vendor's limit
@@ -229,7 +232,8 @@ def list_all(call: Call) -> Body:
     data = [
         price
         for price in call.state.store.all("price")
-        if all(price[name] == params[name] for name in simple if name in params)
+        if price["id"] not in call.state.inline_price_ids
+        and all(price[name] == params[name] for name in simple if name in params)
         and (keys is None or price["lookup_key"] in keys)
         and all(
             (price["recurring"] or {}).get(name) == value

@@ -14,6 +14,7 @@ from cpqbridge_sim.stripe.store import Body
 
 ITEMS_MAX = 20
 PHASES_MAX = 10
+CUSTOM_FIELDS_MAX = 4
 _PHASE = frozenset(
     {
         "add_invoice_items",
@@ -62,6 +63,8 @@ class PhaseReader:
         """One phase body that begins at `start`."""
         refuse_unsupported(phase, path)
         only(phase, _PHASE, path=path)
+        if self.currency is None and "currency" in phase:
+            self.currency = str(phase["currency"]).lower()
         items = self._items(phase, path)
         check_discounts(self.state, phase.get("discounts") or [], param=f"{path}[discounts]", at=self.now)
         settings = phase.get("invoice_settings")
@@ -290,6 +293,9 @@ def discount_entries(value: Any) -> list[Body]:
 
 def invoice_settings(value: Mapping[str, Any]) -> Body:
     """Invoice settings as a schedule shows them."""
+    fields = value.get("custom_fields") or []
+    if len(fields) > CUSTOM_FIELDS_MAX:
+        raise invalid(f"An invoice can have at most {CUSTOM_FIELDS_MAX} custom fields.", "custom_fields")
     names = ("account_tax_ids", "custom_fields", "days_until_due", "description", "footer")
     return {
         **{name: cleared(value.get(name)) for name in names},

@@ -10,7 +10,7 @@ from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize, payment_method
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item
-from cpqbridge_sim.stripe.billing.lifecycle import sleep_until_next
+from cpqbridge_sim.stripe.billing.lifecycle import EXPIRY_PRIORITY, INCOMPLETE_SECONDS, sleep_until_next
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, item_terms
 from cpqbridge_sim.stripe.billing.subscription_body import blank_subscription
@@ -191,5 +191,7 @@ def _collect(
         )
     if owed and incomplete:
         subscription["status"] = "incomplete"
+        expires = now + INCOMPLETE_SECONDS
+        state.wake_at(expires, priority=EXPIRY_PRIORITY, kind="subscription.expire", body=subscription)
         invoice["auto_advance"] = False
     finalize(state, invoice, at=now)
