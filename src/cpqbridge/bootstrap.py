@@ -13,7 +13,7 @@ from cpqbridge.sync.service import ServiceOptions, SyncService
 
 
 @contextmanager
-def open_service(settings: Settings, *, is_worker: bool = False) -> Iterator[SyncService]:
+def open_service(settings: Settings) -> Iterator[SyncService]:
     """Open the home that the settings name and close it at the end of the block.
 
     Simulated connections live by `CPQBRIDGE_NOW` where it is set, all others by the machine's clock.
@@ -21,7 +21,7 @@ def open_service(settings: Settings, *, is_worker: bool = False) -> Iterator[Syn
     Raises:
         ConfigurationError: The home cannot be used, or the secret key does not fit.
     """
-    options = ServiceOptions(simulated_clock=settings.clock() if settings.now else None, is_worker=is_worker)
+    options = ServiceOptions(simulated_clock=settings.clock() if settings.now else None)
     store = open_store(
         settings.home,
         secret_key=settings.secret_key.get_secret_value() if settings.secret_key else None,

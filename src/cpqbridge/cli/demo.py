@@ -9,7 +9,7 @@ import typer
 from cpqbridge.cli.documents import connection_document
 from cpqbridge.cli.output import JsonOption, answer, document, note
 from cpqbridge.cli.rehearse import RehearsalRequest, Rehearsed, rehearsed
-from cpqbridge.cli.serve import DEFAULT_PORT, PortOption, listen, serve_pages
+from cpqbridge.cli.serve import DEFAULT_PORT, PortOption, listen, serve_pages, until_interrupted
 from cpqbridge.mapping.configuration import default_configuration
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def demo(
     # The port is taken first: nobody should wait for the sync to hear that it is not free.
     listener = None if once else listen(port)
     note("Starting a simulated Salesforce org and a simulated Stripe account, and syncing the sample org.")
-    request = RehearsalRequest(records=sample_org(), configuration=default_configuration())
-    with rehearsed(context, request) as result:
+    request = RehearsalRequest(records=sample_org(), configuration=default_configuration(), connection="demo")
+    with until_interrupted(), rehearsed(context, request) as result:
         if as_json:
             connections = [connection_document(each) for each in result.service.connections()]
             document({**result.report.as_document(), "connections": connections})

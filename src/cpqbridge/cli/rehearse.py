@@ -40,6 +40,7 @@ class RehearsalRequest:
 
     records: Mapping[str, Sequence[Mapping[str, Any]]]
     configuration: Configuration
+    connection: str = CONNECTION
     as_of: datetime | None = None
     notes: tuple[str, ...] = ()
 
@@ -125,7 +126,7 @@ def rehearsed(context: typer.Context, request: RehearsalRequest) -> Iterator[Reh
         configure_logging(Path(home), level=settings.log_level)
         with open_throwaway_service(Path(home), clock=clock) as service, Progress(len(orders)) as progress:
             service.add_connection(
-                name=CONNECTION,
+                name=request.connection,
                 salesforce_url=systems.salesforce_url,
                 salesforce_token=_TOKEN,
                 stripe_key=_KEY,
@@ -135,7 +136,7 @@ def rehearsed(context: typer.Context, request: RehearsalRequest) -> Iterator[Reh
             report = run(
                 Rehearsal(
                     service=service,
-                    connection=CONNECTION,
+                    connection=request.connection,
                     stripe_key=_KEY,
                     systems=systems,
                     clock=clock,
@@ -179,7 +180,8 @@ def _systems(
     records: Mapping[str, Sequence[Mapping[str, Any]]], start: datetime
 ) -> Iterator[SimulatedSystems]:
     from cpqbridge_sim.hosting import host  # noqa: PLC0415
-    from cpqbridge_sim.salesforce.org import LoadError, Org  # noqa: PLC0415
+    from cpqbridge_sim.salesforce.errors import LoadError  # noqa: PLC0415
+    from cpqbridge_sim.salesforce.org import Org  # noqa: PLC0415
     from cpqbridge_sim.salesforce.server import create_app as create_org_app  # noqa: PLC0415
     from cpqbridge_sim.stripe.account import Account  # noqa: PLC0415
     from cpqbridge_sim.stripe.server import create_app as create_account_app  # noqa: PLC0415

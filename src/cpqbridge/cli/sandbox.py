@@ -39,7 +39,8 @@ def salesforce(
 ) -> None:
     """Serve a simulated Salesforce org with CPQ until interrupted."""
     from cpqbridge_sim.salesforce.cpq.sample import sample_org  # noqa: PLC0415
-    from cpqbridge_sim.salesforce.org import LoadError, Org  # noqa: PLC0415
+    from cpqbridge_sim.salesforce.errors import LoadError  # noqa: PLC0415
+    from cpqbridge_sim.salesforce.org import Org  # noqa: PLC0415
     from cpqbridge_sim.salesforce.server import create_app  # noqa: PLC0415
 
     org = Org(_starting_at(now), tokens={token} if token else None)

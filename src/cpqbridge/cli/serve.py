@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,20 +38,34 @@ def serve(
     with service_of(context) as service:
         from cpqbridge.web.app import Shown, create_app  # noqa: PLC0415
 
-        if not no_worker:
-            service.start_worker()
-        try:
-            serve_pages(create_app(Shown(orders=service.views)), listener)
-        finally:
+        with until_interrupted():
             if not no_worker:
-                service.stop_worker()
+                service.start_worker()
+            serve_pages(create_app(Shown(orders=service.views)), listener)
 
 
 def worker(context: typer.Context) -> None:
     """Sync live connections until interrupted."""
     with service_of(context) as service:
         note("The worker is running. Press Ctrl+C to stop.")
-        service.run_worker()
+        with until_interrupted():
+            service.run_worker()
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the block, so that everything opened around it is closed."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        note("Stopped.")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def listen(port: int) -> socket.socket:

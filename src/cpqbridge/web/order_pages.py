@@ -10,12 +10,14 @@ from typing import Any
 
 from cpqbridge.domain.billing import Link, Plan
 from cpqbridge.domain.money import major_text
+from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.views import OrderDetail, OrderView
 from cpqbridge.sync.documents import plan_document
 from cpqbridge.sync.plan_rows import ScheduleRows, line_names, schedule_rows
 
 MISMATCH = "proof_mismatch"
 _DASHBOARD_PATHS = {"customer": "customers", "schedule": "subscription_schedules", "invoice": "invoices"}
+_BILLED = frozenset({OrderState.SYNCED, OrderState.UNCHANGED})
 _LINK_WORDS = {"customer": "customer", "schedule": "subscription schedule", "invoice": "invoice"}
 
 
@@ -29,7 +31,7 @@ class OrderLabel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRow:
-    """One line of the order list; amounts are texts in major units, empty when nothing is planned."""
+    """One line of the order list; amounts are texts in major units, empty where nothing is billed."""
 
     order_id: str
     order_number: str
@@ -56,7 +58,11 @@ class StripeId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
-    """Everything the order page shows below its heading."""
+    """Everything the order page shows below its heading.
+
+    `is_billed` is False where the plan only says what would be billed if nothing stopped the order;
+    `billed_by_stripe` is True where the invoices are Stripe's own.
+    """
 
     contract: str
     connection: str
@@ -70,13 +76,14 @@ class OrderFacts:
     invoices: list[Mapping[str, Any]] = default(default_factory=list)
     names: Mapping[str, str] = default(default_factory=dict)
     stripe_ids: list[StripeId] = default(default_factory=list)
+    is_billed: bool = False
     billed_by_stripe: bool = False
 
 
 def order_row(view: OrderView, *, label: OrderLabel, report: Mapping[str, Any] | None) -> OrderRow:
     """Return the order's line in the list; what was billed comes from the report where there is one."""
     standing = view.standing
-    proof = _proof(view.plan, standing.order_id, report)
+    proof = _proof(view.plan, standing.order_id, report) if standing.state in _BILLED else []
     return OrderRow(
         order_id=standing.order_id,
         order_number=standing.order_number,
@@ -116,6 +123,7 @@ def order_facts(detail: OrderDetail, *, report: Mapping[str, Any] | None) -> Ord
         stripe_ids=[
             _stripe_id(link, view) for link in detail.links if not link.key.startswith("invoice_lines")
         ],
+        is_billed=standing.state in _BILLED,
         billed_by_stripe=bool(billed),
     )
 

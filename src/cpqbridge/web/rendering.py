@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,7 +16,7 @@ _STATE_ICONS = {
     OrderState.SYNCED: "✓",
     OrderState.UNCHANGED: "✓",
     OrderState.WAITING: "…",
-    OrderState.SKIPPED: "·",
+    OrderState.SKIPPED: "○",
     OrderState.HELD: "‖",
     OrderState.REFUSED: "✕",
     OrderState.FAILED: "!",
@@ -25,8 +24,8 @@ _STATE_ICONS = {
 _STATE_WORDS = {state: state.value.capitalize() for state in OrderState}
 _REASON_WORDS = {
     "rounding": "rounding of single charges",
-    "past_skipped": "past periods are not billed",
-    "skipped": "line is not billed",
+    "past_skipped": "past periods not billed, as the order asks",
+    "skipped": "line not billed, as it asks",
     "proof_mismatch": "not explained: please report",
 }
 
@@ -57,6 +56,13 @@ def reason_text(reason: str | None) -> str:
     return _REASON_WORDS.get(reason, reason.replace("_", " ")) if reason else ""
 
 
+def money_text(text: str) -> str:
+    """Return a decimal string with commas between thousands."""
+    sign = "-" if text.startswith("-") else ""
+    whole, point, decimals = text.removeprefix("-").partition(".")
+    return f"{sign}{int(whole):,}{point}{decimals}" if whole.isdecimal() else text
+
+
 def counted(number: int, word: str) -> str:
     """Return a number with its noun: 1 order, 2 orders."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
@@ -83,10 +89,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"day": day_text, "reason": reason_text, "badge": badge}
-    environment.globals |= {"version": __version__, "counted": counted, "sequence": _sequence}
+    environment.filters |= {"day": day_text, "reason": reason_text, "badge": badge, "money": money_text}
+    environment.globals |= {"version": __version__, "counted": counted}
     return environment
-
-
-def _sequence(value: Sequence[Any] | None) -> Sequence[Any]:
-    return value or ()

@@ -72,10 +72,17 @@ def _causes(report: Report) -> list[dict[str, Any]]:
     for order in report.orders:
         if order.state not in _BILLED:
             groups[order.state.value, order.code or ""].append(order)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     return [
-        {"state": state, "code": code, "orders": orders}
-        for (state, code), orders in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+        {"state": state, "code": code, "orders": orders, "fix": _one_fix(orders)}
+        for (state, code), orders in ordered
     ]
+
+
+def _one_fix(orders: Iterable[ReportedOrder]) -> str:
+    """Return what is to be done when it is the same for all orders, else nothing."""
+    fixes = {order.fix for order in orders}
+    return fixes.pop() if len(fixes) == 1 else ""
 
 
 def _contracts(report: Report) -> list[dict[str, Any]]:
