@@ -6,13 +6,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE_LINES = 500
+TEST_MODULE_LINES = 700  # tables of scenarios read best in one piece
 FUNCTION_LINES = 70
 
 # path, or path::function -> why it may be longer.
 EXCEPTIONS = {
     "src/cpqbridge_sim/stripe/billing/invoicing.py::new_invoice": "the whole body of a Stripe invoice, a field a line",
     "src/cpqbridge_sim/stripe/billing/subscription_body.py::blank_subscription": "the whole body of a subscription",
-    "tests/contract/stripe_sim/test_billing_scenarios.py": "one table of scenarios, in the order of the design's",
 }
 
 
@@ -26,7 +26,7 @@ def modules() -> Iterator[tuple[str, str]]:
 def too_long() -> Iterator[tuple[str, int]]:
     for name, text in modules():
         lines = text.count("\n")
-        if lines > MODULE_LINES:
+        if lines > (TEST_MODULE_LINES if name.startswith("tests/") else MODULE_LINES):
             yield name, lines
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
