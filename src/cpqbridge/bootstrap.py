@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cpqbridge.clock import Clock
+from cpqbridge.errors import ConfigurationError
 from cpqbridge.settings import Settings
 from cpqbridge.store.database import open_store
 from cpqbridge.sync.service import ServiceOptions, SyncService
@@ -19,7 +20,8 @@ def open_service(settings: Settings) -> Iterator[SyncService]:
     Simulated connections live by `CPQBRIDGE_NOW` where it is set, all others by the machine's clock.
 
     Raises:
-        ConfigurationError: The home cannot be used, or the secret key does not fit.
+        ConfigurationError: The home cannot be used, the secret key does not fit, or CPQBRIDGE_NOW is set
+            while a connection is a real one.
     """
     options = ServiceOptions(simulated_clock=settings.clock() if settings.now else None)
     store = open_store(
@@ -29,10 +31,23 @@ def open_service(settings: Settings) -> Iterator[SyncService]:
     )
     service = SyncService(store, options)
     try:
+        if settings.now is not None:
+            _require_simulated(service)
         yield service
     finally:
         service.close()
         store.close()
+
+
+def _require_simulated(service: SyncService) -> None:
+    real = [connection.name for connection in service.connections() if not connection.facts.simulated]
+    if real:
+        raise ConfigurationError(
+            f"CPQBRIDGE_NOW is set, but it is for simulated connections only, and {', '.join(real)} is real.",
+            code="now_on_real_connection",
+            field="CPQBRIDGE_NOW",
+            fix="Unset CPQBRIDGE_NOW, or keep simulated connections in a CPQBRIDGE_HOME of their own.",
+        )
 
 
 @contextmanager

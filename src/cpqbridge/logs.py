@@ -39,11 +39,12 @@ def redact(value: Any) -> Any:
     return value
 
 
-def configure_logging(home: Path, *, level: str = "info") -> Path | None:
+def configure_logging(home: Path | None, *, level: str = "info") -> Path | None:
     """Send warnings to standard error and everything from `level` on to `logs/cpqbridge.log` in the home.
 
     Returns:
-        The log file, or None when the home cannot be written to (then there is no file).
+        The log file; it lies in a new temporary folder when the home cannot be written to. None without a
+        home: then there is no file.
     """
     processors: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -52,7 +53,7 @@ def configure_logging(home: Path, *, level: str = "info") -> Path | None:
         _redact_event,
     ]
     handlers: list[logging.Handler] = [_standard_error_handler(processors)]
-    path = _log_file(home)
+    path = None if home is None else _log_file(home)
     if path is not None:
         handlers.append(_file_handler(path, processors))
     root = logging.getLogger()
@@ -126,16 +127,17 @@ def _file_handler(path: Path, processors: list[Any]) -> logging.Handler:
     return handler
 
 
-def _log_file(home: Path) -> Path | None:
-    for folder in (home / "logs", Path(tempfile.gettempdir()) / "cpqbridge-logs"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / "cpqbridge.log"
-            path.touch(mode=0o600, exist_ok=True)
-        except OSError:
-            continue
-        return path
-    return None
+def _log_file(home: Path) -> Path:
+    try:
+        # The home holds secrets, and this may be the first to make it.
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = home / "logs"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / "cpqbridge.log"
+        path.touch(mode=0o600, exist_ok=True)
+    except OSError:
+        path = Path(tempfile.mkdtemp(prefix="cpqbridge-log-")) / "cpqbridge.log"
+    return path
 
 
 def _redact_event(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

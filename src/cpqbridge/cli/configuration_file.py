@@ -37,8 +37,15 @@ def read_configuration(path: Path) -> Configuration:
 
 def configuration_text(configuration: Configuration) -> str:
     """Return the configuration as YAML that `read_configuration` reads back."""
-    return yaml.safe_dump(
+    text: str = yaml.safe_dump(
         configuration_document(configuration), sort_keys=False, allow_unicode=True, default_flow_style=False
+    )
+    policy = configuration.policy
+    if policy.prorate_precision_confirmed:
+        return text
+    return (
+        f"# policy.prorate_precision is not confirmed yet: {policy.prorate_precision} is used. It must be the\n"
+        "# CPQ package setting Subscription Prorate Precision.\n" + text
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -81,12 +83,9 @@ def _our_bug(error: Exception) -> int:
     if log_path() is None:
         _start_log()
     error_id = unexpected(error)
-    place = log_path()
     warn(
         f"Something went wrong inside cpqbridge that is not your fault (id {error_id}).",
-        fix=f"Nothing you stored is lost. Report the id together with the entry in {place}."
-        if place
-        else "Nothing you stored is lost. Report the id; no log could be written.",
+        fix=f"Nothing you stored is lost. Report the id together with its entry in {log_path()}.",
     )
     return ExitCode.OUR_BUG
 
@@ -95,4 +94,8 @@ def _start_log() -> None:
     from cpqbridge.logs import configure_logging  # noqa: PLC0415
     from cpqbridge.settings import load_settings  # noqa: PLC0415
 
-    configure_logging(load_settings().home)
+    try:
+        home = load_settings().home
+    except ConfigurationError:
+        home = Path(tempfile.mkdtemp(prefix="cpqbridge-log-"))
+    configure_logging(home)

@@ -123,7 +123,8 @@ def rehearsed(context: typer.Context, request: RehearsalRequest) -> Iterator[Reh
         tempfile.TemporaryDirectory(prefix="cpqbridge-") as home,
         _systems(request.records, start) as systems,
     ):
-        configure_logging(Path(home), level=settings.log_level)
+        # The home is gone at the end; an unexpected error starts a log in the real one.
+        configure_logging(None, level=settings.log_level)
         with open_throwaway_service(Path(home), clock=clock) as service, Progress(len(orders)) as progress:
             service.add_connection(
                 name=request.connection,
