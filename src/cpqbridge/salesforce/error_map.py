@@ -7,6 +7,7 @@ section 1.6 (20 Nov 2026).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,6 +30,9 @@ _UNAUTHORIZED = 401
 _GONE = 410
 _TOO_MANY_REQUESTS = 429
 _HALTED = frozenset({"PROCESSING_HALTED", "ALL_OR_NONE_OPERATION_ROLLED_BACK"})
+# What Salesforce puts between the text of a query it refuses and the reason.
+_PLACE_IN_QUERY = re.compile(r"ERROR at Row:\d+:Column:\d+")
+_NO_COLUMN = re.compile(r"No such column '([\w.]+)' on (?:entity|sobject of type) '?(\w+)'?")
 _BUSY_TEXTS = ("UNABLE_TO_LOCK_ROW", "Too many SOQL", "CPU time limit")
 
 
@@ -116,7 +120,7 @@ def error_for(*, status: int, text: str, writes: bool, retry_after_seconds: floa
     return RecordError(
         f"Salesforce answered in a way cpqbridge does not know: {said}{name}.",
         code="salesforce_unexpected",
-        field=_field(problems),
+        field=_field(problems[0]) if problems else None,
         fix="Nothing was guessed and the record was left alone; report this text.",
     )
 
@@ -125,7 +129,7 @@ def _known_error(
     problem: SalesforceProblem, *, writes: bool, retry_after_seconds: float | None
 ) -> CpqbridgeError:
     said = f"{_quote(problem.message)} ({problem.code})"
-    field = problem.fields[0] if problem.fields else None
+    field = _field(problem)
     match _kind_of(problem):
         case Kind.ACCESS:
             return AccessLostError(
@@ -206,11 +210,16 @@ def _problem(entry: Any) -> SalesforceProblem | None:
     )
 
 
-def _field(problems: Sequence[SalesforceProblem]) -> str | None:
-    return problems[0].fields[0] if problems and problems[0].fields else None
+def _field(problem: SalesforceProblem) -> str | None:
+    """Return the field the problem is about, as `Object.Field` where the text names both."""
+    if problem.fields:
+        return problem.fields[0]
+    column = _NO_COLUMN.search(problem.message)
+    return f"{column[2]}.{column[1]}" if column else None
 
 
 def _quote(message: str) -> str:
-    """Return the message on one line, cut to a readable length."""
-    line = " ".join(message.split()).rstrip(".")
+    """Return the message on one line, without the query it may begin with, cut to a readable length."""
+    said = _PLACE_IN_QUERY.split(message)[-1]
+    line = " ".join(said.split()).rstrip(".")
     return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"

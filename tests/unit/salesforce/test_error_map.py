@@ -128,6 +128,13 @@ def test_long_texts_are_cut_and_put_on_one_line() -> None:
     assert len(message) < 700
 
 
+def test_refused_queries_show_the_reason_and_not_the_query() -> None:
+    text = "\nSELECT Id, Typo__c FROM Order\n           ^\nERROR at Row:1:Column:12\nNo such column 'Typo__c' on entity 'Order'. If you"
+    error = mapped(refusal("INVALID_FIELD", text))
+    assert "SELECT" not in error.message
+    assert (error.field, "No such column 'Typo__c'" in error.message) == ("Order.Typo__c", True)
+
+
 def test_every_kind_is_used() -> None:
     assert {kind for kind, _ in CODES.values()} == set(Kind)
 
