@@ -8,3 +8,11 @@ from hypothesis import settings
 settings.register_profile("steady", derandomize=True, deadline=None, database=None, print_blob=True)
 settings.register_profile("explore", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile("steady")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--accept",
+        action="store_true",
+        help="write the plan.json of every golden scenario anew; read each change before you commit it",
+    )

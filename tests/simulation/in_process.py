@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from cpqbridge.domain.billing import BillingState, Link, Plan, Ref, StepAction
@@ -32,10 +33,13 @@ def filled(value, ids):
     return value
 
 
-def carry_out(plan: Plan, account: Account) -> BillingState:
-    """Send every step of a plan; return the state the connector would know afterwards."""
-    ids: dict[str, str] = {}
-    links: dict[str, Link] = {}
+def carry_out(plan: Plan, account: Account, known: Mapping[str, Link] | None = None) -> BillingState:
+    """Send every step of a plan; return the state the connector would know afterwards.
+
+    `known` are the links of what the account already has.
+    """
+    links: dict[str, Link] = dict(known or {})
+    ids = {key: link.stripe_id for key, link in links.items()}
     for step in plan.steps:
         target = ids[step.target.key] if isinstance(step.target, Ref) else step.target
         path = _PATHS[step.action].format(target=target)
