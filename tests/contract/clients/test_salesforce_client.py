@@ -85,11 +85,17 @@ def whole() -> Iterator[Side]:
         yield side
 
 
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+@pytest.fixture(scope="module", params=["lines name their contract", "lines revise each other"])
+def bare(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Side]:
     """An export of the sample org that has only the objects an export must have."""
     folder = tmp_path_factory.mktemp("export")
-    write_directory({name: RECORDS[name] for name in NEEDED_IN_AN_EXPORT}, folder)
+    records = {name: RECORDS[name] for name in NEEDED_IN_AN_EXPORT}
+    if request.param == "lines revise each other":
+        lines = records["OrderItem"]
+        records["OrderItem"] = [
+            {key: line[key] for key in line if key != "SBQQ__Contract__c"} for line in lines
+        ]
+    write_directory(records, folder)
     org = Org(NOW)
     org.load_directory(folder)
     with connected(org) as side:
