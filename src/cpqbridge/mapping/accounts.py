@@ -127,4 +127,7 @@ def _without_empty_groups(parameters: dict[str, object]) -> dict[str, object]:
             del kept[name]
         if names:
             kept[group] = None
+    if "shipping.name" in kept:
+        # Stripe wants a name beside a shipping address.
+        kept["shipping.name"] = kept["shipping.name"] or kept.get("name")
     return dict(sorted(kept.items()))

@@ -13,6 +13,7 @@ class Findings:
         """Begin with none."""
         self._refusals: dict[tuple[str, str, str, str], Refusal] = {}
         self._warnings: dict[str, None] = {}
+        self._calls = 0
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -25,14 +26,15 @@ class Findings:
         return tuple(self._warnings)
 
     def count(self) -> int:
-        """Return how many refusals there are, to see whether a part added any."""
-        return len(self._refusals)
+        """Return how often something was refused, repeats included, to see whether a part refused any."""
+        return self._calls
 
     def refuse(
         self, code: str, message: str, *, order_id: str, record_id: str, field: str, fix: str = ""
     ) -> None:
         """Add a refusal; state, and the fix where none is given, are those of the catalogue."""
         cause = REFUSAL_CATALOG[code]
+        self._calls += 1
         self._refusals.setdefault(
             (order_id, record_id, field, code),
             Refusal(

@@ -70,6 +70,7 @@ def read_lines(items: Iterable[RawRecord], context: LineContext) -> tuple[OrderL
     Skipped lines and lines with quantity 0 are left out (B1.6).
     """
     lines: dict[str, OrderLine] = {}
+    seen = set(context.skipped_ids)
     for item in items:
         order_item_id = record_id_at(item, "Id")
         if order_item_id is None:
@@ -81,8 +82,9 @@ def read_lines(items: Iterable[RawRecord], context: LineContext) -> tuple[OrderL
                 field="OrderItem.Id",
             )
             continue
-        if order_item_id in lines or order_item_id in context.skipped_ids:
+        if order_item_id in seen:
             continue
+        seen.add(order_item_id)
         product_name = follow(item, ("Product2", "Name"))
         named = f" ({product_name})" if isinstance(product_name, str) and product_name else ""
         reader = RecordReader(

@@ -58,15 +58,9 @@ def field_needs(configuration: Configuration) -> FieldNeeds:
     ours = OurFields(configuration.mapping.salesforce_prefix)
     custom = _custom_paths(configuration)
     needs = (
-        ObjectNeeds(
-            object_name="Order",
-            required=_sorted(_ORDER_REQUIRED, custom["Order"]),
-            optional=_sorted(_ORDER_OPTIONAL, _our_order_fields(ours)),
-        ),
-        ObjectNeeds(
-            object_name="OrderItem",
-            required=_sorted(_ITEM_REQUIRED, custom["OrderItem"]),
-            optional=_sorted(_ITEM_OPTIONAL, _our_item_fields(ours)),
+        _object("Order", {*_ORDER_REQUIRED, *custom["Order"]}, {*_ORDER_OPTIONAL, *_our_order_fields(ours)}),
+        _object(
+            "OrderItem", {*_ITEM_REQUIRED, *custom["OrderItem"]}, {*_ITEM_OPTIONAL, *_our_item_fields(ours)}
         ),
         ObjectNeeds(
             object_name="Contract",
@@ -131,8 +125,10 @@ def _extra_needs() -> tuple[ObjectNeeds, ...]:
     )
 
 
-def _sorted(*groups: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted({path for group in groups for path in group}))
+def _object(name: str, required: set[str], optional: set[str]) -> ObjectNeeds:
+    return ObjectNeeds(
+        object_name=name, required=tuple(sorted(required)), optional=tuple(sorted(optional - required))
+    )
 
 
 _ITEM_PARENTS = ("Product2", "PricebookEntry")

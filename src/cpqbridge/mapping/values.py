@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -12,7 +13,7 @@ FIRST_YEAR = 1970
 LAST_YEAR = 2199
 
 _SHOWN_LENGTH = 60
-_DATE_LENGTH = 10
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class UnreadableValueError(ValueError):
@@ -103,7 +104,7 @@ def as_date(value: object) -> date | None:
     if text is None:
         return None
     try:
-        day = date.fromisoformat(text) if len(text) == _DATE_LENGTH else None
+        day = date.fromisoformat(text) if _DATE.fullmatch(text) else None
     except ValueError:
         day = None
     if day is None:

@@ -254,7 +254,7 @@ def _sync_records(
     Where the records could not be read, an order that shows the same status already needs no new one.
     """
     known = source.raw.extra.get(SYNC_RECORD_OBJECT)
-    present = {record.get(SyncRecordFields.KEY): record for record in known or ()}
+    present = {str(record.get(SyncRecordFields.KEY)): record for record in known or ()}
     orders = {record_id_at(record, "Id"): record for record in source.raw.orders}
     for result in results:
         if result.state not in _STATUS:

@@ -1,0 +1,287 @@
+"""The data mapper: shipped defaults, rules over them, limits, and what comes out for Stripe (B4, B10)."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from tests.unit.mapping.records import (
+    ACCOUNT,
+    AMENDMENT,
+    ORDER,
+    SEATS,
+    an_amendment,
+    an_item,
+    an_order,
+    codes,
+    configured,
+    history_of,
+    only_refusal,
+)
+
+from cpqbridge.mapping.needs import field_needs
+
+PRODUCT = "01tQy00000PrD01IAF"
+
+
+def mapped(stripe_object: str, rules: dict, **parts):
+    return history_of(configuration=configured(mapping={stripe_object: rules}), **parts)
+
+
+def customer(**account) -> dict:
+    history = history_of(orders=[an_order(account=account)])
+    assert codes(history) == []
+    return dict(history.account.parameters)
+
+
+def test_customer_when_account_is_complete_has_all_defaults():
+    found = customer(
+        Description="Trades.",
+        Phone="+41 56 1",
+        BillingStreet="Badstrasse 1\r\n2. Stock\nHof",
+        BillingCity="Baden",
+        BillingState="AG",
+        BillingPostalCode="5400",
+        BillingCountry="Switzerland",
+        ShippingStreet="Lager 3",
+        ShippingCountry="Germany",
+        ShippingCountryCode="DE",
+    )
+    assert found == {
+        "name": "Baden Trading",
+        "description": "Trades.",
+        "phone": "+41 56 1",
+        "email": "rosa@baden.example",
+        "address.line1": "Badstrasse 1",
+        "address.line2": "2. Stock, Hof",
+        "address.city": "Baden",
+        "address.state": "AG",
+        "address.postal_code": "5400",
+        "address.country": "CH",
+        "shipping.name": "Baden Trading",
+        "shipping.phone": "+41 56 1",
+        "shipping.address.line1": "Lager 3",
+        "shipping.address.line2": None,
+        "shipping.address.city": None,
+        "shipping.address.state": None,
+        "shipping.address.postal_code": None,
+        "shipping.address.country": "DE",
+    }
+
+
+def test_customer_when_addresses_are_empty_clears_them_as_a_whole():
+    found = customer()
+    assert found["address"] is None
+    assert found["shipping"] is None
+    assert not [name for name in found if name.startswith(("address.", "shipping."))]
+
+
+def test_customer_when_country_is_not_known_leaves_it_out_and_says_so():
+    history = history_of(
+        orders=[an_order(account={"BillingCity": "Cair Paravel", "BillingCountry": "Narnia"})]
+    )
+    assert history.account.parameters["address.country"] is None
+    assert "Narnia" in history.warnings[0]
+
+
+def test_customer_when_texts_are_too_long_cuts_them_and_says_so():
+    history = history_of(orders=[an_order(account={"Name": "x" * 300, "Phone": "0" * 25})])
+    assert history.account.parameters["name"] == "x" * 256
+    assert history.account.parameters["phone"] == "0" * 20
+    assert history.warnings == (
+        f"Account {ACCOUNT}: Account.Name has 300 characters; Stripe gets the first 256.",
+        f"Account {ACCOUNT}: Account.Phone has 25 characters; Stripe gets the first 20.",
+    )
+
+
+def test_email_when_order_has_a_bill_to_contact_is_theirs():
+    order = an_order(BillToContact={"Email": "bill@baden.example"})
+    assert history_of(orders=[order]).account.email == "bill@baden.example"
+
+
+def test_email_when_nobody_has_one_is_none():
+    history = history_of(orders=[an_order(quote={"SBQQ__PrimaryContact__r": None})])
+    assert history.account.email is None
+    assert history.account.parameters["email"] is None
+
+
+def test_email_when_an_amendment_has_no_contact_stays_the_first_orders():
+    amendment = an_amendment()
+    amendment["SBQQ__Quote__r"]["SBQQ__PrimaryContact__r"] = None
+    assert history_of(orders=[an_order(), amendment], items=[]).account.email == "rosa@baden.example"
+
+
+def test_email_when_it_is_none_is_refused():
+    refusal = only_refusal(history_of(orders=[an_order(BillToContact={"Email": "call me"})]))
+    assert (refusal.code, refusal.record_id, refusal.field) == ("value_type", ACCOUNT, "BillToContact.Email")
+
+
+def test_rule_when_its_field_is_filled_or_empty_wins_over_the_default():
+    rules = {"email": {"field": "Order.Finance__r.Email"}}
+    order = an_order(Finance__r={"Email": "cfo@baden.example"})
+    assert mapped("customer", rules, orders=[order]).account.email == "cfo@baden.example"
+    assert mapped("customer", rules, orders=[an_order(Finance__r=None)]).account.email is None
+
+
+def test_rule_when_value_is_fixed_or_case_differs_is_applied():
+    rules = {
+        "metadata.region": {"value": "EMEA"},
+        "metadata.vip": {"field": "vip__C"},
+        "metadata.score": {"field": "Score__c"},
+        "tax_exempt": {"field": "Tax__c"},
+    }
+    account = {"VIP__c": False, "Score__c": Decimal("0.0"), "Tax__c": "Reverse"}
+    found = mapped("customer", rules, orders=[an_order(account=account)]).account.parameters
+    assert found["metadata.region"] == "EMEA"
+    assert found["metadata.vip"] == "false"
+    assert found["metadata.score"] == "0"
+    assert found["tax_exempt"] == "reverse"
+
+
+def test_rule_when_value_does_not_fit_refuses_and_names_the_field():
+    rules = {"tax_exempt": {"field": "Tax__c"}}
+    refusal = only_refusal(mapped("customer", rules, orders=[an_order(account={"Tax__c": "sometimes"})]))
+    assert (refusal.code, refusal.field, refusal.order_id) == ("value_type", "Tax__c", ORDER)
+    assert "none, exempt, reverse" in refusal.message
+
+
+def test_customer_when_several_orders_are_activated_follows_the_latest():
+    rules = {"metadata.po": {"field": "Order.PoNumber"}}
+    draft = an_amendment() | {"Id": "801Qy00000AbC09IAF", "StatusCode": "Draft", "PoNumber": "draft"}
+    orders = [an_order(PoNumber="one"), an_amendment(PoNumber="two"), draft]
+    found = mapped("customer", rules, orders=orders, items=[])
+    assert found.account.parameters["metadata.po"] == "two"
+
+
+def test_product_when_rules_exist_takes_them_from_product_and_order():
+    rules = {"unit_label": {"field": "Unit__c"}, "metadata.po": {"field": "Order.PoNumber"}}
+    item = an_item(
+        Product2={"Name": "Seat", "Description": "d" * 40_001, "Unit__c": "seat", "Stripe_ID__c": "prod_1"}
+    )
+    history = mapped("product", rules, orders=[an_order(PoNumber="7")], items=[item])
+    product = history.products[PRODUCT]
+    assert (product.name, product.displayed_product_id) == ("Seat", "prod_1")
+    assert product.parameters == {
+        "name": "Seat",
+        "description": "d" * 40_000,
+        "unit_label": "seat",
+        "metadata.po": "7",
+    }
+    assert "first 40000" in history.warnings[0]
+
+
+def test_price_and_item_when_rules_exist_take_them_from_entry_and_line():
+    rules = {
+        "price": {"nickname": {"field": "Label__c"}, "metadata.line": {"field": "OrderItem.Tag__c"}},
+        "phase_item": {"metadata.tag": {"field": "Tag__c"}, "metadata.none": {"field": "None__c"}},
+    }
+    item = an_item(Tag__c="t1", PricebookEntry={"UnitPrice": Decimal(50), "Label__c": "List"})
+    history = history_of(items=[item], configuration=configured(mapping=rules))
+    line = history.orders[0].lines[0]
+    assert line.price_parameters == {"nickname": "List", "metadata.line": "t1"}
+    assert line.item_parameters == {"metadata.tag": "t1"}
+    assert line.custom_price is None
+
+
+def test_custom_price_when_mapped_is_kept_apart():
+    rules = {"unit_amount_decimal": {"field": "OrderItem.Price__c"}}
+    line = mapped("price", rules, items=[an_item(Price__c=Decimal("12.50"))]).orders[0].lines[0]
+    assert (line.custom_price, line.price_parameters) == (Decimal("12.50"), {})
+
+
+def test_order_when_schedule_phase_and_invoice_are_mapped_carries_them():
+    rules = {
+        "subscription_schedule": {
+            "end_behavior": {"value": "release"},
+            "metadata.po": {"field": "PoNumber"},
+            "default_settings.description": {"field": "Description"},
+        },
+        "phase": {"description": {"value": "Phase"}, "trial_end": {"field": "Trial__c"}},
+        "invoice": {"footer": {"value": "Thanks"}},
+    }
+    order = an_order(PoNumber="7", Description="d" * 501, Trial__c="2026-03-01")
+    history = history_of(orders=[order], configuration=configured(mapping=rules))
+    (found,) = history.orders
+    assert found.end_behavior == "release"
+    assert found.schedule_parameters == {"metadata.po": "7", "default_settings.description": "d" * 500}
+    assert found.phase_parameters == {"description": "Phase"}
+    assert found.trial_ends_on == date(2026, 3, 1)
+    assert found.invoice_parameters == {"footer": "Thanks"}
+
+
+DAYS = "default_settings.invoice_settings.days_until_due"
+COLLECTION = "default_settings.collection_method"
+
+
+@pytest.mark.parametrize(
+    ("rules", "order", "days"),
+    [
+        ({}, {"SBQQ__PaymentTerm__c": None}, None),
+        ({DAYS: {"field": "Term__c"}}, {"Term__c": "Net 45"}, 45),
+        ({DAYS: {"value": 10}}, {}, 10),
+        ({COLLECTION: {"value": "charge_automatically"}}, {}, None),
+        ({COLLECTION: {"value": "send_invoice"}}, {}, 30),
+    ],
+)
+def test_days_until_due_when_mapped(rules, order, days):
+    history = mapped("subscription_schedule", rules, orders=[an_order(**order)])
+    assert codes(history) == []
+    assert history.orders[0].days_until_due == days
+    assert history.orders[0].schedule_parameters == {}
+
+
+def test_days_until_due_when_invoices_are_sent_without_a_term_is_refused():
+    order = an_order(SBQQ__PaymentTerm__c=None)
+    history = mapped("subscription_schedule", {COLLECTION: {"value": "send_invoice"}}, orders=[order])
+    assert codes(history) == ["payment_term_unknown"]
+
+
+def test_rules_when_they_are_not_applied_by_this_release_are_named():
+    history = mapped("subscription", {"description": {"value": "x"}})
+    assert history.warnings == (
+        "mapping.subscription is not applied: it is for evergreen orders, which this release does not bill.",
+    )
+
+
+def test_needs_when_nothing_is_mapped_cover_what_the_history_reads():
+    needs = field_needs(configured())
+    assert "SBQQ__BillingFrequency__c" in needs.of("OrderItem").required
+    assert "Opportunity.SBQQ__AmendedContract__c" in needs.of("Order").optional
+    assert "Stripe_ID__c" in needs.of("Order").optional
+    assert needs.of("Contract").optional_object
+    assert [need.parent for need in needs.extra if need.object_name == "Stripe_Sync_Record__c"] == [
+        "Order__c"
+    ]
+    for need in needs.objects.values():
+        assert (
+            list(need.required) == sorted(set(need.required)) or need.object_name == "Contract" or need.parent
+        )
+        assert not set(need.required) & set(need.optional)
+
+
+def test_needs_when_fields_are_mapped_require_them_from_the_right_object():
+    rules = {
+        "salesforce_prefix": "Acme_",
+        "customer": {"description": {"field": "Site"}, "email": {"field": "Order.BillToContact.Email"}},
+        "price": {"nickname": {"field": "OrderItem.Label__c"}},
+        "coupon": {"name": {"field": "Whatever__c"}},
+        "product": {"metadata.x": {"value": "fixed"}},
+    }
+    needs = field_needs(configured(mapping=rules))
+    assert {"Account.Site", "BillToContact.Email"} <= set(needs.of("Order").required)
+    assert "BillToContact.Email" not in needs.of("Order").optional
+    assert "Label__c" in needs.of("OrderItem").required
+    assert "Acme_Skip_Line_Item__c" in needs.of("OrderItem").optional
+    everything = {path for need in needs.objects.values() for path in (*need.required, *need.optional)}
+    assert not [path for path in everything if "Whatever" in path]
+
+
+def test_refusal_when_product_is_used_by_two_orders_stops_both():
+    items = [
+        an_item(Product2={"Name": None}),
+        an_item(Id="802Qy00000LiNe4IAF", OrderId=AMENDMENT, Product2={"Name": None}),
+    ]
+    history = history_of(orders=[an_order(), an_amendment()], items=items)
+    assert {refusal.order_id for refusal in history.refusals} == {ORDER, AMENDMENT}
+    assert SEATS not in {refusal.record_id for refusal in history.refusals}

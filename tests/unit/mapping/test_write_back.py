@@ -1,0 +1,270 @@
+"""What Salesforce is told: ids, links, status, one Sync Record per order, and nothing twice (B12.1, B12.2)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tests.unit.mapping.records import (
+    ACCOUNT,
+    AMENDMENT,
+    CONFIGURATION,
+    ORDER,
+    ROOT,
+    SEATS,
+    SETUP,
+    a_contract,
+    a_one_time_item,
+    an_amendment,
+    an_item,
+    an_order,
+)
+
+from cpqbridge.domain.billing import Link
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT, OurFields, SyncRecordFields
+from cpqbridge.mapping.history import order_history
+from cpqbridge.mapping.write_back import OrderResult, dashboard_base, write_back_records
+
+SEAT, ENTRY = "01tQy00000PrD01IAF", "01uQy00000PbE01IAF"
+BASE = dashboard_base(live_mode=False)
+PRICE_KEY = f"price:cpqbridge:{ENTRY}:usd:5000:month:1:licensed:1"
+LINKS = {
+    f"customer:{ACCOUNT}": "cus_1",
+    f"product:{SEAT}": "prod_1",
+    PRICE_KEY: "price_1",
+    f"schedule:{ROOT}:2026-02-01": "sub_sched_1",
+}
+SYNCED = OrderResult(order_id=ORDER, state=OrderState.SYNCED)
+REFUSED = OrderResult(
+    order_id=ORDER,
+    state=OrderState.REFUSED,
+    message="No e-mail.",
+    fix="Add one.",
+    code="no_email",
+    request_link="https://dashboard.stripe.com/test/logs/req_1",
+)
+
+
+def everything(prefix=""):
+    ours = OurFields(prefix)
+    shown = {ours.stripe_id, ours.stripe_link}
+    return {
+        "Account": frozenset(shown),
+        "Product2": frozenset(shown),
+        "PricebookEntry": frozenset(shown),
+        "OrderItem": frozenset(shown),
+        "Order": frozenset({*shown, ours.sync_status, ours.sync_message}),
+        SYNC_RECORD_OBJECT: frozenset(SyncRecordFields.ALL),
+    }
+
+
+def written(raw=None, results=(SYNCED,), links=None, price_keys=None, prefix="", writable=None):
+    raw = a_contract() if raw is None else raw
+    links = LINKS if links is None else links
+    records = write_back_records(
+        raw,
+        order_history(raw, CONFIGURATION),
+        results,
+        {key: Link(key=key, stripe_id=stripe_id, fingerprint="") for key, stripe_id in links.items()},
+        fields=OurFields(prefix),
+        links_base=BASE,
+        writable=everything(prefix) if writable is None else writable,
+        price_keys={SEATS: PRICE_KEY} if price_keys is None else price_keys,
+    )
+    assert [(r.object_name, r.record_id) for r in records] == sorted(
+        (r.object_name, r.record_id) for r in records
+    )
+    return {(record.object_name, record.record_id): dict(record.fields) for record in records}
+
+
+def after(raw, records):
+    """Return the contract as it is read once `records` have been written."""
+
+    def told(object_name, record_id, present):
+        return {**(present or {}), **records.get((object_name, record_id), {})}
+
+    orders = [
+        told("Order", order["Id"], order) | {"Account": told("Account", order["AccountId"], order["Account"])}
+        for order in raw.orders
+    ]
+    items = [
+        told("OrderItem", item["Id"], item)
+        | {
+            "Product2": told("Product2", item["Product2Id"], item["Product2"]),
+            "PricebookEntry": told("PricebookEntry", item["PricebookEntryId"], item["PricebookEntry"]),
+        }
+        for item in raw.items
+    ]
+    syncs = {record["Key__c"]: record for record in raw.extra.get(SYNC_RECORD_OBJECT, ())}
+    for (object_name, key), fields in records.items():
+        if object_name == SYNC_RECORD_OBJECT:
+            syncs[key] = {**syncs.get(key, {}), "Key__c": key, **fields}
+    return a_contract(orders=orders, items=items, extra={SYNC_RECORD_OBJECT: tuple(syncs.values())})
+
+
+def test_write_back_when_order_is_synced_shows_ids_links_and_status():
+    assert written() == {
+        ("Account", ACCOUNT): {"Stripe_ID__c": "cus_1", "Stripe_Link__c": f"{BASE}/customers/cus_1"},
+        ("Order", ORDER): {
+            "Stripe_ID__c": "sub_sched_1",
+            "Stripe_Link__c": f"{BASE}/subscription_schedules/sub_sched_1",
+            "Stripe_Sync_Status__c": "Synced",
+        },
+        ("OrderItem", SEATS): {"Stripe_ID__c": "price_1", "Stripe_Link__c": f"{BASE}/prices/price_1"},
+        ("PricebookEntry", ENTRY): {"Stripe_ID__c": "price_1", "Stripe_Link__c": f"{BASE}/prices/price_1"},
+        ("Product2", SEAT): {"Stripe_ID__c": "prod_1", "Stripe_Link__c": f"{BASE}/products/prod_1"},
+        (SYNC_RECORD_OBJECT, f"{ORDER}|{ORDER}"): {
+            "Order__c": ORDER,
+            "Record_Id__c": ORDER,
+            "Record_Object__c": "Order",
+            "Status__c": "Success",
+            "Resolved__c": True,
+        },
+    }
+
+
+def test_write_back_when_sync_record_is_upserted_names_its_key_field():
+    records = write_back_records(
+        a_contract(),
+        order_history(a_contract(), CONFIGURATION),
+        [SYNCED],
+        {},
+        fields=OurFields(),
+        links_base=BASE,
+        writable=everything(),
+        price_keys={},
+    )
+    assert [(record.object_name, record.external_id_field) for record in records] == [
+        ("Order", None),
+        (SYNC_RECORD_OBJECT, "Key__c"),
+    ]
+
+
+def test_write_back_when_everything_stands_already_writes_nothing():
+    raw = after(a_contract(), written())
+    assert written(raw) == {}
+    assert written(raw, [OrderResult(order_id=ORDER, state=OrderState.UNCHANGED)]) == {}
+
+
+def test_write_back_when_order_is_refused_shows_why_and_no_id():
+    found = written(results=[REFUSED], links={}, price_keys={})
+    assert found == {
+        ("Order", ORDER): {
+            "Stripe_Sync_Status__c": "Refused",
+            "Stripe_Sync_Message__c": "No e-mail. Add one.",
+        },
+        (SYNC_RECORD_OBJECT, f"{ORDER}|{ORDER}"): {
+            "Order__c": ORDER,
+            "Record_Id__c": ORDER,
+            "Record_Object__c": "Order",
+            "Status__c": "Refused",
+            "Message__c": "No e-mail.",
+            "Action__c": "Add one.",
+            "Docs_Link__c": "https://github.com/cpqbridge/cpqbridge/blob/main/docs/reference/errors.md#no_email",
+            "Request_Link__c": "https://dashboard.stripe.com/test/logs/req_1",
+        },
+    }
+    assert written(after(a_contract(), found), [REFUSED], links={}, price_keys={}) == {}
+
+
+def test_write_back_when_refusal_is_about_a_line_names_that_record():
+    result = OrderResult(order_id=ORDER, state=OrderState.HELD, message="x", record_id="802000000000001AAA")
+    fields = written(results=[result])[SYNC_RECORD_OBJECT, f"{ORDER}|{ORDER}"]
+    assert (fields["Record_Id__c"], fields["Record_Object__c"]) == ("802000000000001AAA", "OrderItem")
+
+
+def test_write_back_when_order_succeeds_after_an_error_resolves_its_record():
+    raw = after(a_contract(), written(results=[REFUSED], links={}, price_keys={}))
+    found = written(raw)
+    assert found["Order", ORDER]["Stripe_Sync_Message__c"] is None
+    assert found[SYNC_RECORD_OBJECT, f"{ORDER}|{ORDER}"] == {
+        "Status__c": "Success",
+        "Message__c": None,
+        "Action__c": None,
+        "Docs_Link__c": None,
+        "Request_Link__c": None,
+        "Resolved__c": True,
+    }
+    assert written(after(raw, found)) == {}
+
+
+def test_write_back_when_order_is_skipped_or_queued_leaves_it_alone():
+    for state in (OrderState.SKIPPED, OrderState.QUEUED):
+        assert written(results=[OrderResult(order_id=ORDER, state=state)], links={}, price_keys={}) == {}
+
+
+def test_write_back_when_fields_are_not_writable_leaves_them_out():
+    only_id = {"Account": frozenset({"Stripe_ID__c"})}
+    assert written(writable=only_id) == {("Account", ACCOUNT): {"Stripe_ID__c": "cus_1"}}
+    assert written(writable={}) == {}
+
+
+def test_write_back_when_org_uses_a_prefix_writes_prefixed_fields():
+    found = written(prefix="Acme_")
+    assert found["Account", ACCOUNT] == {
+        "Acme_Stripe_ID__c": "cus_1",
+        "Acme_Stripe_Link__c": f"{BASE}/customers/cus_1",
+    }
+    assert found["Order", ORDER]["Acme_Stripe_Sync_Status__c"] == "Synced"
+
+
+def test_write_back_when_order_has_only_one_time_lines_shows_its_invoice():
+    raw = a_contract(items=[a_one_time_item()])
+    links = {f"invoice:{ROOT}:{ORDER}": "in_1", f"schedule:{ROOT}:2026-02-01": "sub_sched_1"}
+    found = written(raw, links=links, price_keys={})
+    assert found["Order", ORDER]["Stripe_ID__c"] == "in_1"
+    assert found["Order", ORDER]["Stripe_Link__c"] == f"{BASE}/invoices/in_1"
+
+
+def test_write_back_when_there_are_two_orders_writes_one_sync_record_each():
+    raw = a_contract(orders=[an_order(), an_amendment()])
+    results = [SYNCED, OrderResult(order_id=AMENDMENT, state=OrderState.WAITING, message="Waits.")]
+    found = written(raw, results)
+    assert found["Order", AMENDMENT] == {
+        "Stripe_Sync_Status__c": "Waiting",
+        "Stripe_Sync_Message__c": "Waits.",
+    }
+    keys = [record_id for object_name, record_id in found if object_name == SYNC_RECORD_OBJECT]
+    assert keys == [f"{ORDER}|{ORDER}", f"{AMENDMENT}|{AMENDMENT}"]
+
+
+def test_entry_when_price_is_the_lines_own_or_a_duplicate_is_left_alone():
+    own = f"price:cpqbridge:{SEATS}:usd:5000:month:1:licensed:1"
+    second = PRICE_KEY[:-1] + "2"
+    for key in (own, second):
+        found = written(links={key: "price_9"}, price_keys={SEATS: key})
+        assert found["OrderItem", SEATS]["Stripe_ID__c"] == "price_9"
+        assert ("PricebookEntry", ENTRY) not in found
+
+
+def test_entry_when_two_frequencies_share_it_shows_the_products_own():
+    quarterly = PRICE_KEY.replace("5000:month:1", "15000:month:3")
+    items = [
+        an_item(SBQQ__BillingFrequency__c="Quarterly"),
+        an_item(Id=SETUP, Product2={"Name": "Seat", "SBQQ__BillingFrequency__c": "Monthly"}),
+    ]
+    links = {quarterly: "price_q", PRICE_KEY: "price_m"}
+    found = written(a_contract(items=items), links=links, price_keys={SEATS: quarterly, SETUP: PRICE_KEY})
+    assert found["PricebookEntry", ENTRY]["Stripe_ID__c"] == "price_m"
+
+
+def test_entry_when_it_shows_a_price_already_is_not_overwritten_by_another_frequency():
+    quarterly = PRICE_KEY.replace("5000:month:1", "15000:month:3")
+    entry = {"UnitPrice": Decimal(50), "Stripe_ID__c": "price_m"}
+    item = an_item(SBQQ__BillingFrequency__c="Quarterly", PricebookEntry=entry)
+    found = written(a_contract(items=[item]), links={quarterly: "price_q"}, price_keys={SEATS: quarterly})
+    assert ("PricebookEntry", ENTRY) not in found
+    assert found["OrderItem", SEATS]["Stripe_ID__c"] == "price_q"
+
+
+def test_write_back_when_sync_records_were_not_read_writes_them_only_with_a_new_status():
+    first = written(results=[REFUSED], links={}, price_keys={})
+    raw = after(a_contract(), first)
+    unread = a_contract(orders=raw.orders, items=raw.items)
+    assert written(unread, [REFUSED], links={}, price_keys={}) == {}
+    assert (SYNC_RECORD_OBJECT, f"{ORDER}|{ORDER}") in written(unread)
+
+
+def test_dashboard_when_live_has_no_test_in_its_address():
+    assert dashboard_base(live_mode=True) == "https://dashboard.stripe.com"
+    assert BASE == "https://dashboard.stripe.com/test"
