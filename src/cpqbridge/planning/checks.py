@@ -17,7 +17,7 @@ _NOT_BUILT_KINDS = {
     LineKind.EVERGREEN: ("evergreen", "SBQQ__SubscriptionType__c"),
     LineKind.RAMP: ("a ramp segment", "SBQQ__SegmentIndex__c"),
 }
-_LATER = "This release bills new orders only; wait for the release that covers it, or bill it by hand."
+_LATER = "Wait for the release that covers it, or bill the order by hand."
 
 
 def _refuse(order: Order, code: str, message: str, *, record_id: str, field: str, fix: str) -> Refusal:

@@ -28,7 +28,7 @@ from cpqbridge.planning.limits import limit_refusals
 from cpqbridge.planning.phases import GroupPhases, Naming, future_phases, running_phases
 from cpqbridge.planning.pieces import LinePieces
 from cpqbridge.planning.proof import MISMATCH, prove
-from cpqbridge.planning.safety import holds
+from cpqbridge.planning.safety import holds, multiplier_warnings
 from cpqbridge.planning.timeline import Group, group_lines
 
 
@@ -153,7 +153,7 @@ def plan_new_order(
         steps=() if stops else steps,
         forecast=forecast,
         proof=proof,
-        warnings=_warnings(order),
+        warnings=(*_warnings(order), *multiplier_warnings(groups, policy)),
     )
 
 
@@ -278,7 +278,7 @@ def _steps(
         if price_id and steps.matches_verified(price, state, price_id):
             resolved[price.key] = price_id
         else:
-            yield steps.price_step(history, price)
+            yield steps.price_step(history, price, resolved)
     for wanted in missing:
         if wanted.kind == "invoice":
             yield from billing_steps.invoice_steps(history, order, wanted, state, mark=mark)

@@ -136,6 +136,8 @@ def _plan_order(
     existing = _object_keys(state, history) if order.kind is OrderKind.INITIAL else set()
     if not as_activated:
         return stopped(order, changed_after_sync(order) if existing else _not_activated(order))
+    if blocker is not None and order.kind is not OrderKind.INITIAL:
+        return stopped(order, _waiting(order, blocker))
     found = [refusal for refusal in history.refusals if refusal.order_id == order.order_id]
     found += order_refusals(order, history, configuration)
     others = [
@@ -147,8 +149,6 @@ def _plan_order(
         found.append(_several_orders(order, others))
     if found:
         return stopped(order, *found)
-    if blocker is not None and order.kind is not OrderKind.INITIAL:
-        return stopped(order, _waiting(order, blocker))
     if not order.lines:
         return OrderPlan(outcome=OrderOutcome(order_id=order.order_id, state=OrderState.UNCHANGED))
     instant = state.executed_at.get(order.order_id, as_of)

@@ -9,9 +9,10 @@ from fractions import Fraction
 
 from cpqbridge.domain.dates import Cycle, midnight
 from cpqbridge.domain.money import major_text, round_half_up, rounded_minor
-from cpqbridge.domain.order import Order
+from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.policies import Policy
 from cpqbridge.planning.proration import line_term, multiplier_fits
 from cpqbridge.planning.timeline import Group
 
@@ -57,14 +58,10 @@ def _line_holds(order: Order, group: Group, configuration: Configuration) -> Ite
     for pieces in group.lines:
         line = pieces.line
         if policy.multiplier_mismatch == "hold" and not multiplier_fits(line, policy.prorate_precision):
-            term = line_term(line, policy.prorate_precision)
-            multiplier = line.prorate_multiplier or Decimal(0)
             yield _hold(
                 order,
                 "multiplier_mismatch",
-                f"{line.words} runs from {line.starts_on} to {line.ends_on}, which is "
-                f"{months_text(term)} months by the prorate precision {policy.prorate_precision}, but CPQ's "
-                f"multiplier {multiplier} says {months_text(multiplier * line.default_term_months)}.",
+                _mismatch_text(line, policy),
                 record_id=line.order_item_id,
                 field="SBQQ__ProrateMultiplier__c",
                 fix="Check the line's dates and `policy.prorate_precision`; or set "
@@ -82,6 +79,25 @@ def _line_holds(order: Order, group: Group, configuration: Configuration) -> Ite
                 field="TotalPrice",
                 fix="Check unit price, total price and dates of the line, then release the order.",
             )
+
+
+def multiplier_warnings(groups: Collection[Group], policy: Policy) -> Iterator[str]:
+    """Yield a sentence for each line that is billed by its dates although CPQ's multiplier differs (B3.1)."""
+    if policy.multiplier_mismatch != "warn":
+        return
+    for line in (pieces.line for group in groups for pieces in group.lines):
+        if not multiplier_fits(line, policy.prorate_precision):
+            yield f"{_mismatch_text(line, policy)} It is billed by its dates."
+
+
+def _mismatch_text(line: OrderLine, policy: Policy) -> str:
+    term = line_term(line, policy.prorate_precision)
+    multiplier = line.prorate_multiplier or Decimal(0)
+    return (
+        f"{line.words} runs from {line.starts_on} to {line.ends_on}, which is {months_text(term)} months by "
+        f"the prorate precision {policy.prorate_precision}, but CPQ's multiplier {multiplier} says "
+        f"{months_text(multiplier * line.default_term_months)}."
+    )
 
 
 def _elapsed_holds(

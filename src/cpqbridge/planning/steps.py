@@ -134,8 +134,11 @@ def product_steps(history: OrderHistory, state: BillingState, product: Product) 
             yield step
 
 
-def price_step(history: OrderHistory, wanted: PriceWanted) -> Step:
-    """Return the call that creates a price; duplicates say whose they are."""
+def price_step(history: OrderHistory, wanted: PriceWanted, resolved: Mapping[str, str]) -> Step:
+    """Return the call that creates a price; duplicates say whose they are.
+
+    `resolved` are the ids of prices that are used without being linked, by their keys.
+    """
     kind = "pricebookentry" if wanted.from_entry else "orderitem"
     metadata: dict[str, object] = dict(record_metadata(history, kind, wanted.owner_id))
     if wanted.slot > 1:
@@ -143,7 +146,7 @@ def price_step(history: OrderHistory, wanted: PriceWanted) -> Step:
         metadata |= {
             "salesforce_duplicate": "true",
             "salesforce_auto_archive": "true",
-            "salesforce_original_stripe_price_id": Ref(key=first),
+            "salesforce_original_stripe_price_id": resolved.get(first) or Ref(key=first),
         }
     body = merged(
         nested(wanted.parameters),
