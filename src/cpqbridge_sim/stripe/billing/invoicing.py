@@ -51,7 +51,12 @@ def subscription_invoice(
         period=period or (at, at),
     )
     used = apply_discounts(state, lines, subscription["discounts"], at=at)
-    invoice["discounts"] = list(subscription["discounts"])
+    applied = {discount_id for line in lines for discount_id, _ in line.discount_amounts}
+    invoice["discounts"] = [
+        identifier
+        for identifier in subscription["discounts"]
+        if identifier in applied or not _is_over(state, identifier, at=at)
+    ]
     put_lines(state, invoice, lines)
     _use_up(state, subscription, used, at=at)
     subscription["latest_invoice"] = invoice["id"]

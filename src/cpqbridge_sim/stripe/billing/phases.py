@@ -43,7 +43,7 @@ def enter_phase(
     schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
     behavior = phase["proration_behavior"]
     anchor = phase["billing_cycle_anchor"] or schedule["default_settings"]["billing_cycle_anchor"]
-    moved = anchor == "phase_start" or _classic_interval_change(state, subscription, phase)
+    moved = anchor == "phase_start" or _classic_moves_anchor(state, subscription, phase)
     if moved:
         move_anchor(state, subscription, at=at, prorate=behavior != "none")
     apply_settings(subscription, schedule, phase)
@@ -79,13 +79,16 @@ def move_anchor(state: AccountState, subscription: Body, *, at: int, prorate: bo
         item["current_period_end"] = at
 
 
-def _classic_interval_change(state: AccountState, subscription: Body, phase: Body) -> bool:
+def _classic_moves_anchor(state: AccountState, subscription: Body, phase: Body) -> bool:
+    """Classic mode starts a new cycle when the interval changes, or when a free plan begins to cost."""
     if subscription["billing_mode"]["type"] != "classic":
         return False
     items = state.subscription_items(subscription)
+    terms = [item_terms(state, entry) for entry in phase["items"]]
     before = {Interval.of_price(item["price"]) for item in items}
-    after = {Interval.of_price(item_terms(state, entry).price) for entry in phase["items"]}
-    return {(i.unit, i.count) for i in before} != {(i.unit, i.count) for i in after}
+    was_free = not any(exact_amount(item["price"], item["quantity"]) for item in items)
+    costs_now = any(exact_amount(term.price, term.quantity) for term in terms)
+    return before != {Interval.of_price(term.price) for term in terms} or (was_free and costs_now)
 
 
 def change_items(

@@ -4,6 +4,7 @@ Source: docs.stripe.com/api/invoices/create_preview, read 20 Nov 2026. It previe
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.lifecycle import run_until
@@ -72,6 +73,10 @@ def _one_time(copy: AccountState, owner: str, params: Mapping[str, Any], entry: 
     if "invoiceitem" in entry:
         raise not_simulated("Changing an invoice item in a preview", "invoice_items")
     values = {"customer": owner, **entry}
+    if "price" in values:
+        values["pricing"] = {"price": values.pop("price")}
+    if "unit_amount" in values:
+        values["unit_amount_decimal"] = Decimal(values.pop("unit_amount"))
     if "subscription" in params:
         values["subscription"] = params["subscription"]
     invoice_items.create(Call(state=copy, path_ids=(), params=values))

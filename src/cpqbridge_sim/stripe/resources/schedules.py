@@ -23,6 +23,7 @@ from cpqbridge_sim.stripe.resources.call import (
     customer_of,
     list_answer,
     metadata_of,
+    only,
     path_object,
 )
 from cpqbridge_sim.stripe.resources.schedule_phases import (
@@ -37,6 +38,9 @@ from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
 _SUBSCRIPTIONS_MAX = 500
+_CREATE = frozenset(
+    {"billing_mode", "customer", "default_settings", "end_behavior", "metadata", "phases", "start_date"}
+)
 _END_BEHAVIORS = ("cancel", "release")
 
 
@@ -47,6 +51,7 @@ def create(call: Call) -> Body:
         raise not_simulated("`pause_schedules`", "pause_schedules")
     if "from_subscription" in params:
         return _from_subscription(call)
+    only(params, _CREATE)
     if "customer" not in params:
         raise missing("customer")
     customer = customer_of(state, params["customer"])

@@ -25,6 +25,7 @@ from cpqbridge_sim.stripe.store import Body
 _CREATE = frozenset(
     {
         "add_invoice_items",
+        "automatic_tax",
         "backdate_start_date",
         "billing_cycle_anchor",
         "billing_mode",

@@ -36,6 +36,7 @@ from cpqbridge_sim.stripe.store import Body
 _UPDATE = frozenset(
     {
         "add_invoice_items",
+        "automatic_tax",
         "billing_cycle_anchor",
         "cancel_at",
         "cancel_at_period_end",
@@ -82,6 +83,7 @@ def update(call: Call) -> Body:
     behavior = params.get("proration_behavior", "create_prorations")
     made = _set_end(state, subscription, params, prorate=behavior != "none", now=now)
     moved = (params.get("billing_cycle_anchor") or {}).get("type") == "now"
+    moved = moved or _classic_moves_anchor(subscription, changes)
     if moved:
         move_anchor(state, subscription, at=now, prorate=behavior != "none")
     made += apply_changes(
@@ -98,6 +100,17 @@ def update(call: Call) -> Body:
     state.emit("customer.subscription.updated", subscription)
     sleep_until_next(state, subscription)
     return subscription
+
+
+def _classic_moves_anchor(subscription: Body, changes: list[ItemChange]) -> bool:
+    """Classic mode starts a new cycle when an item's interval changes; flexible mode never does."""
+    if subscription["billing_mode"]["type"] != "classic":
+        return False
+    return any(
+        Interval.of_price(change.item["price"]) != Interval.of_price(change.terms.price)
+        for change in changes
+        if change.item is not None and change.terms is not None
+    )
 
 
 def _new_discounts(state: AccountState, subscription: Body, params: Mapping[str, Any], *, now: int) -> None:
