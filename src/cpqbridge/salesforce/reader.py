@@ -20,6 +20,7 @@ from cpqbridge.salesforce.pages import all_rows, records_of
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.soql import (
     admin_condition,
+    any_of,
     datetime_literal,
     day_start_literal,
     one_of,
@@ -27,7 +28,6 @@ from cpqbridge.salesforce.soql import (
     select,
 )
 
-_ORDER_PREFIX = "801"
 _IDS_PER_QUERY = 500
 _ORGANIZATION = ("Id", "Name", "IsSandbox", "TimeZoneSidKey")
 _QUOTED_NAME = re.compile(r"'([\w.]+)'")
@@ -99,8 +99,9 @@ class SalesforceReader:
             RecordError: Several orders have the number (code `order_ambiguous`).
         """
         text = id_or_number.strip()
-        is_id = text.startswith(_ORDER_PREFIX) and is_salesforce_id(text)
-        condition = f"Id = {quoted(salesforce_id(text))}" if is_id else f"OrderNumber = {quoted(text)}"
+        condition = f"OrderNumber = {quoted(text)}"
+        if is_salesforce_id(text):
+            condition = any_of([f"Id = {quoted(salesforce_id(text))}", condition])
         (rows,) = all_rows(self._client, [self._notice_query([condition], order_by="Id")])
         if len(rows) > 1:
             raise RecordError(

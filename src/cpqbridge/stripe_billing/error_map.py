@@ -51,7 +51,7 @@ def error_for(error: stripe.StripeError, *, writes: bool, secret: str) -> Cpqbri
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return _access_lost(status, said, details)
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT} or details.get("code") == "rate_limit":
-        code = "stripe_rate_limit" if status == HTTPStatus.TOO_MANY_REQUESTS else "stripe_conflict"
+        code = "stripe_conflict" if status == HTTPStatus.CONFLICT else "stripe_rate_limit"
         return TransientError(
             f"Stripe is busy: {said}.",
             code="stripe_locked" if details.get("code") == "lock_timeout" else code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -337,3 +338,12 @@ def test_prefixed_fields_are_read() -> None:
         schema = load_needed_schema(client, needs)
     assert schema.has("Order", "Acme_Stripe_ID__c")
     assert "Acme_Stripe_ID__c" in schema.writable()["OrderItem"]
+
+
+def test_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), opened(sample(), token="00DQy!very-secret") as client:
+        client.query("SELECT Id FROM Order LIMIT 1")
+        with pytest.raises(ConfigurationError):
+            client.query("SELECT Nothing__c FROM Order")
+    assert caplog.records
+    assert "very-secret" not in caplog.text

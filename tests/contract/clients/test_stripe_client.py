@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from cpqbridge.domain.billing import StepAction
 from cpqbridge.errors import AccessLostError, InvariantError, RecordError, TransientError
 from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS
-from cpqbridge.stripe_billing.reader import read_billing_state
+from cpqbridge.stripe_billing.reader import price_parameters
 from cpqbridge_sim.hosting import host
 from cpqbridge_sim.stripe.account import Account
 from cpqbridge_sim.stripe.server import create_app
@@ -112,20 +113,18 @@ def test_price_and_product_are_made_in_one_call_with_every_digit(side: Side) -> 
     side.perform(
         StepAction.UPDATE_PRODUCT, {"description": "by the month"}, key="update", target="prod_seats"
     )
-    state = read_billing_state(
-        side.billing, links={}, executed_at={}, displayed_price_ids=[price["id"], "price_no"]
-    )
-    assert state.verified_prices == {
-        price["id"]: {
-            "product": "prod_seats",
-            "currency": "usd",
-            "unit_amount_decimal": "833.333333333333",
-            "interval": "month",
-            "interval_count": 1,
-            "usage_type": "licensed",
-            "active": True,
-        }
+    read = side.billing.retrieve_price(price["id"])
+    assert read is not None
+    assert price_parameters(read) == {
+        "product": "prod_seats",
+        "currency": "usd",
+        "unit_amount_decimal": "833.333333333333",
+        "interval": "month",
+        "interval_count": 1,
+        "usage_type": "licensed",
+        "active": True,
     }
+    assert side.billing.retrieve_price("price_no") is None
 
 
 def test_same_key_when_repeated_makes_nothing_new(side: Side) -> None:
@@ -260,3 +259,14 @@ def test_dead_server_can_be_tried_again() -> None:
     ):
         billing.perform(StepAction.CREATE_CUSTOMER, {"name": "A"}, target=None, idempotency_key="a")
     assert caught.value.code == "stripe_unreachable"
+
+
+def test_key_is_in_no_log(side: Side, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        a_customer(side)
+        with pytest.raises(RecordError):
+            side.perform(
+                StepAction.CREATE_PRICE, {"currency": "usd", "product": "prod_no", "unit_amount": 5}, key="a"
+            )
+    assert caplog.records
+    assert KEY not in caplog.text

@@ -183,8 +183,8 @@ def test_refused_field_when_the_filter_does_not_name_it_is_not_blamed_on_it() ->
 @pytest.mark.parametrize(
     ("typed", "where"),
     [
-        ("801Qy00000AbCdEIAV", "Id = '801Qy00000AbCdEIAV'"),
-        (" 801Qy00000AbCdE ", "Id = '801Qy00000AbCdEIAV'"),
+        ("801Qy00000AbCdEIAV", "(Id = '801Qy00000AbCdEIAV' OR OrderNumber = '801Qy00000AbCdEIAV')"),
+        (" 801Qy00000AbCdE ", "(Id = '801Qy00000AbCdEIAV' OR OrderNumber = '801Qy00000AbCdE')"),
         ("00000101", "OrderNumber = '00000101'"),
         ("O'Hara", "OrderNumber = 'O\\'Hara'"),
         ("801Qy00000AbCdEXXX", "OrderNumber = '801Qy00000AbCdEXXX'"),

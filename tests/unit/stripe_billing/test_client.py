@@ -15,10 +15,10 @@ import stripe
 from stripe._api_version import _ApiVersion
 from tests.unit.stripe_billing.fake_stripe import KEY, FakeStripe, answering, failing, listing, refusal
 
-from cpqbridge.domain.billing import Link, StepAction
+from cpqbridge.domain.billing import StepAction
 from cpqbridge.errors import AccessLostError, InvariantError, OutcomeUnknownError, RecordError
 from cpqbridge.stripe_billing.client import API_VERSION, StripeBilling
-from cpqbridge.stripe_billing.reader import price_parameters, read_billing_state
+from cpqbridge.stripe_billing.reader import price_parameters
 
 CUSTOMER = {"id": "cus_1", "object": "customer", "name": "Acme"}
 
@@ -98,7 +98,7 @@ def test_perform_when_the_target_does_not_fit_is_our_mistake(action: StepAction,
 def test_perform_when_parameters_are_wrong_sends_nothing() -> None:
     fake = answering(200, CUSTOMER)
     with pytest.raises(InvariantError):
-        perform(fake, parameters={"nmae": "Acme"})
+        perform(fake, parameters={"full_name": "Acme"})
     assert fake.requests == []
 
 
@@ -271,31 +271,16 @@ PRICE = {
 }
 
 
-def test_read_billing_state_reads_only_the_displayed_prices() -> None:
-    fake = answering(200, PRICE)
-    link = Link(key="customer:001A", stripe_id="cus_1", fingerprint="f")
-    state = read_billing_state(
-        fake.billing(), links={link.key: link}, executed_at={}, displayed_price_ids=["price_1", "price_1"]
-    )
-    assert len(fake.requests) == 1
-    assert state.links == {link.key: link}
-    assert state.verified_prices == {
-        "price_1": {
-            "product": "prod_1",
-            "currency": "usd",
-            "unit_amount_decimal": "5000.5",
-            "interval": "month",
-            "interval_count": 3,
-            "usage_type": "licensed",
-            "active": True,
-        }
+def test_price_parameters_are_those_a_line_is_compared_with() -> None:
+    assert price_parameters(PRICE) == {
+        "product": "prod_1",
+        "currency": "usd",
+        "unit_amount_decimal": "5000.5",
+        "interval": "month",
+        "interval_count": 3,
+        "usage_type": "licensed",
+        "active": True,
     }
-
-
-def test_read_billing_state_when_a_price_is_absent_leaves_it_out() -> None:
-    fake = answering(404, refusal("No such price", code="resource_missing"))
-    state = read_billing_state(fake.billing(), links={}, executed_at={}, displayed_price_ids=["price_x"])
-    assert state.verified_prices == {}
 
 
 def test_price_parameters_when_tiered_or_one_time_have_no_amount_or_interval() -> None:

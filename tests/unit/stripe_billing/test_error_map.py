@@ -78,7 +78,7 @@ def test_every_class_with_any_status_has_one_of_our_classes(
         ("PermissionError", 403, {}, AccessLostError, "stripe_permission"),
         ("RateLimitError", 429, {}, TransientError, "stripe_rate_limit"),
         ("RateLimitError", 429, {"code": "lock_timeout"}, TransientError, "stripe_locked"),
-        ("RateLimitError", 400, {"code": "rate_limit"}, TransientError, "stripe_conflict"),
+        ("RateLimitError", 400, {"code": "rate_limit"}, TransientError, "stripe_rate_limit"),
         ("APIError", 409, {"code": "idempotency_key_in_use"}, TransientError, "stripe_conflict"),
         ("APIError", 500, {}, OutcomeUnknownError, "stripe_outcome_unknown"),
         ("APIError", 503, {}, OutcomeUnknownError, "stripe_outcome_unknown"),
