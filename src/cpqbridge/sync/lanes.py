@@ -58,7 +58,7 @@ class LaneKeeper:
             ConflictError: another run kept the lane for longer than `patience_seconds`.
         """
         claim = Claim(
-            owner=f"{self._mark.name}/{next(self._numbers)}",
+            owner=f"{self._mark.identity}/{next(self._numbers)}",
             host=self._mark.host,
             process_id=self._mark.process_id,
             workflow_id=workflow_id,

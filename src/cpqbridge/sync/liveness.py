@@ -18,11 +18,15 @@ _WORKER_SLOTS = 64
 
 
 class ProcessMark:
-    """The lock of this process under a name; `host` tells the machine it runs on."""
+    """The lock of this process under a name; `host` tells the machine it runs on.
+
+    `identity` is the name and what sets this process apart from an earlier one of the same name.
+    """
 
     def __init__(self, home: Path, name: str, descriptor: int, *, keeps_file: bool) -> None:
         """Keep an open, locked file."""
         self.name = name
+        self.identity = f"{name}#{secrets.token_hex(4)}"
         self.host = socket.gethostname()
         self.process_id = os.getpid()
         self._path = _path(home, name)
@@ -30,10 +34,14 @@ class ProcessMark:
         self._descriptor = descriptor
         self._keeps_file = keeps_file
 
-    def is_dead(self, name: str, host: str) -> bool:
-        """Return whether the process of this name has certainly ended; never so for another machine's."""
-        if host != self.host or name == self.name:
+    def is_dead(self, identity: str, host: str) -> bool:
+        """Return whether a process, by identity or name, has ended; never so for one of another machine."""
+        name = identity.partition("#")[0]
+        if host != self.host:
             return False
+        if name == self.name:
+            # Whoever had our name before had the lock that we hold now.
+            return identity not in {name, self.identity}
         descriptor = _lock(_path(self._home, name), create=False)
         if descriptor is None:
             return not _path(self._home, name).exists()

@@ -1,0 +1,65 @@
+"""What runs in the processes that are killed. Started by a fork server that has everything imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import dbos  # noqa: F401 - loaded once, before the forks
+import stripe  # noqa: F401 - loaded once, before the forks
+
+from cpqbridge.clock import SettableClock
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.store import plans
+from cpqbridge.store.database import open_store
+from cpqbridge.sync.service import ServiceOptions, SyncService
+
+NEVER = 0
+
+
+def killing_boundary(kill_at: int, seen: list[str]) -> Callable[[str], None]:
+    """End this process, as a power cut would, at the boundary of that number; count them otherwise."""
+
+    def boundary(name: str) -> None:
+        seen.append(name)
+        if len(seen) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return boundary
+
+
+def open_service(home: Path, now: datetime, boundary: Callable[[str], None]) -> SyncService:
+    options = ServiceOptions(clock=SettableClock(now), boundary=boundary, sleep=lambda _seconds: None)
+    return SyncService(open_store(home), options)
+
+
+def sync_once(home: Path, now: datetime, order_id: str, kill_at: int) -> None:
+    """Sync an order like `order sync`; leave the result in `result.json`."""
+    seen: list[str] = []
+    service = open_service(home, now, killing_boundary(kill_at, seen))
+    report = service.sync(None, order_id)
+    states = {standing.order_id: standing.state.value for standing in report.standings}
+    (home / "result.json").write_text(json.dumps({"states": states, "boundaries": seen}))
+    service.close()
+
+
+def work(home: Path, now: datetime, order_id: str, kill_at: int) -> None:
+    """Be a worker until the order is synced; leave the result in `result.json`."""
+    seen: list[str] = []
+    service = open_service(home, now, killing_boundary(kill_at, seen))
+    service.start_worker()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with service.store.read() as transaction:
+            found = plans.standings(transaction, connection_id=1, order_id=order_id)
+        if found and found[0].state is OrderState.SYNCED and "written back" in seen:
+            break
+        time.sleep(0.02)
+    states = {standing.order_id: standing.state.value for standing in found}
+    (home / "result.json").write_text(json.dumps({"states": states, "boundaries": seen}))
+    service.close()

@@ -1,0 +1,101 @@
+"""A one-line order, kill -9 at every boundary, a new process, and always the same end.
+
+The simulators and the database stay up. Real processes: `order sync` and a worker.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.faults import crash_child
+from tests.faults.two_sides import NOW, TwoSides, connect, service, two_sides
+
+MOST_BOUNDARIES = 60
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.faults.crash_child"])
+
+
+def run_child(target: Callable[..., None], home: Path, order_id: str, kill_at: int) -> int:
+    process = _CONTEXT.Process(target=target, args=(home, NOW, order_id, kill_at))
+    process.start()
+    process.join(90)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    exit_code = process.exitcode
+    process.close()
+    return exit_code
+
+
+def assert_same_end(sides: TwoSides, home: Path) -> None:
+    """One of each object, shown in Salesforce, and nothing left to do."""
+    result = json.loads((home / "result.json").read_text())
+    assert result["states"].keys() == {sides.order_id}
+    assert result["states"][sides.order_id] in {"synced", "unchanged"}
+    counts = {
+        kind: len(sides.objects(kind)) for kind in ("customer", "product", "price", "subscription_schedule")
+    }
+    assert counts == {"customer": 1, "product": 1, "price": 1, "subscription_schedule": 1}
+    order = sides.order()
+    assert order["Stripe_ID__c"] == sides.objects("subscription_schedule")[0]["id"]
+    assert order["Stripe_Sync_Status__c"] == "Synced"
+    written, sent = len(sides.salesforce_writes()), len(sides.stripe_writes())
+    with service(home) as again:
+        report = again.sync(None, sides.order_id)
+    assert report.order.state.value == "unchanged"
+    assert len(sides.salesforce_writes()) == written
+    assert len(sides.stripe_writes()) == sent
+
+
+def boundaries_of(tmp_path: Path, target: Callable[..., None], *, live: bool) -> tuple[list[str], int]:
+    """Return the boundaries of a run that nobody kills, and how many calls it made."""
+    home = tmp_path / "counted"
+    with two_sides() as sides:
+        with service(home) as opened:
+            connect(opened, sides, live_sync=live)
+        before = sides.org_log.count + sides.account.log.count
+        assert run_child(target, home, sides.order_id, crash_child.NEVER) == 0
+        calls = sides.org_log.count + sides.account.log.count - before
+        assert_same_end(sides, home)
+    return json.loads((home / "result.json").read_text())["boundaries"], calls
+
+
+@pytest.mark.timeout(240)
+def test_a_killed_order_sync_ends_the_same_when_it_is_run_again(tmp_path: Path) -> None:
+    boundaries, calls = boundaries_of(tmp_path, crash_child.sync_once, live=False)
+    assert len(boundaries) >= calls
+    assert len(boundaries) < MOST_BOUNDARIES
+    for kill_at, name in enumerate(boundaries, start=1):
+        home = tmp_path / str(kill_at)
+        with two_sides() as sides:
+            with service(home) as opened:
+                connect(opened, sides)
+            killed = run_child(crash_child.sync_once, home, sides.order_id, kill_at)
+            assert killed == -signal.SIGKILL, (kill_at, name)
+            assert not (home / "result.json").exists()
+            assert run_child(crash_child.sync_once, home, sides.order_id, crash_child.NEVER) == 0, name
+            assert_same_end(sides, home)
+
+
+@pytest.mark.timeout(240)
+def test_a_killed_worker_is_continued_by_the_next_one(tmp_path: Path) -> None:
+    boundaries, calls = boundaries_of(tmp_path, crash_child.work, live=True)
+    assert len(boundaries) >= calls - 1, "the poll itself leaves nothing half done"
+    # Every boundary is killed above; here it is the continuation by the engine that counts, once for each kind.
+    kinds = {name.partition(" ")[0]: place for place, name in enumerate(boundaries, start=1)}
+    assert len(kinds) >= 7
+    for kill_at in kinds.values():
+        name = boundaries[kill_at - 1]
+        home = tmp_path / str(kill_at)
+        with two_sides() as sides:
+            with service(home) as opened:
+                connect(opened, sides, live_sync=True)
+            killed = run_child(crash_child.work, home, sides.order_id, kill_at)
+            assert killed == -signal.SIGKILL, (kill_at, name)
+            assert run_child(crash_child.work, home, sides.order_id, crash_child.NEVER) == 0, name
+            assert_same_end(sides, home)

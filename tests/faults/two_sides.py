@@ -1,0 +1,121 @@
+"""A simulated org with one-line orders and a simulated account, hosted on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from cpqbridge.clock import SettableClock
+from cpqbridge.mapping.configuration import default_configuration
+from cpqbridge.store.database import open_store
+from cpqbridge.sync.service import ServiceOptions, SyncService
+from cpqbridge_sim.hosting import host
+from cpqbridge_sim.request_log import RequestLog
+from cpqbridge_sim.salesforce.cpq.engine import Cpq
+from cpqbridge_sim.salesforce.cpq.model import Line
+from cpqbridge_sim.salesforce.org import Org
+from cpqbridge_sim.salesforce.server import create_app as create_org_app
+from cpqbridge_sim.stripe.account import Account
+from cpqbridge_sim.stripe.server import create_app as create_account_app
+
+NOW = datetime(2026, 1, 28, 15, 4, 5, tzinfo=UTC)
+TOKEN = "token-of-the-simulated-org"
+KEY = "sk_test_simulated"
+
+
+@dataclass(frozen=True)
+class TwoSides:
+    org: Org
+    account: Account
+    salesforce_url: str
+    stripe_url: str
+    org_log: RequestLog
+    order_ids: tuple[str, ...]
+
+    @property
+    def order_id(self) -> str:
+        return self.order_ids[0]
+
+    def stripe_writes(self) -> list[tuple[str, str, int]]:
+        return [
+            (entry["method"], entry["path"], entry["status"])
+            for entry in self.account.log.after()
+            if entry["method"] == "POST"
+        ]
+
+    def salesforce_writes(self) -> list[dict]:
+        return [
+            part
+            for entry in self.org_log.after()
+            if entry["path"].endswith("/composite")
+            for part in entry["parameters"]["compositeRequest"]
+            if part["method"] == "PATCH"
+        ]
+
+    def objects(self, kind: str) -> list[dict]:
+        return self.account.all_objects().get(kind, [])
+
+    def order(self, order_id: str | None = None) -> dict:
+        return self.org.record("Order", order_id or self.order_id)
+
+
+def one_line_orders(count: int = 1) -> tuple[dict, tuple[str, ...]]:
+    """Records of an org with orders of one line each: 10 seats at 50.00 a month, 1 Feb 2026 to 31 Jan 2027."""
+    cpq = Cpq(clock=lambda: NOW)
+    product = cpq.product("Seat", frequency="Monthly", default_term=1)
+    cpq.price(product, Decimal(50))
+    ids = []
+    for number in range(count):
+        account = cpq.account(f"Customer {number}", email=f"billing{number}@customer.example")
+        quote = cpq.quote(
+            account, start=date(2026, 2, 1), lines=[Line(product=product, quantity=10)], term=12
+        )
+        order = cpq.activate(cpq.order(quote, name=f"Order {number}"), at=NOW)
+        ids.append(order.record_id)
+    return cpq.records(), tuple(ids)
+
+
+@contextmanager
+def two_sides(count: int = 1) -> Iterator[TwoSides]:
+    records, ids = one_line_orders(count)
+    org = Org(NOW)
+    org.load(records)
+    account = Account(NOW)
+    org_app = create_org_app(org)
+    with host(org_app) as salesforce, host(create_account_app(account)) as stripe:
+        yield TwoSides(
+            org=org,
+            account=account,
+            salesforce_url=salesforce.url,
+            stripe_url=stripe.url,
+            org_log=org_app.log,
+            order_ids=ids,
+        )
+
+
+@contextmanager
+def service(home: Path, *, clock: SettableClock | None = None, **options: object) -> Iterator[SyncService]:
+    store = open_store(home)
+    options.setdefault("sleep", lambda _seconds: None)
+    opened = SyncService(store, ServiceOptions(clock=clock or SettableClock(NOW), **options))
+    try:
+        yield opened
+    finally:
+        opened.close()
+        store.close()
+
+
+def connect(opened: SyncService, sides: TwoSides, *, live_sync: bool = False) -> None:
+    settings = default_configuration()
+    opened.add_connection(
+        name="test",
+        salesforce_url=sides.salesforce_url,
+        salesforce_token=TOKEN,
+        stripe_key=KEY,
+        stripe_api_base=sides.stripe_url,
+        configuration=replace(settings, currency="usd", sync=replace(settings.sync, live=live_sync)),
+    )
