@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.contract.stripe_sim.stripe_driver import Api, at, phase
 
@@ -96,11 +96,13 @@ def test_invoices_add_up_and_never_bill_past_the_end(contract):
     assert all(body["status"] == "completed" for body in api.get("/v1/subscription_schedules")["data"])
 
 
+@settings(max_examples=20)
 @given(contracts())
 def test_the_same_requests_make_the_same_objects(contract):
     assert run(*contract).account.all_objects() == run(*contract).account.all_objects()
 
 
+@settings(max_examples=20)
 @given(contracts())
 def test_small_steps_of_the_clock_end_where_one_long_step_does(contract):
     units, phases = contract
