@@ -12,6 +12,7 @@ from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.contract_checks import check_contract
 from cpqbridge.mapping.fields import LINE_COUPON_OBJECT, ORDER_COUPON_OBJECT, OurFields
 from cpqbridge.mapping.findings import Findings
+from cpqbridge.mapping.lines import ACTIVATED_BOX
 from cpqbridge.mapping.mapper import Mapper
 from cpqbridge.mapping.needs import CONSUMPTION_OBJECT, PRODUCT_CONSUMPTION_OBJECT
 from cpqbridge.mapping.orders import CURRENCY, OrderContext, read_order
@@ -111,6 +112,7 @@ def _context(
         coupon_line_ids=frozenset(_ids(raw, LINE_COUPON_OBJECT, "Order_Item__c")),
         coupon_order_ids=frozenset(_ids(raw, ORDER_COUPON_OBJECT, "Order__c")),
         skipped_ids=frozenset(item_id for item_id in skipped if item_id is not None),
+        ticks_activated=any(item.get(ACTIVATED_BOX) is True for item in raw.items),
     )
 
 

@@ -9,17 +9,14 @@ from decimal import Decimal
 from cpqbridge.domain.order import LineKind, OrderLine
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.findings import Findings
+from cpqbridge.mapping.line_kinds import Nature, line_nature
 from cpqbridge.mapping.mapper import Mapper, Owner
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import RecordReader, record_id_at
-from cpqbridge.mapping.spans import LINE_TERM, OrderDates, Span, one_time_span, recurring_span
+from cpqbridge.mapping.spans import OrderDates, Span, one_time_span, recurring_span
 
-FREQUENCIES = {"monthly": 1, "quarterly": 3, "semiannual": 6, "annual": 12}
-"""Months per billing period by the picklist value in lower case (B2.5); empty means monthly."""
-
-_BILLING_TYPE = "SBQQ__BillingType__c"
-_FREQUENCY = "SBQQ__BillingFrequency__c"
+ACTIVATED_BOX = "SBQQ__Activated__c"
 _CUSTOM_PRICE = "unit_amount_decimal"
 _DEFAULT_TERM_MONTHS = Decimal(12)
 
@@ -30,6 +27,7 @@ class LineContext:
 
     `schedule_counts` are consumption schedules by order product, `tiered_products` products that have one,
     `coupon_line_ids` lines with a coupon, `skipped_ids` the skipped lines of the whole contract.
+    `ticks_activated` tells that lines of the contract have SBQQ__Activated__c ticked.
     """
 
     order: RawRecord
@@ -46,14 +44,7 @@ class LineContext:
     coupon_line_ids: frozenset[str] = frozenset()
     order_has_coupon: bool = False
     skipped_ids: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class _Nature:
-    """What kind of line it is; `months` is None on lines that do not recur."""
-
-    kind: LineKind
-    months: int | None
+    ticks_activated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +100,9 @@ def _read_line(reader: RecordReader, context: LineContext) -> OrderLine | None:
     if quantity is None and context.findings.count() == before:
         reader.refuse("value_type", "has no quantity.", field="Quantity")
     if context.activated:
-        _check_activated(reader)
+        _check_activated(reader, context)
     _check_currency(reader, context)
-    nature = _nature(reader)
+    nature = line_nature(reader)
     prices = _prices(reader)
     span = _span(reader, context, nature) if nature is not None else None
     revises = _revised(reader, context)
@@ -128,7 +119,7 @@ def _line(
     reader: RecordReader,
     context: LineContext,
     *,
-    nature: _Nature,
+    nature: Nature,
     quantity: Decimal,
     prices: _Prices,
     span: Span,
@@ -177,16 +168,20 @@ def _needed_id(reader: RecordReader, field_name: str) -> str:
     return found or ""
 
 
-def _check_activated(reader: RecordReader) -> None:
-    """Refuse a line of an activated order that is deleted, or says itself that it is not activated (B1.6)."""
+def _check_activated(reader: RecordReader, context: LineContext) -> None:
+    """Refuse a line of an activated order that is deleted, or says itself that it is not activated (B1.6).
+
+    An empty check box says so only where other lines have it ticked: Salesforce answers false also for a box
+    that was never filled.
+    """
     if reader.ticked("IsDeleted"):
         reader.refuse("line_not_activated", "is deleted.", field="IsDeleted")
         return
-    status = reader.text("SBQQ__Status__c")
+    status, ticked = reader.text("SBQQ__Status__c"), reader.ticked(ACTIVATED_BOX)
     if status is not None and status.lower() != "activated":
         reader.refuse("line_not_activated", f"has the status {status}.", field="SBQQ__Status__c")
-    elif status is None and reader.raw("SBQQ__Activated__c") is False:
-        reader.refuse("line_not_activated", "is not activated.", field="SBQQ__Activated__c")
+    elif status is None and not ticked and context.ticks_activated:
+        reader.refuse("line_not_activated", "is not activated.", field=ACTIVATED_BOX)
 
 
 def _check_currency(reader: RecordReader, context: LineContext) -> None:
@@ -198,53 +193,6 @@ def _check_currency(reader: RecordReader, context: LineContext) -> None:
                 f"is in {found.upper()} ({path}), its order in {context.currency.upper()}.",
                 field=path,
             )
-
-
-def _nature(reader: RecordReader) -> _Nature | None:
-    """Return what B2 makes of the line, None (with a refusal) where its type or frequency is not known."""
-    before = reader.findings.count()
-    subscription_type = reader.text("SBQQ__SubscriptionType__c")
-    recurring = (
-        reader.text("SBQQ__SubscriptionPricing__c") is not None
-        or subscription_type is not None
-        or reader.number(LINE_TERM) is not None
-        or reader.text(_FREQUENCY) is not None
-    )
-    months = _frequency(reader) if recurring else None
-    metered = _metered(reader, recurring=recurring)
-    segment = (
-        reader.text("SBQQ__SegmentKey__c") is not None and reader.number("SBQQ__SegmentIndex__c") is not None
-    )
-    if reader.findings.count() > before:
-        return None
-    if metered:
-        return _Nature(LineKind.METERED, months)
-    if segment:
-        return _Nature(LineKind.RAMP, months)
-    if subscription_type is not None and subscription_type.lower() == "evergreen":
-        return _Nature(LineKind.EVERGREEN, months)
-    return _Nature(LineKind.RECURRING if recurring else LineKind.ONE_TIME, months)
-
-
-def _frequency(reader: RecordReader) -> int | None:
-    given = reader.text(_FREQUENCY)
-    if given is None:
-        return FREQUENCIES["monthly"]
-    months = FREQUENCIES.get(given.lower())
-    if months is None:
-        reader.refuse("frequency_unknown", f"has the billing frequency {given}.", field=_FREQUENCY)
-    return months
-
-
-def _metered(reader: RecordReader, *, recurring: bool) -> bool:
-    billing_type = reader.text(_BILLING_TYPE)
-    if billing_type is None or billing_type.lower() == "advance":
-        return False
-    if billing_type.lower() == "arrears" and recurring:
-        return True
-    kind = "" if recurring else " but does not recur"
-    reader.refuse("billing_type_unknown", f"has the billing type {billing_type}{kind}.", field=_BILLING_TYPE)
-    return False
 
 
 def _check_metered(reader: RecordReader, line: OrderLine) -> None:
@@ -277,7 +225,7 @@ def _prices(reader: RecordReader) -> _Prices | None:
     return _Prices(unit_price=found["UnitPrice"], total_price=found["TotalPrice"])
 
 
-def _span(reader: RecordReader, context: LineContext, nature: _Nature) -> Span | None:
+def _span(reader: RecordReader, context: LineContext, nature: Nature) -> Span | None:
     if nature.months is None:
         return one_time_span(reader, context.dates)
     return recurring_span(

@@ -47,6 +47,7 @@ class OrderContext:
     coupon_line_ids: frozenset[str] = frozenset()
     coupon_order_ids: frozenset[str] = frozenset()
     skipped_ids: frozenset[str] = frozenset()
+    ticks_activated: bool = False
 
 
 def order_kind(order: RawRecord) -> OrderKind:
@@ -97,6 +98,7 @@ def read_order(record: RawRecord, order_id: str, items: Sequence[RawRecord], con
         coupon_line_ids=context.coupon_line_ids,
         order_has_coupon=order_id in context.coupon_order_ids,
         skipped_ids=context.skipped_ids,
+        ticks_activated=context.ticks_activated,
     )
     return _order(reader, items, context, lines=lines, activated_at=activated_at, order_number=order_number)
 

@@ -14,7 +14,7 @@ from cpqbridge.domain.ids import is_salesforce_id
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderLine
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT, OurFields, SyncRecordFields
-from cpqbridge.mapping.lines import FREQUENCIES
+from cpqbridge.mapping.line_kinds import FREQUENCIES
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.raw import RawContract, RawRecord, WriteBackRecord
 from cpqbridge.mapping.records import record_id_at

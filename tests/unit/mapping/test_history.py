@@ -230,7 +230,6 @@ def test_line_when_any_sign_of_a_subscription_is_set_recurs(marker):
         ({"Skip_Line_Item__c": "yes"}, "value_type", "Skip_Line_Item__c"),
         ({"PricebookEntry": {"UnitPrice": []}}, "value_type", "PricebookEntry.UnitPrice"),
         ({"SBQQ__Status__c": "Draft"}, "line_not_activated", "SBQQ__Status__c"),
-        ({"SBQQ__Status__c": None, "SBQQ__Activated__c": False}, "line_not_activated", "SBQQ__Activated__c"),
         ({"IsDeleted": True}, "line_not_activated", "IsDeleted"),
         ({"Product2Id": None}, "record_unreadable", "Product2Id"),
         ({"EndDate": "2026-01-31"}, "dates_disagree", "EndDate"),
@@ -251,6 +250,18 @@ def test_line_when_one_is_refused_the_others_stay_in_the_history():
     history = history_of(items=[an_item(UnitPrice=None), a_one_time_item()])
     assert [line.order_item_id for line in history.orders[0].lines] == [SETUP]
     assert codes(history) == ["unit_price_empty"]
+
+
+def test_line_when_its_box_is_empty_counts_only_beside_ticked_ones():
+    empty = {"SBQQ__Status__c": None, "SBQQ__Activated__c": False}
+    assert codes(history_of(items=[an_item(**empty)])) == []
+    ticked = a_one_time_item(SBQQ__Activated__c=True)
+    refusal = only_refusal(history_of(items=[an_item(**empty), ticked]))
+    assert (refusal.code, refusal.field, refusal.record_id) == (
+        "line_not_activated",
+        "SBQQ__Activated__c",
+        SEATS,
+    )
 
 
 def test_line_when_a_refused_one_comes_twice_stays_refused():
