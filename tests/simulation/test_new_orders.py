@@ -101,6 +101,7 @@ def test_what_is_billed_is_what_was_forecast_and_sold(case):
     outcome = plan.outcomes[0]
     if outcome.state is not OrderState.SYNCED:
         assert {refusal.code for refusal in outcome.refusals} <= {
+            "amount_step",
             "contract_over",
             "skip_past_month_end",
             "too_many_phases",

@@ -25,6 +25,15 @@ def currency_decimals(currency: str) -> int:
     return 3 if code in THREE_DECIMAL_CURRENCIES else 2
 
 
+def amount_step_minor(currency: str) -> int:
+    """Return of how many minor units Stripe's amounts are multiples: 10 with three decimals, else 1.
+
+    Source: Stripe, "Supported currencies", three-decimal currencies, as restated in the project's design
+    notes (20 Nov 2026): the last digit must be 0.
+    """
+    return 10 if currency.lower() in THREE_DECIMAL_CURRENCIES else 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Money:
     """An exact amount in minor units of one currency (lower-case code)."""

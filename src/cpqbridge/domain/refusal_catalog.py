@@ -191,6 +191,11 @@ _LINES = {
         "One charge is larger than Stripe takes.",
         "Split the line into several.",
     ),
+    "amount_step": _refused(
+        "Amount with a last digit Stripe does not take",
+        "In currencies with three decimals Stripe takes only amounts that end in 0, and a charge does not.",
+        "Sell at prices whose charges end in 0 in the last decimal, or bill the order by hand.",
+    ),
     "quantity_not_whole": _refused(
         "Quantity is not whole",
         "Stripe bills whole quantities, and the line has decimals.",

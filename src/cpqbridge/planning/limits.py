@@ -6,8 +6,10 @@ Source: Stripe API reference, subscription schedules and subscriptions (read 20 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from fractions import Fraction
 
 from cpqbridge.domain.billing import BillingObject
+from cpqbridge.domain.money import amount_step_minor, unit_amount_text
 from cpqbridge.domain.order import Order, OrderHistory
 from cpqbridge.domain.refusal import Refusal
 
@@ -44,19 +46,40 @@ def limit_refusals(
 
 
 def _amount_refusals(order: Order, wanted: BillingObject, history: OrderHistory) -> Iterator[Refusal]:
+    step = amount_step_minor(order.currency)
+    for product_id, amount in _amounts(wanted):
+        name = history.products[product_id].name
+        if abs(amount) >= MAXIMUM_UNIT_AMOUNT:
+            yield _limit(
+                order,
+                "amount_too_large",
+                f"Order {order.order_number} bills {int(amount)} minor units for {name} at once; "
+                f"Stripe takes less than {MAXIMUM_UNIT_AMOUNT}.",
+            )
+            return
+        if step > 1 and amount % step:
+            yield _limit(
+                order,
+                "amount_step",
+                f"Order {order.order_number} bills {unit_amount_text(amount)} minor units for {name} at "
+                f"once; in {order.currency.upper()} Stripe takes only multiples of {step}.",
+            )
+            return
+
+
+def _amounts(wanted: BillingObject) -> Iterator[tuple[str, Fraction]]:
+    """Yield each price and one-time amount in minor units, with its product."""
     for phase in wanted.phases:
-        amounts = [(item.product_id, int(item.unit_amount_decimal.partition(".")[0])) for item in phase.items]
-        amounts += [(item.product_id, abs(item.amount_minor)) for item in phase.one_time_items]
-        for product_id, amount in amounts:
-            if amount >= MAXIMUM_UNIT_AMOUNT:
-                name = history.products[product_id].name
-                yield _limit(
-                    order,
-                    "amount_too_large",
-                    f"Order {order.order_number} bills {amount} minor units for {name} at once; "
-                    f"Stripe takes less than {MAXIMUM_UNIT_AMOUNT}.",
-                )
-                return
+        for item in phase.items:
+            yield item.product_id, Fraction(item.unit_amount_decimal)
+        for one_time in phase.one_time_items:
+            yield one_time.product_id, Fraction(one_time.amount_minor)
+
+
+_FIXES = {
+    "amount_too_large": "Correct the price or quantity of the line.",
+    "amount_step": "Sell at prices whose charges end in 0 in the last decimal, or bill the order by hand.",
+}
 
 
 def _limit(order: Order, code: str, message: str) -> Refusal:
@@ -64,9 +87,7 @@ def _limit(order: Order, code: str, message: str) -> Refusal:
         code=code,
         message=message,
         record_id=order.order_id,
-        field="OrderItems" if code != "amount_too_large" else "TotalPrice",
-        fix="Split the order, or bill it by hand."
-        if code != "amount_too_large"
-        else "Correct the price or quantity of the line.",
+        field="TotalPrice" if code in _FIXES else "OrderItems",
+        fix=_FIXES.get(code, "Split the order, or bill it by hand."),
         order_id=order.order_id,
     )

@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from cpqbridge.domain.dates import Cycle, day_after
-from cpqbridge.domain.money import round_half_up
+from cpqbridge.domain.money import amount_step_minor, round_half_up
 from cpqbridge.domain.order import OrderLine
 from cpqbridge.planning.prices import PeriodPrice, Terms, line_terms, period_price
 from cpqbridge.planning.proration import line_term, term_months
@@ -90,7 +90,9 @@ def cut(line: OrderLine, cycle: Cycle, *, currency: str, precision: str, true_up
         full_until = bounds[-1]
         remainder += charge
     head_days, tail_days = (full_from - start).days, (end - full_until).days
-    tail = round_half_up(Fraction(remainder * tail_days, head_days + tail_days)) if tail_days else 0
+    step = amount_step_minor(currency)
+    share = Fraction(remainder * tail_days, max(head_days + tail_days, 1))
+    tail = round_half_up(share / step) * step if head_days else round_half_up(share)
     pieces: list[Piece] = []
     if head_days:
         pieces.append(Piece(kind="head", start=start, end=full_from, amount_minor=remainder - tail))
