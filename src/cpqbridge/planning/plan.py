@@ -134,12 +134,15 @@ def _plan_order(
     blocker: Order | None,
 ) -> OrderPlan:
     existing = _object_keys(state, history) if order.kind is OrderKind.INITIAL else set()
+    refusals = [refusal for refusal in history.refusals if refusal.order_id == order.order_id]
+    left_out = [refusal for refusal in refusals if refusal.state is OrderState.SKIPPED]
+    if left_out and not as_activated:
+        return stopped(order, *left_out)
     if not as_activated:
         return stopped(order, changed_after_sync(order) if existing else _not_activated(order))
     if blocker is not None and order.kind is not OrderKind.INITIAL:
         return stopped(order, _waiting(order, blocker))
-    found = [refusal for refusal in history.refusals if refusal.order_id == order.order_id]
-    found += order_refusals(order, history, configuration)
+    found = [*refusals, *order_refusals(order, history, configuration)]
     others = [
         other
         for other in history.orders
