@@ -70,7 +70,9 @@ def update_metadata(body: Body, params: Mapping[str, Any]) -> None:
 
 
 def cleared(value: Any) -> Any:
-    """An unset parameter (empty string) becomes null."""
+    """An unset parameter (empty string) becomes null, inside an object as well."""
+    if isinstance(value, dict):
+        return {name: cleared(entry) for name, entry in value.items()}
     return None if value == "" else value
 
 
