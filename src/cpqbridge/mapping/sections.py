@@ -52,9 +52,15 @@ def mapping_at(value: object, path: str) -> Mapping[object, object]:
     """Return the mapping at `path`; nothing there counts as an empty one."""
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
-        raise wrong_value(path or "The configuration", value, "a section with names and values")
-    return value
+    if isinstance(value, Mapping):
+        return value
+    if path:
+        raise wrong_value(path, value, "a section with names and values")
+    raise ConfigurationError(
+        f"The configuration is {shown(value)}, not a file of names and values.",
+        code="configuration_value",
+        fix="Begin with a line like `version: 1`.",
+    )
 
 
 class Section:
