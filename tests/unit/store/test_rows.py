@@ -1,0 +1,473 @@
+"""Connections, links, intents, lanes, plans: one row's rules each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from cpqbridge.domain.billing import (
+    BillingObject,
+    ForecastInvoice,
+    InvoiceLine,
+    Link,
+    OneTimeItem,
+    OrderOutcome,
+    Phase,
+    PhaseItem,
+    Plan,
+    Proof,
+    Ref,
+    Step,
+    StepAction,
+)
+from cpqbridge.domain.refusal import OrderState, Refusal
+from cpqbridge.errors import ConfigurationError, ConflictError, InvariantError
+from cpqbridge.store import connections, cursors, intents, lanes, links, plans
+from cpqbridge.store.connections import ConnectionFacts, ConnectionSecrets
+from cpqbridge.store.database import Store, open_store
+from cpqbridge.store.intents import NewIntent
+from cpqbridge.store.lanes import Claim
+from cpqbridge.store.plan_codec import decode_plan, encode_plan
+from cpqbridge.store.plans import OrderStanding
+from cpqbridge.store.views import OrderViews
+
+NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
+SECRETS = ConnectionSecrets(salesforce_token="00D!token", stripe_key="sk_test_secret")
+FACTS = ConnectionFacts(
+    org_id="00D000000000001AAA",
+    org_name="Org",
+    time_zone="UTC",
+    multi_currency=False,
+    salesforce_url="http://127.0.0.1:1",
+    stripe_account_id="acct_1",
+    stripe_account_name="Account",
+    stripe_api_base=None,
+    live_mode=False,
+    simulated=True,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    opened = open_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def connection_id(store: Store) -> int:
+    return add(store, "one").connection_id
+
+
+def add(store: Store, name: str, **facts: object) -> connections.Connection:
+    with store.write() as transaction:
+        return connections.add(
+            store, transaction, name=name, facts=replace(FACTS, **facts), secrets=SECRETS, at=NOW
+        )
+
+
+# Connections
+
+
+def test_a_connection_comes_back_with_its_secrets_sealed(store: Store, connection_id: int) -> None:
+    with store.read() as transaction:
+        found = connections.find(transaction, None)
+        assert (found.name, found.facts, found.created_at) == ("one", FACTS, NOW)
+        assert connections.open_secrets(store, transaction, connection_id=connection_id) == SECRETS
+        raw = str(transaction.execute(text("SELECT * FROM connections")).all())
+    assert "sk_test_secret" not in raw
+    assert "00D!token" not in raw
+    assert "sk_test_secret" not in repr(SECRETS)
+
+
+def test_a_name_or_a_pair_of_sides_is_connected_once(store: Store, connection_id: int) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        add(store, "one", org_id="00D000000000002AAA")
+    assert caught.value.code == "connection_name_taken"
+    with pytest.raises(ConfigurationError) as caught:
+        add(store, "two")
+    assert caught.value.code == "connection_exists"
+    with pytest.raises(ConfigurationError) as caught:
+        add(store, " ", org_id="00D000000000002AAA")
+    assert caught.value.code == "connection_name"
+
+
+def test_a_connection_is_named_when_there_are_several(store: Store) -> None:
+    with store.read() as transaction, pytest.raises(ConfigurationError) as caught:
+        connections.find(transaction, None)
+    assert caught.value.code == "connection_missing"
+    add(store, "one")
+    add(store, "two", org_id="00D000000000002AAA")
+    with store.read() as transaction:
+        assert connections.find(transaction, "two").name == "two"
+        with pytest.raises(ConfigurationError) as caught:
+            connections.find(transaction, None)
+        assert caught.value.code == "connection_unclear"
+        with pytest.raises(ConfigurationError, match="one, two") as caught:
+            connections.find(transaction, "three")
+        assert caught.value.code == "connection_unknown"
+
+
+def test_a_new_configuration_forgets_what_was_known_of_the_org(store: Store, connection_id: int) -> None:
+    with store.write() as transaction:
+        connections.save_schema_cache(transaction, connection_id=connection_id, document={"a": 1}, at=NOW)
+    with store.read() as transaction:
+        assert connections.schema_cache(transaction, connection_id=connection_id) == ({"a": 1}, NOW)
+        before = connections.version(transaction, connection_id=connection_id)
+    with store.write() as transaction:
+        connections.save_configuration(
+            transaction, connection_id=connection_id, document={"version": 1}, at=NOW
+        )
+    with store.read() as transaction:
+        assert connections.schema_cache(transaction, connection_id=connection_id) is None
+        assert connections.configuration(transaction, connection_id=connection_id) == {"version": 1}
+        assert connections.version(transaction, connection_id=connection_id) != before
+
+
+def test_lost_access_is_kept_until_a_check(store: Store, connection_id: int) -> None:
+    with store.write() as transaction:
+        connections.mark_access_lost(transaction, connection_id=connection_id, message="expired")
+        assert connections.get(transaction, connection_id=connection_id).access_lost == "expired"
+        connections.mark_checked(transaction, connection_id=connection_id, facts=FACTS, at=NOW)
+        assert connections.get(transaction, connection_id=connection_id).access_lost is None
+
+
+# Links
+
+
+def link(key: str, stripe_id: str = "x_1", fingerprint: str = "f") -> Link:
+    return Link(key=key, stripe_id=stripe_id, fingerprint=fingerprint)
+
+
+def test_links_are_found_by_key_and_by_contract_within_their_connection(
+    store: Store, connection_id: int
+) -> None:
+    other = add(store, "two", org_id="00D000000000002AAA").connection_id
+    keys = [
+        "customer:001A",
+        "schedule:Q1:2026-01-01",
+        "invoice:Q1:801",
+        "invoice_lines:Q1:801",
+        "schedule:Q11:x",
+    ]
+    with store.write() as transaction:
+        for key in keys:
+            links.save(transaction, connection_id=connection_id, link=link(key), at=NOW)
+        links.save(transaction, connection_id=other, link=link("customer:001A", "cus_other"), at=NOW)
+        links.save(transaction, connection_id=connection_id, link=link("customer:001A", "cus_2", "g"), at=NOW)
+    with store.read() as transaction:
+        found = links.load(transaction, connection_id=connection_id, keys=["customer:001A", "nothing"])
+        assert found == {"customer:001A": link("customer:001A", "cus_2", "g")}
+        own = links.of_contract(transaction, connection_id=connection_id, root_id="Q1")
+        assert set(own) == set(keys[1:4])
+        many = [f"k{number}" for number in range(1200)]
+        assert links.load(transaction, connection_id=connection_id, keys=many) == {}
+
+
+# Intents
+
+
+def content(**values: object) -> NewIntent:
+    return NewIntent(
+        **{
+            "root_id": "Q1",
+            "step_key": "customer:001A",
+            "action": StepAction.CREATE_CUSTOMER,
+            "fingerprint": "f",
+            "target": None,
+            "parameters": {"name": "A"},
+            "expected_total_minor": None,
+            **values,
+        }
+    )
+
+
+def open_intent(store: Store, connection_id: int, namespace: str = "org:acct", **values: object):
+    with store.write() as transaction:
+        return intents.open_intent(
+            transaction, connection_id=connection_id, namespace=namespace, content=content(**values), at=NOW
+        )
+
+
+def test_an_open_intent_is_used_again_with_its_key(store: Store, connection_id: int) -> None:
+    first = open_intent(store, connection_id)
+    assert open_intent(store, connection_id) == first
+    with store.read() as transaction:
+        assert intents.unsettled(transaction, connection_id=connection_id, root_id="Q1") == (first,)
+
+
+def test_a_definitive_failure_changes_the_key_and_what_is_sent_does_too(
+    store: Store, connection_id: int
+) -> None:
+    first = open_intent(store, connection_id)
+    with store.write() as transaction:
+        intents.fail(transaction, intent_id=first.intent_id, error="no", at=NOW)
+    second = open_intent(store, connection_id)
+    assert (second.generation, first.generation) == (1, 0)
+    keys = {first.idempotency_key, second.idempotency_key}
+    keys.add(open_intent(store, connection_id, fingerprint="g").idempotency_key)
+    keys.add(open_intent(store, connection_id, step_key="customer:001B").idempotency_key)
+    keys.add(open_intent(store, connection_id, root_id="Q2").idempotency_key)
+    keys.add(open_intent(store, connection_id, namespace="org2:acct", root_id="Q3").idempotency_key)
+    assert len(keys) == 6
+    assert all(len(key) <= 255 for key in keys)
+
+
+def test_an_outcome_not_as_planned_is_kept_until_it_is_accepted(store: Store, connection_id: int) -> None:
+    intent = open_intent(store, connection_id, step_key="schedule:Q1:x")
+    with store.write() as transaction:
+        intents.finish(transaction, intent_id=intent.intent_id, stripe_id="s", doubt="differs", at=NOW)
+        assert intents.unsettled(transaction, connection_id=connection_id, root_id="Q1") == ()
+        assert intents.doubts(transaction, connection_id=connection_id, root_id="Q1") == {
+            "schedule:Q1:x": "differs"
+        }
+        intents.accept_doubts(transaction, connection_id=connection_id, root_id="Q1")
+        assert intents.doubts(transaction, connection_id=connection_id, root_id="Q1") == {}
+
+
+# Lanes
+
+
+def claim(owner: str) -> Claim:
+    return Claim(owner=owner, host="h", process_id=1, workflow_id="w", lease=timedelta(seconds=60))
+
+
+def take(store: Store, connection_id: int, owner: str, at: datetime = NOW, dead: tuple[str, ...] = ()):
+    with store.write() as transaction:
+        return lanes.take(
+            transaction,
+            connection_id=connection_id,
+            root_id="Q1",
+            claim=claim(owner),
+            at=at,
+            dead_owners=dead,
+        )
+
+
+def test_a_lane_has_one_owner_until_it_is_left_runs_out_or_its_owner_is_dead(
+    store: Store, connection_id: int
+) -> None:
+    first = take(store, connection_id, "a")
+    assert first is not None
+    assert take(store, connection_id, "b") is None
+    second = take(store, connection_id, "b", dead=("a",))
+    assert second is not None
+    third = take(store, connection_id, "c", at=NOW + timedelta(seconds=61))
+    assert third is not None
+    with store.write() as transaction:
+        lanes.leave(transaction, first)
+        assert lanes.held(transaction) == (third,)
+        lanes.leave(transaction, third)
+        assert lanes.held(transaction) == ()
+    fourth = take(store, connection_id, "a")
+    assert fourth is not None
+    assert [lane.fence for lane in (first, second, third, fourth)] == [1, 2, 3, 4]
+
+
+def test_who_lost_a_lane_may_not_write_any_more(store: Store, connection_id: int) -> None:
+    first = take(store, connection_id, "a")
+    assert first is not None
+    with store.write() as transaction:
+        lanes.require(transaction, first)
+        assert lanes.renew(transaction, first, expires_at=NOW + timedelta(seconds=90))
+    assert take(store, connection_id, "b", at=NOW + timedelta(seconds=80)) is None
+    assert take(store, connection_id, "b", at=NOW + timedelta(seconds=91)) is not None
+    with store.write() as transaction:
+        assert not lanes.renew(transaction, first, expires_at=NOW + timedelta(hours=1))
+        with pytest.raises(ConflictError) as caught:
+            lanes.require(transaction, first)
+    assert caught.value.code == "lane_lost"
+
+
+# Plans and standings
+
+
+def plan() -> Plan:
+    item = PhaseItem(
+        product_id="01t",
+        order_item_ids=("802",),
+        price_key="price:k",
+        unit_amount_decimal="5000",
+        interval_count=1,
+        quantity=10,
+        parameters={"metadata.x": True, "n": Decimal("1.50")},
+    )
+    rider = OneTimeItem(
+        order_item_id="802",
+        product_id="01t",
+        kind="one_time",
+        amount_minor=-5,
+        period_start=date(2026, 2, 1),
+        period_end=date(2026, 3, 1),
+        description="d",
+    )
+    phase = Phase(
+        starts_at=NOW,
+        ends_at=NOW + timedelta(days=365),
+        proration_behavior="none",
+        items=(item,),
+        one_time_items=(rider,),
+        order_ids=("801",),
+    )
+    wanted = BillingObject(
+        key="schedule:Q1:x",
+        kind="schedule",
+        order_ids=("801",),
+        currency="usd",
+        phases=(phase,),
+        end_behavior="cancel",
+        collection_method="send_invoice",
+        days_until_due=30,
+        anchor_at=NOW,
+    )
+    refusal = Refusal(
+        code="c", message="m", record_id="r", field="f", fix="x", order_id="802", state=OrderState.HELD
+    )
+    step = Step(
+        key="schedule:Q1:x",
+        action=StepAction.CREATE_SCHEDULE,
+        parameters={
+            "customer": Ref(key="customer:001"),
+            "phases": [{"items": [{"price": Ref(key="price:k")}]}],
+        },
+        fingerprint="f",
+        summary="s",
+        target=Ref(key="t"),
+        expected_total_minor=0,
+    )
+    line = InvoiceLine(
+        amount_minor=1,
+        period_start=date(2026, 2, 1),
+        period_end=date(2026, 3, 1),
+        description="é",
+        shares=(("802", 1),),
+    )
+    return Plan(
+        root_id="Q1",
+        contract_key="800",
+        account_id="001",
+        executed_at=NOW,
+        outcomes=(
+            OrderOutcome(order_id="801", state=OrderState.SYNCED),
+            OrderOutcome(order_id="802", state=OrderState.HELD, refusals=(refusal,)),
+        ),
+        objects=(wanted,),
+        steps=(step,),
+        forecast=(
+            ForecastInvoice(object_key="schedule:Q1:x", on=date(2026, 2, 1), currency="usd", lines=(line,)),
+        ),
+        proof=(
+            Proof(
+                order_item_id="802", order_id="801", currency="usd", sold_minor=1, billed_minor=2, reason=None
+            ),
+        ),
+        warnings=("w",),
+    )
+
+
+def test_a_plan_comes_back_exactly(store: Store, connection_id: int) -> None:
+    with store.write() as transaction:
+        plan_id = plans.save_plan(transaction, connection_id=connection_id, plan=plan(), at=NOW)
+    with store.read() as transaction:
+        assert plans.load_plan(transaction, connection_id=connection_id, plan_id=plan_id) == plan()
+        assert plans.made_at(transaction, plan_id=plan_id) == NOW
+        assert plans.load_plan(transaction, connection_id=connection_id + 1, plan_id=plan_id) is None
+
+
+@pytest.mark.parametrize("document", [{}, {"$": "Plan"}, {"$": "Nothing"}, {"$": "tuple", "value": []}])
+def test_a_document_that_is_no_plan_is_our_bug(document: dict) -> None:
+    with pytest.raises(InvariantError):
+        decode_plan(document)
+
+
+def test_a_plan_cannot_hold_what_cannot_be_written() -> None:
+    with pytest.raises(InvariantError):
+        encode_plan(replace(plan(), warnings=(object(),)))
+
+
+def standing(order_id: str = "801000000000001AAA", **values: object) -> OrderStanding:
+    return OrderStanding(
+        **{
+            "order_id": order_id,
+            "order_number": "100",
+            "root_id": "Q1",
+            "contract_key": "800",
+            "state": OrderState.SYNCED,
+            "modified_at": "m",
+            "updated_at": NOW,
+            **values,
+        }
+    )
+
+
+def test_a_standing_is_replaced_and_found_by_contract_and_order(store: Store, connection_id: int) -> None:
+    with store.write() as transaction:
+        for each in (
+            standing(),
+            standing("801000000000002AAA", root_id="Q2", order_number="099"),
+            standing(state=OrderState.REFUSED, code="c", message="m", retryable=True),
+        ):
+            plans.save_standing(transaction, connection_id=connection_id, standing=each)
+    with store.read() as transaction:
+        found = plans.standings(transaction, connection_id=connection_id)
+        assert [each.order_number for each in found] == ["099", "100"]
+        assert found[1] == standing(state=OrderState.REFUSED, code="c", message="m", retryable=True)
+        assert plans.standings(transaction, connection_id=connection_id, root_id="Q2") == found[:1]
+        assert plans.standings(transaction, connection_id=connection_id, order_id="nothing") == ()
+
+
+def test_an_execution_instant_is_kept_for_ever_unless_it_is_forgotten(
+    store: Store, connection_id: int
+) -> None:
+    def remember(at: datetime, *order_ids: str) -> dict[str, datetime]:
+        with store.write() as transaction:
+            plans.remember_instants(
+                transaction, connection_id=connection_id, root_id="Q1", order_ids=order_ids, at=at
+            )
+            return plans.instants(transaction, connection_id=connection_id, root_id="Q1")
+
+    later = NOW + timedelta(hours=1)
+    remember(NOW, "801")
+    assert remember(later, "801", "802") == {"801": NOW, "802": later}
+    with store.write() as transaction:
+        plans.forget_instants(transaction, connection_id=connection_id, root_id="Q1", order_ids=["801"])
+    assert remember(later, "801") == {"801": later, "802": later}
+
+
+def test_a_cursor_moves(store: Store, connection_id: int) -> None:
+    with store.write() as transaction:
+        assert cursors.read(transaction, connection_id=connection_id, name="orders") is None
+        cursors.move(transaction, connection_id=connection_id, name="orders", instant=NOW)
+        cursors.move(transaction, connection_id=connection_id, name="orders", instant=NOW + timedelta(1))
+        assert cursors.read(transaction, connection_id=connection_id, name="orders") == NOW + timedelta(1)
+
+
+# Views
+
+
+def test_views_page_through_orders_with_their_plans_and_links(store: Store, connection_id: int) -> None:
+    views = OrderViews(store)
+    assert views.page().total == 0
+    with store.write() as transaction:
+        plan_id = plans.save_plan(transaction, connection_id=connection_id, plan=plan(), at=NOW)
+        for key in ("customer:001", "schedule:Q1:x", "price:k"):
+            links.save(transaction, connection_id=connection_id, link=link(key), at=NOW)
+        for number in range(3):
+            plans.save_standing(
+                transaction,
+                connection_id=connection_id,
+                standing=standing(f"80100000000000{number}AAA", order_number=str(number), plan_id=plan_id),
+            )
+    page = views.page(offset=1, limit=1)
+    assert (page.total, [view.standing.order_number for view in page.orders]) == (3, ["1"])
+    assert page.orders[0].plan == plan()
+    assert page.orders[0].connection.name == "one"
+    detail = views.detail("801000000000002AAA")
+    assert detail is not None
+    assert [each.key for each in detail.links] == ["customer:001", "schedule:Q1:x"]
+    assert views.detail("801000000000009AAA") is None
