@@ -110,9 +110,9 @@ def test_activated_condition_when_null_is_removed():
 @pytest.mark.parametrize(
     ("raw", "code", "path", "hint"),
     [
-        ({"polcy": {}}, "configuration_unknown_key", "polcy", "'policy'"),
+        ({"polici": {}}, "configuration_unknown_key", "polici", "'policy'"),
         ({"policy": {"item": "merged"}}, "configuration_unknown_key", "policy.item", "'items'"),
-        ({"policy": {"items": "seperate"}}, "configuration_value", "policy.items", "'separate'"),
+        ({"policy": {"items": "separat"}}, "configuration_value", "policy.items", "'separate'"),
         ({"policy": {"items": True}}, "configuration_value", "policy.items", "merged, separate"),
         (
             {"policy": {"time_zone": "Europe/Zurch"}},
@@ -134,7 +134,7 @@ def test_activated_condition_when_null_is_removed():
         ({"caps": {"bill_per_order": -1}}, "configuration_value", "caps.bill_per_order", "at least 0"),
         ({"caps": {"bill_per_order": "much"}}, "configuration_value", "caps.bill_per_order", "number"),
         ({"filters": {"order": "x"}}, "configuration_unknown_key", "filters.order", "'Order'"),
-        ({"mapping": {"custumer": {}}}, "configuration_unknown_key", "mapping.custumer", "'customer'"),
+        ({"mapping": {"customr": {}}}, "configuration_unknown_key", "mapping.customr", "'customer'"),
         (
             {"mapping": {"salesforce_prefix": "a b"}},
             "configuration_value",
@@ -167,9 +167,9 @@ def test_activated_condition_when_null_is_removed():
         ),
         ({"mapping": {"customer": {"email": {}}}}, "configuration_value", "mapping.customer.email", "field:"),
         (
-            {"mapping": {"customer": {"email": {"feld": "x"}}}},
+            {"mapping": {"customer": {"email": {"fielt": "x"}}}},
             "configuration_unknown_key",
-            "mapping.customer.email.feld",
+            "mapping.customer.email.fielt",
             "'field'",
         ),
         (
