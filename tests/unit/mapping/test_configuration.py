@@ -112,7 +112,7 @@ def test_activated_condition_when_null_is_removed():
     [
         ({"polici": {}}, "configuration_unknown_key", "polici", "'policy'"),
         ({"policy": {"item": "merged"}}, "configuration_unknown_key", "policy.item", "'items'"),
-        ({"policy": {"items": "separat"}}, "configuration_value", "policy.items", "'separate'"),
+        ({"policy": {"items": "sepparate"}}, "configuration_value", "policy.items", "'separate'"),
         ({"policy": {"items": True}}, "configuration_value", "policy.items", "merged, separate"),
         (
             {"policy": {"time_zone": "Europe/Zurch"}},
