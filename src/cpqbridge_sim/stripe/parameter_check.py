@@ -35,8 +35,8 @@ _LENGTHS_BY_PATH = {
 }
 _LENGTH_DEFAULT = 5000
 # "This can be unset by updating the value to null and then saving": the vendor's reference says so at the
-# texts of these two, and the SDK's types do not show it because a text may always be an empty one.
-_WITH_CLEARABLE_TEXTS = ("CustomerUpdateParams", "ProductUpdateParams")
+# texts of a customer, and the SDK's types do not show it because a text may always be an empty one.
+_WITH_CLEARABLE_TEXTS = ("CustomerUpdateParams",)
 
 
 def checked(params_type: type, values: Mapping[str, Any]) -> dict[str, Any]:
