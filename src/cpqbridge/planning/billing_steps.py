@@ -165,9 +165,9 @@ def schedule_step(
 def invoice_steps(
     history: OrderHistory, order: Order, wanted: BillingObject, state: BillingState, *, mark: str
 ) -> Iterator[Step]:
-    """Yield the draft of an own invoice and its lines; Stripe finalises it an hour after it was made.
+    """Yield what an own invoice without lines lacks: its draft, and its lines.
 
-    The draft takes no other pending items of the customer.
+    The draft takes no other pending items of the customer; Stripe finalises it an hour after it was made.
     """
     lines_key = wanted.key.replace("invoice:", "invoice_lines:", 1)
     metadata = record_metadata(history, "order", order.order_id) | {
@@ -194,17 +194,16 @@ def invoice_steps(
             fingerprint=mark,
             summary="Create an invoice",
         )
-    if lines_key not in state.links:
-        items = wanted.phases[0].one_time_items
-        yield Step(
-            key=lines_key,
-            action=StepAction.ADD_INVOICE_LINES,
-            parameters={"lines": [_line_body(item, wanted.currency, order.order_id) for item in items]},
-            fingerprint=mark,
-            summary=f"Add {len(items)} line(s) to the invoice",
-            target=Ref(key=wanted.key),
-            expected_total_minor=sum(item.amount_minor for item in items),
-        )
+    items = wanted.phases[0].one_time_items
+    yield Step(
+        key=lines_key,
+        action=StepAction.ADD_INVOICE_LINES,
+        parameters={"lines": [_line_body(item, wanted.currency, order.order_id) for item in items]},
+        fingerprint=mark,
+        summary=f"Add {len(items)} line(s) to the invoice",
+        target=Ref(key=wanted.key),
+        expected_total_minor=sum(item.amount_minor for item in items),
+    )
 
 
 def _line_body(item: OneTimeItem, currency: str, order_id: str) -> dict[str, object]:

@@ -56,17 +56,15 @@ def _calendar_months(start: date, end: date) -> Fraction:
     return total
 
 
-def multiplier_tolerance(line: OrderLine) -> Fraction:
+def _tolerance(line: OrderLine, multiplier: Decimal) -> Fraction:
     """Return by how many months CPQ's multiplier may miss the dates: half a unit of its last place.
 
     The scale of the field counts when it is known; else the digits of the value, at least four, because
     a value like 12.0 does not tell its scale.
     """
-    if line.prorate_multiplier is None:
-        return Fraction(0)
     decimals = line.multiplier_decimals
     if decimals is None:
-        exponent = line.prorate_multiplier.as_tuple().exponent
+        exponent = multiplier.as_tuple().exponent
         decimals = max(-exponent if isinstance(exponent, int) else 0, MULTIPLIER_DECIMALS_KNOWN)
     # A stored double carries about 15 digits, so the last one may be off by more than half of itself.
     return Fraction(line.default_term_months) * (Fraction(1, 2 * 10**decimals) + Fraction(1, 10**9))
@@ -74,10 +72,11 @@ def multiplier_tolerance(line: OrderLine) -> Fraction:
 
 def _says(line: OrderLine, months: Fraction) -> bool:
     """Return whether CPQ's multiplier says this many months (True where it says nothing)."""
-    if line.prorate_multiplier is None:
+    multiplier = line.prorate_multiplier
+    if multiplier is None:
         return True
-    said = Fraction(line.prorate_multiplier) * Fraction(line.default_term_months)
-    return abs(said - months) <= multiplier_tolerance(line)
+    said = Fraction(multiplier) * Fraction(line.default_term_months)
+    return abs(said - months) <= _tolerance(line, multiplier)
 
 
 def _typed_term(line: OrderLine, end: date) -> Fraction | None:

@@ -1,0 +1,283 @@
+"""Which orders of a contract a plan covers, in which state, and what a second run sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from tests.simulation import in_process
+from tests.unit.planning.builders import (
+    BEFORE,
+    CONFIGURATION,
+    a_history,
+    a_line,
+    a_one_time_line,
+    a_policy,
+    an_order,
+    at,
+    invoices_of,
+    plan,
+)
+
+from cpqbridge.domain.billing import BillingState, Link, Proof, Ref, StepAction
+from cpqbridge.domain.order import OrderKind
+from cpqbridge.domain.refusal import OrderState, Refusal
+from cpqbridge.planning.new_order import _mismatches
+from cpqbridge.planning.plan import line_price_keys, plan_contract
+from cpqbridge.planning.proof import prove
+from cpqbridge_sim.stripe.account import Account
+
+LATE = at("2026-09-25T08:00:00")
+
+
+def an_amendment(number: int, **changes):
+    return an_order(
+        [],
+        order_id=f"801ORDER{number}",
+        order_number=f"0000010{number}",
+        kind=OrderKind.AMENDMENT,
+        effective_on=date(2026, number, 1),
+        **changes,
+    )
+
+
+def planned(*orders, **options):
+    options = {"state": BillingState(), "as_of": BEFORE} | options
+    state, as_of = options.pop("state"), options.pop("as_of")
+    return plan_contract(a_history(*orders), state, CONFIGURATION, as_of=as_of, **options)
+
+
+def the_state_with_a_shown_price(**difference) -> BillingState:
+    """A product we made, and the price that the Salesforce record shows as Stripe has it."""
+    link = Link(key="product:01tSEAT", stripe_id="prod_seat", fingerprint="x")
+    price = {
+        "product": "prod_seat",
+        "currency": "usd",
+        "unit_amount_decimal": "5000",
+        "interval": "month",
+        "interval_count": 1,
+        "usage_type": "licensed",
+        "active": True,
+    }
+    return BillingState(links={link.key: link}, verified_prices={"price_shown": price | difference})
+
+
+def states_of(found) -> list[tuple[OrderState, list[str]]]:
+    return [(each.state, [refusal.code for refusal in each.refusals]) for each in found.outcomes]
+
+
+def test_amendments_wait_for_a_refused_initial_order():
+    found = planned(an_order([a_line(quantity="2.5")]), an_amendment(3), an_amendment(4))
+    assert states_of(found) == [
+        (OrderState.REFUSED, ["quantity_not_whole"]),
+        (OrderState.WAITING, ["waiting_for_order"]),
+        (OrderState.WAITING, ["waiting_for_order"]),
+    ]
+    assert "order 00000101" in found.outcomes[2].refusals[0].message
+    assert found.steps == ()
+
+
+def test_draft_amendment_is_ignored_and_blocks_nothing():
+    found = planned(an_order(), an_amendment(3, activated=False), an_amendment(4))
+    assert states_of(found) == [
+        (OrderState.SYNCED, []),
+        (OrderState.SKIPPED, ["not_activated"]),
+        (OrderState.REFUSED, ["kind_not_built"]),
+    ]
+    assert [step.action for step in found.steps][-1] is StepAction.CREATE_SCHEDULE
+
+
+def test_order_with_nothing_to_bill_is_done():
+    found = planned(an_order([]))
+    assert states_of(found) == [(OrderState.UNCHANGED, [])]
+    assert (found.steps, found.forecast, found.proof) == ((), (), ())
+
+
+def test_refusal_of_the_mapper_stops_its_order_only():
+    refusal = Refusal(
+        code="no_quote", message="No quote.", record_id="801X", field="f", fix="x", order_id="801ORDER1"
+    )
+    history = a_history(an_order(), refusals=(refusal,))
+    found = plan_contract(history, BillingState(), CONFIGURATION, as_of=BEFORE)
+    assert states_of(found) == [(OrderState.REFUSED, ["no_quote"])]
+    other = a_history(an_order(), refusals=(replace(refusal, order_id="801OTHER"),))
+    assert plan_contract(other, BillingState(), CONFIGURATION, as_of=BEFORE).steps
+
+
+def test_hold_that_is_never_released_stays():
+    over = at("2027-03-01T00:00:00")
+    found = plan(as_of=over, released=("contract_over",))
+    assert states_of(found) == [(OrderState.HELD, ["contract_over"])]
+
+
+def test_order_keeps_its_execution_instant_and_the_plan_names_it():
+    state = BillingState(executed_at={"801ORDER1": at("2026-02-01T10:00:00")})
+    found = planned(an_order(), state=state, as_of=at("2026-02-01T10:05:00"))
+    assert found.executed_at == at("2026-02-01T10:00:00")
+    assert found.objects[0].phases[0].proration_behavior == "create_prorations"
+
+
+def test_second_run_after_two_schedules_and_an_invoice_changes_nothing():
+    lines = [
+        a_line(1, months=12, end="2028-01-31", unit_price="1200", entry="600", default_term="12"),
+        a_line(2, months=12, start="2026-06-15", end="2027-06-14", entry="600", default_term="12"),
+        a_one_time_line(start="2026-01-15"),
+    ]
+    first = plan(*lines)
+    account = Account(now=BEFORE)
+    state = in_process.carry_out(first, account)
+    assert [wanted.kind for wanted in first.objects] == ["schedule", "schedule", "invoice"]
+    again = plan(*lines, state=state, as_of=BEFORE + timedelta(days=200))
+    assert again.steps == ()
+    assert again.outcomes[0].state is OrderState.UNCHANGED
+    assert again.forecast == first.forecast
+
+
+def test_half_made_order_gets_only_what_is_missing():
+    lines = [
+        a_line(1, months=12, end="2028-01-31", unit_price="1200", entry="600", default_term="12"),
+        a_line(2, months=12, start="2026-06-15", end="2027-06-14", entry="600", default_term="12"),
+        a_one_time_line(start="2026-01-15"),
+    ]
+    first = plan(*lines)
+    state = in_process.carry_out(first, Account(now=BEFORE))
+    lost = [step.key for step in first.steps[-3:]]
+    assert [step.action for step in first.steps[-3:]] == [
+        StepAction.CREATE_SCHEDULE,
+        StepAction.CREATE_INVOICE,
+        StepAction.ADD_INVOICE_LINES,
+    ]
+    for missing in (lost, lost[1:], lost[2:]):
+        links = {key: link for key, link in state.links.items() if key not in missing}
+        again = plan(*lines, state=replace(state, links=links))
+        assert [step.key for step in again.steps] == missing
+
+
+def test_own_invoice_without_a_payment_term_is_charged_automatically():
+    found = plan(a_one_time_line(), days_until_due=None)
+    draft = next(step for step in found.steps if step.action is StepAction.CREATE_INVOICE)
+    assert draft.parameters["collection_method"] == "charge_automatically"
+    assert "days_until_due" not in draft.parameters
+
+
+def test_displayed_price_is_used_when_stripe_says_it_is_the_wanted_one():
+    lines = [a_line(1, displayed_price_id="price_shown"), a_line(2)]
+    first_key = line_price_keys(plan(*lines))["802LINE001"]
+    found = plan(*lines, state=the_state_with_a_shown_price())
+    made = [step for step in found.steps if step.action is StepAction.CREATE_PRICE]
+    assert [step.key for step in made] == [first_key[:-1] + "2"]
+    assert made[0].parameters["metadata"]["salesforce_original_stripe_price_id"] == "price_shown"
+    items = found.steps[-1].parameters["phases"][0]["items"]
+    assert items[0]["price"] == "price_shown"
+    assert isinstance(items[1]["price"], Ref)
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [{"unit_amount_decimal": "5001"}, {"active": False}, {"product": "prod_other"}, {"interval_count": 3}],
+)
+def test_displayed_price_that_is_another_one_is_not_used(difference):
+    found = plan(a_line(displayed_price_id="price_shown"), state=the_state_with_a_shown_price(**difference))
+    assert StepAction.CREATE_PRICE in [step.action for step in found.steps]
+
+
+def test_displayed_price_needs_a_product_we_know():
+    state = replace(the_state_with_a_shown_price(), links={})
+    found = plan(a_line(displayed_price_id="price_shown"), state=state)
+    assert StepAction.CREATE_PRICE in [step.action for step in found.steps]
+
+
+def test_ids_on_the_records_are_updated_not_made_again():
+    history = a_history()
+    history = replace(
+        history,
+        account=replace(history.account, displayed_customer_id="cus_shown"),
+        products={
+            key: replace(product, displayed_product_id="prod_shown")
+            for key, product in history.products.items()
+        },
+    )
+    steps = plan_contract(history, BillingState(), CONFIGURATION, as_of=BEFORE).steps
+    assert [(step.action, step.target) for step in steps[:2]] == [
+        (StepAction.UPDATE_CUSTOMER, "cus_shown"),
+        (StepAction.UPDATE_PRODUCT, "prod_shown"),
+    ]
+
+
+def test_changed_customer_is_updated_and_billing_stays():
+    state = in_process.carry_out(plan(), Account(now=BEFORE))
+    history = a_history()
+    moved = replace(history, account=replace(history.account, parameters={"name": "Baden Trading AG"}))
+    found = plan_contract(moved, state, CONFIGURATION, as_of=BEFORE)
+    assert [step.action for step in found.steps] == [StepAction.UPDATE_CUSTOMER]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quantity": "11"},
+        {"unit_price": "601"},
+        {"total_price": "5999"},
+        {"start": "2026-02-02"},
+        {"end": "2027-01-30"},
+        {"months": 3},
+        {"product_id": "01tSETUP"},
+    ],
+)
+def test_anything_sold_that_changes_after_the_sync_is_held(changes):
+    state = in_process.carry_out(plan(), Account(now=BEFORE))
+    found = plan(a_line(**changes), state=state)
+    assert states_of(found) == [(OrderState.HELD, ["changed_after_sync"])]
+    assert found.steps == ()
+
+
+def test_catch_up_and_head_bill_what_is_owed_now_and_later():
+    extra = a_line(2, quantity="2", unit_price="431.23", start="2026-05-13")
+    assert invoices_of(plan(a_line(), extra))[4] == ("2026-06-01", 66246)
+    late = plan(a_line(), extra, as_of=LATE, released=("backdated",))
+    assert invoices_of(late)[0] == ("2026-09-25", 446246)
+    assert late.steps[-1].expected_total_minor == 446246
+
+
+def test_late_line_whose_periods_ended_is_skipped_only_as_far_as_they_ended():
+    gone = a_line(2, quantity="1", unit_price="129.59", start="2026-02-01", end="2026-04-18")
+    found = plan(a_line(), gone, as_of=LATE, skip_past_initial_invoices=True)
+    assert [(proof.billed_minor, proof.reason) for proof in found.proof] == [
+        (5 * 50000, "past_skipped"),
+        (0, "past_skipped"),
+    ]
+
+
+def test_bill_that_does_not_come_to_what_was_sold_fails_the_order():
+    order = an_order()
+    wrong = Proof(
+        order_item_id="802LINE001",
+        order_id=order.order_id,
+        currency="usd",
+        sold_minor=600000,
+        billed_minor=550000,
+        reason="proof_mismatch",
+    )
+    (refusal,) = _mismatches(order, [wrong, replace(wrong, reason="rounding")])
+    assert refusal.state is OrderState.FAILED
+    assert "6000.00" in refusal.message
+    assert "5500.00" in refusal.message
+
+
+def test_proof_without_the_invoices_is_a_mismatch():
+    (proof,) = prove([a_line()], (), currency="usd", pieces={}, skipped_minor={})
+    assert (proof.difference_minor, proof.reason) == (-600000, "proof_mismatch")
+
+
+def test_policy_true_up_ends_on_the_cent():
+    line = a_line(quantity="1", unit_price="100", entry="100", default_term="12")
+    found = plan(line, configuration=a_policy(rounding="true_up"))
+    assert invoices_of(found)[-1] == ("2027-01-01", 837)
+    assert found.proof[0].reason is None
+
+
+def test_link_of_another_contract_is_not_taken_for_ours():
+    link = Link(key="schedule:a0qOTHER:2026-02-01", stripe_id="sub_sched_1", fingerprint="x")
+    found = plan(state=BillingState(links={link.key: link}))
+    assert found.outcomes[0].state is OrderState.SYNCED

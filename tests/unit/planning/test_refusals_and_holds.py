@@ -1,0 +1,227 @@
+"""What is refused or held before anything is sent, and what the message tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from tests.unit.planning.builders import (
+    BEFORE,
+    CONFIGURATION,
+    a_history,
+    a_line,
+    a_one_time_line,
+    a_policy,
+    an_order,
+    at,
+    plan,
+)
+
+from cpqbridge.domain.billing import BillingState
+from cpqbridge.domain.dates import Cycle, add_months
+from cpqbridge.domain.order import LineKind, OrderKind
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
+from cpqbridge.planning.pieces import cut
+from cpqbridge.planning.plan import plan_contract
+from cpqbridge.planning.proration import line_term, term_months
+from cpqbridge.planning.timeline import group_lines
+
+LATE = at("2026-09-25T08:00:00")
+LONG = "2026-02-01", "2066-02-10"
+
+
+def only_refusal(found):
+    (refusal,) = found.outcomes[0].refusals
+    assert found.steps == ()
+    assert refusal.state is REFUSAL_CATALOG[refusal.code].state
+    assert found.outcomes[0].state is refusal.state
+    assert refusal.message.endswith(".")
+    assert refusal.fix
+    return refusal
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"tiered": True}, "kind_not_built", "SBQQ__OrderItemConsumptionSchedule__c"),
+        ({"discounted_by_coupon": True}, "kind_not_built", "Order_Item_Stripe_Coupon__c"),
+        ({"custom_price": Decimal(40)}, "kind_not_built", "unit_amount_decimal"),
+        ({"kind": LineKind.METERED}, "kind_not_built", "SBQQ__BillingType__c"),
+        ({"kind": LineKind.RAMP}, "kind_not_built", "SBQQ__SegmentIndex__c"),
+        ({"kind": LineKind.EVERGREEN}, "kind_not_built", "SBQQ__SubscriptionType__c"),
+        ({"revises": "802OTHER"}, "reduction_below_zero", "SBQQ__RevisedOrderProduct__c"),
+        ({"unit_price": "-5"}, "price_negative", "TotalPrice"),
+        ({"quantity": "-1"}, "price_negative", "TotalPrice"),
+        ({"quantity": "1.5"}, "quantity_not_whole", "Quantity"),
+        ({"default_term": "0"}, "value_type", "SBQQ__DefaultSubscriptionTerm__c"),
+        ({"start": "1960-01-01"}, "value_type", "ServiceDate"),
+        ({"end": "2190-01-01"}, "value_type", "EndDate"),
+        ({"ends_on": None}, "term_not_whole", "EndDate"),
+        ({"start": "2026-06-01", "end": "2026-03-31"}, "dates_disagree", "EndDate"),
+    ],
+)
+def test_line_that_cannot_be_billed_is_refused_with_its_field(changes, code, field):
+    line = a_line(**changes)
+    refusal = only_refusal(plan(line))
+    assert (refusal.code, refusal.field) == (code, field)
+    assert refusal.record_id == line.order_item_id
+    assert line.order_item_id in refusal.message
+
+
+def test_order_that_cannot_be_billed_is_refused_with_its_field():
+    trial = only_refusal(plan(trial_ends_on=date(2026, 3, 1)))
+    assert (trial.code, trial.field) == ("kind_not_built", "trial_end")
+    renewal = only_refusal(plan(kind=OrderKind.RENEWAL))
+    assert (renewal.code, renewal.record_id) == ("kind_not_built", "801ORDER1")
+    mixed = only_refusal(plan(a_line(1), a_line(2, months=12)))
+    assert "[1, 12]" in mixed.message
+
+
+def test_negative_one_time_line_is_no_refusal():
+    assert plan(a_line(), a_one_time_line(total="-100")).steps
+
+
+def test_invoice_that_is_sent_needs_an_address():
+    history = a_history()
+    history = replace(history, account=replace(history.account, email=None))
+    found = plan_contract(history, BillingState(), CONFIGURATION, as_of=BEFORE)
+    assert only_refusal(found).code == "no_email"
+    automatic = replace(history, orders=(an_order(days_until_due=None),))
+    assert plan_contract(automatic, BillingState(), CONFIGURATION, as_of=BEFORE).steps
+
+
+def test_ten_phases_fit_and_eleven_do_not():
+    def ending_on_different_days(lines):
+        ends = [add_months(date(2026, 2, 1), month) - timedelta(days=1) for month in range(1, lines)]
+        others = [
+            a_line(number, quantity="1", unit_price="0", entry="0", end=end.isoformat())
+            for number, end in enumerate(ends, 2)
+        ]
+        return plan(a_line(1), *others)
+
+    assert len(ending_on_different_days(10).objects[0].phases) == 10
+    assert ending_on_different_days(10).steps
+    assert only_refusal(ending_on_different_days(11)).code == "too_many_phases"
+
+
+def test_twenty_items_fit_and_twenty_one_do_not():
+    assert plan(*[a_line(number) for number in range(1, 21)]).steps
+    refusal = only_refusal(plan(*[a_line(number) for number in range(1, 22)]))
+    assert (refusal.code, refusal.field) == ("too_many_items", "OrderItems")
+
+
+def test_one_time_lines_fit_twenty_on_a_phase_and_more_on_an_own_invoice():
+    once = [a_one_time_line(number) for number in range(10, 31)]
+    assert plan(a_line(), *once[:20]).steps
+    assert only_refusal(plan(a_line(), *once)).code == "too_many_items"
+    assert plan(*once).steps
+    many = [a_one_time_line(number) for number in range(10, 261)]
+    assert plan(*many[:250]).steps
+    assert only_refusal(plan(*many)).code == "too_many_items"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [a_line(unit_price="120000000000"), a_one_time_line(total="10000000000")],
+)
+def test_amount_that_stripe_cannot_take_is_refused(line):
+    refusal = only_refusal(plan(line))
+    assert (refusal.code, refusal.field) == ("amount_too_large", "TotalPrice")
+
+
+@pytest.mark.parametrize(
+    ("line", "amount"),
+    [
+        (a_line(unit_price="126.012", entry="10.501"), "10501"),
+        (a_one_time_line(total="7.505"), "7505"),
+        (a_line(unit_price="100", entry=None), "8333.333333333333"),
+    ],
+)
+def test_amount_in_dinars_must_end_in_zero(line, amount):
+    refusal = only_refusal(plan(line, currency="kwd"))
+    assert refusal.code == "amount_step"
+    assert f" {amount} minor units" in refusal.message
+
+
+def test_head_and_tail_in_dinars_end_in_zero_when_their_sum_does():
+    line = a_line(quantity="1", unit_price="198.630", start="2026-02-20", end="2026-04-18", entry="100")
+    found = cut(line, Cycle(date(2026, 2, 1), 1), currency="kwd", precision="monthly_daily")
+    assert [piece.amount_minor for piece in found.pieces] == [32880, 100000, 65750]
+
+
+def test_order_above_the_cap_is_held_until_released():
+    capped = replace(CONFIGURATION, caps=replace(CONFIGURATION.caps, bill_per_order=Decimal("5999.99")))
+    assert only_refusal(plan(configuration=capped)).code == "cap_bill_per_order"
+    assert plan(configuration=capped, released=("cap_bill_per_order",)).steps
+    exact = replace(CONFIGURATION, caps=replace(CONFIGURATION.caps, bill_per_order=Decimal(6000)))
+    assert plan(configuration=exact).steps
+
+
+@pytest.mark.parametrize(("day", "held"), [("2026-03-31", False), ("2026-04-01", True)])
+def test_more_than_one_elapsed_period_is_held(day, held):
+    found = plan(as_of=at(f"{day}T23:59:59"))
+    assert (found.outcomes[0].state is OrderState.HELD) is held
+
+
+def test_first_invoice_longer_than_stripe_makes_it_is_held_for_good():
+    line = a_line(unit_price="18000", end="2056-01-31")
+    found = plan(line, as_of=at("2047-02-01T00:00:00"), released=("backdated", "too_many_lines"))
+    assert only_refusal(found).code == "too_many_lines"
+    assert only_refusal(plan(a_line(), as_of=LATE)).code == "backdated"
+
+
+def test_skipping_the_past_from_a_clipped_boundary_is_held():
+    line = a_line(start="2026-01-31", end="2027-01-30")
+    in_march = at("2026-03-15T00:00:00")
+    held = only_refusal(plan(line, as_of=in_march, skip_past_initial_invoices=True))
+    assert held.code == "skip_past_month_end"
+    assert plan(line, as_of=in_march + timedelta(days=17), skip_past_initial_invoices=True).steps
+
+
+def test_remainder_far_from_its_share_is_held_until_released():
+    start, end = map(date.fromisoformat, LONG)
+    term = term_months(start, end, "day")
+    value = str(round(Decimal((50 * term).numerator) / Decimal((50 * term).denominator), 2))
+    line = a_line(quantity="1", unit_price=value, end=(end - timedelta(days=1)).isoformat())
+    found = plan(line, configuration=a_policy(prorate_precision="day"))
+    refusal = only_refusal(found)
+    assert refusal.code == "remainder_out_of_bounds"
+    assert "far from that time's share" in refusal.message
+    released = plan(
+        line, configuration=a_policy(prorate_precision="day"), released=("remainder_out_of_bounds",)
+    )
+    assert released.proof[0].difference_minor == 0
+
+
+def test_multiplier_that_contradicts_the_dates_is_held_or_named():
+    line = a_line(start="2026-05-13", unit_price="450", multiplier="9")
+    refusal = only_refusal(plan(line))
+    assert (refusal.code, refusal.field) == ("multiplier_mismatch", "SBQQ__ProrateMultiplier__c")
+    assert "8.6247 months" in refusal.message
+    warned = plan(line, a_line(2, start="2026-05-13"), configuration=a_policy(multiplier_mismatch="warn"))
+    assert [text for text in warned.warnings if "802LINE001" in text and "8.6247" in text]
+    assert len(warned.warnings) == 1
+
+
+def test_lines_that_lack_what_planning_needs_are_errors_of_ours():
+    endless = a_line(ends_on=None)
+    with pytest.raises(ValueError, match="no end date"):
+        line_term(endless, "day")
+    with pytest.raises(ValueError, match="no end date"):
+        group_lines(
+            [a_line(1, months=12), a_line(2, months=12, start="2026-06-15", ends_on=None)],
+            currency="usd",
+            precision="day",
+        )
+    with pytest.raises(ValueError, match="no billing frequency"):
+        group_lines([a_line(months=None)], currency="usd", precision="day")
+
+
+def test_long_contract_stays_in_bounds_by_whole_months():
+    end = add_months(date(2026, 2, 1), 480) + timedelta(days=8)
+    term = term_months(date(2026, 2, 1), end + timedelta(days=1), "monthly_daily")
+    value = str(round(Decimal((50 * term).numerator) / Decimal((50 * term).denominator), 2))
+    assert plan(a_line(quantity="1", unit_price=value, end=end.isoformat())).steps
