@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import Protocol
@@ -172,7 +172,24 @@ def _invoices(rehearsal: Rehearsal, plans: Mapping[str, Plan]) -> tuple[BilledDo
         for line_id in order.line_totals
     }
     stripe = StripeBilling(rehearsal.stripe_key, api_base=rehearsal.systems.stripe_url)
-    return billed_documents(stripe.list_invoices(), stripe.list_credit_notes(), contract_of_line=contracts)
+    return billed_documents(
+        stripe.list_invoices(),
+        stripe.list_credit_notes(),
+        contract_of_line=contracts,
+        renewed_from=_renewed_from(plans.values()),
+    )
+
+
+def _renewed_from(plans: Iterable[Plan]) -> dict[str, date]:
+    """Return the end of what was sold for every order line of a schedule that renews by itself."""
+    return {
+        order_item_id: wanted.phases[-1].ends_at.date()
+        for plan in plans
+        for wanted in plan.objects
+        if wanted.end_behavior == "release"
+        for item in wanted.phases[-1].items
+        for order_item_id in item.order_item_ids
+    }
 
 
 def _reported(order: ExportedOrder, ended: _Ended) -> ReportedOrder:

@@ -1,4 +1,4 @@
-"""Invoices and credit notes as Stripe returns them become the invoices of a report, shared out to order lines."""
+"""Invoices and credit notes as Stripe returns them become those of a report, shared out to order lines."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def billed_documents(
     credit_notes: Iterable[StripeObject],
     *,
     contract_of_line: Mapping[str, str],
+    renewed_from: Mapping[str, date] | None = None,
 ) -> tuple[BilledDocument, ...]:
     """Return what was really billed, oldest first; void and uncollectible invoices are left out.
 
@@ -60,12 +61,15 @@ def billed_documents(
         invoices: Invoices with all their lines, as the API returns them.
         credit_notes: Credit notes with all their lines.
         contract_of_line: The contract of each order line (order item id).
+        renewed_from: For order lines that renew by themselves, the first day that was not sold. What is
+            billed for later is an invoice of the contract, but no share of the order line.
     """
+    known = _Known(contract_of_line=contract_of_line, renewed_from=renewed_from or {})
     seen = [invoice for invoice in invoices if invoice.get("status") not in _WITHOUT_EFFECT]
     line_owners = {line["id"]: _order_items(line) for invoice in seen for line in _lines(invoice)}
-    found = [_invoice(invoice, contract_of_line) for invoice in seen]
+    found = [_invoice(invoice, known) for invoice in seen]
     found += [
-        _credit_note(note, line_owners, contract_of_line)
+        _credit_note(note, line_owners, known)
         for note in credit_notes
         if note.get("status") not in _WITHOUT_EFFECT
     ]
@@ -84,7 +88,25 @@ def billed_by_order_item(documents: Iterable[BilledDocument]) -> Counter[str]:
     return billed
 
 
-def _invoice(invoice: StripeObject, contract_of_line: Mapping[str, str]) -> BilledDocument:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is known of order lines: their contract, and from when on they only renew by themselves."""
+
+    contract_of_line: Mapping[str, str]
+    renewed_from: Mapping[str, date]
+
+    def contract(self, owners: Iterable[Sequence[str]]) -> str | None:
+        """Return the contract of the first owner that has one."""
+        named = (owner for each in owners for owner in each)
+        return next((self.contract_of_line[owner] for owner in named if owner in self.contract_of_line), None)
+
+    def was_sold(self, owner: str, start: date) -> bool:
+        """Return whether a period that begins on `start` is one the order line was sold for."""
+        end = self.renewed_from.get(owner)
+        return end is None or start < end
+
+
+def _invoice(invoice: StripeObject, known: _Known) -> BilledDocument:
     lines = tuple(
         _line(
             line,
@@ -92,11 +114,12 @@ def _invoice(invoice: StripeObject, contract_of_line: Mapping[str, str]) -> Bill
             owners=_order_items(line),
             period=line.get("period"),
             created=invoice["created"],
+            known=known,
         )
         for line in _lines(invoice)
     )
     return BilledDocument(
-        contract=_contract(lines, contract_of_line),
+        contract=known.contract([_order_items(line) for line in _lines(invoice)]),
         kind="invoice",
         stripe_id=invoice["id"],
         number=invoice.get("number"),
@@ -109,20 +132,25 @@ def _invoice(invoice: StripeObject, contract_of_line: Mapping[str, str]) -> Bill
 
 
 def _credit_note(
-    note: StripeObject, line_owners: Mapping[str, tuple[str, ...]], contract_of_line: Mapping[str, str]
+    note: StripeObject, line_owners: Mapping[str, tuple[str, ...]], known: _Known
 ) -> BilledDocument:
+    owners = [
+        line_owners.get(line.get("invoice_line_item") or "", ()) or _order_items(line)
+        for line in _lines(note)
+    ]
     lines = tuple(
         _line(
             line,
             amount_minor=-_net_amount(line),
-            owners=line_owners.get(line.get("invoice_line_item") or "", ()) or _order_items(line),
+            owners=named,
             period=line.get("period"),
             created=note["created"],
+            known=known,
         )
-        for line in _lines(note)
+        for line, named in zip(_lines(note), owners, strict=True)
     )
     return BilledDocument(
-        contract=_contract(lines, contract_of_line),
+        contract=known.contract(owners),
         kind="credit_note",
         stripe_id=note["id"],
         number=note.get("number"),
@@ -141,15 +169,15 @@ def _line(
     owners: Sequence[str],
     period: StripeObject | None,
     created: int,
+    known: _Known,
 ) -> InvoiceLine:
-    start = period["start"] if period else created
-    end = period["end"] if period else created
+    start = _utc_date(period["start"] if period else created)
     return InvoiceLine(
         amount_minor=amount_minor,
-        period_start=_utc_date(start),
-        period_end=_utc_date(end),
+        period_start=start,
+        period_end=_utc_date(period["end"] if period else created),
         description=line.get("description") or "",
-        shares=_shares(amount_minor, owners),
+        shares=_shares(amount_minor, [owner for owner in owners if known.was_sold(owner, start)]),
     )
 
 
@@ -169,11 +197,6 @@ def _net_amount(line: StripeObject) -> int:
 def _order_items(line: StripeObject) -> tuple[str, ...]:
     named = (line.get("metadata") or {}).get(ORDER_ITEM_KEY) or ""
     return tuple(part.strip() for part in named.split(",") if part.strip())
-
-
-def _contract(lines: Sequence[InvoiceLine], contract_of_line: Mapping[str, str]) -> str | None:
-    owners = (owner for line in lines for owner, _ in line.shares)
-    return next((contract_of_line[owner] for owner in owners if owner in contract_of_line), None)
 
 
 def _lines(invoice: StripeObject) -> Sequence[StripeObject]:
