@@ -107,3 +107,11 @@ def forecast_by_day(plan: Plan) -> Counter[tuple[str, str]]:
             for order_item_id, amount_minor in line.shares:
                 billed[invoice.on.isoformat(), order_item_id] += amount_minor
     return Counter({key: value for key, value in billed.items() if value})
+
+
+def alter_price(account: Account, price_id: str, *, unit_amount: int) -> None:
+    """Change what a price says inside the account, as no API call could."""
+    price = account.state.store.get("price", price_id)
+    assert price is not None
+    price["unit_amount"] = unit_amount
+    price["unit_amount_decimal"] = str(unit_amount)
