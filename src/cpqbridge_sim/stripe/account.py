@@ -201,7 +201,7 @@ class Account:
     def _execute(
         self, route: Route, path_ids: tuple[str, ...], values: Mapping[str, Any], *, request_id: str
     ) -> Answer:
-        mark = self.state.store.mark
+        self.state.store.begin()
         try:
             body = route.handler(Call(state=self.state, path_ids=path_ids, params=values))
             if body.get("object") == "list" and "data" in body:
@@ -212,7 +212,7 @@ class Account:
             body = copied(body)
             expand(self.state, body, values.get("expand", []))
         except StripeApiError as error:
-            self.state.store.undo_to(mark)
+            self.state.store.undo()
             return Answer(status=error.status, body=error.envelope(request_id))
         return Answer(status=200, body=body)
 

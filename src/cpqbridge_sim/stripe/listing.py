@@ -3,11 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cpqbridge_sim.stripe.errors import invalid
+from cpqbridge_sim.stripe.errors import invalid, not_simulated
 from cpqbridge_sim.stripe.store import Body
 
 _LIMIT_DEFAULT = 10
 _LIMIT_MAX = 100
+_UNSUPPORTED = (
+    "automatic_tax",
+    "current_period_end",
+    "current_period_start",
+    "customer_account",
+    "delivery_success",
+    "plan",
+)
 _COMPARISONS = ("gt", "gte", "lt", "lte")
 # Lines stand in the order of their invoice, everything else newest first.
 _OLDEST_FIRST = ("/lines", "subscription_items")
@@ -15,6 +23,9 @@ _OLDEST_FIRST = ("/lines", "subscription_items")
 
 def paged(answer: Body, params: Mapping[str, Any]) -> Body:
     """One page of a list answer whose `data` holds every match, oldest first."""
+    for name in _UNSUPPORTED:
+        if name in params:
+            raise not_simulated(f"The filter `{name}`", name)
     limit = params.get("limit", _LIMIT_DEFAULT)
     if not 1 <= limit <= _LIMIT_MAX:
         raise invalid(
@@ -52,7 +63,7 @@ def _in_range(body: Body, params: Mapping[str, Any]) -> bool:
         wanted = params.get(name)
         if wanted is None or wanted == "":
             continue
-        value = body.get(name)
+        value = body.get(name, body.get("date") if name == "created" else None)
         if value is None:
             return False
         if isinstance(wanted, int):

@@ -150,6 +150,11 @@ def _compiled() -> tuple[tuple[re.Pattern[str], Route], ...]:
     )
 
 
+def endpoints() -> tuple[Route, ...]:
+    """All endpoints, in the order in which they are tried."""
+    return tuple(route for _, route in _compiled())
+
+
 def match(method: str, path: str) -> tuple[Route, tuple[str, ...]] | None:
     """The endpoint of a request and the ids in its path; fixed words win over ids."""
     for pattern, route in _compiled():

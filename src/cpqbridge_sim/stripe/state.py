@@ -10,6 +10,8 @@ from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.identifiers import Identifiers
 from cpqbridge_sim.stripe.store import Body, Store, copied
 
+# The vendor keeps events for 30 days.
+EVENT_SECONDS = 30 * 86_400
 API_VERSION = "2026-10-28.endive"
 
 
@@ -59,6 +61,7 @@ class AccountState:
     # Anchors of single items, used only when added items do not align to the subscription's anchor.
     item_anchors: dict[str, int] = field(default_factory=dict)
     inline_price_ids: set[str] = field(default_factory=set)
+    lookup_keys: dict[str, str] = field(default_factory=dict)
     deleted_customer_ids: set[str] = field(default_factory=set)
     current_request_id: str | None = None
     records_events: bool = True
@@ -89,6 +92,7 @@ class AccountState:
         if not self.records_events:
             return
         customer_id = body["id"] if body["object"] == "customer" else body.get("customer")
+        self._forget_old_events()
         self.store.add(
             {
                 "id": self.identifiers.new("evt"),
@@ -103,6 +107,12 @@ class AccountState:
                 "type": kind,
             }
         )
+
+    def _forget_old_events(self) -> None:
+        oldest = next(self.store.all("event"), None)
+        while oldest is not None and oldest["created"] < self.now - EVENT_SECONDS:
+            self.store.remove(oldest)
+            oldest = next(self.store.all("event"), None)
 
     def subscription_items(self, subscription: Body) -> list[Body]:
         """The live items of a subscription, in their order."""

@@ -21,13 +21,18 @@ class Store:
     def __init__(self) -> None:
         self.by_type: dict[str, dict[str, Body]] = {}
         self._type_by_id: dict[str, str] = {}
-        self._journal: list[str] = []
+        self._by_customer: dict[tuple[str, str], dict[str, Body]] = {}
+        self._journal: list[tuple[str, str]] = []
 
     def add(self, body: Body) -> Body:
         """Keep a new object under its own `object` and `id`."""
         self.by_type.setdefault(body["object"], {})[body["id"]] = body
-        self._type_by_id[body["id"]] = body["object"]
-        self._journal.append(body["id"])
+        owner = body.get("customer")
+        if isinstance(owner, str):
+            self._by_customer.setdefault((body["object"], owner), {})[body["id"]] = body
+        # Products and coupons may have any id; an older object keeps its own.
+        self._type_by_id.setdefault(body["id"], body["object"])
+        self._journal.append((body["object"], body["id"]))
         return body
 
     def get(self, kind: str, identifier: Any) -> Body | None:
@@ -43,20 +48,25 @@ class Store:
         """Objects of a type, oldest first."""
         return iter(self.by_type.get(kind, {}).values())
 
+    def of_customer(self, kind: str, customer_id: str) -> list[Body]:
+        """A customer's objects of a type, oldest first."""
+        return list(self._by_customer.get((kind, customer_id), {}).values())
+
     def remove(self, body: Body) -> None:
         """Forget an object."""
         self.by_type[body["object"]].pop(body["id"], None)
-        self._type_by_id.pop(body["id"], None)
+        self._by_customer.get((body["object"], body.get("customer", "")), {}).pop(body["id"], None)
+        if self._type_by_id.get(body["id"]) == body["object"]:
+            del self._type_by_id[body["id"]]
 
-    @property
-    def mark(self) -> int:
-        """A point to which `undo_to` can return."""
-        return len(self._journal)
+    def begin(self) -> None:
+        """Start a request: from here `undo` can go back."""
+        self._journal.clear()
 
-    def undo_to(self, mark: int) -> None:
-        """Remove everything added since the mark, so that a refused request leaves nothing behind."""
-        for identifier in self._journal[mark:]:
-            body = self.find(identifier)
+    def undo(self) -> None:
+        """Remove everything added since `begin`, so that a refused request leaves nothing behind."""
+        for kind, identifier in self._journal:
+            body = self.get(kind, identifier)
             if body is not None:
                 self.remove(body)
-        del self._journal[mark:]
+        self._journal.clear()

@@ -23,12 +23,19 @@ START_PRIORITY = 1
 PROCESS_PRIORITY = 2
 EXPIRY_PRIORITY = 4
 INCOMPLETE_SECONDS = 23 * 3600
+_WOKEN = {
+    "schedule.start": "subscription_schedule",
+    "subscription": "subscription",
+    "subscription.expire": "subscription",
+    "invoice.finalize": "invoice",
+    "invoice.due": "invoice",
+}
 ENDED = frozenset({"canceled", "incomplete_expired"})
 
 
 def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
     """Do the work that falls due on one object; stale wake-ups do nothing."""
-    body = state.store.find(identifier)
+    body = state.store.get(_WOKEN[kind], identifier)
     if body is None:
         return
     if kind == "schedule.start" and body["status"] == "not_started" and body["phases"][0]["start_date"] <= at:

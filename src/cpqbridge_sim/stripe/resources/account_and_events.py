@@ -4,9 +4,8 @@ import json
 from typing import Any
 
 from cpqbridge_sim.stripe.resources.call import Call, list_answer, path_object
+from cpqbridge_sim.stripe.state import EVENT_SECONDS
 from cpqbridge_sim.stripe.store import Body
-
-_PREVIOUS_DAYS_SECONDS = 30 * 86_400
 
 
 def account(call: Call) -> Body:
@@ -40,7 +39,7 @@ def list_events(call: Call) -> Body:
     kinds = set(params.get("types", []))
     if "type" in params:
         kinds.add(params["type"])
-    oldest = call.state.now - _PREVIOUS_DAYS_SECONDS
+    oldest = call.state.now - EVENT_SECONDS
     data = [
         event
         for event in call.state.store.all("event")

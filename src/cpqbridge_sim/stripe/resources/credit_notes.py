@@ -15,6 +15,7 @@ from cpqbridge_sim.stripe.resources.call import (
     path_object,
     update_metadata,
 )
+from cpqbridge_sim.stripe.resources.invoices import candidates
 from cpqbridge_sim.stripe.rounding import round_half_up
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -167,7 +168,11 @@ def _credited_line(invoice: Body, entry: Mapping[str, Any], line: Body, path: st
 def _new_note(call: Call, invoice: Body, lines: list[Body], *, amount: int, before: int, after: int) -> Body:
     state = call.state
     identifier = state.identifiers.new("cn")
-    earlier = sum(1 for note in state.store.all("credit_note") if note["invoice"] == invoice["id"])
+    earlier = sum(
+        1
+        for note in state.store.of_customer("credit_note", invoice["customer"])
+        if note["invoice"] == invoice["id"]
+    )
     at = state.time_of(invoice["customer"])
     subtotal = sum(line["amount"] for line in lines) or amount
     return state.store.add(
@@ -276,7 +281,7 @@ def list_all(call: Call) -> Body:
     params = call.params
     data = [
         note
-        for note in call.state.store.all("credit_note")
+        for note in candidates(call, "credit_note", params.get("customer"))
         if all(note[name] == params[name] for name in ("customer", "invoice") if name in params)
     ]
     return list_answer(data, "/v1/credit_notes")

@@ -82,8 +82,9 @@ def _refuse_unsupported(call: Call) -> None:
 
 def _set_payment(customer: Body, call: Call) -> None:
     params = call.params
-    if "source" in params:
-        customer["default_source"] = cleared(params["source"])
+    for name in ("source", "default_source"):
+        if name in params:
+            customer["default_source"] = cleared(params[name])
     if "payment_method" in params:
         customer["invoice_settings"]["default_payment_method"] = params["payment_method"]
     for name, value in (params.get("invoice_settings") or {}).items():
@@ -118,14 +119,26 @@ def delete(call: Call) -> Body:
     """`DELETE /v1/customers/{id}`: cancels what runs."""
     customer = path_object(call, "customer", "customer")
     state = call.state
-    for subscription in list(state.store.all("subscription")):
-        if subscription["customer"] == customer["id"] and subscription["status"] not in ENDED:
+    for subscription in state.store.of_customer("subscription", customer["id"]):
+        if subscription["status"] not in ENDED:
             at = state.time_of(customer["id"])
             cancel_now(state, subscription, at=at, invoice_now=False, prorate=False)
+    _stop_billing(call, customer["id"])
     state.store.remove(customer)
     state.deleted_customer_ids.add(customer["id"])
     state.emit("customer.deleted", customer)
     return {"id": customer["id"], "object": "customer", "deleted": True}
+
+
+def _stop_billing(call: Call, customer_id: str) -> None:
+    """Schedules of a deleted customer are canceled and its drafts never finalize."""
+    store = call.state.store
+    for schedule in store.of_customer("subscription_schedule", customer_id):
+        if schedule["status"] in ("not_started", "active"):
+            schedule.update(status="canceled", canceled_at=call.state.now, current_phase=None)
+    for invoice in store.of_customer("invoice", customer_id):
+        if invoice["status"] == "draft":
+            invoice.update(auto_advance=False, automatically_finalizes_at=None)
 
 
 def list_all(call: Call) -> Body:
@@ -163,11 +176,7 @@ def create_balance_transaction(call: Call) -> Body:
 def list_balance_transactions(call: Call) -> Body:
     """`GET /v1/customers/{id}/balance_transactions`."""
     customer = customer_of(call.state, call.id)
-    data = [
-        entry
-        for entry in call.state.store.all("customer_balance_transaction")
-        if entry["customer"] == customer["id"]
-    ]
+    data = call.state.store.of_customer("customer_balance_transaction", customer["id"])
     return list_answer(data, f"/v1/customers/{customer['id']}/balance_transactions")
 
 

@@ -19,6 +19,7 @@ from cpqbridge_sim.stripe.resources.call import (
     update_metadata,
 )
 from cpqbridge_sim.stripe.resources.invoice_edit import append_invoice_item
+from cpqbridge_sim.stripe.resources.invoices import candidates
 from cpqbridge_sim.stripe.resources.schedule_phases import read_price
 from cpqbridge_sim.stripe.resources.schedules import check_customer_currency
 from cpqbridge_sim.stripe.rounding import round_line
@@ -222,7 +223,7 @@ def list_all(call: Call) -> Body:
     params = call.params
     data = [
         body
-        for body in call.state.store.all("invoiceitem")
+        for body in candidates(call, "invoiceitem", params.get("customer"))
         if all(body[name] == params[name] for name in ("customer", "invoice") if name in params)
         and ("pending" not in params or (body["invoice"] is None) == params["pending"])
     ]

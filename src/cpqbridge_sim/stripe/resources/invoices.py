@@ -14,13 +14,22 @@ def list_all(call: Call) -> Body:
     params = call.params
     subscription = params.get("subscription")
     simple = ("customer", "status", "collection_method")
+    owner = params.get("customer")
+    if subscription is not None and owner is None:
+        owner = (call.state.store.get("subscription", subscription) or {}).get("customer", "")
     data = [
         body
-        for body in call.state.store.all("invoice")
+        for body in candidates(call, "invoice", owner)
         if all(body[name] == params[name] for name in simple if name in params)
         and (subscription is None or subscription_id(body) == subscription)
     ]
     return list_answer(data, "/v1/invoices")
+
+
+def candidates(call: Call, kind: str, owner: str | None) -> list[Body]:
+    """The objects a list has to look at: one customer's, or all."""
+    store = call.state.store
+    return list(store.all(kind)) if owner is None else store.of_customer(kind, owner)
 
 
 def subscription_id(invoice: Body) -> str | None:

@@ -61,7 +61,7 @@ def create(call: Call) -> Body:
     else:
         product_id = _known_product(call.state, params["product"], param="product")
     price = _new_price(call.state, terms, product_id=product_id, active=params.get("active", True))
-    price["lookup_key"] = params.get("lookup_key")
+    _give_lookup_key(call.state, price, cleared(params.get("lookup_key")))
     price["metadata"] = metadata_of(params.get("metadata"))
     price["nickname"] = params.get("nickname")
     call.state.emit("price.created", price)
@@ -183,16 +183,27 @@ def _claim_lookup_key(state: AccountState, params: Mapping[str, Any]) -> None:
     key = cleared(params.get("lookup_key"))
     if key is None:
         return
-    holder = next((price for price in state.store.all("price") if price["lookup_key"] == key), None)
-    if holder is None:
-        return
-    if not params.get("transfer_lookup_key"):
+    holder = _holder(state, key)
+    if holder is not None and not params.get("transfer_lookup_key"):
         raise invalid(
             f"A price (`{holder['id']}`) already uses that lookup key.",
             "lookup_key",
             "resource_already_exists",
         )
-    holder["lookup_key"] = None
+    if holder is not None:
+        holder["lookup_key"] = None
+
+
+def _holder(state: AccountState, key: str) -> Body | None:
+    """The price that has this lookup key now."""
+    price = state.store.get("price", state.lookup_keys.get(key))
+    return price if price is not None and price["lookup_key"] == key else None
+
+
+def _give_lookup_key(state: AccountState, price: Body, key: str | None) -> None:
+    price["lookup_key"] = key
+    if key is not None:
+        state.lookup_keys[key] = price["id"]
 
 
 def retrieve(call: Call) -> Body:
@@ -208,7 +219,7 @@ def update(call: Call) -> Body:
         raise not_simulated("`currency_options`", "currency_options")
     if "lookup_key" in params and cleared(params["lookup_key"]) != price["lookup_key"]:
         _claim_lookup_key(call.state, params)
-        price["lookup_key"] = cleared(params["lookup_key"])
+        _give_lookup_key(call.state, price, cleared(params["lookup_key"]))
     if "active" in params:
         price["active"] = params["active"]
     if "nickname" in params:
@@ -229,12 +240,16 @@ def list_all(call: Call) -> Body:
     if keys is not None and len(keys) > 10:  # noqa: PLR2004 - the vendor's limit
         raise invalid("You can pass at most 10 lookup keys.", "lookup_keys")
     simple = ("active", "currency", "product", "type")
+    if keys is None:
+        found = list(call.state.store.all("price"))
+    else:
+        held = (_holder(call.state, key) for key in dict.fromkeys(keys))
+        found = sorted((price for price in held if price is not None), key=lambda price: price["created"])
     data = [
         price
-        for price in call.state.store.all("price")
+        for price in found
         if price["id"] not in call.state.inline_price_ids
         and all(price[name] == params[name] for name in simple if name in params)
-        and (keys is None or price["lookup_key"] in keys)
         and all(
             (price["recurring"] or {}).get(name) == value
             for name, value in params.get("recurring", {}).items()

@@ -16,7 +16,7 @@ from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
 _TEXTS = ("name", "description", "unit_label", "statement_descriptor", "tax_code", "url", "tax_details")
-_PLAIN = ("active", "shippable", "images", "marketing_features", "package_dimensions")
+_PLAIN = ("active", "shippable", "images", "marketing_features")
 
 
 def create_product(state: AccountState, params: Mapping[str, Any], *, path: str = "") -> Body:
@@ -38,7 +38,7 @@ def create_product(state: AccountState, params: Mapping[str, Any], *, path: str 
             "marketing_features": params.get("marketing_features", []),
             "metadata": metadata_of(params.get("metadata")),
             "name": params["name"],
-            "package_dimensions": params.get("package_dimensions"),
+            "package_dimensions": _dimensions(params.get("package_dimensions")),
             "shippable": params.get("shippable"),
             "statement_descriptor": params.get("statement_descriptor"),
             "tax_code": cleared(params.get("tax_code")),
@@ -51,6 +51,11 @@ def create_product(state: AccountState, params: Mapping[str, Any], *, path: str 
     )
     state.emit("product.created", product)
     return product
+
+
+def _dimensions(value: Any) -> dict[str, float] | None:
+    """Sizes are plain numbers in answers; no money depends on them."""
+    return {name: float(size) for name, size in value.items()} if value else None
 
 
 def retrieve(call: Call) -> Body:
@@ -67,6 +72,8 @@ def update(call: Call) -> Body:
     for name in _PLAIN:
         if name in call.params:
             product[name] = cleared(call.params[name])
+    if "package_dimensions" in call.params:
+        product["package_dimensions"] = _dimensions(call.params["package_dimensions"])
     if "default_price" in call.params:
         product["default_price"] = cleared(call.params["default_price"])
     update_metadata(product, call.params)

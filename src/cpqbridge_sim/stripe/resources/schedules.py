@@ -26,6 +26,7 @@ from cpqbridge_sim.stripe.resources.call import (
     only,
     path_object,
 )
+from cpqbridge_sim.stripe.resources.invoices import candidates
 from cpqbridge_sim.stripe.resources.schedule_phases import (
     PhaseReader,
     check_collection,
@@ -115,14 +116,12 @@ def check_customer_currency(state: AccountState, customer: Body, currency: str |
 
 def _check_subscription_count(state: AccountState, customer: Body) -> None:
     running = sum(
-        1
-        for body in state.store.all("subscription")
-        if body["customer"] == customer["id"] and body["status"] not in ENDED
+        1 for body in state.store.of_customer("subscription", customer["id"]) if body["status"] not in ENDED
     )
     waiting = sum(
         1
-        for body in state.store.all("subscription_schedule")
-        if body["customer"] == customer["id"] and body["status"] == "not_started"
+        for body in state.store.of_customer("subscription_schedule", customer["id"])
+        if body["status"] == "not_started"
     )
     if running + waiting >= _SUBSCRIPTIONS_MAX:
         raise StripeApiError(
@@ -302,7 +301,7 @@ def list_all(call: Call) -> Body:
         raise invalid("You may only specify one of these parameters: canceled_at, scheduled.", "canceled_at")
     data = [
         body
-        for body in call.state.store.all("subscription_schedule")
+        for body in candidates(call, "subscription_schedule", params.get("customer"))
         if body["customer"] == params.get("customer", body["customer"])
         and (not params.get("scheduled") or body["status"] == "not_started")
     ]

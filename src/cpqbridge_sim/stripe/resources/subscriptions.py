@@ -3,6 +3,7 @@
 from cpqbridge_sim.stripe.billing.lifecycle import ENDED
 from cpqbridge_sim.stripe.errors import StripeApiError
 from cpqbridge_sim.stripe.resources.call import Call, list_answer, path_object
+from cpqbridge_sim.stripe.resources.invoices import candidates
 from cpqbridge_sim.stripe.store import Body
 
 
@@ -17,7 +18,7 @@ def list_all(call: Call) -> Body:
     status = params.get("status")
     data = [
         body
-        for body in call.state.store.all("subscription")
+        for body in candidates(call, "subscription", params.get("customer"))
         if body["customer"] == params.get("customer", body["customer"])
         and body["collection_method"] == params.get("collection_method", body["collection_method"])
         and _has_status(body, status)
