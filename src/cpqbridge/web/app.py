@@ -97,6 +97,11 @@ def create_app(shown: Shown) -> FastAPI:
             raise HTTPException(404)
         return HTMLResponse(report_page(shown.report, standalone=False))
 
+    _add_problem_pages(app, page)
+    return app
+
+
+def _add_problem_pages(app: FastAPI, page: Callable[..., HTMLResponse]) -> None:
     @app.exception_handler(HTTPException)
     def problem(_request: Request, error: HTTPException) -> HTMLResponse:
         return page(
@@ -118,8 +123,6 @@ def create_app(shown: Shown) -> FastAPI:
             message=f"This page could not be made (id {unexpected(error)}).",
             fix="Nothing was changed. Report the id together with the entry in the log.",
         )
-
-    return app
 
 
 def _label(shown: Shown, order_id: str) -> OrderLabel:
