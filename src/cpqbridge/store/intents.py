@@ -155,7 +155,8 @@ def fail(transaction: Transaction, *, intent_id: int, error: str, at: datetime) 
 
 
 def _idempotency_key(namespace: str, content: NewIntent, generation: int) -> str:
-    parts = (namespace, content.root_id, content.step_key, content.fingerprint, str(generation))
+    what = (content.root_id, content.step_key, content.action.value, content.target or "")
+    parts = (namespace, *what, content.fingerprint, str(generation))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -147,23 +147,22 @@ class Connections:
         Raises:
             ConfigurationError: the secrets or the configuration cannot be read.
         """
-        with self._store.read() as transaction:
-            connection = connections.get(transaction, connection_id=connection_id)
-            document = connections.configuration(transaction, connection_id=connection_id)
-            version = connections.version(transaction, connection_id=connection_id)
-            with self._guard:
+        # One at a time: two threads that need the same connection first must not both open it.
+        with self._guard:
+            with self._store.read() as transaction:
+                version = connections.version(transaction, connection_id=connection_id)
                 present = self._opened.get(connection_id)
-            if present is not None and present[0] == version:
-                return present[1]
-            secrets = connections.open_secrets(self._store, transaction, connection_id=connection_id)
-        configuration = parse_configuration(document or {})
-        opened = self._open(connection, configuration, secrets)
-        with self._guard, self._store.read() as transaction:
-            self._opened[connection_id] = (
-                connections.version(transaction, connection_id=connection_id),
-                opened,
-            )
-        return opened
+                if present is not None and present[0] == version:
+                    return present[1]
+                connection = connections.get(transaction, connection_id=connection_id)
+                document = connections.configuration(transaction, connection_id=connection_id)
+                secrets = connections.open_secrets(self._store, transaction, connection_id=connection_id)
+            opened = self._open(connection, parse_configuration(document or {}), secrets)
+            with self._store.read() as transaction:
+                # Opening may have stored the org's fields, which is part of the version.
+                version = connections.version(transaction, connection_id=connection_id)
+            self._opened[connection_id] = (version, opened)
+            return opened
 
     def apply_configuration(self, name: str | None, configuration: Configuration, clock: Clock) -> Connection:
         """Replace a connection's configuration."""

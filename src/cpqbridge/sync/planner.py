@@ -11,6 +11,7 @@ from cpqbridge.domain.order import OrderHistory
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.store import links, plans
 from cpqbridge.store.database import Store
+from cpqbridge.sync.adoption import TAKEOVER, Shown, look_at_shown
 from cpqbridge.sync.ports import OpenConnection
 
 
@@ -24,12 +25,20 @@ class PlanRequest:
     preview_order_id: str | None = None
 
 
-def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanMade:
+    """A plan, and what was found again behind ids that orders show (`cpqbridge.sync.adoption`)."""
+
+    plan: Plan
+    found: Shown
+
+
+def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> PlanMade:
     """Return the contract's plan against what exists.
 
     Which prices a contract needs is known only once it is planned, so the plan is made again when the store
-    turns out to know some of what the first one would create. Stripe is asked only for prices that a
-    Salesforce record displays and the store does not know.
+    turns out to know some of what the first one would create. Stripe is asked only for what a Salesforce
+    record shows and the store does not know. Nothing is written.
     """
     state = _known_state(store, opened, request.history)
     plan = _plan(opened, request, state)
@@ -40,11 +49,16 @@ def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> Pla
         if found:
             state = replace(state, links={**state.links, **found})
             plan = _plan(opened, request, state)
+    shown = look_at_shown(opened.stripe, request.history, plan, released=TAKEOVER in request.released)
+    if shown is not None:
+        history, state = shown.added_to(request.history, state)
+        request = replace(request, history=history)
+        plan = _plan(opened, request, state)
     unknown = _displayed_prices(request.history, plan, state)
     if unknown:
         state = replace(state, verified_prices=opened.stripe.verified_prices(unknown))
         plan = _plan(opened, request, state)
-    return plan
+    return PlanMade(plan=plan, found=shown or Shown())
 
 
 def _plan(opened: OpenConnection, request: PlanRequest, state: BillingState) -> Plan:

@@ -79,6 +79,14 @@ class StripeSide(Protocol):
         """Close the connections."""
         ...
 
+    def find_shown(self, stripe_id: str) -> Mapping[str, Any] | None:
+        """Return the schedule, subscription or invoice of this id, None when the account has none."""
+        ...
+
+    def made_for(self, *, customer_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return the schedules and invoices (drafts too, with their lines) of a customer."""
+        ...
+
     def verified_prices(self, price_ids: Collection[str]) -> Mapping[str, Parameters]:
         """Return what Stripe says about these prices, without those it does not know."""
         ...

@@ -18,10 +18,11 @@ from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import CpqbridgeError, InvariantError, RecordError
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
-from cpqbridge.store import intents, lanes, plans
+from cpqbridge.store import intents, lanes, links, plans
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.adoption import Shown
 from cpqbridge.sync.apply import Applier, Boundary, no_boundary
 from cpqbridge.sync.durable import JsonObject
 from cpqbridge.sync.error_record import error_document
@@ -278,7 +279,9 @@ class RunSteps:
                 lanes.require(transaction, self._lane)
                 intents.accept_doubts(transaction, connection_id=self._connection_id, root_id=self._root_id)
         request = PlanRequest(history=read.history, as_of=now, released=self._task.released)
-        plan = make_plan(self._store, self._opened, request)
+        made = make_plan(self._store, self._opened, request)
+        self._keep_found(made.found, at=now)
+        plan = made.plan
         with self._store.read() as transaction:
             doubted = self._doubts(transaction, plan)
             before = self._standings_in(transaction)
@@ -288,6 +291,23 @@ class RunSteps:
             final=planned_standings(plan, read.history, doubted=doubted, at=now),
             before={standing.order_id: standing for standing in before},
         )
+
+    def _keep_found(self, found: Shown, *, at: datetime) -> None:
+        """Store links and instants that were found again, before anything is planned on top of them."""
+        if not found.links:
+            return
+        with self._store.write() as transaction:
+            lanes.require(transaction, self._lane)
+            for link in found.links.values():
+                links.save(transaction, connection_id=self._connection_id, link=link, at=at)
+            for order_id, executed_at in found.executed_at.items():
+                plans.remember_instants(
+                    transaction,
+                    connection_id=self._connection_id,
+                    root_id=self._root_id,
+                    order_ids=[order_id],
+                    at=executed_at,
+                )
 
     def _keep(self, planned: _Planned) -> int:
         """Store plan, execution instants and standings in one transaction; return the plan's id."""

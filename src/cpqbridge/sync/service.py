@@ -190,7 +190,7 @@ class SyncService:
             as_of=self.clock_of(opened.connection).now(),
             preview_order_id=notice.order_id,
         )
-        return Preview(notice=notice, history=history, plan=make_plan(self._store, opened, request))
+        return Preview(notice=notice, history=history, plan=make_plan(self._store, opened, request).plan)
 
     def sync(self, name: str | None, order: str, *, released: frozenset[str] = frozenset()) -> SyncReport:
         """Sync the contract of an order (id or number) in this process, to a final state of all its orders.

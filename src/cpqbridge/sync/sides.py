@@ -146,6 +146,24 @@ class StripeAccountSide:
         )
         return found
 
+    def find_shown(self, stripe_id: str) -> Mapping[str, Any] | None:
+        """Return the schedule or invoice of this id; of any other kind what is known: its id."""
+        client = self.client
+        if stripe_id.startswith("sub_sched_"):
+            return self.retries.call(partial(client.retrieve_schedule, stripe_id))
+        if stripe_id.startswith("in_"):
+            return self.retries.call(partial(client.retrieve_invoice, stripe_id))
+        return {"id": stripe_id}
+
+    def made_for(self, *, customer_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return the schedules and invoices (drafts too, with their lines) of a customer."""
+        client = self.client
+        schedules = self.retries.call(lambda: tuple(client.list_schedules(customer_id=customer_id)))
+        invoices = self.retries.call(
+            lambda: tuple(client.list_invoices(customer_id=customer_id, drafts=True))
+        )
+        return (*schedules, *invoices)
+
     def verified_prices(self, price_ids: Collection[str]) -> Mapping[str, Parameters]:
         """Return what Stripe says about these prices, without those it does not know."""
         found: dict[str, Parameters] = {}

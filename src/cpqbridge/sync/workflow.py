@@ -106,8 +106,10 @@ class _Flow:
         """Return the refusals by step key, or None when the plan had grown too old to go on with."""
         plan: Plan = self._bodies.plan(plan_id)
         refused: dict[str, CpqbridgeError] = {}
+        left_out: set[str] = set()
         for step in plan.steps:
-            if needs_one_of(step, refused):
+            if needs_one_of(step, {*refused, *left_out}):
+                left_out.add(step.key)
                 continue
             answer = self._step(f"apply {step.key}", partial(self._bodies.apply, plan_id, step.key))
             if "stale" in answer:
