@@ -180,3 +180,12 @@ class TestCreditNotes:
         assert api.get(path)["amount_remaining"] == 500
         api.post("/v1/credit_notes", {"invoice": draft["id"], "amount": 500})
         assert api.get(path)["status"] == "paid"
+
+
+def test_t31_fractional_quantities(api):
+    subscription = api.subscribe({"price": api.price("199.9"), "quantity": 24})
+    assert api.totals() == [4798]
+    terms = {"customer": subscription["customer"], "currency": "usd"}
+    third = {**terms, "unit_amount_decimal": "123456", "quantity_decimal": "0.333333"}
+    item = api.post("/v1/invoiceitems", third)
+    assert (item["amount"], item["quantity_decimal"]) == (41152, "0.333333")

@@ -155,7 +155,7 @@ def test_lists_page_by_cursor_and_refuse_a_bad_limit(api):
     back = api.get("/v1/customers", {"limit": 2, "ending_before": made[0]})
     assert [body["id"] for body in back["data"]] == [made[2], made[1]]
     assert api.refused("GET", "/v1/customers", {"limit": 101})["param"] == "limit"
-    assert api.refused("GET", "/v1/customers", {"lmit": 1})["code"] == "parameter_unknown"
+    assert api.refused("GET", "/v1/customers", {"per_page": 1})["code"] == "parameter_unknown"
 
 
 def test_expansion_goes_four_levels_deep(api):

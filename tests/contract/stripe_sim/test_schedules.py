@@ -55,6 +55,21 @@ def test_a_schedule_needs_days_until_due_only_when_it_sends_invoices(api):
     api.schedule({**sent, **days}, start=at(2026, 1, 1))
 
 
+def test_changed_default_settings_take_effect_at_once(api):
+    price = api.price(100)
+    schedule = api.schedule(phase(price, end=at(2027, 1, 1)), start=at(2026, 1, 1))
+    path = f"{SCHEDULES}/{schedule['id']}"
+    days = {"invoice_settings": {"days_until_due": 5}}
+    assert "can only specify" in api.refused("POST", path, {"default_settings": days})["message"]
+    sent = {"collection_method": "send_invoice", **days}
+    changed = api.post(path, {"default_settings": sent})
+    assert changed["default_settings"]["invoice_settings"]["days_until_due"] == 5
+    api.go(2026, 2, 1)
+    assert api.invoices()[1]["due_date"] == at(2026, 2, 6)
+    back = api.post(path, {"default_settings": {"collection_method": "charge_automatically"}})
+    assert back["default_settings"]["invoice_settings"]["days_until_due"] is None
+
+
 def test_currencies_do_not_mix(api):
     usd = api.price(100)
     cad = api.price(100, currency="cad")

@@ -177,6 +177,9 @@ def test_a_test_clock_advances_at_most_two_intervals_and_only_forward(api):
     api.refused("POST", f"{path}/advance", {"frozen_time": at(2026, 6, 1)})
     api.refused("POST", f"{path}/advance", {"frozen_time": at(2026, 8, 2)})
     api.post(f"{path}/advance", {"frozen_time": at(2026, 8, 1)})
+    assert api.get("/v1/subscriptions")["data"] == []
+    assert len(api.get("/v1/subscriptions", {"test_clock": clock["id"]})["data"]) == 1
+    assert len(api.get("/v1/subscriptions", {"customer": customer})["data"]) == 1
     api.go(2030, 1, 1)
     assert [d for d, _ in api.dated()] == ["2026-06-01", "2026-07-01", "2026-08-01"]
     assert api.get("/v1/customers")["data"] == []

@@ -170,7 +170,8 @@ def default_settings(value: Any, previous: Body | None) -> Body:
                 if k in value["invoice_settings"]
             },
         }
-    if merged["collection_method"] == "charge_automatically" and previous is not None:
+    sent = "days_until_due" in (value.get("invoice_settings") or {})
+    if merged["collection_method"] == "charge_automatically" and not sent:
         merged["invoice_settings"] = {**merged["invoice_settings"], "days_until_due": None}
     days = merged["invoice_settings"].get("days_until_due")
     settings = {"days_until_due": days}

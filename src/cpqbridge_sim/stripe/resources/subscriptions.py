@@ -13,7 +13,10 @@ def retrieve(call: Call) -> Body:
 
 
 def list_all(call: Call) -> Body:
-    """`GET /v1/subscriptions`: canceled ones only when `status` asks for them."""
+    """`GET /v1/subscriptions`: canceled ones only when `status` asks for them.
+
+    Those on a test clock show only when their clock or their customer is named.
+    """
     params = call.params
     status = params.get("status")
     data = [
@@ -23,6 +26,7 @@ def list_all(call: Call) -> Body:
         and body["collection_method"] == params.get("collection_method", body["collection_method"])
         and _has_status(body, status)
         and ("price" not in params or any(i["price"]["id"] == params["price"] for i in body["items"]["data"]))
+        and ("customer" in params or body["test_clock"] == params.get("test_clock"))
         and body["test_clock"] == params.get("test_clock", body["test_clock"])
     ]
     return list_answer(data, "/v1/subscriptions")
