@@ -31,7 +31,7 @@ def plan_contract(
         history: every order of the contract as the mapper read it.
         state: what exists in Stripe for it, through our links.
         configuration: mapping and policies of the connection.
-        as_of: the present instant, aware UTC; an order that was executed before keeps its own instant.
+        as_of: the present instant, aware UTC; an order that has a schedule or invoice keeps its own instant.
         released: codes of holds a person has released for this run.
         preview_order_id: a draft order that is planned as if it were activated now.
     """
@@ -52,14 +52,15 @@ def plan_contract(
             blocker = order
         planned.append(result)
     steps = _unique(step for result in planned for step in result.steps)
-    instants = [
-        state.executed_at[order.order_id] for order in history.orders if order.order_id in state.executed_at
-    ]
+    instants = _kept_instants(state, history)
     return Plan(
         root_id=history.root_id,
         contract_key=history.contract_key,
         account_id=history.account.account_id,
-        executed_at=max(instants, default=as_of),
+        executed_at=max(
+            (instants[order.order_id] for order in history.orders if order.order_id in instants),
+            default=as_of,
+        ),
         outcomes=tuple(result.outcome for result in planned),
         objects=tuple(wanted for result in planned for wanted in result.objects),
         steps=steps,
@@ -122,6 +123,15 @@ def _object_keys(state: BillingState, history: OrderHistory) -> set[str]:
     return {key for key in state.links if key.startswith(prefixes)}
 
 
+def _kept_instants(state: BillingState, history: OrderHistory) -> Mapping[str, datetime]:
+    """Return the stored execution instants by order id: none while no schedule or invoice exists yet.
+
+    A run that was cut off before it made one may be continued after service has begun; a schedule planned for
+    the future would then begin in the past without prorations, and its first period would be given away.
+    """
+    return state.executed_at if _object_keys(state, history) else {}
+
+
 def _plan_order(
     order: Order,
     history: OrderHistory,
@@ -154,7 +164,7 @@ def _plan_order(
         return stopped(order, *found)
     if not order.lines:
         return OrderPlan(outcome=OrderOutcome(order_id=order.order_id, state=OrderState.UNCHANGED))
-    instant = state.executed_at.get(order.order_id, as_of)
+    instant = _kept_instants(state, history).get(order.order_id, as_of)
     return plan_new_order(
         order, history, state, configuration, instant=instant, released=released, existing=existing
     )

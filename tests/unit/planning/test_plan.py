@@ -105,6 +105,24 @@ def test_refusal_of_the_mapper_stops_its_order_only():
     assert plan_contract(other, BillingState(), CONFIGURATION, as_of=BEFORE).steps
 
 
+def test_order_outside_the_filter_says_so_and_stops_no_other():
+    refusal = Refusal(
+        code="filtered_out",
+        message="Outside the filter.",
+        record_id="801ORDER1",
+        field="StatusCode",
+        fix="x",
+        order_id="801ORDER1",
+        state=OrderState.SKIPPED,
+    )
+    outside = an_order(activated=False)
+    history = a_history(outside, an_order(order_id="801ORDER2"), refusals=(refusal,))
+    found = plan_contract(history, BillingState(), CONFIGURATION, as_of=BEFORE)
+    assert states_of(found) == [(OrderState.SKIPPED, ["filtered_out"]), (OrderState.SYNCED, [])]
+    assert history.order("801ORDER1") is outside
+    assert history.order("801UNKNOWN") is None
+
+
 def test_hold_that_is_never_released_stays():
     over = at("2027-03-01T00:00:00")
     found = plan(as_of=over, released=("contract_over",))
@@ -112,10 +130,24 @@ def test_hold_that_is_never_released_stays():
 
 
 def test_order_keeps_its_execution_instant_and_the_plan_names_it():
-    state = BillingState(executed_at={"801ORDER1": at("2026-02-01T10:00:00")})
-    found = planned(an_order(), state=state, as_of=at("2026-02-01T10:05:00"))
-    assert found.executed_at == at("2026-02-01T10:00:00")
-    assert found.objects[0].phases[0].proration_behavior == "create_prorations"
+    first = planned(an_order(), as_of=LATE, released={"backdated"})
+    state = in_process.carry_out(first, Account(now=LATE))
+    found = planned(
+        an_order(), an_amendment(3, activated=False), state=state, as_of=LATE + timedelta(days=40)
+    )
+    assert found.executed_at == LATE
+    assert found.objects == first.objects
+
+
+def test_instant_of_a_run_that_made_nothing_does_not_give_the_first_period_away():
+    state = BillingState(executed_at={"801ORDER1": BEFORE})
+    resumed_at = at("2026-02-02T09:00:00")
+    found = planned(an_order(), state=state, as_of=resumed_at)
+    assert found.executed_at == resumed_at
+    account = Account(now=resumed_at)
+    in_process.carry_out(found, account)
+    in_process.run_to_the_end(found, account)
+    assert in_process.billed_by_line(account) == {"802LINE001": 600000}
 
 
 def test_second_run_after_two_schedules_and_an_invoice_changes_nothing():
