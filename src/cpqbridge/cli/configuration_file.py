@@ -44,8 +44,8 @@ def configuration_text(configuration: Configuration) -> str:
     if policy.prorate_precision_confirmed:
         return text
     return (
-        f"# policy.prorate_precision is not confirmed yet: {policy.prorate_precision} is used. It must be the\n"
-        "# CPQ package setting Subscription Prorate Precision.\n" + text
+        f"# policy.prorate_precision is not confirmed yet: {policy.prorate_precision} is used. It must be\n"
+        "# the CPQ package setting Subscription Prorate Precision.\n" + text
     )
 
 

@@ -46,7 +46,7 @@ def lines_that_tell_precision(records: Records) -> list[OrderLine]:
         starts_on, ends_on = _date(item.get("ServiceDate")), _date(item.get("EndDate"))
         multiplier = _decimal(item.get("SBQQ__ProrateMultiplier__c"))
         recurring = item.get("SBQQ__SubscriptionPricing__c") and not item.get("SBQQ__SegmentKey__c")
-        if starts_on and ends_on and multiplier and multiplier > 0 and recurring:
+        if starts_on and ends_on and ends_on < date.max and multiplier and multiplier > 0 and recurring:
             found.append(_line(item, starts_on, ends_on, multiplier))
     return found
 

@@ -193,7 +193,7 @@ def _systems(
         org.load(records)
     except LoadError as error:
         raise ConfigurationError(
-            str(error), code="export_file", fix="Correct the record, or export the object again."
+            str(error), code="export_file", fix="`cpqbridge rehearse --queries` prints the query of every object."
         ) from None
     account = Account(start)
     org_app = create_org_app(org)

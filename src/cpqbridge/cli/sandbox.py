@@ -51,7 +51,7 @@ def salesforce(
             org.load_directory(data)
     except LoadError as error:
         raise ConfigurationError(
-            str(error), code="export_file", fix="Correct the file and start again."
+            str(error), code="export_file", fix="Then start again."
         ) from None
     _serve(create_app(org), port=port, system="salesforce")
 

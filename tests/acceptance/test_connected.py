@@ -1,0 +1,261 @@
+"""Connections, previews and syncs with real processes on both sides."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+NOW = "2026-11-20T09:00:00Z"
+NEW_ORDER, DRAFT_ORDER, BAD_ORDER = "00000103", "00000162", "00000157"
+
+
+@pytest.fixture
+def sandbox(shell):
+    """A simulated org and account in processes of their own, and the environment that fits their clock."""
+    org = shell.start_sandbox("salesforce", "--token", "right-token", "--now", NOW)
+    account = shell.start_sandbox("stripe", "--now", NOW)
+    shell.environment["CPQBRIDGE_NOW"] = NOW
+    return org, account
+
+
+def connect(shell, sandbox, *more, token="right-token", key="sk_test_abc"):
+    org, account = sandbox
+    return shell.run(
+        "connection",
+        "add",
+        "--name",
+        "box",
+        "--salesforce-url",
+        org,
+        "--salesforce-token",
+        "-",
+        "--stripe-key",
+        key,
+        "--stripe-api-base",
+        account,
+        *more,
+        given=f"{token}\n",
+    )
+
+
+def requests_of(address):
+    with urllib.request.urlopen(f"{address}/_sim/requests") as answer:
+        return json.load(answer)["requests"]
+
+
+def org_record(org, object_name, record_id):
+    with urllib.request.urlopen(f"{org}/_sim/state") as answer:
+        records = json.load(answer)["objects"][object_name]
+    return next(record for record in records if record["Id"] == record_id)
+
+
+def sync_records(org):
+    with urllib.request.urlopen(f"{org}/_sim/state") as answer:
+        return json.load(answer)["objects"].get("Stripe_Sync_Record__c", [])
+
+
+def test_connection_is_made_listed_and_checked(shell, sandbox):
+    made = connect(shell, sandbox, "--json")
+    assert made.code == 0
+    connection = made.document["connection"]
+    assert (connection["simulated"], connection["mode"]) == (True, "test")
+    assert shell.run("connection", "list", "--json").document["connections"] == [connection]
+    assert shell.run("connection", "check").code == 0
+    again = connect(shell, sandbox)
+    assert again.code == 2
+    assert "box" in again.err
+
+
+def test_secrets_are_nowhere_in_clear_text(shell, sandbox):
+    connect(shell, sandbox, key="sk_test_verysecret")
+    for path in shell.home.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert b"right-token" not in content
+            assert b"sk_test_verysecret" not in content
+    assert (shell.home / "secret.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_order_is_previewed_synced_told_and_then_left_alone(shell, sandbox):
+    org, account = sandbox
+    connect(shell, sandbox)
+    before = len(requests_of(account))
+    preview = shell.run("order", "preview", NEW_ORDER, "--json").document
+    assert set(preview) >= {
+        "version",
+        "order_id",
+        "contract",
+        "state",
+        "refusals",
+        "schedules",
+        "steps",
+        "invoices",
+        "proof",
+    }
+    assert len(requests_of(account)) == before
+    assert preview["schedules"][0]["phases"][0]["items"][0]["unit_amount_decimal"] == "5000"
+
+    synced = shell.run("order", "sync", NEW_ORDER, "--json")
+    assert synced.code == 0
+    assert [order["state"] for order in synced.document["orders"]] == ["synced"]
+    calls = requests_of(account)[before:]
+    assert len(calls) == len(preview["steps"]) == 4
+    order = org_record(org, "Order", preview["order_id"])
+    assert order["Stripe_ID__c"].startswith("sub_sched_")
+    assert order["Stripe_Sync_Status__c"] == "Synced"
+    assert order["Stripe_Link__c"].endswith(order["Stripe_ID__c"])
+    assert len(sync_records(org)) == 1
+
+    wrote = [request for request in requests_of(org) if request["method"] == "POST"]
+    again = shell.run("order", "sync", NEW_ORDER, "--json")
+    assert [each["state"] for each in again.document["orders"]] == ["unchanged"]
+    assert len(requests_of(account)) == before + 4
+    assert requests_of(org)[-1]["path"] != wrote[-1]["path"] or len(wrote) < len(requests_of(org))
+
+
+def test_forecast_is_what_the_simulated_account_bills(shell, sandbox):
+    _, account = sandbox
+    connect(shell, sandbox)
+    preview = shell.run("order", "preview", NEW_ORDER, "--json").document
+    shell.run("order", "sync", NEW_ORDER)
+    body = json.dumps({"now": "2028-06-01T00:00:00Z"}).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{account}/_sim/clock", data=body, method="POST")).close()
+    with urllib.request.urlopen(f"{account}/_sim/state") as answer:
+        invoices = json.load(answer)["invoice"]
+    assert [f"{invoice['total'] / 100:.2f}" for invoice in invoices] == [
+        invoice["total"] for invoice in preview["invoices"]
+    ]
+
+
+def test_draft_order_has_a_preview_and_is_not_synced(shell, sandbox):
+    connect(shell, sandbox)
+    preview = shell.run("order", "preview", DRAFT_ORDER, "--json").document
+    assert preview["schedules"]
+    assert preview["invoices"]
+    synced = shell.run("order", "sync", DRAFT_ORDER, "--json")
+    assert synced.document["orders"][0]["code"] == "not_activated"
+
+
+def test_refused_order_ends_with_one_and_is_told_in_salesforce(shell, sandbox):
+    org, _ = sandbox
+    connect(shell, sandbox)
+    ended = shell.run("order", "sync", BAD_ORDER, "--json")
+    assert ended.code == 1
+    refused = ended.document["orders"][0]
+    assert (refused["state"], refused["code"]) == ("refused", "payment_term_unknown")
+    order = org_record(org, "Order", refused["order_id"])
+    assert order["Stripe_Sync_Status__c"] == "Refused"
+    assert refused["message"][:40] in order["Stripe_Sync_Message__c"]
+    text = shell.run("order", "preview", BAD_ORDER)
+    assert "What to do:" in text.out
+
+
+def test_held_order_goes_on_when_it_is_released(shell, sandbox):
+    connect(shell, sandbox)
+    held = shell.run("order", "sync", "00000104", "--json")
+    assert held.code == 1
+    code = held.document["orders"][0]["code"]
+    released = shell.run("order", "sync", "00000104", "--release", code, "--json")
+    assert released.code == 0
+    assert released.document["orders"][0]["state"] == "synced"
+
+
+def test_orders_are_listed_with_where_they_stand(shell, sandbox):
+    connect(shell, sandbox)
+    shell.run("order", "sync", NEW_ORDER)
+    orders = {each["order_number"]: each for each in shell.run("order", "list", "--json").document["orders"]}
+    assert orders[NEW_ORDER]["state"] == "synced"
+    assert orders["00000101"]["state"] == "queued"
+    assert DRAFT_ORDER not in orders
+
+
+def test_unknown_order_ends_with_two(shell, sandbox):
+    connect(shell, sandbox)
+    for unknown in ("99999999", "801000000000000AAA", "'; DELETE", ""):
+        ended = shell.run("order", "preview", unknown)
+        assert ended.code == 2
+        assert "order number" in ended.err
+
+
+def test_configuration_is_shown_applied_and_checked(shell, sandbox, tmp_path):
+    connect(shell, sandbox)
+    file = tmp_path / "config.yaml"
+    file.write_text(shell.run("config", "show").out.replace("quantity: refuse", "quantity: fold"))
+    assert shell.run("config", "apply", file).code == 0
+    assert shell.run("config", "show", "--json").document["policy"]["quantity"] == "fold"
+    for content, says in (
+        ("policy: {quanttiy: fold}", "quantity"),
+        ("policy: [", "YAML"),
+        ("sync: 3", "sync"),
+    ):
+        file.write_text(content)
+        ended = shell.run("config", "apply", file)
+        assert ended.code == 2
+        assert says in ended.err
+    assert shell.run("config", "show", "--json").document["policy"]["quantity"] == "fold"
+
+
+def test_pages_of_a_real_home_are_served(shell, sandbox):
+    connect(shell, sandbox)
+    shell.run("order", "sync", NEW_ORDER)
+    process = shell.start("serve", "--port", "0", "--no-worker")
+    said = iter(process.stderr.readline, "")
+    address = next(line for line in said if "http://" in line).split()[1]
+    with urllib.request.urlopen(address) as answer:
+        page = answer.read().decode()
+    assert NEW_ORDER in page
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{address}/orders/801000000000000")
+    assert caught.value.code == 404
+    caught.value.close()
+    process.terminate()
+    assert process.wait(timeout=20) == 0
+
+
+def test_wrong_token_is_said_without_showing_it(shell, sandbox):
+    ended = connect(shell, sandbox, token="wrong-token")
+    assert ended.code == 1
+    assert "Salesforce" in ended.err
+    assert "wrong-token" not in ended.err
+    assert "What to do:" in ended.err
+
+
+def test_dead_server_is_named(shell, sandbox):
+    _, account = sandbox
+    ended = connect(shell, ("http://127.0.0.1:9", account))
+    assert ended.code == 1
+    assert "127.0.0.1" in ended.err
+    assert "What to do:" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "says"),
+    [
+        ((), "sk_live_abc", "--live"),
+        (("--live",), "sk_test_abc", "--live"),
+        ((), "nonsense", "key"),
+        (("--currency", "dollar"), "sk_test_abc", "--currency"),
+    ],
+)
+def test_key_of_the_wrong_kind_is_refused(shell, sandbox, more, key, says):
+    ended = connect(shell, sandbox, *more, key=key)
+    assert ended.code == 2
+    assert says in ended.err
+    assert "sk_live_abc" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://example.com", "https://example.com", "ftp://127.0.0.1", "http://10.0.0.1"],
+)
+def test_address_that_may_not_be_used_is_refused(shell, sandbox, address):
+    ended = connect(shell, (address, sandbox[1]))
+    assert ended.code == 2
+    assert "What to do:" in ended.err
+
+
+def test_without_a_connection_the_way_to_one_is_said(shell):
+    ended = shell.run("order", "sync", NEW_ORDER)
+    assert ended.code == 2
+    assert "connection add" in ended.err
