@@ -63,7 +63,7 @@ class TwoSides:
         return self.org.record("Order", order_id or self.order_id)
 
 
-def one_line_orders(count: int = 1) -> tuple[dict, tuple[str, ...]]:
+def one_line_orders(count: int = 1, *, drafts: bool = False) -> tuple[dict, tuple[str, ...]]:
     """Records of an org with orders of one line each: 10 seats at 50.00 a month, 1 Feb 2026 to 31 Jan 2027."""
     cpq = Cpq(clock=lambda: NOW)
     product = cpq.product("Seat", frequency="Monthly", default_term=1)
@@ -74,14 +74,16 @@ def one_line_orders(count: int = 1) -> tuple[dict, tuple[str, ...]]:
         quote = cpq.quote(
             account, start=date(2026, 2, 1), lines=[Line(product=product, quantity=10)], term=12
         )
-        order = cpq.activate(cpq.order(quote, name=f"Order {number}"), at=NOW)
+        order = cpq.order(quote, name=f"Order {number}")
+        if not drafts:
+            cpq.activate(order, at=NOW)
         ids.append(order.record_id)
     return cpq.records(), tuple(ids)
 
 
 @contextmanager
-def two_sides(count: int = 1) -> Iterator[TwoSides]:
-    records, ids = one_line_orders(count)
+def two_sides(count: int = 1, *, drafts: bool = False) -> Iterator[TwoSides]:
+    records, ids = one_line_orders(count, drafts=drafts)
     org = Org(NOW)
     org.load(records)
     account = Account(NOW)

@@ -47,7 +47,7 @@ class Shown:
 
 
 def look_at_shown(stripe: StripeSide, history: OrderHistory, plan: Plan, *, released: bool) -> Shown | None:
-    """Return what stands behind the ids of orders for which the plan makes something; None when there is none.
+    """Return what stands behind the ids of orders for which the plan makes something; None without.
 
     With `released` an object that is not ours no longer holds its order.
     """
@@ -119,8 +119,8 @@ def _joined(one: Shown, other: Shown) -> Shown:
 def _takeover(order: Order, shown_id: str) -> Refusal:
     return Refusal(
         code=TAKEOVER,
-        message=f"Order {order.order_number} shows {shown_id} of this Stripe account, which cpqbridge did not "
-        "make for it, or which has been ended there.",
+        message=f"Order {order.order_number} shows {shown_id} of this Stripe account, which cpqbridge did "
+        "not make for it or which has been ended there.",
         record_id=order.order_id,
         field="Stripe_ID__c",
         fix="Look at it in Stripe. When it no longer bills this order, clear the id on the order or release "

@@ -69,6 +69,8 @@ class Connections:
         self._retries = retries
         self._machine_clock = machine_clock or SystemClock()
         self._opened: dict[int, tuple[object, OpenConnection]] = {}
+        # Opened with older facts or secrets; a run may still be using them, so they are closed at the end.
+        self._replaced: list[OpenConnection] = []
         self._guard = threading.Lock()
 
     def add(self, new: NewConnection, clock: Clock) -> Connection:
@@ -161,6 +163,8 @@ class Connections:
             with self._store.read() as transaction:
                 # Opening may have stored the org's fields, which is part of the version.
                 version = connections.version(transaction, connection_id=connection_id)
+            if present is not None:
+                self._replaced.append(present[1])
             self._opened[connection_id] = (version, opened)
             return opened
 
@@ -188,8 +192,9 @@ class Connections:
     def close(self) -> None:
         """Close every opened client."""
         with self._guard:
-            opened = [entry for _, entry in self._opened.values()]
+            opened = [*self._replaced, *(entry for _, entry in self._opened.values())]
             self._opened.clear()
+            self._replaced.clear()
         for entry in opened:
             entry.salesforce.close()
             entry.stripe.close()

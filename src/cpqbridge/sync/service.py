@@ -240,7 +240,8 @@ class SyncService:
 
     def start_worker(self) -> None:
         """Carry out queued runs in this process and poll live connections, in threads of their own."""
-        self._worker = self._become_worker()
+        self.become_worker()
+        self._worker = Worker(self)
         self._worker.start()
 
     def stop_worker(self) -> None:
@@ -251,13 +252,19 @@ class SyncService:
 
     def run_worker(self) -> None:
         """Do a worker's work in this thread until interrupted."""
-        self._become_worker().run()
+        self.become_worker()
+        Worker(self).run()
 
-    def _become_worker(self) -> Worker:
+    def become_worker(self) -> None:
+        """Carry out queued runs in this process from now on, without polling.
+
+        Raises:
+            InvariantError: something was synced already, as a process without a queue.
+        """
         if self._engine is not None and not self._is_worker:
             raise InvariantError("This process began as no worker.", code="worker_too_late")
         self._is_worker = True
-        return Worker(self)
+        self.engine()
 
     def open(self, name: str | None) -> OpenConnection:
         """Return both sides of the connection of this name; without a name of the only one there is."""

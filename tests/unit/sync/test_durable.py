@@ -50,7 +50,9 @@ def test_the_engine_database_stamps_below_a_second(home: Path) -> None:
         with engine._engine.begin() as connection:
             stamps = [
                 row[0]
-                for row in connection.execute(text("SELECT created_at FROM workflow_status ORDER BY created_at"))
+                for row in connection.execute(
+                    text("SELECT created_at FROM workflow_status ORDER BY created_at")
+                )
             ]
             precise = connection.execute(text("SELECT unixepoch('subsec')")).scalar()
     finally:

@@ -1,0 +1,147 @@
+"""A worker by itself: it finds what qualifies, sees changes, tries again, and leaves the rest alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.faults import crash_child
+from tests.faults.two_sides import NOW, TwoSides, connect, service, two_sides
+
+from cpqbridge.clock import SettableClock
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.errors import InvariantError
+from cpqbridge.store import connections, plans
+from cpqbridge.sync.service import SyncService
+from cpqbridge.sync.worker import Worker
+
+
+@pytest.fixture
+def sides() -> Iterator[TwoSides]:
+    with two_sides(3) as hosted:
+        yield hosted
+
+
+def states(opened: SyncService) -> dict[str, str]:
+    with opened.store.read() as transaction:
+        return {each.order_id: each.state.value for each in plans.standings(transaction, connection_id=1)}
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_live_connection_is_synced_without_being_asked(tmp_path: Path, sides: TwoSides) -> None:
+    with service(tmp_path) as opened:
+        connect(opened, sides, live_sync=True)
+        opened.start_worker()
+        wait_until(lambda: states(opened) == dict.fromkeys(sides.order_ids, "synced"))
+        opened.stop_worker()
+    assert len(sides.objects("subscription_schedule")) == 3
+    assert len(sides.objects("product")) == 1
+
+
+def test_a_connection_that_is_not_live_is_left_alone(tmp_path: Path, sides: TwoSides) -> None:
+    with service(tmp_path) as opened:
+        connect(opened, sides)
+        before = sides.org_log.count
+        opened.start_worker()
+        time.sleep(1.5)
+        opened.stop_worker()
+        assert states(opened) == {}
+    assert sides.org_log.count == before
+
+
+def polled(opened: SyncService) -> int:
+    worker = Worker(opened)
+    count = worker.poll(opened.open(None))
+    wait_until(lambda: not opened.engine().waiting_partitions())
+    return count
+
+
+def test_a_poll_passes_orders_it_has_seen_and_queues_what_changed(tmp_path: Path, sides: TwoSides) -> None:
+    clock = SettableClock(NOW)
+    with service(tmp_path, clock=clock) as opened:
+        connect(opened, sides, live_sync=True)
+        opened.become_worker()
+        assert polled(opened) == 3
+        wait_until(lambda: states(opened) == dict.fromkeys(sides.order_ids, "synced"))
+        # Our own write-back bumped every stamp: they are looked at once more, and then no longer.
+        assert polled(opened) == 3
+        wait_until(lambda: polled(opened) == 0)
+        writes = len(sides.salesforce_writes())
+        sides.org.update("Order", sides.order_id, {"Description": "changed"})
+        assert polled(opened) == 1
+        wait_until(lambda: polled(opened) == 0)
+    assert len(sides.salesforce_writes()) == writes
+
+
+def test_what_may_pass_is_tried_again_after_a_while(tmp_path: Path, sides: TwoSides) -> None:
+    clock = SettableClock(NOW)
+    with service(tmp_path, clock=clock) as opened:
+        connect(opened, sides, live_sync=True)
+        opened.become_worker()
+        polled(opened)
+        wait_until(lambda: states(opened) == dict.fromkeys(sides.order_ids, "synced"))
+        polled(opened)
+        wait_until(lambda: polled(opened) == 0)
+        with opened.store.write() as transaction:
+            (found,) = plans.standings(transaction, connection_id=1, order_id=sides.order_id)
+            failed = {"state": OrderState.FAILED, "code": "stripe_rate_limit", "retryable": True}
+            changed = type(found)(**{name: getattr(found, name) for name in found.__slots__} | failed)
+            plans.save_standing(transaction, connection_id=1, standing=changed)
+        assert polled(opened) == 0
+        clock.set(NOW + timedelta(minutes=6))
+        assert polled(opened) == 1
+        wait_until(lambda: states(opened)[sides.order_id] == "synced")
+
+
+def test_lost_access_stops_polling_until_somebody_checks(tmp_path: Path, sides: TwoSides) -> None:
+    with service(tmp_path) as opened:
+        connect(opened, sides, live_sync=True)
+        sides.org.tokens = frozenset({"another"})
+        worker = Worker(opened)
+        opened.become_worker()
+        worker.tick()
+        assert opened.connections()[0].access_lost is not None
+        before = sides.org_log.count
+        worker.tick()
+        assert sides.org_log.count == before
+        with opened.store.read() as transaction:
+            assert connections.find(transaction, None).access_lost is not None
+
+
+def test_a_process_that_began_without_a_queue_cannot_become_a_worker(tmp_path: Path, sides: TwoSides) -> None:
+    with service(tmp_path) as opened:
+        connect(opened, sides)
+        opened.sync(None, sides.order_id)
+        with pytest.raises(InvariantError):
+            opened.start_worker()
+
+
+def test_several_processes_syncing_one_order_at_once_make_one_schedule(
+    tmp_path: Path, sides: TwoSides
+) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.faults.crash_child"])
+    with service(tmp_path) as opened:
+        connect(opened, sides)
+    processes = [
+        context.Process(target=crash_child.sync_once, args=(tmp_path, NOW, sides.order_id, crash_child.NEVER))
+        for _ in range(3)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+        process.close()
+    assert len(sides.objects("subscription_schedule")) == 1
+    assert len([write for write in sides.stripe_writes() if write[1] == "/v1/subscription_schedules"]) == 1
