@@ -442,3 +442,21 @@ def test_an_order_that_shows_what_the_account_does_not_have_is_billed_with_a_war
     plan = setting.service.preview(None, setting.sides.order_id).plan
     assert any("sub_sched_1Gone" in text for text in plan.warnings)
     assert setting.service.sync(None, setting.sides.order_id).order.state.value == "synced"
+
+
+def test_an_unexpected_error_reaches_the_caller_and_the_order_says_so(tmp_path: Path) -> None:
+    planted = True
+
+    def boundary(name: str) -> None:
+        if planted and name.startswith("intent price"):
+            raise RuntimeError("planted")
+
+    with two_sides() as sides, service(tmp_path, boundary=boundary) as opened:
+        connect(opened, sides)
+        with pytest.raises(RuntimeError, match="planted"):
+            opened.sync(None, sides.order_id)
+        (found,) = opened.list_orders(None)
+        assert (found.state.value, found.code) == ("failed", "unexpected")
+        planted = False
+        assert opened.sync(None, sides.order_id).order.state.value == "synced"
+        assert {kind: len(sides.objects(kind)) for kind in KINDS} == ONE_OF_EACH

@@ -38,6 +38,7 @@ RUNS_AT_ONCE = 8
 _APPLICATION = "cpqbridge"
 _APPLICATION_VERSION = "cpqbridge-1"
 _WORKFLOW = "sync_contract"
+_FORGET_AT_ONCE = 1000
 
 
 class StepRunner(Protocol):
@@ -155,16 +156,18 @@ class DurableEngine:
         return count
 
     def forget_finished(self, *, older_than: timedelta) -> None:
-        """Delete what the engine keeps of ended runs that were begun longer ago than that."""
+        """Delete what the engine keeps of ended runs begun longer ago than that, a thousand at a time."""
         from dbos import DBOS  # noqa: PLC0415 - see the module's docstring
 
         finished = DBOS.list_workflows(
-            status=["SUCCESS", "ERROR", "CANCELLED"], load_input=False, load_output=False
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            end_time=(self._clock.now() - older_than).isoformat(),
+            limit=_FORGET_AT_ONCE,
+            load_input=False,
+            load_output=False,
         )
-        limit = (self._clock.now() - older_than).timestamp() * 1000
-        old = [each.workflow_id for each in finished if (each.created_at or 0) < limit]
-        if old:
-            DBOS.delete_workflows(old)
+        if finished:
+            DBOS.delete_workflows([each.workflow_id for each in finished])
 
     def stop(self) -> None:
         """Stop the engine; runs that are under way are continued by the next process of the same name."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import DBAPIError
 
 from cpqbridge.clock import Clock, SystemClock, monotonic_seconds
 from cpqbridge.errors import ConflictError
@@ -17,6 +20,8 @@ from cpqbridge.sync.liveness import ProcessMark
 
 LEASE = timedelta(seconds=60)
 RENEW_SECONDS = 20.0
+log = structlog.get_logger(__name__)
+
 _FIRST_WAIT_SECONDS = 0.02
 _LONGEST_WAIT_SECONDS = 0.5
 
@@ -126,6 +131,13 @@ class LaneKeeper:
             with self._guard:
                 held = sorted(self._held, key=lambda lane: (lane.connection_id, lane.root_id))
             if held:
-                with self._store.write() as transaction:
-                    for lane in held:
-                        lanes.renew(transaction, lane, expires_at=self._clock.now() + self._lease)
+                self._renew(held)
+
+    def _renew(self, held: Sequence[Lane]) -> None:
+        try:
+            with self._store.write() as transaction:
+                for lane in held:
+                    lanes.renew(transaction, lane, expires_at=self._clock.now() + self._lease)
+        except DBAPIError as error:
+            # The next turn tries again; a lease that runs out meanwhile only lets somebody else go on.
+            log.warning("lanes_not_renewed", problem=str(error.orig))

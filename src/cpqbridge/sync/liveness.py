@@ -14,6 +14,7 @@ from pathlib import Path
 
 _FOLDER = "running"
 _SUFFIX = ".lock"
+_WORKER = "worker-"
 _WORKER_SLOTS = 64
 
 
@@ -45,6 +46,9 @@ class ProcessMark:
         descriptor = _lock(_path(self._home, name), create=False)
         if descriptor is None:
             return not _path(self._home, name).exists()
+        if not name.startswith(_WORKER):
+            # Its name never comes back, so nobody needs the file any more.
+            _path(self._home, name).unlink(missing_ok=True)
         os.close(descriptor)
         return True
 
@@ -61,7 +65,7 @@ class ProcessMark:
 def mark_worker(home: Path) -> ProcessMark:
     """Mark this process as a worker under the first free name `worker-<n>`, the same after a restart."""
     for number in range(1, _WORKER_SLOTS + 1):
-        name = f"worker-{number}"
+        name = f"{_WORKER}{number}"
         descriptor = _lock(_path(home, name), create=True)
         if descriptor is not None:
             return ProcessMark(home, name, descriptor, keeps_file=True)

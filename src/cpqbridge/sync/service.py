@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import structlog
+
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.billing import Plan
 from cpqbridge.domain.order import OrderHistory
@@ -42,6 +44,8 @@ from cpqbridge.sync.workflow import run_contract
 
 if TYPE_CHECKING:
     from cpqbridge.sync.durable import DurableEngine
+
+log = structlog.get_logger(__name__)
 
 _PATIENCE_SECONDS = 900.0
 """How long a run waits for another one that holds its contract."""
@@ -343,6 +347,9 @@ class SyncService:
             try:
                 result = run_contract(bodies, steps)
             except Exception as error:
+                if self._is_worker:
+                    # Nobody waits for this run, so the log is where its trace must be.
+                    log.exception("run_failed_unexpectedly", run=run_id, contract=task.root_id)
                 bodies.keep_failure(_unexpected(error))
                 raise
         self._stop_if_access_was_lost(task.connection_id, result)
