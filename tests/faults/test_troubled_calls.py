@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,11 @@ class Setting:
         self.sides.org.set_clock(instant)
         self.sides.account.advance(instant)
 
+    def first_start(self) -> float:
+        """Return the instant the order's service begins, in Unix seconds."""
+        starts = min(item["ServiceDate"] for item in self.sides.org.records("OrderItem"))
+        return datetime.fromisoformat(f"{starts}T00:00:00+00:00").timestamp()
+
     def troubled(self, action: StepAction, trouble: Callable[..., Any]) -> TroubledStripe:
         return TroubledStripe(real=self.service.open(None).stripe, action=action, trouble=trouble)
 
@@ -183,6 +188,22 @@ def test_a_lost_request_is_made_anew_when_the_key_has_run_out(setting: Setting, 
     assert len(again.keys) == 1
     assert again.keys != stripe.keys
     assert setting.counts() == ONE_OF_EACH
+
+
+@pytest.mark.parametrize(("trouble", "calls"), [(request_lost, 1), (answer_lost, 0)])
+def test_a_schedule_whose_start_has_passed_is_looked_for_and_planned_anew(
+    setting: Setting, trouble: Callable[..., Any], calls: int
+) -> None:
+    """Repeated as it was, without prorations, it would give its first period away."""
+    begins_at = datetime.fromtimestamp(setting.first_start(), UTC)
+    setting.move_everything_to(begins_at - timedelta(hours=2))
+    setting.run(stripe=setting.troubled(StepAction.CREATE_SCHEDULE, trouble))
+    setting.move_everything_to(begins_at + timedelta(hours=2))
+    again = setting.troubled(StepAction.CREATE_SCHEDULE, lambda call: call())
+    assert setting.run(stripe=again)["states"] == {setting.sides.order_id: "synced"}
+    assert (len(again.keys), setting.counts()) == (calls, ONE_OF_EACH)
+    (invoice,) = setting.sides.objects("invoice")
+    assert invoice["total"] > 0
 
 
 def test_a_lost_answer_is_settled_although_the_order_changed_since(setting: Setting) -> None:

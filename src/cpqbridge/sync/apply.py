@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from cpqbridge.clock import Clock
@@ -74,9 +74,13 @@ class Applier:
     def settle(self, intent: Intent) -> None:
         """Find out what became of a call whose outcome is not known, by repeating or by looking.
 
-        A refusal settles it too: nothing was made, and the next plan decides anew.
+        A refusal settles it too: nothing was made, and the next plan decides anew. A schedule whose start has
+        passed since is never repeated: one that begins in the past without prorations gives its first period
+        away.
         """
-        if self.clock.now() - intent.created_at < IDEMPOTENCY_KEY_LIFE:
+        now = self.clock.now()
+        repeatable = now - intent.created_at < IDEMPOTENCY_KEY_LIFE and not start_has_passed(intent, now)
+        if repeatable:
             try:
                 self._carry_out(intent)
             except RecordError:
@@ -92,8 +96,8 @@ class Applier:
             intents.fail(
                 transaction,
                 intent_id=intent.intent_id,
-                error="outcome unknown and nothing found after the idempotency key ran out",
-                at=self.clock.now(),
+                error="outcome unknown, not to be repeated, and nothing found",
+                at=now,
             )
 
     def _content(self, step: Step, known: Mapping[str, Link]) -> NewIntent:
@@ -167,6 +171,14 @@ class Applier:
                 at=now,
             )
             links.save(transaction, connection_id=self.opened.connection_id, link=link, at=now)
+
+
+def start_has_passed(intent: Intent, now: datetime) -> bool:
+    """Return whether the call makes a schedule that was still to begin when it was decided, and is not now."""
+    start = intent.content.parameters.get("start_date")
+    if intent.content.action is not StepAction.CREATE_SCHEDULE or not isinstance(start, int):
+        return False
+    return intent.created_at.timestamp() < start <= now.timestamp()
 
 
 def filled_in(value: object, known: Mapping[str, Link]) -> object:
