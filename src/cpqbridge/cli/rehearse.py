@@ -236,7 +236,10 @@ def _with_precision(configuration: Configuration, lines: Any) -> tuple[Configura
             "used. policy.prorate_precision sets another."
         )
         return configuration, (text,)
-    policy = replace(policy, prorate_precision=ProratePrecision(found.precision))
+    # A precision that nobody confirmed is not stored, and here there is nobody to ask.
+    policy = replace(
+        policy, prorate_precision=ProratePrecision(found.precision), prorate_precision_confirmed=True
+    )
     text = (
         f"The org's prorate precision was inferred as {found.precision}: it fits {found.fitting} of the "
         f"{found.telling} lines that can tell. Confirm it with policy.prorate_precision."
