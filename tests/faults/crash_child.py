@@ -44,7 +44,22 @@ def sync_once(home: Path, now: datetime, order_id: str, kill_at: int) -> None:
     service = open_service(home, now, killing_boundary(kill_at, seen))
     report = service.sync(None, order_id)
     states = {standing.order_id: standing.state.value for standing in report.standings}
-    (home / "result.json").write_text(json.dumps({"states": states, "boundaries": seen}))
+    write_result(home, service, order_id, states, seen)
+
+
+def write_result(
+    home: Path, service: SyncService, order_id: str, states: dict[str, str], seen: list[str]
+) -> None:
+    """Sync once more, which must find nothing to do, and leave everything in `result.json`."""
+    boundaries = list(seen)
+    again = service.sync(None, order_id)
+    result = {
+        "states": states,
+        "boundaries": boundaries,
+        "again": again.order.state.value,
+        "nothing_to_do": again.plan_id is None,
+    }
+    (home / "result.json").write_text(json.dumps(result))
     service.close()
 
 
@@ -60,6 +75,6 @@ def work(home: Path, now: datetime, order_id: str, kill_at: int) -> None:
         if found and found[0].state is OrderState.SYNCED and "written back" in seen:
             break
         time.sleep(0.02)
+    service.stop_worker()
     states = {standing.order_id: standing.state.value for standing in found}
-    (home / "result.json").write_text(json.dumps({"states": states, "boundaries": seen}))
-    service.close()
+    write_result(home, service, order_id, states, seen)

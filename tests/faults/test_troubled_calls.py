@@ -23,7 +23,6 @@ from cpqbridge.errors import (
     TransientError,
 )
 from cpqbridge.store import intents, lanes, plans
-from cpqbridge.sync.durable import DirectSteps
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import mark_once
 from cpqbridge.sync.ports import StripeSide
@@ -84,6 +83,13 @@ def busy(_call):
     raise TransientError("Stripe is busy.", code="stripe_rate_limit")
 
 
+class DirectSteps:
+    """Runs steps without recording them."""
+
+    def step(self, _name: str, function: Callable[[], dict]) -> dict:
+        return function()
+
+
 @dataclass
 class Setting:
     home: Path
@@ -99,6 +105,7 @@ class Setting:
             connection_id=opened.connection_id, notice=notice, released=wrong.pop("released", frozenset())
         )
         boundary = wrong.pop("boundary", lambda _name: None)
+        steps = wrong.pop("steps", DirectSteps())
         mark = mark_once(self.home)
         keeper = LaneKeeper(self.service.store, mark)
         try:
@@ -111,7 +118,7 @@ class Setting:
                     clock=self.clock,
                     boundary=boundary,
                 )
-                return run_contract(RunSteps(parts, task, lane), DirectSteps())
+                return run_contract(RunSteps(parts, task, lane), steps)
         finally:
             keeper.stop()
             mark.release()

@@ -49,14 +49,6 @@ class StepRunner(Protocol):
         ...
 
 
-class DirectSteps:
-    """Runs steps without recording them, for throw-away homes whose runs are never continued."""
-
-    def step(self, name: str, function: Callable[[], JsonObject]) -> JsonObject:  # noqa: ARG002 - StepRunner's signature
-        """Run `function`."""
-        return function()
-
-
 Run = Callable[[JsonObject, str, StepRunner], JsonObject]
 """What is run durably: task, run id, steps -> result."""
 
