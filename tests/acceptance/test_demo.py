@@ -6,7 +6,6 @@ from collections import defaultdict
 from decimal import Decimal
 
 import pytest
-
 from tests.acceptance.conftest import Shell
 
 REASONS = {"rounding", "skipped", "past_skipped"}

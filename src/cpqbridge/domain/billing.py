@@ -207,3 +207,4 @@ class Plan:
     forecast: tuple[ForecastInvoice, ...]
     proof: tuple[Proof, ...]
     warnings: tuple[str, ...] = ()
+    account_name: str = ""

@@ -87,7 +87,7 @@ def order_row(view: OrderView, *, label: OrderLabel, report: Mapping[str, Any] |
     return OrderRow(
         order_id=standing.order_id,
         order_number=standing.order_number,
-        customer=label.customer,
+        customer=label.customer or (view.plan.account_name if view.plan else ""),
         purpose=label.purpose,
         state=standing.state.value,
         code=standing.code,
