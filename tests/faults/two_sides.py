@@ -82,10 +82,13 @@ def one_line_orders(count: int = 1, *, drafts: bool = False) -> tuple[dict, tupl
 
 
 @contextmanager
-def two_sides(count: int = 1, *, drafts: bool = False) -> Iterator[TwoSides]:
-    records, ids = one_line_orders(count, drafts=drafts)
+def two_sides(
+    count: int = 1, *, drafts: bool = False, records: tuple[dict, tuple[str, ...]] | None = None
+) -> Iterator[TwoSides]:
+    """Host both sides; `records` are what the org holds, with the ids of its orders, where given."""
+    held, ids = records or one_line_orders(count, drafts=drafts)
     org = Org(NOW)
-    org.load(records)
+    org.load(held)
     account = Account(NOW)
     org_app = create_org_app(org)
     with host(org_app) as salesforce, host(create_account_app(account)) as stripe:

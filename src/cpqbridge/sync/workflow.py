@@ -47,10 +47,11 @@ class _Flow:
 
     def plan_and_apply(self) -> Mapping[str, CpqbridgeError]:
         """Carry out the contract's plan; return the refusals by order id."""
-        for intent_id in self._step("find open calls", self._bodies.open_intents)["intents"]:
-            self._step(f"settle {intent_id}", partial(self._bodies.settle, intent_id))
         may_forget = True
         for _ in range(PLANS_AT_MOST):
+            # Before every plan, since a run continued after a stop has recorded that nothing was open then.
+            for intent_id in self._step("find open calls", self._bodies.open_intents)["intents"]:
+                self._step(f"settle {intent_id}", partial(self._bodies.settle, intent_id))
             planned = self._step("plan", self._bodies.make_plan)
             self._plan_id, self._states = planned["plan_id"], planned["states"]
             if self._plan_id is None or not planned["steps"]:
