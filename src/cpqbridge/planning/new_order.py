@@ -99,6 +99,7 @@ def plan_new_order(
     configuration: Configuration,
     *,
     instant: datetime,
+    as_of: datetime,
     released: frozenset[str],
     existing: set[str],
 ) -> OrderPlan:
@@ -127,7 +128,14 @@ def plan_new_order(
     ]
     if any(hold.code == "contract_over" for hold in held):
         return stopped(order, *held)
-    design = _design(order, groups, history, instant=instant)
+    design = _design(
+        order,
+        groups,
+        history,
+        instant=instant,
+        decided_at=dict.fromkeys(existing, instant),
+        as_of=as_of,
+    )
     names = {product_id: product.name for product_id, product in history.products.items()}
     forecast = tuple(
         invoice
@@ -190,8 +198,19 @@ def _wanted_prices(
     return prices
 
 
-def _design(order: Order, groups: tuple[Group, ...], history: OrderHistory, *, instant: datetime) -> _Design:
-    """Return the schedules and the own invoice an order should have."""
+def _design(
+    order: Order,
+    groups: tuple[Group, ...],
+    history: OrderHistory,
+    *,
+    instant: datetime,
+    decided_at: Mapping[str, datetime],
+    as_of: datetime,
+) -> _Design:
+    """Return the schedules and the own invoice an order should have.
+
+    `decided_at` has the instant of objects that exist, by key; the others are decided `as_of` now.
+    """
     names = {product_id: product.name for product_id, product in history.products.items()}
     lines = [pieces for group in groups for pieces in group.lines]
     prices = _wanted_prices(order, groups, instant=instant)
@@ -208,7 +227,14 @@ def _design(order: Order, groups: tuple[Group, ...], history: OrderHistory, *, i
     objects: list[BillingObject] = []
     skipped: dict[str, int] = {}
     for number, group in enumerate(groups):
-        phases = _group_phases(order, group, riders if number == 0 else (), naming, instant=instant)
+        phases = _group_phases(
+            order,
+            group,
+            riders if number == 0 else (),
+            naming,
+            instant=instant,
+            as_of=decided_at.get(_key(history, group), as_of),
+        )
         skipped |= phases.skipped_minor
         objects.append(_schedule(order, history, group, phases))
     if alone:
@@ -224,11 +250,21 @@ def _design(order: Order, groups: tuple[Group, ...], history: OrderHistory, *, i
     )
 
 
+def _key(history: OrderHistory, group: Group) -> str:
+    return f"schedule:{history.root_id}:{group.cycle.anchor.isoformat()}"
+
+
 def _group_phases(
-    order: Order, group: Group, riders: tuple[OneTimeItem, ...], naming: Naming, *, instant: datetime
+    order: Order,
+    group: Group,
+    riders: tuple[OneTimeItem, ...],
+    naming: Naming,
+    *,
+    instant: datetime,
+    as_of: datetime,
 ) -> GroupPhases:
     if midnight(group.cycle.anchor) > instant:
-        return future_phases(group, riders, naming, (order.order_id,), instant=instant)
+        return future_phases(group, riders, naming, (order.order_id,), as_of=as_of)
     return running_phases(
         group,
         riders,
@@ -241,7 +277,7 @@ def _group_phases(
 
 def _schedule(order: Order, history: OrderHistory, group: Group, phases: GroupPhases) -> BillingObject:
     return BillingObject(
-        key=f"schedule:{history.root_id}:{group.cycle.anchor.isoformat()}",
+        key=_key(history, group),
         kind="schedule",
         order_ids=(order.order_id,),
         currency=order.currency,

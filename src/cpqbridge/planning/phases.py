@@ -141,14 +141,14 @@ def future_phases(
     naming: Naming,
     order_ids: tuple[str, ...],
     *,
-    instant: datetime,
+    as_of: datetime,
 ) -> GroupPhases:
     """Return the phases of a group that starts after the execution instant; `riders` join the first phase.
 
-    A start within minutes may be past when the call is made; the first phase then creates prorations too, so
-    that its running period is billed and not given away.
+    A start that has passed at `as_of` since, or may have when the call is made minutes later, creates
+    prorations too, so that its running period is billed and not given away.
     """
-    begins_soon = midnight(group.cycle.anchor) <= instant + FIRST_PHASE_LASTS
+    begins_soon = midnight(group.cycle.anchor) <= as_of + FIRST_PHASE_LASTS
     points = [midnight(day) for day in sorted(group.break_points())]
     phases = []
     for number, (lower, upper) in enumerate(_spans(points)):

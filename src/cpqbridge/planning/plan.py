@@ -57,6 +57,7 @@ def plan_contract(
         root_id=history.root_id,
         contract_key=history.contract_key,
         account_id=history.account.account_id,
+        account_name=str(history.account.parameters.get("name") or ""),
         executed_at=max(
             (instants[order.order_id] for order in history.orders if order.order_id in instants),
             default=as_of,
@@ -166,7 +167,14 @@ def _plan_order(
         return OrderPlan(outcome=OrderOutcome(order_id=order.order_id, state=OrderState.UNCHANGED))
     instant = _kept_instants(state, history).get(order.order_id, as_of)
     return plan_new_order(
-        order, history, state, configuration, instant=instant, released=released, existing=existing
+        order,
+        history,
+        state,
+        configuration,
+        instant=instant,
+        as_of=as_of,
+        released=released,
+        existing=existing,
     )
 
 

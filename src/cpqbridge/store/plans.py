@@ -91,15 +91,28 @@ def instants(transaction: Transaction, *, connection_id: int, root_id: str) -> d
 
 
 def remember_instants(
-    transaction: Transaction, *, connection_id: int, root_id: str, order_ids: Iterable[str], at: datetime
+    transaction: Transaction,
+    *,
+    connection_id: int,
+    root_id: str,
+    order_ids: Iterable[str],
+    at: datetime,
+    replacing: bool = False,
 ) -> None:
-    """Store `at` for each of the orders that has no execution instant yet; the others keep theirs."""
+    """Store `at` for each of the orders that has no execution instant yet; the others keep theirs.
+
+    With `replacing` they do not: an instant counts for ever only once something was made by it.
+    """
     for order_id in order_ids:
-        transaction.execute(
-            upsert(execution_instants)
-            .values(connection_id=connection_id, root_id=root_id, order_id=order_id, executed_at=at)
-            .on_conflict_do_nothing()
+        statement = upsert(execution_instants).values(
+            connection_id=connection_id, root_id=root_id, order_id=order_id, executed_at=at
         )
+        if replacing:
+            key = ["connection_id", "root_id", "order_id"]
+            statement = statement.on_conflict_do_update(index_elements=key, set_={"executed_at": at})
+        else:
+            statement = statement.on_conflict_do_nothing()
+        transaction.execute(statement)
 
 
 def forget_instants(

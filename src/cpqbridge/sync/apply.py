@@ -174,7 +174,7 @@ class Applier:
 
 
 def start_has_passed(intent: Intent, now: datetime) -> bool:
-    """Return whether the call makes a schedule that was to begin later when it was decided, and has by now."""
+    """Return whether the call makes a schedule that was to begin later when decided, and has begun by now."""
     start = intent.content.parameters.get("start_date")
     if intent.content.action is not StepAction.CREATE_SCHEDULE or not isinstance(start, int):
         return False

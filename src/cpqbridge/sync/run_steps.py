@@ -45,6 +45,14 @@ PLAN_LIFE = timedelta(minutes=10)
 """How old a plan may be when a step of it begins; after a longer stop the contract is planned anew."""
 
 
+def is_stale(made_at: datetime, now: datetime) -> bool:
+    """Return whether a plan may no longer be carried out: it is old, or what lay ahead may have begun.
+
+    Everything begins and ends at 00:00 UTC (B5.2), so no plan outlives the UTC day it was made on.
+    """
+    return now - made_at > PLAN_LIFE or now.date() != made_at.date()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParts:
     """What a run works with."""
@@ -156,7 +164,7 @@ class RunSteps:
         """Carry out one step of the plan; a refusal is an answer, since the contract's other orders go on."""
         with self._store.read() as transaction:
             made_at = plans.made_at(transaction, plan_id=plan_id)
-        if self._parts.clock.now() - made_at > PLAN_LIFE:
+        if is_stale(made_at, self._parts.clock.now()):
             return {"stale": True}
         step = next(step for step in self.plan(plan_id).steps if step.key == key)
         try:
@@ -181,7 +189,7 @@ class RunSteps:
                 for wanted in plan.objects
                 if wanted.key in keys
                 for order_id in wanted.order_ids
-                if order_id in known and now - known[order_id] > PLAN_LIFE
+                if order_id in known and is_stale(known[order_id], now)
             )
             plans.forget_instants(
                 transaction, connection_id=self._connection_id, root_id=self._root_id, order_ids=old
@@ -326,6 +334,9 @@ class RunSteps:
                 root_id=self._root_id,
                 order_ids=sorted(begun),
                 at=now,
+                replacing=not links.of_contract(
+                    transaction, connection_id=self._connection_id, root_id=self._root_id
+                ),
             )
             for standing in planned.final:
                 state = OrderState.QUEUED if standing.order_id in begun else standing.state
