@@ -8,5 +8,8 @@ ALREADY_EXISTS = "stripe_already_exists"
 MISSING = "stripe_missing"
 """A retrieved object does not exist in this account and mode."""
 
+CUSTOMER_CURRENCY = "customer_currency"
+"""The customer has billing in another currency; Stripe bills a customer in one."""
+
 REFUSED = "stripe_refused"
 """Stripe refused the request; its text says why."""

@@ -21,10 +21,12 @@ from cpqbridge.errors import (
     RecordError,
     TransientError,
 )
-from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, MISSING, REFUSED
+from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, CUSTOMER_CURRENCY, MISSING, REFUSED
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND})
+# The refusal has no code of its own.
+_MIXED_CURRENCIES = "combine currencies on a single customer"
 _AGAIN = "It is tried again by itself, with the same idempotency key."
 
 
@@ -105,6 +107,14 @@ def _access_lost(status: int, said: str, details: Mapping[str, Any]) -> AccessLo
 
 
 def _refused(said: str, details: Mapping[str, Any], *, writes: bool) -> RecordError:
+    if _MIXED_CURRENCIES in said.lower():
+        return RecordError(
+            f"Stripe bills the customer of this order in another currency: {said}.",
+            code=CUSTOMER_CURRENCY,
+            field=_param(details),
+            fix="Use another account for this currency, or end the other billing first.",
+            request_link=_link(details),
+        )
     code = REFUSED
     if details.get("code") == "resource_already_exists":
         code = ALREADY_EXISTS

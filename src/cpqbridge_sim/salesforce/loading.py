@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cpqbridge_sim.salesforce import values
 from cpqbridge_sim.salesforce.errors import LoadError
 from cpqbridge_sim.salesforce.ids import SHORT_LENGTH, IdRegistry, looks_like_id
-from cpqbridge_sim.salesforce.metadata import infer_field, relationship_name
+from cpqbridge_sim.salesforce.metadata import MIXED, infer_field, relationship_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,20 +101,19 @@ def convert(ids: IdRegistry, field: Field, value: Any, *, where: str) -> Value:
     elif field.is_number:
         fitting = _number(field, value)
         expected = "whole number" if field.type == "int" else "number of at most 18 digits before the point"
-    elif not isinstance(value, str):
-        expected = f"text ({field.type})"
     elif field.type == "date":
-        fitting = value if values.is_date(value) else None
+        fitting = value if isinstance(value, str) and values.is_date(value) else None
         expected = "date such as 2026-02-01"
     elif field.type == "datetime":
-        moment = values.parse_datetime(value)
+        moment = values.parse_datetime(value) if isinstance(value, str) else None
         fitting = values.datetime_text(moment) if moment is not None else None
         expected = "date-time such as 2026-01-28T15:04:05.000+0000"
     elif field.type in {"id", "reference"}:
         fitting = ids.resolve(value) if looks_like_id(value) else None
         expected = "id of 15 or 18 letters and digits"
     else:
-        fitting = value
+        fitting = value if isinstance(value, str) else _as_text(field, value)
+        expected = f"text ({field.type})"
     if fitting is None:
         raise LoadError(f"{where}: {field.name} is {_shown(value)}; expected: {expected}. {_HINT}")
     return fitting
@@ -129,6 +128,17 @@ def _number(field: Field, value: Any) -> Value:
     if field.type != "int":
         return number
     return int(number) if number == number.to_integral_value() else None
+
+
+def _as_text(field: Field, value: Any) -> str | None:
+    """The text of a value without quotes, None where the field is plain text and the value is not.
+
+    A choice may read 45 instead of "45", and nobody knows what a field of mixed values is meant to hold.
+    """
+    if isinstance(value, bool):
+        return str(value).lower() if field.type == MIXED else None
+    wanted = field.type in {MIXED, "picklist"} and isinstance(value, (int, float, Decimal))
+    return format(values.shortest(Decimal(str(value))), "f") if wanted else None
 
 
 def _shown(value: Any) -> str:
@@ -350,7 +360,7 @@ class Loader:
             "LastModifiedDate": modified,
             "SystemModstamp": record.get("SystemModstamp") or modified,
         }
-        if object_name == "Order" and "StatusCode" not in record:
+        if object_name == "Order" and record.get("StatusCode") is None:
             activated = record.get("Status") == "Activated" or record.get("ActivatedDate") is not None
             record["StatusCode"] = "Activated" if activated else "Draft"
         return record

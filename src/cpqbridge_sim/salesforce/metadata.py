@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SYNC_RECORD = "Stripe_Sync_Record__c"
 ALWAYS_PRESENT = frozenset({"Organization", SYNC_RECORD})
 LONG_TEXT = 255
+MIXED = "anyType"
 TEXT_TYPES = frozenset(
     {
         "string",
@@ -307,6 +308,8 @@ def infer_field(name: str, seen: Iterable[Any], target: str | None) -> Field:
     if present and all(not isinstance(value, (bool, str)) for value in present):
         return parse_field(name, "double(18,2)")
     texts = [value for value in present if isinstance(value, str)]
+    if texts and len(texts) < len(present):
+        return parse_field(name, MIXED)
     if texts and all(values.is_date(text) for text in texts):
         return parse_field(name, "date")
     if texts and all(values.parse_datetime(text) is not None for text in texts):

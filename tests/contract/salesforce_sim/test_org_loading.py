@@ -137,6 +137,23 @@ def test_status_code_when_not_exported_follows_from_status():
     assert org.record("Order", ORDER_2)["StatusCode"] == "Draft"
 
 
+def test_status_code_when_empty_follows_from_status():
+    org = loaded(Order=[{"Id": ORDER_1, "Status": "Activated", "StatusCode": None}])
+    assert org.record("Order", ORDER_1)["StatusCode"] == "Activated"
+
+
+def test_unknown_field_of_mixed_values_and_choices_without_quotes_become_text():
+    org = loaded(
+        Order=[
+            {"Id": ORDER_1, "Odd__c": 1, "SBQQ__PaymentTerm__c": 45},
+            {"Id": ORDER_2, "Odd__c": "x"},
+            {"Id": "801Qy00000AbC99", "Odd__c": True},
+        ]
+    )
+    assert org.record("Order", ORDER_1)["SBQQ__PaymentTerm__c"] == "45"
+    assert [org.record("Order", each)["Odd__c"] for each in (ORDER_1, "801Qy00000AbC99")] == ["1", "true"]
+
+
 @pytest.mark.parametrize(
     ("record", "parts"),
     [

@@ -173,3 +173,10 @@ def test_retry_after_when_it_is_a_number_is_kept() -> None:
     ours = error_for(error, writes=True, secret=KEY)
     assert isinstance(ours, TransientError)
     assert ours.retry_after_seconds == 3
+
+
+def test_refusal_of_a_second_currency_has_its_own_code() -> None:
+    said = "You cannot combine currencies on a single customer. This customer has … with currency usd."
+    error = mapped(stripe.InvalidRequestError, 400, message=said)
+    assert (type(error), error.code) == (RecordError, "customer_currency")
+    assert "usd" in error.message
