@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from tests.acceptance import an_export
 from tests.acceptance.an_export import small_export, write_export
+from tests.acceptance.conftest import Shell
 
 from cpqbridge.domain.ids import salesforce_id
 
@@ -18,6 +19,16 @@ ORDER_KEYS = {"order_id", "order_number", "contract", "state", "code", "message"
 @pytest.fixture
 def folder(tmp_path):
     return write_export(tmp_path / "export", small_export())
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory):
+    """The report of the small export, rehearsed once."""
+    place = tmp_path_factory.mktemp("small")
+    folder = write_export(place / "export", small_export())
+    ended = Shell(place / "home").run("rehearse", folder, "--json")
+    assert ended.code == 0
+    return ended.document
 
 
 def order_of(document, order_id):
@@ -44,10 +55,7 @@ def change(folder, name, place, **changes):
     path.write_text(json.dumps(content))
 
 
-def test_small_export_is_billed_to_the_cent(shell, folder):
-    ended = shell.run("rehearse", folder, "--json")
-    assert ended.code == 0
-    document = ended.document
+def test_small_export_is_billed_to_the_cent(document):
     assert set(document) == SECTIONS
     assert document["version"] == 1
     assert all(set(order) == ORDER_KEYS for order in document["orders"])
@@ -80,8 +88,7 @@ def test_small_export_is_billed_to_the_cent(shell, folder):
     assert proof_of(document, an_export.YEARLY_ORDER) == [("2400.00", "2400.00", "0.00", None)]
 
 
-def test_report_says_what_was_refused_assumed_and_called(shell, folder):
-    document = shell.run("rehearse", folder, "--json").document
+def test_report_says_what_was_refused_assumed_and_called(document):
     refused = order_of(document, an_export.NO_QUOTE_ORDER)
     assert (refused["state"], refused["code"], refused["proof"]) == ("refused", "no_quote", [])
     assert order_of(document, an_export.DRAFT_ORDER)["code"] == "not_activated"
@@ -94,8 +101,8 @@ def test_report_says_what_was_refused_assumed_and_called(shell, folder):
         assert document["calls"][side] == sum(order["calls"][side] for order in document["orders"])
 
 
-def test_lines_and_shares_add_up_to_every_invoice(shell, folder):
-    for invoice in shell.run("rehearse", folder, "--json").document["invoices"]:
+def test_lines_and_shares_add_up_to_every_invoice(document):
+    for invoice in document["invoices"]:
         lines = invoice["lines"]
         assert sum(Decimal(line["amount"]) for line in lines) == Decimal(invoice["total"])
         for line in lines:
@@ -109,10 +116,6 @@ def test_as_of_syncs_everything_at_once(shell, folder):
     assert proof_of(document, an_export.MONTHLY_ORDER) == [("720.00", "720.00", "0.00", None)]
 
 
-def test_strict_ends_with_one_when_an_order_is_refused(shell, folder):
-    assert shell.run("rehearse", folder, "--strict").code == 1
-
-
 def test_strict_ends_with_zero_when_nothing_needs_anybody(shell, tmp_path):
     records = small_export()
     records["Order"] = records["Order"][:1]
@@ -121,9 +124,9 @@ def test_strict_ends_with_zero_when_nothing_needs_anybody(shell, tmp_path):
     assert shell.run("rehearse", folder, "--strict").code == 0
 
 
-def test_text_is_for_people(shell, folder):
-    ended = shell.run("rehearse", folder)
-    assert ended.code == 0
+def test_text_is_for_people_and_strict_ends_with_one(shell, folder):
+    ended = shell.run("rehearse", folder, "--strict")
+    assert ended.code == 1
     assert "5 orders: 3 synced, 1 refused, 1 skipped." in ended.out
     assert "3859.46  3859.46" in ended.out
     assert "Refused (no_quote): 1 order" in ended.out
@@ -152,7 +155,7 @@ def test_html_stands_alone_and_tables_are_written(shell, folder, tmp_path):
     ended = shell.run("rehearse", folder, "--html", html, "--csv", tables)
     assert ended.code == 0
     page = html.read_text()
-    assert "<style>" in page
+    assert "details > summary" in page
     assert 'rel="stylesheet"' not in page
     assert "<script" not in page
     for said in ("Baden Trading", "3,859.46", "no_quote", "Contract.json"):
@@ -221,29 +224,40 @@ def test_value_of_the_wrong_type_ends_with_two_and_names_it(shell, folder, name,
     assert "What to do:" in ended.err
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"TotalPrice": 10**17},
-        {"Quantity": 10**17},
-        {"UnitPrice": -5.0},
-        {"EndDate": "9999-12-31"},
-        {"EndDate": "2020-01-01"},
-        {"ServiceDate": None, "EndDate": None},
-        {"SBQQ__ProrateMultiplier__c": 0},
-        {"OrderId": "801Qy00000AbC99"},
-        {"Product2Id": "01tQy00000PrD99"},
-    ],
+VALUES_THAT_CANNOT_BE_BILLED = (
+    {"TotalPrice": 10**17},
+    {"Quantity": 10**17},
+    {"UnitPrice": -5.0},
+    {"EndDate": "9999-12-31"},
+    {"EndDate": "2020-01-01"},
+    {"ServiceDate": None, "EndDate": None},
+    {"SBQQ__ProrateMultiplier__c": 0},
+    {"OrderId": "801Qy00000AbC99"},
+    {"Product2Id": "01tQy00000PrD99"},
 )
-def test_value_that_cannot_be_billed_stops_only_its_order(shell, folder, changes):
-    change(folder, "OrderItem", 0, **changes)
-    ended = shell.run("rehearse", folder, "--json")
+
+
+def test_value_that_cannot_be_billed_stops_only_its_order(shell, tmp_path):
+    records = small_export()
+    for number, changes in enumerate(VALUES_THAT_CANNOT_BE_BILLED, start=11):
+        order_id = f"801Qy00000AbC{number}"
+        starts = "2026-01-15"
+        records["Order"].append(
+            an_export.an_order(
+                order_id, f"000002{number}", starts=starts, activated="2026-01-10T15:04:05.000+0000"
+            )
+        )
+        records["OrderItem"].append(an_export.a_line(f"802Qy00000LiN{number}", order_id, **changes))
+        records["SBQQ__Quote__c"].append(an_export.a_quote(order_id, starts))
+    ended = shell.run("rehearse", write_export(tmp_path / "bad", records), "--json")
     assert ended.code == 0, ended.err
-    document = ended.document
-    assert order_of(document, an_export.TAIL_ORDER)["state"] == "synced"
-    assert order_of(document, an_export.MONTHLY_ORDER)["state"] != "failed"
-    for order in document["orders"]:
+    good, bad = [], []
+    for order in ended.document["orders"]:
+        (bad if order["order_number"].startswith("000002") else good).append(order)
+        assert order["state"] != "failed", order
         assert all(proof["reason"] != "proof_mismatch" for proof in order["proof"])
+    assert len(bad) == len(VALUES_THAT_CANNOT_BE_BILLED)
+    assert [order["state"] for order in good].count("synced") == 3
 
 
 @pytest.mark.parametrize(
@@ -275,6 +289,28 @@ def test_queries_name_every_needed_object(shell):
         assert f"FROM {name}" in ended.out
 
 
+def test_inferred_precision_is_the_one_that_is_used(shell, tmp_path):
+    """Eleven days of 30.00 a month are 11 x 12 / 365 months by the day: 10.85; 11 / 30 months would be 11.00."""
+    records = small_export()
+    records["OrderItem"][1] |= {
+        "UnitPrice": 10.85,
+        "TotalPrice": 21.7,
+        "ServiceDate": "2026-03-01",
+        "EndDate": "2026-03-11",
+        "SBQQ__ProrateMultiplier__c": 0.361643835616438,
+    }
+    records["OrderItem"][3] |= {
+        # 731 days are 24.03 months by the day.
+        "SBQQ__ProrateMultiplier__c": 2.002739726027397,
+        "EndDate": "2028-04-30",
+        "UnitPrice": 2403.29,
+        "TotalPrice": 2403.29,
+    }
+    report = shell.run("rehearse", write_export(tmp_path / "by day", records), "--json").document
+    assert any("inferred as day" in note for note in report["notes"])
+    assert proof_of(report, an_export.TAIL_ORDER)[0] == ("21.70", "21.70", "0.00", None)
+
+
 def test_nothing_is_left_in_the_home(shell, folder):
-    shell.run("rehearse", folder)
+    assert shell.run("rehearse", folder, "--as-of", "2026-01-01").code == 0
     assert not shell.home.exists()

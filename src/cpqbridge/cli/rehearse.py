@@ -90,6 +90,8 @@ def rehearse(  # noqa: PLR0913, PLR0917 - each is one option of the command
             code="export_folder",
             fix="Write cpqbridge rehearse FOLDER; cpqbridge rehearse --queries prints how to export one.",
         )
+    if html is not None and not html.absolute().parent.is_dir():
+        raise _unwritable(html, "its folder does not exist")
     request = _request(directory, config=config, currency=currency, as_of=as_of)
     with rehearsed(context, request) as result:
         report = result.report
@@ -193,7 +195,9 @@ def _systems(
         org.load(records)
     except LoadError as error:
         raise ConfigurationError(
-            str(error), code="export_file", fix="`cpqbridge rehearse --queries` prints the query of every object."
+            str(error),
+            code="export_file",
+            fix="`cpqbridge rehearse --queries` prints the queries.",
         ) from None
     account = Account(start)
     org_app = create_org_app(org)
@@ -254,15 +258,19 @@ def _write_files(report: Report, *, html: Path | None, csv: Path | None) -> None
         try:
             html.write_text(report_page(report, standalone=True), encoding="utf-8")
         except OSError as error:
-            raise ConfigurationError(
-                f"{html} cannot be written: {error.strerror}.",
-                code="report_unwritable",
-                field="--html",
-                fix="Name a file in a folder you may write to.",
-            ) from None
+            raise _unwritable(html, error.strerror or "unknown reason") from None
         note(f"Wrote {html}")
     if csv is not None:
         from cpqbridge.sync.report_csv import write_csv  # noqa: PLC0415
 
         for path in write_csv(report, csv):
             note(f"Wrote {path}")
+
+
+def _unwritable(html: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{html} cannot be written: {reason}.",
+        code="report_unwritable",
+        field="--html",
+        fix="Name a file in a folder you may write to.",
+    )

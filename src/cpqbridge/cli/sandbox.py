@@ -50,9 +50,7 @@ def salesforce(
         else:
             org.load_directory(data)
     except LoadError as error:
-        raise ConfigurationError(
-            str(error), code="export_file", fix="Then start again."
-        ) from None
+        raise ConfigurationError(str(error), code="export_file", fix="Then start again.") from None
     _serve(create_app(org), port=port, system="salesforce")
 
 
