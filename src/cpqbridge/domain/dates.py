@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 MONTHS_PER_YEAR = 12
+SHORTEST_MONTH_DAYS = 28
 
 
 def add_months(day: date, months: int) -> date:
@@ -25,8 +26,9 @@ def add_months(day: date, months: int) -> date:
     year, month = divmod(index, MONTHS_PER_YEAR)
     if not date.min.year <= year <= date.max.year:
         raise OverflowError(f"{day} + {months} months is not a date")
-    last = calendar.monthrange(year, month + 1)[1]
-    return date(year, month + 1, min(day.day, last))
+    if day.day > SHORTEST_MONTH_DAYS:
+        return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    return date(year, month + 1, day.day)
 
 
 def day_after(day: date) -> date:

@@ -48,10 +48,9 @@ class Money:
 
 def round_half_up(value: Decimal | Fraction) -> int:
     """Return the nearest integer; an exact half goes away from zero."""
-    fraction = Fraction(value)
-    doubled = abs(fraction) * 2
-    magnitude = (doubled.numerator // doubled.denominator + 1) // 2
-    return magnitude if fraction >= 0 else -magnitude
+    numerator, denominator = value.as_integer_ratio()
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return magnitude if numerator >= 0 else -magnitude
 
 
 def to_minor(amount: Decimal | Fraction, currency: str) -> Fraction:

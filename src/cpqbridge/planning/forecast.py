@@ -19,7 +19,6 @@ from cpqbridge.domain.billing import (
     InvoiceLine,
     OneTimeItem,
     Phase,
-    PhaseItem,
 )
 from cpqbridge.domain.dates import Cycle, midnight
 from cpqbridge.domain.money import round_half_up
@@ -87,19 +86,20 @@ def _moments(wanted: BillingObject, instant: datetime) -> Iterator[_Moment]:
 def _period_lines(
     phase: Phase, periods: Iterable[tuple[date, date]], product_names: Mapping[str, str]
 ) -> list[InvoiceLine]:
-    return [_period_line(item, start, end, product_names) for item in phase.items for start, end in periods]
-
-
-def _period_line(item: PhaseItem, start: date, end: date, product_names: Mapping[str, str]) -> InvoiceLine:
-    amount = round_half_up(Fraction(Decimal(item.unit_amount_decimal)) * item.quantity)
-    shares = tuple((order_item_id, amount) for order_item_id in item.order_item_ids[:1])
-    return InvoiceLine(
-        amount_minor=amount,
-        period_start=start,
-        period_end=end,
-        description=f"{item.quantity} x {product_names[item.product_id]}",
-        shares=shares,
-    )
+    lines = []
+    for item in phase.items:
+        amount = round_half_up(Fraction(Decimal(item.unit_amount_decimal)) * item.quantity)
+        lines += [
+            InvoiceLine(
+                amount_minor=amount,
+                period_start=start,
+                period_end=end,
+                description=f"{item.quantity} x {product_names[item.product_id]}",
+                shares=tuple((order_item_id, amount) for order_item_id in item.order_item_ids[:1]),
+            )
+            for start, end in periods
+        ]
+    return lines
 
 
 def _one_time_line(item: OneTimeItem) -> InvoiceLine:

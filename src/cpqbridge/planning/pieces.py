@@ -121,6 +121,8 @@ def _strays(pieces: list[Piece], terms: Terms, monthly: Fraction, precision: str
     days = monthly if precision == "month" else monthly * TOLERATED_DAYS * _MONTHS_PER_DAY
     bound = abs(days) + Fraction(terms.quantity + cycles, 2)
     for piece in pieces:
+        if piece.kind == "cycle":
+            continue
         share = monthly * term_months(piece.start, piece.end, precision)
-        if piece.kind != "cycle" and abs(piece.amount_minor - share) > bound:
+        if abs(piece.amount_minor - share) > bound:
             yield piece
