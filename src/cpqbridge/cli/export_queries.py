@@ -21,7 +21,7 @@ _FIELDS: Mapping[str, str] = MappingProxyType(
         "SBQQ__SubscriptionType__c,SBQQ__ProductSubscriptionType__c,SBQQ__BillingFrequency__c,"
         "SBQQ__BillingType__c,SBQQ__ChargeType__c,SBQQ__PriceDimension__c,SBQQ__DimensionType__c,"
         "SBQQ__SegmentIndex__c,SBQQ__SegmentKey__c,SBQQ__BlockPrice__c,SBQQ__TerminatedDate__c,SystemModstamp",
-        "Product2": "Id,Name,ProductCode,Description,IsActive,SystemModstamp",
+        "Product2": "Id,Name,ProductCode,Description,IsActive,SBQQ__BillingFrequency__c,SystemModstamp",
         "PricebookEntry": "Id,Product2Id,Pricebook2Id,UnitPrice,IsActive,SystemModstamp",
         "Account": "Id,Name,Description,Phone,BillingStreet,BillingCity,BillingState,BillingPostalCode,"
         "BillingCountry,ShippingStreet,ShippingCity,ShippingState,ShippingPostalCode,ShippingCountry,"
@@ -39,6 +39,7 @@ _FIELDS: Mapping[str, str] = MappingProxyType(
         "SBQQ__OrderItemConsumptionRate__c": "Id,SBQQ__OrderItemConsumptionSchedule__c,"
         "SBQQ__LowerBound__c,SBQQ__UpperBound__c,SBQQ__Price__c,SBQQ__PricingMethod__c,"
         "SBQQ__ProcessingOrder__c",
+        "ProductConsumptionSchedule": "Id,ProductId,ConsumptionScheduleId",
     }
 )
 
@@ -52,6 +53,7 @@ _ABSENT_MEANS: Mapping[str, str] = MappingProxyType(
         "Contract": "contracts are called by their first order",
         "SBQQ__OrderItemConsumptionSchedule__c": "no line has price tiers of its own",
         "SBQQ__OrderItemConsumptionRate__c": "no line has price tiers of its own",
+        "ProductConsumptionSchedule": "no product has price tiers",
     }
 )
 

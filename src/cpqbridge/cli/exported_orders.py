@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -25,10 +25,11 @@ def exported_orders(records: Records) -> tuple[ExportedOrder, ...]:
     for item in records["OrderItem"]:
         total = _decimal(item.get("TotalPrice"))
         prices[_id(item.get("OrderId"))][_id(item.get("Id"))] = total or Decimal(0)
-    orders = [_order(record, customers, prices) for record in records["Order"]]
+    # An id may stand in the export twice, once with 15 and once with 18 characters.
+    orders = {_id(record.get("Id")): _order(record, customers, prices) for record in records["Order"]}
     return tuple(
         sorted(
-            orders,
+            orders.values(),
             key=lambda order: (
                 order.activated_at is None,
                 order.activated_at.timestamp() if order.activated_at else 0,
@@ -37,6 +38,18 @@ def exported_orders(records: Records) -> tuple[ExportedOrder, ...]:
             ),
         )
     )
+
+
+def stamp_notes(records: Records) -> tuple[str, ...]:
+    """Return what the report should say about activated orders of which nobody knows when."""
+    unknown = [
+        str(record.get("OrderNumber") or record.get("Id"))
+        for record in records["Order"]
+        if record.get("StatusCode") == "Activated" and not record.get("ActivatedDate")
+    ]
+    if not unknown:
+        return ()
+    return (f"Activated without an ActivatedDate, so synced after all others: {', '.join(unknown)}.",)
 
 
 def lines_that_tell_precision(records: Records) -> list[OrderLine]:
@@ -117,8 +130,3 @@ def _decimal(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
-
-
-def customers_and_purposes(orders: Iterable[ExportedOrder]) -> dict[str, tuple[str, str]]:
-    """Return customer and purpose by order id."""
-    return {order.order_id: (order.customer, order.purpose) for order in orders}

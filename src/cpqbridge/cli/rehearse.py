@@ -110,7 +110,11 @@ def rehearse(  # noqa: PLR0913, PLR0917 - each is one option of the command
 def rehearsed(context: typer.Context, request: RehearsalRequest) -> Iterator[Rehearsed]:
     """Rehearse in a temporary home and keep home and systems until the block ends."""
     from cpqbridge.bootstrap import open_throwaway_service  # noqa: PLC0415 - it loads the database
-    from cpqbridge.cli.exported_orders import exported_orders, lines_that_tell_precision  # noqa: PLC0415
+    from cpqbridge.cli.exported_orders import (  # noqa: PLC0415
+        exported_orders,
+        lines_that_tell_precision,
+        stamp_notes,
+    )
     from cpqbridge.logs import configure_logging  # noqa: PLC0415
     from cpqbridge.sync.rehearse import Rehearsal  # noqa: PLC0415
     from cpqbridge.sync.rehearse import rehearse as run  # noqa: PLC0415
@@ -146,7 +150,7 @@ def rehearsed(context: typer.Context, request: RehearsalRequest) -> Iterator[Reh
                     orders=orders,
                     currency=configuration.currency or DEFAULT_CURRENCY,
                     as_of=request.as_of,
-                    notes=(*request.notes, *notes),
+                    notes=(*request.notes, *stamp_notes(request.records), *notes),
                     progress=progress.step,
                 )
             )

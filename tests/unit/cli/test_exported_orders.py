@@ -1,0 +1,123 @@
+"""What a rehearsal takes from the export, and that the queries export what the mapper needs."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from cpqbridge.cli.export_queries import exported_fields
+from cpqbridge.cli.exported_orders import exported_orders, lines_that_tell_precision, stamp_notes
+from cpqbridge.errors import ConfigurationError
+from cpqbridge.mapping.configuration import default_configuration
+from cpqbridge.mapping.fields import OurFields
+from cpqbridge.mapping.needs import field_needs
+
+SHORT, LONG = "801Qy00000AbC01", "801Qy00000AbC01IAF"
+
+
+def records(*orders, items=()):
+    return {"Order": orders, "OrderItem": items, "Account": [{"Id": "001Qy00000BdNrT", "Name": "Baden"}]}
+
+
+def test_orders_come_by_activation_and_drafts_last():
+    given = records(
+        {"Id": "801Qy00000AbC03", "OrderNumber": "3", "ActivatedDate": None},
+        {"Id": "801Qy00000AbC02", "OrderNumber": "2", "ActivatedDate": "2026-02-02T01:00:00.000+0100"},
+        {"Id": SHORT, "OrderNumber": "1", "ActivatedDate": "2026-02-02T00:30:00.000+0000"},
+    )
+    orders = exported_orders(given)
+    assert [order.order_number for order in orders] == ["2", "1", "3"]
+    assert orders[0].activated_at == datetime(2026, 2, 2, tzinfo=UTC)
+
+
+def test_order_that_stands_twice_is_one():
+    orders = exported_orders(records({"Id": SHORT}, {"Id": LONG}))
+    assert [order.order_id for order in orders] == [LONG]
+
+
+def test_lines_customer_and_purpose_are_found_by_either_form_of_id():
+    order = exported_orders(
+        records(
+            {"Id": LONG, "AccountId": "001Qy00000BdNrT", "Name": "Seats", "CurrencyIsoCode": "EUR"},
+            items=[{"Id": "802Qy00000LiNe1", "OrderId": SHORT, "TotalPrice": Decimal("862.46")}],
+        )
+    )[0]
+    assert (order.customer, order.purpose, order.currency) == ("Baden", "Seats", "eur")
+    assert order.line_totals == {"802Qy00000LiNe1IAF": Decimal("862.46")}
+
+
+def test_stamp_that_is_no_time_names_the_order():
+    with pytest.raises(ConfigurationError, match="ActivatedDate of order 7"):
+        exported_orders(records({"Id": SHORT, "OrderNumber": "7", "ActivatedDate": "soon"}))
+
+
+def test_activated_order_without_a_stamp_is_noted():
+    assert (
+        "00000101"
+        in stamp_notes(records({"Id": SHORT, "OrderNumber": "00000101", "StatusCode": "Activated"}))[0]
+    )
+    assert stamp_notes(records({"Id": SHORT, "StatusCode": "Draft"})) == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"EndDate": None},
+        {"EndDate": "9999-12-31"},
+        {"ServiceDate": 5},
+        {"SBQQ__ProrateMultiplier__c": None},
+        {"SBQQ__ProrateMultiplier__c": "NaN"},
+        {"SBQQ__SubscriptionPricing__c": None},
+        {"SBQQ__SegmentKey__c": "K1"},
+    ],
+)
+def test_only_lines_with_dates_and_a_multiplier_tell_the_precision(changes):
+    line = {
+        "Id": "802Qy00000LiNe1",
+        "OrderId": SHORT,
+        "ServiceDate": "2026-05-13",
+        "EndDate": "2027-01-31",
+        "SBQQ__ProrateMultiplier__c": Decimal("8.624657534246575"),
+        "SBQQ__DefaultSubscriptionTerm__c": 1,
+        "SBQQ__SubscriptionPricing__c": "Fixed Price",
+    }
+    assert len(lines_that_tell_precision(records(items=[line]))) == 1
+    assert lines_that_tell_precision(records(items=[{**line, **changes}])) == []
+
+
+RELATIONS = {
+    "Account": "Account",
+    "BillToContact": "Contact",
+    "Opportunity": "Opportunity",
+    "Order": "Order",
+    "PricebookEntry": "PricebookEntry",
+    "Product2": "Product2",
+    "SBQQ__AmendedContract__r": "Contract",
+    "SBQQ__MasterContract__r": "Contract",
+    "SBQQ__PrimaryContact__r": "Contact",
+    "SBQQ__Quote__r": "SBQQ__Quote__c",
+}
+NOT_IN_EVERY_ORG = {"CurrencyIsoCode", "BillingCountryCode", "ShippingCountryCode", "IsDeleted"}
+
+
+def unexported(object_name, paths):
+    """Return the paths whose last field the query of its object does not ask for."""
+    missing = set()
+    for path in paths:
+        *relations, field = path.split(".")
+        owner = object_name
+        for relation in relations:
+            owner = RELATIONS[relation]
+        if field not in exported_fields(owner):
+            missing.add(field)
+    return missing
+
+
+@pytest.mark.parametrize("name", ["Order", "OrderItem", "Contract", "ProductConsumptionSchedule"])
+def test_queries_ask_for_every_field_that_is_read(name):
+    configuration = default_configuration()
+    needs = field_needs(configuration).of(name)
+    ours = OurFields(configuration.mapping.salesforce_prefix)
+    known = {getattr(ours, each) for each in dir(ours) if not each.startswith("_")}
+    assert unexported(name, needs.required) == set()
+    assert unexported(name, needs.optional) - NOT_IN_EVERY_ORG <= known
