@@ -28,7 +28,7 @@ from cpqbridge.planning.limits import limit_refusals
 from cpqbridge.planning.phases import GroupPhases, Naming, future_phases, running_phases
 from cpqbridge.planning.pieces import LinePieces
 from cpqbridge.planning.proof import MISMATCH, prove
-from cpqbridge.planning.safety import holds, multiplier_warnings
+from cpqbridge.planning.safety import LATE, holds, multiplier_warnings
 from cpqbridge.planning.timeline import Group, group_lines
 
 
@@ -52,6 +52,23 @@ class _Design:
     prices: Mapping[str, steps.PriceWanted] = field(default_factory=dict)
     pieces: Mapping[str, LinePieces] = field(default_factory=dict)
     skipped_minor: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Instants:
+    """When each object counts as executed: `kept` for those that exist, `as_of` (now) for the others.
+
+    An order that was cut off between two schedules is decided anew for the missing one, whose start may have
+    passed since.
+    """
+
+    kept: datetime
+    as_of: datetime
+    existing: Collection[str]
+
+    def of(self, key: str) -> datetime:
+        """Return the instant of the object under this key, aware UTC."""
+        return self.kept if key in self.existing else self.as_of
 
 
 def stopped(order: Order, *refusals: Refusal) -> OrderPlan:
@@ -121,26 +138,21 @@ def plan_new_order(
             precision=policy.prorate_precision,
             true_up=policy.rounding == "true_up",
         )
+    missing = [group for group in groups if _key(history, group) not in existing]
     held = [
         hold
-        for hold in holds(order, groups, configuration, instant=instant)
-        if hold.code not in released and not existing
+        for hold in holds(order, missing, configuration, instant=as_of)
+        if hold.code not in released and (not existing or hold.code in LATE)
     ]
     if any(hold.code == "contract_over" for hold in held):
         return stopped(order, *held)
-    design = _design(
-        order,
-        groups,
-        history,
-        instant=instant,
-        decided_at=dict.fromkeys(existing, instant),
-        as_of=as_of,
-    )
+    instants = _Instants(kept=instant, as_of=as_of, existing=existing)
+    design = _design(order, groups, history, instants=instants)
     names = {product_id: product.name for product_id, product in history.products.items()}
     forecast = tuple(
         invoice
         for wanted in design.objects
-        for invoice in forecast_object(wanted, instant=instant, product_names=names)
+        for invoice in forecast_object(wanted, instant=instants.of(wanted.key), product_names=names)
     )
     proof = prove(
         order.lines,
@@ -151,7 +163,7 @@ def plan_new_order(
     )
     stops = (*limit_refusals(order, design.objects, history), *held)
     stops = stops or tuple(_mismatches(order, proof))
-    steps = tuple(_steps(order, history, state, design, mark=mark, forecast=forecast, instant=instant))
+    steps = tuple(_steps(order, history, state, design, mark=mark, forecast=forecast, instants=instants))
     result = OrderState.SYNCED if steps else OrderState.UNCHANGED
     return OrderPlan(
         outcome=stopped(order, *stops).outcome
@@ -172,13 +184,14 @@ def _warnings(order: Order) -> tuple[str, ...]:
     return (text + "its customer needs a payment method in Stripe.",)
 
 
-def _wanted_prices(
-    order: Order, groups: Collection[Group], *, instant: datetime
-) -> dict[str, steps.PriceWanted]:
-    """Return the price of each order line with full cycles to come, duplicates in slots of their own."""
+def _wanted_prices(order: Order, groups: Collection[tuple[Group, datetime]]) -> dict[str, steps.PriceWanted]:
+    """Return the price of each order line with full cycles to come, duplicates in slots of their own.
+
+    Each group comes with its instant.
+    """
     slots: Counter[tuple[str, str]] = Counter()
     prices = {}
-    for pieces in (line for group in groups for line in group.lines):
+    for pieces, instant in ((line, instant) for group, instant in groups for line in group.lines):
         line = pieces.line
         if not pieces.renews_after(max(instant.date(), pieces.start)):
             continue
@@ -199,21 +212,12 @@ def _wanted_prices(
 
 
 def _design(
-    order: Order,
-    groups: tuple[Group, ...],
-    history: OrderHistory,
-    *,
-    instant: datetime,
-    decided_at: Mapping[str, datetime],
-    as_of: datetime,
+    order: Order, groups: tuple[Group, ...], history: OrderHistory, *, instants: _Instants
 ) -> _Design:
-    """Return the schedules and the own invoice an order should have.
-
-    `decided_at` has the instant of objects that exist, by key; the others are decided `as_of` now.
-    """
+    """Return the schedules and the own invoice an order should have."""
     names = {product_id: product.name for product_id, product in history.products.items()}
     lines = [pieces for group in groups for pieces in group.lines]
-    prices = _wanted_prices(order, groups, instant=instant)
+    prices = _wanted_prices(order, [(group, instants.of(_key(history, group))) for group in groups])
     naming = Naming(
         price_keys={order_item_id: price.key for order_item_id, price in prices.items()},
         product_names=names,
@@ -227,20 +231,15 @@ def _design(
     objects: list[BillingObject] = []
     skipped: dict[str, int] = {}
     for number, group in enumerate(groups):
-        phases = _group_phases(
-            order,
-            group,
-            riders if number == 0 else (),
-            naming,
-            instant=instant,
-            as_of=decided_at.get(_key(history, group), as_of),
-        )
+        instant = instants.of(_key(history, group))
+        phases = _group_phases(order, group, riders if number == 0 else (), naming, instant=instant)
         skipped |= phases.skipped_minor
         objects.append(_schedule(order, history, group, phases))
     if alone:
         items = tuple(
             one_time_item(line, currency=order.currency, name=names[line.product_id]) for line in alone
         )
+        instant = instants.of(f"invoice:{history.root_id}:{order.order_id}")
         objects.append(own_invoice(order, items, root_id=history.root_id, instant=instant))
     return _Design(
         objects=tuple(objects),
@@ -255,16 +254,10 @@ def _key(history: OrderHistory, group: Group) -> str:
 
 
 def _group_phases(
-    order: Order,
-    group: Group,
-    riders: tuple[OneTimeItem, ...],
-    naming: Naming,
-    *,
-    instant: datetime,
-    as_of: datetime,
+    order: Order, group: Group, riders: tuple[OneTimeItem, ...], naming: Naming, *, instant: datetime
 ) -> GroupPhases:
     if midnight(group.cycle.anchor) > instant:
-        return future_phases(group, riders, naming, (order.order_id,), as_of=as_of)
+        return future_phases(group, riders, naming, (order.order_id,), instant=instant)
     return running_phases(
         group,
         riders,
@@ -297,7 +290,7 @@ def _steps(
     *,
     mark: str,
     forecast: tuple[ForecastInvoice, ...],
-    instant: datetime,
+    instants: _Instants,
 ) -> Iterator[Step]:
     """Yield every call the order needs: customer, products, prices, then what bills them."""
     yield from steps.customer_steps(history, state)
@@ -320,7 +313,7 @@ def _steps(
             yield from billing_steps.invoice_steps(history, order, wanted, state, mark=mark)
             continue
         own = [invoice for invoice in forecast if invoice.object_key == wanted.key]
-        at_once = wanted.phases[0].starts_at <= instant and own
+        at_once = wanted.phases[0].starts_at <= instants.of(wanted.key) and own
         yield billing_steps.schedule_step(
             history,
             order,

@@ -19,6 +19,8 @@ from cpqbridge.planning.pieces import LinePieces, Piece
 from cpqbridge.planning.timeline import Group
 
 FIRST_PHASE_LASTS = timedelta(minutes=10)
+CALLED_WITHIN = timedelta(minutes=30)
+"""How long after a plan its last call may be answered: ten minutes until it begins, and its retries."""
 KIND_WORDS = {
     "head": "first part of a period",
     "tail": "last part of a period",
@@ -141,14 +143,14 @@ def future_phases(
     naming: Naming,
     order_ids: tuple[str, ...],
     *,
-    as_of: datetime,
+    instant: datetime,
 ) -> GroupPhases:
     """Return the phases of a group that starts after the execution instant; `riders` join the first phase.
 
-    A start that has passed at `as_of` since, or may have when the call is made minutes later, creates
-    prorations too, so that its running period is billed and not given away.
+    A start that may have passed when the call is made, or made again, creates prorations too, so that its
+    running period is billed and not given away.
     """
-    begins_soon = midnight(group.cycle.anchor) <= as_of + FIRST_PHASE_LASTS
+    begins_soon = midnight(group.cycle.anchor) <= instant + CALLED_WITHIN
     points = [midnight(day) for day in sorted(group.break_points())]
     phases = []
     for number, (lower, upper) in enumerate(_spans(points)):

@@ -18,6 +18,8 @@ from cpqbridge.planning.timeline import Group
 
 MAXIMUM_INVOICE_LINES = 250
 NEVER_RELEASED = frozenset({"contract_over", "too_many_lines", "skip_past_month_end", "changed_after_sync"})
+LATE = frozenset({"contract_over", "too_many_lines", "skip_past_month_end", "backdated"})
+"""Holds by the time that has passed; they concern what is still missing of a half-made order too."""
 
 
 def _hold(order: Order, code: str, message: str, *, record_id: str, field: str, fix: str) -> Refusal:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cpqbridge.domain.billing import Plan
@@ -113,19 +113,6 @@ def remember_instants(
         else:
             statement = statement.on_conflict_do_nothing()
         transaction.execute(statement)
-
-
-def forget_instants(
-    transaction: Transaction, *, connection_id: int, root_id: str, order_ids: Iterable[str]
-) -> None:
-    """Drop execution instants of orders of which nothing was ever made in Stripe."""
-    transaction.execute(
-        delete(execution_instants).where(
-            execution_instants.c.connection_id == connection_id,
-            execution_instants.c.root_id == root_id,
-            execution_instants.c.order_id.in_(list(order_ids)),
-        )
-    )
 
 
 def save_standing(transaction: Transaction, *, connection_id: int, standing: OrderStanding) -> None:

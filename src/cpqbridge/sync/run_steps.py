@@ -173,28 +173,15 @@ class RunSteps:
             return {"refused": error_document(error)}
         return {}
 
-    def forget_instants(self, plan_id: int, refused: Sequence[str]) -> JsonObject:
-        """Drop the execution instant of orders whose schedule Stripe refused and whose instant has grown old.
+    def was_too_late(self, plan_id: int, refused: Sequence[str]) -> JsonObject:
+        """Return whether Stripe may have refused a schedule because the plan had grown old by then.
 
-        Stripe may have refused because what was to lie ahead is past by now; a new plan gets a new instant.
+        What was to lie ahead is past then; a new plan is decided by a new instant.
         """
-        plan = self.plan(plan_id)
-        now = self._parts.clock.now()
-        keys = {step.key for step in plan.steps if step.action is StepAction.CREATE_SCHEDULE} & set(refused)
-        with self._store.write() as transaction:
-            lanes.require(transaction, self._lane)
-            known = plans.instants(transaction, connection_id=self._connection_id, root_id=self._root_id)
-            old = sorted(
-                order_id
-                for wanted in plan.objects
-                if wanted.key in keys
-                for order_id in wanted.order_ids
-                if order_id in known and is_stale(known[order_id], now)
-            )
-            plans.forget_instants(
-                transaction, connection_id=self._connection_id, root_id=self._root_id, order_ids=old
-            )
-        return {"orders": old}
+        keys = {step.key for step in self.plan(plan_id).steps if step.action is StepAction.CREATE_SCHEDULE}
+        with self._store.read() as transaction:
+            made_at = plans.made_at(transaction, plan_id=plan_id)
+        return {"late": bool(keys & set(refused)) and is_stale(made_at, self._parts.clock.now())}
 
     def keep_outcome(self, plan_id: int, refused: Mapping[str, CpqbridgeError]) -> None:
         """Store where the orders stand now that the plan was carried out; `refused` is by order id."""

@@ -47,7 +47,6 @@ class _Flow:
 
     def plan_and_apply(self) -> Mapping[str, CpqbridgeError]:
         """Carry out the contract's plan; return the refusals by order id."""
-        may_forget = True
         for _ in range(PLANS_AT_MOST):
             # Before every plan, since a run continued after a stop has recorded that nothing was open then.
             for intent_id in self._step("find open calls", self._bodies.open_intents)["intents"]:
@@ -61,10 +60,9 @@ class _Flow:
             refused = self._apply(self._plan_id)
             if refused is None:
                 continue
-            if refused and may_forget:
-                may_forget = False
-                forget = partial(self._bodies.forget_instants, self._plan_id, sorted(refused))
-                if self._step("forget instants", forget)["orders"]:
+            if refused:
+                late = partial(self._bodies.was_too_late, self._plan_id, sorted(refused))
+                if self._step("was too late", late)["late"]:
                     continue
             plan = self._bodies.plan(self._plan_id)
             by_order: dict[str, CpqbridgeError] = {}

@@ -421,22 +421,23 @@ def test_a_standing_is_replaced_and_found_by_contract_and_order(store: Store, co
         assert plans.standings(transaction, connection_id=connection_id, order_id="nothing") == ()
 
 
-def test_an_execution_instant_is_kept_for_ever_unless_it_is_forgotten(
-    store: Store, connection_id: int
-) -> None:
-    def remember(at: datetime, *order_ids: str) -> dict[str, datetime]:
+def test_an_execution_instant_is_kept_unless_it_is_replaced(store: Store, connection_id: int) -> None:
+    def remember(at: datetime, *order_ids: str, replacing: bool = False) -> dict[str, datetime]:
         with store.write() as transaction:
             plans.remember_instants(
-                transaction, connection_id=connection_id, root_id="Q1", order_ids=order_ids, at=at
+                transaction,
+                connection_id=connection_id,
+                root_id="Q1",
+                order_ids=order_ids,
+                at=at,
+                replacing=replacing,
             )
             return plans.instants(transaction, connection_id=connection_id, root_id="Q1")
 
     later = NOW + timedelta(hours=1)
     remember(NOW, "801")
     assert remember(later, "801", "802") == {"801": NOW, "802": later}
-    with store.write() as transaction:
-        plans.forget_instants(transaction, connection_id=connection_id, root_id="Q1", order_ids=["801"])
-    assert remember(later, "801") == {"801": later, "802": later}
+    assert remember(later, "801", replacing=True) == {"801": later, "802": later}
 
 
 def test_a_cursor_moves(store: Store, connection_id: int) -> None:
