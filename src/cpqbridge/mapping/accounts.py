@@ -48,6 +48,9 @@ def read_account(
                 record_id=account_id,
                 field=defaults["email"].field,
             )
+    if email is None:
+        # The address belongs to orders, not to the account: another order may send its invoices to it.
+        parameters.pop("email", None)
     displayed = follow(speaker, ("Account", ours.stripe_id))
     return Account(
         account_id=account_id,
