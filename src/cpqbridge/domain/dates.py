@@ -36,6 +36,11 @@ def day_after(day: date) -> date:
     return day + timedelta(days=1)
 
 
+def day_before(day: date) -> date:
+    """Return the previous calendar date."""
+    return day - timedelta(days=1)
+
+
 def midnight(day: date) -> datetime:
     """Return 00:00:00 UTC of a calendar date: the instant that stands for it in Stripe (B5.2)."""
     return datetime.combine(day, time.min, tzinfo=UTC)

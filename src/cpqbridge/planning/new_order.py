@@ -28,7 +28,7 @@ from cpqbridge.planning.limits import limit_refusals
 from cpqbridge.planning.phases import GroupPhases, Naming, future_phases, running_phases
 from cpqbridge.planning.pieces import LinePieces
 from cpqbridge.planning.proof import MISMATCH, prove
-from cpqbridge.planning.safety import LATE, holds, multiplier_warnings
+from cpqbridge.planning.safety import LATE, holds, later_head_warnings, multiplier_warnings
 from cpqbridge.planning.timeline import Group, group_lines
 
 
@@ -173,7 +173,11 @@ def plan_new_order(
         steps=() if stops else steps,
         forecast=forecast,
         proof=proof,
-        warnings=(*_warnings(order), *multiplier_warnings(groups, policy)),
+        warnings=(
+            *_warnings(order),
+            *multiplier_warnings(groups, policy),
+            *later_head_warnings(groups, policy, instant=instant),
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.dates import Cycle, midnight
+from cpqbridge.domain.dates import Cycle, day_before, midnight
 from cpqbridge.domain.money import major_text, round_half_up, rounded_minor
 from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.domain.refusal import OrderState, Refusal
@@ -90,6 +90,24 @@ def multiplier_warnings(groups: Collection[Group], policy: Policy) -> Iterator[s
     for line in (pieces.line for group in groups for pieces in group.lines):
         if not multiplier_fits(line, policy.prorate_precision):
             yield f"{_mismatch_text(line, policy)} It is billed by its dates."
+
+
+def later_head_warnings(groups: Collection[Group], policy: Policy, *, instant: datetime) -> Iterator[str]:
+    """Yield a sentence for each first part of a period that is not invoiced on its own day.
+
+    Stripe adds it to the next invoice of its schedule; `invoice_now` for it comes with a later release.
+    """
+    if policy.proration != "invoice_now":
+        return
+    for group in groups:
+        for line in group.lines:
+            head = line.pieces[0]
+            if head.kind == "head" and head.amount_minor and midnight(head.start) > instant:
+                on = min(group.cycle.after(head.start), group.end)
+                yield (
+                    f"{line.line.words} starts inside a billing period: its part from {head.start} to "
+                    f"{day_before(head.end)} is invoiced on {on}, with the next invoice."
+                )
 
 
 def _mismatch_text(line: OrderLine, policy: Policy) -> str:

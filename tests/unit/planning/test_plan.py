@@ -88,10 +88,21 @@ def test_draft_amendment_is_ignored_and_blocks_nothing():
     assert [step.action for step in found.steps][-1] is StepAction.CREATE_SCHEDULE
 
 
-def test_order_with_nothing_to_bill_is_done():
+def test_order_without_lines_is_skipped_and_says_so():
     found = planned(an_order([]))
+    assert states_of(found) == [(OrderState.SKIPPED, ["nothing_to_bill"])]
+    assert (found.steps, found.forecast, found.proof) == ((), (), ())
+
+
+def test_order_whose_lines_are_all_skipped_is_done():
+    found = planned(replace(an_order([]), skipped_line_ids=("802LINE001",)))
     assert states_of(found) == [(OrderState.UNCHANGED, [])]
     assert (found.steps, found.forecast, found.proof) == ((), (), ())
+
+
+def test_order_that_lost_its_lines_after_sync_is_held():
+    state = in_process.carry_out(plan(), Account(now=BEFORE))
+    assert states_of(planned(an_order([]), state=state)) == [(OrderState.HELD, ["changed_after_sync"])]
 
 
 def test_refusal_of_the_mapper_stops_its_order_only():
@@ -313,3 +324,13 @@ def test_link_of_another_contract_is_not_taken_for_ours():
     link = Link(key="schedule:a0qOTHER:2026-02-01", stripe_id="sub_sched_1", fingerprint="x")
     found = plan(state=BillingState(links={link.key: link}))
     assert found.outcomes[0].state is OrderState.SYNCED
+
+
+def test_a_head_that_waits_for_the_next_invoice_says_when_that_is():
+    lines = [a_line(), a_line(2, quantity="2", unit_price="431.23", start="2026-05-13")]
+    found = plan(*lines)
+    (text,) = found.warnings
+    assert "from 2026-05-13 to 2026-05-31 is invoiced on 2026-06-01" in text
+    assert ("2026-06-01", 66246) in invoices_of(found)
+    assert plan(*lines, configuration=a_policy(proration="next_invoice")).warnings == ()
+    assert plan(*lines, as_of=at("2026-05-14"), released=["backdated"]).warnings == ()
