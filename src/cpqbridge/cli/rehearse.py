@@ -14,6 +14,7 @@ import typer
 
 from cpqbridge.cli.configuration_file import read_configuration
 from cpqbridge.cli.export_directory import read_export
+from cpqbridge.cli.export_marks import without_marks
 from cpqbridge.cli.export_queries import all_commands
 from cpqbridge.cli.output import JsonOption, answer, document, note
 from cpqbridge.cli.progress import Progress
@@ -214,16 +215,17 @@ def _request(
 ) -> RehearsalRequest:
     export = read_export(directory)
     configuration = read_configuration(config) if config else default_configuration()
-    notes = list(export.notes)
+    records, marks = without_marks(export.records, prefix=configuration.mapping.salesforce_prefix)
+    notes = [*export.notes, *marks]
     given = currency_code(currency, "--currency")
     if given is not None:
         configuration = replace(configuration, currency=given)
     elif configuration.currency is None:
         configuration = replace(configuration, currency=DEFAULT_CURRENCY)
-        if not any("CurrencyIsoCode" in record for record in export.records["Order"]):
+        if not any("CurrencyIsoCode" in record for record in records["Order"]):
             notes.append("No currency was given, so all amounts count as USD; --currency sets another.")
     return RehearsalRequest(
-        records=export.records,
+        records=records,
         configuration=configuration,
         as_of=parse_instant(as_of, name="--as-of") if as_of else None,
         notes=tuple(notes),

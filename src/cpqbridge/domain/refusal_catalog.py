@@ -76,6 +76,11 @@ _ORDERS = {
         "The order is a draft, or does not meet the connection's condition for activated orders.",
         "Activate the order in Salesforce when it is ready to be billed.",
     ),
+    "nothing_to_bill": _skipped(
+        "Nothing to bill",
+        "The order has no order lines, or all of them have quantity 0.",
+        "Check that the order lines can be seen; for an export, export OrderItem again in full.",
+    ),
     "before_start_date": _skipped(
         "Activated before the start date",
         "The order was activated before `sync.start_date` of the connection.",

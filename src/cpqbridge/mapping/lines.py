@@ -19,6 +19,7 @@ from cpqbridge.mapping.spans import OrderDates, Span, one_time_span, recurring_s
 ACTIVATED_BOX = "SBQQ__Activated__c"
 _CUSTOM_PRICE = "unit_amount_decimal"
 _DEFAULT_TERM_MONTHS = Decimal(12)
+_DRAFTS = frozenset({"draft", "drafted"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,9 @@ def _check_activated(reader: RecordReader, context: LineContext) -> None:
         reader.refuse("line_not_activated", "is deleted.", field="IsDeleted")
         return
     status, ticked = reader.text("SBQQ__Status__c"), reader.ticked(ACTIVATED_BOX)
-    if status is not None and status.lower() != "activated":
+    # An org may have renamed the choices; then the box beside them tells.
+    told_by_box = ticked and status is not None and status.lower() not in _DRAFTS
+    if status is not None and status.lower() != "activated" and not told_by_box:
         reader.refuse("line_not_activated", f"has the status {status}.", field="SBQQ__Status__c")
     elif status is None and not ticked and context.ticks_activated:
         reader.refuse("line_not_activated", "is not activated.", field=ACTIVATED_BOX)

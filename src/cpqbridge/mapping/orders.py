@@ -72,8 +72,7 @@ def read_order(record: RawRecord, order_id: str, items: Sequence[RawRecord], con
         findings=context.findings,
         name=f"Order {order_number}",
     )
-    if record_id_at(record, "SBQQ__Quote__c") is None:
-        reader.refuse("no_quote", "does not come from a CPQ quote.", field="SBQQ__Quote__c")
+    _check_quote(reader)
     activated_at = reader.instant("ActivatedDate")
     activated = _activated(reader, context, activated_at)
     currency = _currency(reader, context)
@@ -141,6 +140,20 @@ def _order(
         phase_parameters=phase,
         invoice_parameters=mapper.fill("invoice", {}, owner, order=record),
     )
+
+
+def _check_quote(reader: RecordReader) -> None:
+    """Refuse an order without a quote, or with one that cannot be read: only it tells what the order is."""
+    quote_id = record_id_at(reader.record, "SBQQ__Quote__c")
+    if quote_id is None:
+        reader.refuse("no_quote", "does not come from a CPQ quote.", field="SBQQ__Quote__c")
+    elif reader.raw(QUOTE) is None:
+        reader.refuse(
+            "record_unreadable",
+            f"comes from quote {quote_id}, which was not found.",
+            field="SBQQ__Quote__c",
+            fix="Let the connection's user see the quote; for an export, export SBQQ__Quote__c again.",
+        )
 
 
 def _activated(reader: RecordReader, context: OrderContext, activated_at: datetime | None) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from fractions import Fraction
 
 from cpqbridge.domain.billing import BillingObject
-from cpqbridge.domain.money import amount_step_minor, unit_amount_text
+from cpqbridge.domain.money import amount_step_minor, currency_decimals, unit_amount_text
 from cpqbridge.domain.order import Order, OrderHistory
 from cpqbridge.domain.refusal import Refusal
 
@@ -53,16 +53,16 @@ def _amount_refusals(order: Order, wanted: BillingObject, history: OrderHistory)
             yield _limit(
                 order,
                 "amount_too_large",
-                f"Order {order.order_number} bills {int(amount)} minor units for {name} at once; "
-                f"Stripe takes less than {MAXIMUM_UNIT_AMOUNT}.",
+                f"Order {order.order_number} bills {_major(amount, order)} for {name} at once; "
+                f"Stripe takes less than {_major(MAXIMUM_UNIT_AMOUNT, order)}.",
             )
             return
         if step > 1 and amount % step:
             yield _limit(
                 order,
                 "amount_step",
-                f"Order {order.order_number} bills {unit_amount_text(amount)} minor units for {name} at "
-                f"once; in {order.currency.upper()} Stripe takes only multiples of {step}.",
+                f"Order {order.order_number} bills {_major(amount, order)} for {name} at once; "
+                f"Stripe takes only multiples of {_major(step, order)}.",
             )
             return
 
@@ -74,6 +74,13 @@ def _amounts(wanted: BillingObject) -> Iterator[tuple[str, Fraction]]:
             yield item.product_id, Fraction(item.unit_amount_decimal)
         for one_time in phase.one_time_items:
             yield one_time.product_id, Fraction(one_time.amount_minor)
+
+
+def _major(amount_minor: Fraction | int, order: Order) -> str:
+    """Return minor units for people, in major units and with every decimal of a price."""
+    decimals = currency_decimals(order.currency)
+    whole, _, rest = unit_amount_text(Fraction(amount_minor) / 10**decimals).partition(".")
+    return f"{whole}.{rest.ljust(decimals, '0')} {order.currency.upper()}".replace(". ", " ")
 
 
 _FIXES = {

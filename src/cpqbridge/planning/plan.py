@@ -105,6 +105,18 @@ def _not_activated(order: Order) -> Refusal:
     )
 
 
+def _nothing_to_bill(order: Order) -> Refusal:
+    return Refusal(
+        code="nothing_to_bill",
+        message=f"Order {order.order_number} has no order lines with a quantity, so nothing was billed.",
+        record_id=order.order_id,
+        field="OrderItems",
+        fix="Check that the order lines can be seen; for an export, export OrderItem again in full.",
+        order_id=order.order_id,
+        state=OrderState.SKIPPED,
+    )
+
+
 def _several_orders(order: Order, others: Collection[Order]) -> Refusal:
     numbers = ", ".join(sorted(other.order_number for other in others))
     return Refusal(
@@ -163,6 +175,10 @@ def _plan_order(
         found.append(_several_orders(order, others))
     if found:
         return stopped(order, *found)
+    if not order.lines and existing:
+        return stopped(order, changed_after_sync(order))
+    if not order.lines and not order.skipped_line_ids:
+        return stopped(order, _nothing_to_bill(order))
     if not order.lines:
         return OrderPlan(outcome=OrderOutcome(order_id=order.order_id, state=OrderState.UNCHANGED))
     instant = _kept_instants(state, history).get(order.order_id, as_of)

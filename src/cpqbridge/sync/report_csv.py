@@ -49,7 +49,7 @@ def _orders(report: Report) -> Iterator[Row]:
     yield ("order_id", "order_number", "contract", "customer", "state", "code", "message", "fix")
     for order in report.orders:
         texts = (order.customer, order.state.value, order.code, order.message, order.fix)
-        yield (order.order_id, order.order_number, order.contract, *(_text(text) for text in texts))
+        yield (order.order_id, _text(order.order_number), order.contract, *(_text(text) for text in texts))
 
 
 def _proof(report: Report) -> Iterator[Row]:

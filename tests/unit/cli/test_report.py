@@ -135,7 +135,7 @@ def test_proof_stands_on_what_was_billed(proof, billed, difference, reason):
 def test_tables_hold_the_report_and_no_formulas(tmp_path):
     order = ReportedOrder(
         order_id="801",
-        order_number="00000101",
+        order_number="+1",
         contract="800A",
         state=OrderState.SYNCED,
         code=None,
@@ -148,7 +148,7 @@ def test_tables_hold_the_report_and_no_formulas(tmp_path):
     paths = write_csv(report, tmp_path / "tables")
     assert [path.name for path in paths] == ["orders.csv", "proof.csv", "invoices.csv", "invoice_lines.csv"]
     tables = [list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))) for path in paths]
-    assert tables[0][1][3] == "'=HYPERLINK(1)"
+    assert (tables[0][1][1], tables[0][1][3]) == ("'+1", "'=HYPERLINK(1)")
     assert tables[1][1] == ["801", SEAT, "usd", "500.00", "500.00", "0.00", ""]
     assert tables[2][1][-1] == "500.00"
     assert tables[3][1][-2:] == [SEAT, "500.00"]

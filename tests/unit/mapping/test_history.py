@@ -264,6 +264,13 @@ def test_line_when_its_box_is_empty_counts_only_beside_ticked_ones():
     )
 
 
+@pytest.mark.parametrize(("status", "expected"), [("Aktiviert", []), ("Drafted", ["line_not_activated"])])
+def test_line_when_its_status_is_renamed_goes_by_its_box(status, expected):
+    assert codes(history_of(items=[an_item(SBQQ__Status__c=status, SBQQ__Activated__c=True)])) == expected
+    unticked = an_item(SBQQ__Status__c=status, SBQQ__Activated__c=False)
+    assert codes(history_of(items=[unticked])) == ["line_not_activated"]
+
+
 def test_line_when_a_refused_one_comes_twice_stays_refused():
     assert codes(history_of(items=[an_item(Product2Id=None)] * 2)) == ["record_unreadable"]
     mixed = history_of(items=[an_item(Product2Id=None), an_item()])
@@ -368,6 +375,7 @@ def test_order_when_it_has_no_date_at_all_is_refused_and_kept():
     ("changes", "code", "field"),
     [
         ({"SBQQ__Quote__c": None}, "no_quote", "SBQQ__Quote__c"),
+        ({"SBQQ__Quote__r": None}, "record_unreadable", "SBQQ__Quote__c"),
         ({"SBQQ__PaymentTerm__c": "Due on Receipt"}, "payment_term_unknown", "SBQQ__PaymentTerm__c"),
         ({"account": {"Name": ""}}, "required_empty", "Account.Name"),
         ({"AccountId": None}, "required_empty", "AccountId"),

@@ -135,15 +135,16 @@ def test_amount_that_stripe_cannot_take_is_refused(line):
 @pytest.mark.parametrize(
     ("line", "amount"),
     [
-        (a_line(unit_price="126.012", entry="10.501"), "10501"),
-        (a_one_time_line(total="7.505"), "7505"),
-        (a_line(unit_price="100", entry=None), "8333.333333333333"),
+        (a_line(unit_price="126.012", entry="10.501"), "10.501"),
+        (a_one_time_line(total="7.505"), "7.505"),
+        (a_line(unit_price="100", entry=None), "8.333333333333"),
     ],
 )
 def test_amount_in_dinars_must_end_in_zero(line, amount):
     refusal = only_refusal(plan(line, currency="kwd"))
     assert refusal.code == "amount_step"
-    assert f" {amount} minor units" in refusal.message
+    assert f" {amount} KWD for " in refusal.message
+    assert refusal.message.endswith(" multiples of 0.010 KWD.")
 
 
 def test_head_and_tail_in_dinars_end_in_zero_when_their_sum_does():
