@@ -44,6 +44,11 @@ def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
     )
 
 
+def counted(number: int, word: str) -> str:
+    """Return `1 phase` or `2 phases`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def _one_time_period(item: OneTimeItem) -> tuple[int, int]:
     return timestamp(midnight(item.period_start)), timestamp(midnight(item.period_end))
 
@@ -156,7 +161,7 @@ def schedule_step(
         action=StepAction.CREATE_SCHEDULE,
         parameters=body,
         fingerprint=mark,
-        summary=f"Create a subscription schedule with {len(wanted.phases)} phase(s) "
+        summary=f"Create a subscription schedule with {counted(len(wanted.phases), 'phase')} "
         f"from {wanted.phases[0].starts_at:%Y-%m-%d} to {wanted.phases[-1].ends_at:%Y-%m-%d}",
         expected_total_minor=first_invoice_minor,
     )
@@ -200,7 +205,7 @@ def invoice_steps(
         action=StepAction.ADD_INVOICE_LINES,
         parameters={"lines": [_line_body(item, wanted.currency, order.order_id) for item in items]},
         fingerprint=mark,
-        summary=f"Add {len(items)} line(s) to the invoice",
+        summary=f"Add {counted(len(items), 'line')} to the invoice",
         target=Ref(key=wanted.key),
         expected_total_minor=sum(item.amount_minor for item in items),
     )

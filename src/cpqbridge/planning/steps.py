@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from cpqbridge.domain.billing import BillingState, Ref, Step, StepAction
+from cpqbridge.domain.money import currency_decimals
 from cpqbridge.domain.order import Account, OrderHistory, Product
 from cpqbridge.domain.parameters import fingerprint, merged, nested
+from cpqbridge.planning.proration import scale_of
 
 LOOKUP_PREFIX = "cpqbridge"
 
@@ -134,6 +137,15 @@ def product_steps(history: OrderHistory, state: BillingState, product: Product) 
             yield step
 
 
+def _price_text(wanted: PriceWanted) -> str:
+    """Return a price as people say it: 50.00 USD every month."""
+    decimals = currency_decimals(wanted.currency)
+    amount = Decimal(wanted.unit_amount_decimal).scaleb(-decimals)
+    whole = f"{amount:.{decimals}f}" if scale_of(amount) <= decimals else f"{amount:f}"
+    period = "month" if wanted.interval_count == 1 else f"{wanted.interval_count} months"
+    return f"{whole} {wanted.currency.upper()} every {period}"
+
+
 def price_step(history: OrderHistory, wanted: PriceWanted, resolved: Mapping[str, str]) -> Step:
     """Return the call that creates a price; duplicates say whose they are.
 
@@ -168,8 +180,7 @@ def price_step(history: OrderHistory, wanted: PriceWanted, resolved: Mapping[str
         action=StepAction.CREATE_PRICE,
         parameters=body,
         fingerprint=fingerprint(body),
-        summary=f"Create price {wanted.unit_amount_decimal} {wanted.currency} minor units "
-        f"every {wanted.interval_count} month(s) for product {wanted.product_id}",
+        summary=f"Create the price {_price_text(wanted)} for {history.products[wanted.product_id].name}",
     )
 
 
