@@ -13,7 +13,7 @@ from cpqbridge.clock import SettableClock
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, ConfigurationError, TransientError
 from cpqbridge.mapping.configuration import default_configuration
-from cpqbridge.store import audit, links
+from cpqbridge.store import audit, connections, links
 from cpqbridge_sim.hosting import host
 from cpqbridge_sim.stripe.account import Account
 from cpqbridge_sim.stripe.server import create_app
@@ -157,3 +157,62 @@ def test_one_account_more_is_another_connection(tmp_path: Path) -> None:
             opened.sync("second", sides.order_id)
             assert len(other.all_objects()["subscription_schedule"]) == 1
             assert sides.objects("subscription_schedule") == []
+
+
+def test_a_fresh_token_takes_the_place_of_the_one_that_ended(tmp_path: Path) -> None:
+    with two_sides() as sides, service(tmp_path) as opened:
+        connect(opened, sides)
+        sides.org.tokens = frozenset({"fresh-token"})
+        with pytest.raises(AccessLostError) as caught:
+            opened.sync(None, sides.order_id)
+        assert "connection check --salesforce-token" in caught.value.fix
+        with pytest.raises(AccessLostError):
+            opened.check_connection(None, salesforce_token="another-token")
+        assert opened.check_connection(None, salesforce_token="fresh-token").access_lost is None
+        assert opened.sync(None, sides.order_id).order.state is OrderState.SYNCED
+
+
+def test_fresh_secrets_of_another_side_are_not_kept(tmp_path: Path) -> None:
+    with two_sides() as sides, service(tmp_path) as opened:
+        connect(opened, sides)
+        with pytest.raises(ConfigurationError):
+            opened.check_connection(None, stripe_key="sk_live_x")
+        sides.account.state.account_id = "acct_another"
+        with pytest.raises(ConfigurationError):
+            opened.check_connection(None, stripe_key="sk_test_another")
+        sides.account.state.account_id = "acct_1SSimulated00"
+        with opened.store.read() as transaction:
+            secrets = connections.open_secrets(opened.store, transaction, connection_id=1)
+        assert (secrets.salesforce_token, secrets.stripe_key) == (TOKEN, KEY)
+
+
+def test_both_secrets_given_again_replace_those_of_a_lost_key_file(tmp_path: Path) -> None:
+    with two_sides() as sides:
+        with service(tmp_path) as opened:
+            connect(opened, sides)
+        (tmp_path / "secret.key").unlink()
+        with service(tmp_path) as opened:
+            with pytest.raises(ConfigurationError) as caught:
+                opened.check_connection(None, salesforce_token=TOKEN)
+            assert caught.value.code == "secret_key_wrong"
+            opened.check_connection(None, salesforce_token=TOKEN, stripe_key=KEY)
+            assert opened.sync(None, sides.order_id).order.state is OrderState.SYNCED
+
+
+def test_fields_are_described_again_when_the_org_no_longer_shows_one(tmp_path: Path) -> None:
+    """A hidden optional field is left out from then on; a hidden needed one is an error until it is back."""
+    with two_sides() as sides, service(tmp_path) as opened:
+        connect(opened, sides)
+        order, line = sides.org.object_type("Order"), sides.org.object_type("OrderItem")
+        assert opened.preview(None, sides.order_id).plan.steps
+        order.hidden = frozenset({"Stripe_Sync_Message__c"})
+        assert opened.sync(None, sides.order_id).order.state is OrderState.SYNCED
+        line.hidden = frozenset({"SBQQ__BillingFrequency__c"})
+        with pytest.raises(ConfigurationError) as caught:
+            opened.sync(None, sides.order_id)
+        assert (caught.value.code, caught.value.field) == (
+            "salesforce_field_missing",
+            "OrderItem.SBQQ__BillingFrequency__c",
+        )
+        line.hidden = frozenset()
+        assert opened.sync(None, sides.order_id).order.state is not OrderState.FAILED

@@ -101,14 +101,25 @@ def list_connections(context: typer.Context, as_json: JsonOption = False) -> Non
 
 
 @application.command("check")
-def check(
+def check(  # noqa: PLR0917 - each is one option of the command
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="The connection; needed when there are several.")] = None,
+    salesforce_token: Annotated[
+        str | None,
+        typer.Option("--salesforce-token", help=f"Fresh token that replaces the stored one. {SECRET_HELP}"),
+    ] = None,
+    stripe_key: Annotated[
+        str | None,
+        typer.Option("--stripe-key", help=f"Other key that replaces the stored one. {SECRET_HELP}"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that both sides still let us in and are the ones that were connected."""
+    secrets = SecretInput()
+    token = secrets.read(salesforce_token, option="--salesforce-token") if salesforce_token else None
+    key = secrets.read(stripe_key, option="--stripe-key") if stripe_key else None
     with service_of(context) as service:
-        checked = service.check_connection(name)
+        checked = service.check_connection(name, salesforce_token=token, stripe_key=key)
     if as_json:
         document({"version": 1, "connection": connection_document(checked)})
     else:

@@ -272,7 +272,7 @@ _STRIPE = {
     "access_lost": _refused(
         "Access lost",
         "Salesforce or Stripe no longer lets the connection in.",
-        "Reconnect it: `cpqbridge connection check` says which side and why.",
+        "`cpqbridge connection check` says which side and why, and takes a fresh token or key.",
     ),
     "wrong_account": _refused(
         "Wrong org, account or mode",

@@ -232,7 +232,7 @@ class SalesforceClient:
             raise TransientError(
                 f"Salesforce at {self._host} cannot be reached ({type(error).__name__}).",
                 code="salesforce_unreachable",
-                fix="Check the address and the network, and that the org is up; it is tried again by itself.",
+                fix="Check the address and the network, then try again; a worker does so by itself.",
             ) from error
         except httpx2.RequestError as error:
             raise self._lost_answer(error, writes=writes) from error

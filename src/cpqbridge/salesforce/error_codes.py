@@ -22,7 +22,9 @@ class Kind(Enum):
     RECORD_OR_BUSY = auto()
 
 
-RECONNECT = "Reconnect the connection with a fresh token."
+RECONNECT = (
+    "Give it a fresh token; a connection takes one with: cpqbridge connection check --salesforce-token -"
+)
 _PERMISSION = (
     "Assign the connector's permission set to the integration user and check that user's access "
     "to the object, the field and the record."

@@ -104,7 +104,7 @@ def error_for(*, status: int, text: str, writes: bool, retry_after_seconds: floa
     said = _quote(problems[0].message) if problems else f"HTTP status {status}"
     if status == _UNAUTHORIZED:
         return AccessLostError(
-            f"Salesforce no longer accepts the token ({said}).", code="salesforce_access_lost", fix=RECONNECT
+            f"Salesforce does not accept the token ({said}).", code="salesforce_access_lost", fix=RECONNECT
         )
     if status == _GONE:
         return ConfigurationError(
@@ -133,7 +133,7 @@ def _known_error(
     match _kind_of(problem):
         case Kind.ACCESS:
             return AccessLostError(
-                f"Salesforce no longer accepts the token: {said}.",
+                f"Salesforce does not accept the token: {said}.",
                 code="salesforce_access_lost",
                 fix=problem.fix,
             )

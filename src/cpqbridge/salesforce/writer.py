@@ -113,7 +113,7 @@ def _failures(chunk: Sequence[WriteBackRecord], answer: Answer) -> Iterator[Writ
         problem = problems[0] if problems else _unknown("no reason was given")
         if problem.is_access_lost:
             raise AccessLostError(
-                f"Salesforce no longer accepts the token: {problem.message}.",
+                f"Salesforce does not accept the token: {problem.message}.",
                 code="salesforce_access_lost",
                 fix=problem.fix,
             )

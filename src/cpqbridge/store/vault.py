@@ -63,7 +63,7 @@ class Vault:
             code="secret_key_wrong",
             field="CPQBRIDGE_SECRET_KEY",
             fix=f"Use the earlier key (CPQBRIDGE_SECRET_KEY or the file {KEY_FILE} of the home), "
-            "or add the connection again.",
+            "or give both secrets again with cpqbridge connection check --salesforce-token - --stripe-key -",
         )
 
 

@@ -79,7 +79,7 @@ def _connection_error(error: stripe.APIConnectionError, said: str, *, writes: bo
         return TransientError(
             f"Stripe cannot be reached ({said}).",
             code="stripe_unreachable",
-            fix="Check the network and the API address; it is tried again by itself.",
+            fix="Check the network and the API address, then try again; a worker does so by itself.",
         )
     if writes:
         return OutcomeUnknownError(
@@ -99,9 +99,9 @@ def _access_lost(status: int, said: str, details: Mapping[str, Any]) -> AccessLo
             request_link=_link(details),
         )
     return AccessLostError(
-        f"Stripe no longer accepts the key: {said}.",
+        f"Stripe does not accept the key: {said}.",
         code="stripe_access_lost",
-        fix="Reconnect the connection with a valid key.",
+        fix="Give it a valid key; a connection takes one with: cpqbridge connection check --stripe-key -",
         request_link=_link(details),
     )
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from cpqbridge.clock import Clock, SystemClock
@@ -29,7 +30,7 @@ from cpqbridge.store.connections import Connection, ConnectionFacts, ConnectionS
 from cpqbridge.store.database import Store
 from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.sync.ports import OpenConnection
-from cpqbridge.sync.sides import Retries, SalesforceOrg, StripeAccountSide
+from cpqbridge.sync.sides import OrgFields, Retries, SalesforceOrg, StripeAccountSide
 
 SCHEMA_LIFE = timedelta(hours=12)
 """How long what is known about the org's fields is used; `connection check` reads it again at once."""
@@ -49,6 +50,27 @@ class NewConnection:
     stripe_api_base: str | None = None
     configuration: Configuration = field(default_factory=default_configuration)
     live: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshSecrets:
+    """Secrets that take the place of stored ones; None keeps the stored one."""
+
+    salesforce_token: str | None = field(default=None, repr=False)
+    stripe_key: str | None = field(default=None, repr=False)
+
+    def complete(self) -> ConnectionSecrets | None:
+        """Return both secrets, None when one is to be kept: then the stored ones must be opened."""
+        if self.salesforce_token is None or self.stripe_key is None:
+            return None
+        return ConnectionSecrets(salesforce_token=self.salesforce_token, stripe_key=self.stripe_key)
+
+    def over(self, stored: ConnectionSecrets) -> ConnectionSecrets:
+        """Return the stored secrets with the fresh ones in their place."""
+        return ConnectionSecrets(
+            salesforce_token=self.salesforce_token or stored.salesforce_token,
+            stripe_key=self.stripe_key or stored.stripe_key,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,17 +134,20 @@ class Connections:
             _note(transaction, connection, "connection_added", now, customers=len(examined.customers))
         return connection
 
-    def check(self, name: str | None, clock: Clock) -> Connection:
+    def check(self, name: str | None, clock: Clock, *, fresh: FreshSecrets | None = None) -> Connection:
         """Ask both sides again who they are; a connection that was stopped goes on.
+
+        With `fresh` the sides are asked with these secrets, which are kept when they are the same sides.
 
         Raises:
             ConfigurationError: org, account or mode are not the ones that were connected.
             CpqbridgeError: a side does not answer or does not let us in.
         """
+        fresh = fresh or FreshSecrets()
         with self._store.read() as transaction:
             connection = connections.find(transaction, name)
-            secrets = connections.open_secrets(
-                self._store, transaction, connection_id=connection.connection_id
+            secrets = fresh.complete() or fresh.over(
+                connections.open_secrets(self._store, transaction, connection_id=connection.connection_id)
             )
             document = connections.configuration(transaction, connection_id=connection.connection_id)
         known = connection.facts
@@ -136,6 +161,10 @@ class Connections:
         _require_same(known, examined.facts)
         now = clock.now()
         with self._store.write() as transaction:
+            if fresh != FreshSecrets():
+                connections.replace_secrets(
+                    self._store, transaction, connection_id=connection.connection_id, secrets=secrets
+                )
             connections.mark_checked(
                 transaction, connection_id=connection.connection_id, facts=examined.facts, at=now
             )
@@ -211,8 +240,9 @@ class Connections:
             configuration=configuration,
             salesforce=SalesforceOrg(
                 client=client,
-                reader=SalesforceReader(client, schema),
-                schema=schema,
+                fields=OrgFields(
+                    client, schema, describe=partial(self._described, connection.connection_id, client, needs)
+                ),
                 needs=needs,
                 configuration=configuration,
                 retries=self._retries,
@@ -228,6 +258,9 @@ class Connections:
             cached = connections.schema_cache(transaction, connection_id=connection_id)
         if cached is not None and self._machine_clock.now() - cached[1] < SCHEMA_LIFE:
             return OrgSchema.from_dict(cached[0])
+        return self._described(connection_id, client, needs)
+
+    def _described(self, connection_id: int, client: SalesforceClient, needs: FieldNeeds) -> OrgSchema:
         schema = self._retries.call(lambda: load_needed_schema(client, needs))
         with self._store.write() as transaction:
             self._save_schema(transaction, connection_id, schema)
@@ -307,7 +340,8 @@ def _require_same(known: ConnectionFacts, found: ConnectionFacts) -> None:
                 f"The {what} is {now}, but the connection was made with {before}.",
                 code=code,
                 field="connection",
-                fix="Give it the credentials of the side it was made with, or add another connection.",
+                fix="Give it credentials of the side it was made with (connection check takes them), or add "
+                "another connection.",
             )
 
 

@@ -29,7 +29,7 @@ from cpqbridge.store.engine import Synchronous
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.views import OrderViews
 from cpqbridge.sync.apply import Boundary, no_boundary
-from cpqbridge.sync.connect import Connections, NewConnection
+from cpqbridge.sync.connect import Connections, FreshSecrets, NewConnection
 from cpqbridge.sync.durable import JsonObject, StepRunner
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
@@ -139,9 +139,12 @@ class SyncService:
         with self._store.read() as transaction:
             return connections.list_all(transaction)
 
-    def check_connection(self, name: str | None) -> Connection:
-        """Check both sides again; see `Connections.check`."""
-        return self._connections.check(name, self._options.clock)
+    def check_connection(
+        self, name: str | None, *, salesforce_token: str | None = None, stripe_key: str | None = None
+    ) -> Connection:
+        """Check both sides again, with fresh secrets where they are given; see `Connections.check`."""
+        fresh = FreshSecrets(salesforce_token=salesforce_token, stripe_key=stripe_key)
+        return self._connections.check(name, self._options.clock, fresh=fresh)
 
     def configuration(self, name: str | None) -> Configuration:
         """Return a connection's configuration."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from cpqbridge.domain.billing import StepAction
 from cpqbridge.domain.order import OrderHistory, Parameters
+from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.needs import FieldNeeds
@@ -29,6 +30,8 @@ KEY_METADATA = "cpqbridge_key"
 """The metadata of schedules and invoices that names their link (`cpqbridge.planning.steps`)."""
 
 _MULTIPLIER = "SBQQ__ProrateMultiplier__c"
+_OTHER_FIELDS_NOW = frozenset({"salesforce_configuration", "salesforce_field_missing"})
+_NO_SUCH_FIELD = "INVALID_FIELD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,28 +49,63 @@ class Retries:
         )
 
 
+class OrgFields:
+    """What is known about the org's fields; described again when the org says that they are others now."""
+
+    def __init__(
+        self, client: SalesforceClient, schema: OrgSchema, *, describe: Callable[[], OrgSchema]
+    ) -> None:
+        """Begin with what was known; `describe` asks the org and keeps its answer."""
+        self._client = client
+        self._describe = describe
+        self._known = (schema, SalesforceReader(client, schema))
+
+    @property
+    def schema(self) -> OrgSchema:
+        """Return the fields as they are known now."""
+        return self._known[0]
+
+    def describe_again(self) -> None:
+        """Ask the org for its fields."""
+        schema = self._describe()
+        self._known = (schema, SalesforceReader(self._client, schema))
+
+    def reading(self, read: Callable[[SalesforceReader], Result]) -> Result:
+        """Return what `read` returns; it is done again with fresh knowledge when a field was not there.
+
+        Raises:
+            ConfigurationError: the field is really missing.
+        """
+        try:
+            return read(self._known[1])
+        except ConfigurationError as error:
+            if error.code not in _OTHER_FIELDS_NOW:
+                raise
+        self.describe_again()
+        return read(self._known[1])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SalesforceOrg:
     """`SalesforceSide` over the real client."""
 
     client: SalesforceClient
-    reader: SalesforceReader
-    schema: OrgSchema
+    fields: OrgFields
     needs: FieldNeeds
     configuration: Configuration
     retries: Retries
 
     def find_order(self, id_or_number: str) -> OrderNotice | None:
         """Return the notice of an order by id or number, None when there is none."""
-        return self.retries.call(lambda: self.reader.find_order(id_or_number))
+        return self._read(lambda reader: reader.find_order(id_or_number))
 
     def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
         """Yield the orders that qualify (B1.1), changed at or after `since`."""
         filters = self.configuration.filters
         return iter(
-            self.retries.call(
-                lambda: tuple(
-                    self.reader.qualifying_orders(
+            self._read(
+                lambda reader: tuple(
+                    reader.qualifying_orders(
                         filters.activated or "",
                         filter=filters.order,
                         since=since,
@@ -80,26 +118,30 @@ class SalesforceOrg:
     def read_contract(self, notice: OrderNotice) -> RawContract:
         """Return every record of the order's contract, read now."""
         filters = self.configuration.filters
-        return self.retries.call(
-            lambda: self.reader.read_contract(
+        return self._read(
+            lambda reader: reader.read_contract(
                 notice, self.needs, condition=filters.activated or "", filter=filters.order
             )
         )
 
     def history(self, raw: RawContract) -> OrderHistory:
         """Return the contract as the mapper understands it with this org's fields and the configuration."""
-        multiplier = self.schema.field("OrderItem", _MULTIPLIER)
+        multiplier = self.fields.schema.field("OrderItem", _MULTIPLIER)
         return order_history(
             raw, self.configuration, multiplier_decimals=multiplier.scale if multiplier else None
         )
 
     def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """Return each order's present modification stamp by id."""
-        return self.retries.call(lambda: self.reader.read_stamps(sorted(order_ids)))
+        return self._read(lambda reader: reader.read_stamps(sorted(order_ids)))
 
     def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
         """Write the records in one call and return those that were not taken."""
-        return self.retries.call(lambda: write(self.client, records))
+        failures = self.retries.call(lambda: write(self.client, records))
+        if any(failure.code == _NO_SUCH_FIELD for failure in failures):
+            # The next write leaves out what the org no longer has.
+            self.fields.describe_again()
+        return failures
 
     def close(self) -> None:
         """Close the connections."""
@@ -107,7 +149,10 @@ class SalesforceOrg:
 
     def writable(self) -> Mapping[str, frozenset[str]]:
         """Return the names of the fields that may be written, by object."""
-        return self.schema.writable()
+        return self.fields.schema.writable()
+
+    def _read(self, read: Callable[[SalesforceReader], Result]) -> Result:
+        return self.fields.reading(lambda reader: self.retries.call(partial(read, reader)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
