@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -15,6 +16,7 @@ from cpqbridge.errors import ConfigurationError
 
 _QUERIES_HINT = "`cpqbridge rehearse --queries` prints the query of every object."
 _LARGEST_EXPONENT = 40
+_OBJECT_NAME = re.compile(r"[A-Za-z]\w{0,79}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +42,9 @@ def read_export(directory: Path) -> Export:
     _check_needed(directory)
     records: dict[str, list[dict[str, Any]]] = {}
     notes = [absent_note(name) for name in OPTIONAL_OBJECTS if not (directory / f"{name}.json").is_file()]
-    for path in sorted(directory.glob("*.json")):
-        if path.is_file():
-            records[path.stem] = _records(path, notes)
+    for path in sorted(directory.glob("[!.]*.json")):
+        if path.is_file() and (found := _records_or_none(path, notes)) is not None:
+            records[path.stem] = found
     return Export(records=records, notes=tuple(notes))
 
 
@@ -59,6 +61,20 @@ def _check_needed(directory: Path) -> None:
         + "\n  ".join(export_command(name) for name in missing)
         + f"\n{_QUERIES_HINT}",
     )
+
+
+def _records_or_none(path: Path, notes: list[str]) -> list[dict[str, Any]] | None:
+    """Return the file's records; None, with a note, where it is no export and of no object that is read."""
+    if path.stem in {*NEEDED_OBJECTS, *OPTIONAL_OBJECTS}:
+        return _records(path, notes)
+    if _OBJECT_NAME.fullmatch(path.stem):
+        try:
+            return _records(path, notes)
+        except ConfigurationError as error:
+            notes.append(f"Ignored: {error.message}")
+            return None
+    notes.append(f"Ignored: {path.name} is not named after an object.")
+    return None
 
 
 def _records(path: Path, notes: list[str]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -15,6 +15,8 @@ from cpqbridge.errors import ConfigurationError
 from cpqbridge.sync.rehearse import ExportedOrder
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
+FIRST_INSTANT = datetime(1990, 1, 1, tzinfo=UTC)
+LAST_INSTANT = datetime(2150, 1, 1, tzinfo=UTC)
 _DEFAULT_TERM = Decimal(12)
 
 
@@ -104,7 +106,13 @@ def _id(value: object) -> str:
     return salesforce_id(value) if isinstance(value, str) and is_salesforce_id(value) else ""
 
 
-def _instant(value: object, name: str) -> datetime:
+def is_plausible(instant: datetime) -> bool:
+    """Return whether an instant is one that a clock can be set to, and from which contracts can run."""
+    return FIRST_INSTANT <= instant < LAST_INSTANT
+
+
+def _instant(value: object, name: str) -> datetime | None:
+    """Return a stamp, None for one at which nobody can have activated anything."""
     if not isinstance(value, str):
         raise ConfigurationError(
             f"{name} is {value!r:.40}, which is not a time.",
@@ -112,7 +120,8 @@ def _instant(value: object, name: str) -> datetime:
             field="Order.json",
             fix="Export Order.json again; times look like 2026-01-28T15:04:05.000+0000.",
         )
-    return parse_instant(value, name=name)
+    instant = parse_instant(value, name=name)
+    return instant if is_plausible(instant) else None
 
 
 def _date(value: object) -> date | None:

@@ -227,8 +227,22 @@ def _request(
     return RehearsalRequest(
         records=records,
         configuration=configuration,
-        as_of=parse_instant(as_of, name="--as-of") if as_of else None,
+        as_of=_as_of(as_of) if as_of else None,
         notes=tuple(notes),
+    )
+
+
+def _as_of(text: str) -> datetime:
+    from cpqbridge.cli.exported_orders import FIRST_INSTANT, LAST_INSTANT, is_plausible  # noqa: PLC0415
+
+    instant = parse_instant(text, name="--as-of")
+    if is_plausible(instant):
+        return instant
+    raise ConfigurationError(
+        f"--as-of is {text}, which lies outside the years {FIRST_INSTANT.year} to {LAST_INSTANT.year - 1}.",
+        code="time_not_understood",
+        field="--as-of",
+        fix="Name a date on which the orders could have been synced.",
     )
 
 

@@ -152,5 +152,6 @@ def _frequency_refusals(order: Order) -> Iterator[Refusal]:
     recurring = [line for line in order.lines if line.kind is LineKind.RECURRING]
     frequencies = sorted({line.frequency_months or 0 for line in recurring})
     if len(frequencies) > 1:
-        what = f"Order {order.order_number} mixes billing every {frequencies} months"
+        every = " and ".join(str(months) for months in frequencies)
+        what = f"Order {order.order_number} mixes lines billed every {every} months"
         yield _not_built(order, what, record_id=recurring[0].order_item_id, field="SBQQ__BillingFrequency__c")

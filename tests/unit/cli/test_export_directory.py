@@ -56,6 +56,28 @@ def test_powershell_output_in_utf_16_is_read(folder):
     assert read_export(folder).records["Order"] == [ORDER]
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("package.json", '{"name": "tools"}'),
+        ("tsconfig.json", '["a"]'),
+        ("Lead.json", "{"),
+        ("Region__c.json", '[{"Name": "no Id"}]'),
+        ("my notes.json", "[]"),
+    ],
+)
+def test_file_that_is_no_export_of_what_is_read_is_noted_and_left_out(folder, name, content):
+    (folder / name).write_text(content)
+    export = read_export(folder)
+    assert set(export.records) == set(NEEDED_OBJECTS)
+    assert [note for note in export.notes if note.startswith("Ignored: ") and name in note]
+
+
+def test_hidden_files_are_passed_by(folder):
+    (folder / "._Order.json").write_bytes(b"\x00\x05\x16\x07")
+    assert not any("._Order" in note for note in read_export(folder).notes)
+
+
 @pytest.mark.parametrize("name", NEEDED_OBJECTS)
 def test_missing_needed_file_names_the_query(folder, name):
     (folder / f"{name}.json").unlink()

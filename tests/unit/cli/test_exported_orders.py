@@ -51,6 +51,11 @@ def test_stamp_that_is_no_time_names_the_order():
         exported_orders(records({"Id": SHORT, "OrderNumber": "7", "ActivatedDate": "soon"}))
 
 
+@pytest.mark.parametrize("stamp", ["0001-01-28T10:00:00Z", "9999-12-31T23:59:59Z"])
+def test_stamp_that_no_clock_can_show_moves_none(stamp):
+    assert exported_orders(records({"Id": SHORT, "ActivatedDate": stamp}))[0].activated_at is None
+
+
 def test_activated_order_without_a_stamp_is_noted():
     assert (
         "00000101"
