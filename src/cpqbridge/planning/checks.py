@@ -12,6 +12,7 @@ from cpqbridge.mapping.configuration import Configuration
 
 EARLIEST = date(1990, 1, 1)
 LATEST = date(2150, 1, 1)
+_KIND_WORDS = {OrderKind.AMENDMENT: "an amendment", OrderKind.RENEWAL: "a renewal"}
 _NOT_BUILT_KINDS = {
     LineKind.METERED: ("metered (billed in arrears)", "SBQQ__BillingType__c"),
     LineKind.EVERGREEN: ("evergreen", "SBQQ__SubscriptionType__c"),
@@ -34,7 +35,7 @@ def _not_built(order: Order, what: str, *, record_id: str, field: str) -> Refusa
 def order_refusals(order: Order, history: OrderHistory, configuration: Configuration) -> Iterator[Refusal]:
     """Yield every reason why the order cannot be billed, from its own data."""
     if order.kind is not OrderKind.INITIAL:
-        what = f"Order {order.order_number} is of kind {order.kind.value}"
+        what = f"Order {order.order_number} is {_KIND_WORDS[order.kind]}"
         yield _not_built(order, what, record_id=order.order_id, field="SBQQ__Quote__r.SBQQ__Type__c")
         return
     if order.trial_ends_on is not None:
