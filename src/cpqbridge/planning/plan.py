@@ -136,6 +136,12 @@ def _object_keys(state: BillingState, history: OrderHistory) -> set[str]:
     return {key for key in state.links if key.startswith(prefixes)}
 
 
+def _belongs_to_another(order: Order, history: OrderHistory, state: BillingState) -> bool:
+    """Return whether what exists was made for another order of the same quote."""
+    executed = {other.order_id for other in history.orders if other.order_id in state.executed_at}
+    return bool(executed) and order.order_id not in executed
+
+
 def _kept_instants(state: BillingState, history: OrderHistory) -> Mapping[str, datetime]:
     """Return the stored execution instants by order id: none while no schedule or invoice exists yet.
 
@@ -162,7 +168,8 @@ def _plan_order(
     if left_out and not as_activated:
         return stopped(order, *left_out)
     if not as_activated:
-        return stopped(order, changed_after_sync(order) if existing else _not_activated(order))
+        was_synced = bool(existing) and not _belongs_to_another(order, history, state)
+        return stopped(order, changed_after_sync(order) if was_synced else _not_activated(order))
     if blocker is not None and order.kind is not OrderKind.INITIAL:
         return stopped(order, _waiting(order, blocker))
     found = [*refusals, *order_refusals(order, history, configuration)]
@@ -175,7 +182,7 @@ def _plan_order(
         found.append(_several_orders(order, others))
     if found:
         return stopped(order, *found)
-    if not order.lines and existing:
+    if not order.lines and existing and not _belongs_to_another(order, history, state):
         return stopped(order, changed_after_sync(order))
     if not order.lines and not order.skipped_line_ids:
         return stopped(order, _nothing_to_bill(order))

@@ -105,6 +105,15 @@ def test_order_that_lost_its_lines_after_sync_is_held():
     assert states_of(planned(an_order([]), state=state)) == [(OrderState.HELD, ["changed_after_sync"])]
 
 
+def test_draft_beside_a_synced_order_of_its_quote_is_just_a_draft():
+    state = replace(in_process.carry_out(plan(), Account(now=BEFORE)), executed_at={"801ORDER1": BEFORE})
+    draft = an_order(order_id="801ORDER2", order_number="00000102", activated=False)
+    found = planned(an_order(), draft, state=state)
+    assert states_of(found)[1] == (OrderState.SKIPPED, ["not_activated"])
+    synced = planned(an_order(activated=False), draft, state=state)
+    assert states_of(synced)[0] == (OrderState.HELD, ["changed_after_sync"])
+
+
 def test_refusal_of_the_mapper_stops_its_order_only():
     refusal = Refusal(
         code="no_quote", message="No quote.", record_id="801X", field="f", fix="x", order_id="801ORDER1"
