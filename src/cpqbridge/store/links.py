@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import or_, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cpqbridge.domain.billing import Link
@@ -27,6 +27,17 @@ def save(transaction: Transaction, *, connection_id: int, link: Link, at: dateti
     }
     statement = upsert(links).values(connection_id=connection_id, key=link.key, **values)
     transaction.execute(statement.on_conflict_do_update(index_elements=["connection_id", "key"], set_=values))
+
+
+def forget(transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]) -> None:
+    """Drop the links to customers, products and prices that Stripe does not have (any more)."""
+    transaction.execute(
+        delete(links).where(
+            links.c.connection_id == connection_id,
+            links.c.stripe_id.in_(list(stripe_ids)),
+            links.c.object_kind.not_in(CONTRACT_KINDS),
+        )
+    )
 
 
 def load(transaction: Transaction, *, connection_id: int, keys: Iterable[str]) -> dict[str, Link]:

@@ -8,6 +8,9 @@ ALREADY_EXISTS = "stripe_already_exists"
 MISSING = "stripe_missing"
 """A retrieved object does not exist in this account and mode."""
 
+GONE = "stripe_gone"
+"""A write named an object that does not exist (any more) in this account and mode."""
+
 CUSTOMER_CURRENCY = "customer_currency"
 """The customer has billing in another currency; Stripe bills a customer in one."""
 

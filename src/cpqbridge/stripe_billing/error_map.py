@@ -21,7 +21,7 @@ from cpqbridge.errors import (
     RecordError,
     TransientError,
 )
-from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, CUSTOMER_CURRENCY, MISSING, REFUSED
+from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, CUSTOMER_CURRENCY, GONE, MISSING, REFUSED
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND})
@@ -118,8 +118,8 @@ def _refused(said: str, details: Mapping[str, Any], *, writes: bool) -> RecordEr
     code = REFUSED
     if details.get("code") == "resource_already_exists":
         code = ALREADY_EXISTS
-    elif details.get("code") == "resource_missing" and not writes:
-        code = MISSING
+    elif details.get("code") == "resource_missing":
+        code = GONE if writes else MISSING
     return RecordError(
         f"Stripe refused the request: {said}.",
         code=code,

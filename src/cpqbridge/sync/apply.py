@@ -6,6 +6,7 @@ this call under the same idempotency key. The outcome and the link are one trans
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,16 +16,24 @@ from cpqbridge.clock import Clock
 from cpqbridge.domain.billing import Link, Ref, Step, StepAction
 from cpqbridge.domain.parameters import json_form
 from cpqbridge.errors import InvariantError, RecordError
+from cpqbridge.mapping.fields import OurFields
 from cpqbridge.store import intents, lanes, links
 from cpqbridge.store.database import Store
 from cpqbridge.store.intents import Intent, NewIntent
 from cpqbridge.store.lanes import Lane
-from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS
+from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, GONE, REFUSED
 from cpqbridge.sync.ports import OpenConnection
 
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=23)
 """How long an unsettled call is repeated under its key. Stripe keeps keys for at least 24 hours
 (API reference, "Idempotent requests", as restated in the project's design notes, 20 Nov 2026)."""
+
+_NOT_ADOPTED = {
+    StepAction.CREATE_PRODUCT: "Look at that product in Stripe; make it active again there, then sync again.",
+    StepAction.CREATE_PRICE: "Look at that price in Stripe; make it active again if cpqbridge made it, else "
+    "take the lookup key off it; then sync again.",
+}
+_QUOTED = re.compile(r"'([^']+)'")
 
 Boundary = Callable[[str], None]
 """Called with a name at every point where a crash would leave something half done."""
@@ -126,6 +135,8 @@ class Applier:
                 self._adopt(intent, error)
                 return
             self._record_refusal(intent, error)
+            if error.code == GONE:
+                raise self._forgotten(error) from error
             raise
         self.boundary(f"answer {content.step_key}")
         self._finish(intent, made)
@@ -138,14 +149,34 @@ class Applier:
             self._record_refusal(intent, error)
             raise RecordError(
                 f"{error.message} It is not the one this record needs.",
-                code="stripe_refused",
+                code=REFUSED,
                 record_id=error.record_id,
-                fix="Look at that object in Stripe; rename or archive it there, then sync again.",
+                fix=_NOT_ADOPTED[content.action],
                 request_link=error.request_link,
             )
         # Where more differs than may, an empty fingerprint makes the next plan bring it up to date.
         same = content.action is not StepAction.CREATE_PRODUCT or holds_all(found, content.parameters)
         self._finish(intent, found, fingerprint=content.fingerprint if same else "")
+
+    def _forgotten(self, error: RecordError) -> RecordError:
+        """Drop the link to what Stripe does not have any more, so that a person can replace it."""
+        with self.store.write() as transaction:
+            lanes.require(transaction, self.lane)
+            links.forget(
+                transaction,
+                connection_id=self.opened.connection_id,
+                stripe_ids=_QUOTED.findall(error.message),
+            )
+        field = OurFields(self.opened.configuration.mapping.salesforce_prefix).stripe_id
+        return RecordError(
+            error.message,
+            code=REFUSED,
+            field=error.field,
+            fix="It was deleted in Stripe, or this account never had it. Clear "
+            f"{field} on the account, product or price book entry that shows it, or put the right id there, "
+            "then sync again.",
+            request_link=error.request_link,
+        )
 
     def _record_refusal(self, intent: Intent, error: RecordError) -> None:
         with self.store.write() as transaction:

@@ -159,7 +159,7 @@ def test_refusal_keeps_stripes_text_parameter_and_link(side: Side) -> None:
         side.perform(
             StepAction.CREATE_PRICE, {"currency": "usd", "product": "prod_no", "unit_amount": 5}, key="a"
         )
-    assert caught.value.code == "stripe_refused"
+    assert caught.value.code == "stripe_gone"
     assert "prod_no" in caught.value.message
     assert caught.value.field == "product"
     assert (caught.value.request_link or "").startswith("https://dashboard.stripe.com/")

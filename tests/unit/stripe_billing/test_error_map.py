@@ -84,7 +84,7 @@ def test_every_class_with_any_status_has_one_of_our_classes(
         ("APIError", 503, {}, OutcomeUnknownError, "stripe_outcome_unknown"),
         ("APIError", 200, {}, OutcomeUnknownError, "stripe_outcome_unknown"),
         ("InvalidRequestError", 400, {}, RecordError, "stripe_refused"),
-        ("InvalidRequestError", 404, {"code": "resource_missing"}, RecordError, "stripe_refused"),
+        ("InvalidRequestError", 404, {"code": "resource_missing"}, RecordError, "stripe_gone"),
         (
             "InvalidRequestError",
             400,
