@@ -181,6 +181,16 @@ def test_held_order_goes_on_when_it_is_released(connected):
     assert released.document["orders"][0]["state"] == "synced"
 
 
+def test_release_of_what_cannot_be_released_is_an_error(shell, sandbox):
+    connect(shell, sandbox)
+    for code, says in (("backdatd", "'backdated'"), ("contract_over", "Codes that can be"), ("", "takeover")):
+        ended = shell.run("order", "sync", "00000104", "--release", code)
+        assert ended.code == 2
+        assert says in ended.err
+    held = shell.run("order", "sync", "00000104")
+    assert "cpqbridge order sync 00000104 --release backdated" in held.out
+
+
 def test_orders_are_listed_with_where_they_stand(connected):
     connected.run("order", "sync", NEW_ORDER)
     orders = {
