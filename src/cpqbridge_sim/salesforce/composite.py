@@ -136,7 +136,8 @@ def _check_references(parts: list[dict[str, Any]]) -> None:
     for part in parts:
         name = part.get("referenceId")
         if not isinstance(name, str) or _REFERENCE_ID.fullmatch(name) is None:
-            raise ApiError(400, "INVALID_INPUT", f"Provided referenceId ({name}) is not valid.")
+            shown = "missing" if name is None else name
+            raise ApiError(400, "INVALID_INPUT", f"Provided referenceId ({shown}) is not valid.")
         if name in seen:
             raise ApiError(400, "INVALID_INPUT", f"Provided referenceId ({name}) is used twice.")
         seen.add(name)

@@ -46,20 +46,36 @@ def check_new(org: Org, object_name: str, record: Record) -> None:
     Raises:
         ApiError: FAILED_ACTIVATION (an assumption) or FIELD_INTEGRITY_EXCEPTION.
     """
+    if object_name == "Order":
+        check_status(org, str(record.get("Status")))
     if object_name == "Order" and _status_code(org, str(record.get("Status"))) == ACTIVATED:
         raise ApiError(400, "FAILED_ACTIVATION", "An order is created as a draft.", ("Status",))
     if object_name == "OrderItem":
         check_line_set(org, object_name, record)
 
 
-def check_activation(org: Org, object_name: str, record: Record, changes: Record) -> None:
-    """Refuse to activate an order without lines.
+def check_status(org: Org, status: str) -> None:
+    """Refuse a label that is neither shipped nor on any order: labels of Status can be renamed.
 
     Raises:
-        ApiError: FAILED_ACTIVATION (an assumption).
+        ApiError: INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST.
+    """
+    if status not in {"Draft", ACTIVATED} and not org.store.table("Order").ids_where("Status", [status]):
+        text = f"Status: bad value for restricted picklist field: {status}"
+        raise ApiError(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", text, ("Status",))
+
+
+def check_activation(org: Org, object_name: str, record: Record, changes: Record) -> None:
+    """Refuse a status the org does not have, and to activate an order without lines.
+
+    Raises:
+        ApiError: INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST, FAILED_ACTIVATION (an assumption).
     """
     status = changes.get("Status")
-    if object_name != "Order" or status is None or is_activated(record):
+    if object_name != "Order" or status is None:
+        return
+    check_status(org, str(status))
+    if is_activated(record):
         return
     if _status_code(org, str(status)) == ACTIVATED and not _lines(org, str(record["Id"])):
         raise ApiError(400, "FAILED_ACTIVATION", "An order must have at least one product.", ("Status",))
@@ -110,11 +126,8 @@ def check_line_set(org: Org, object_name: str, record: Record) -> None:
         record if object_name == "Order" else _order_of(org, record) if object_name == "OrderItem" else None
     )
     if is_activated(order):
-        raise ApiError(
-            400,
-            "FIELD_INTEGRITY_EXCEPTION",
-            "Order products of an activated order can't be added or removed.",
-        )
+        text = "An activated order can't be deleted, and its order products can't be added or removed."
+        raise ApiError(400, "FIELD_INTEGRITY_EXCEPTION", text)
 
 
 def save(org: Org, object_name: str, record_id: str, changes: Record) -> None:

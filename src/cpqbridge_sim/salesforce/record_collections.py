@@ -70,9 +70,12 @@ class CollectionResource:
         return self._save([partial(one, record) for record in records], all_or_none=all_or_none)
 
     def _typed(self, record: Any) -> ObjectType:
-        item = self._org.metadata.find(str(_type_of(record)))
+        name = _type_of(record)
+        if not isinstance(name, str):
+            raise ApiError(400, "INVALID_TYPE", "The record has no attributes.type.")
+        item = self._org.metadata.find(name)
         if item is None:
-            raise ApiError(400, "INVALID_TYPE", f"sObject type '{_type_of(record)}' is not supported.")
+            raise ApiError(400, "INVALID_TYPE", f"sObject type '{name}' is not supported.")
         return item
 
     def _create(self, record: Any) -> Saved:

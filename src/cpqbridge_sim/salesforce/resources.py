@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_PAGE_ROWS = 2_000
 MIN_PAGE_ROWS = 200
+MAX_NUMBER_DIGITS = 9
 CHANGES_WINDOW = timedelta(days=30)
 DELETED_KEPT = timedelta(days=15)
 
@@ -73,13 +74,15 @@ class QueryResource:
     def _next_page(self, call: Call) -> Answer:
         locator, _, start = call.segments[1].partition("-")
         rows, token, size = self._cursors.get(locator, (None, "", 0))
-        if rows is None or token != call.token or not start.isdecimal() or len(call.segments) > 2:  # noqa: PLR2004
+        place = int(start) if _is_number(start) else -1
+        if rows is None or token != call.token or not 0 <= place < rows.total or len(call.segments) > 2:  # noqa: PLR2004
             raise ApiError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
-        return Answer(body=self._page(call, rows, start=int(start), size=size, locator=locator))
+        return Answer(body=self._page(call, rows, start=place, size=size, locator=locator))
 
     def _page(self, call: Call, rows: Rows, *, start: int, size: int, locator: str | None) -> dict[str, Any]:
         stop = start + size
-        done = stop >= rows.total
+        # COUNT() answers with a total and no rows, and aggregates are complete at once: neither has pages.
+        done = rows.plan is None or stop >= rows.total
         body: dict[str, Any] = {"totalSize": rows.total, "done": done}
         if not done:
             if locator is None:
@@ -92,7 +95,11 @@ class QueryResource:
 
 def _page_rows(call: Call) -> int:
     wish = call.headers.get("sforce-query-options", "").replace(" ", "").removeprefix("batchSize=")
-    return min(max(int(wish), MIN_PAGE_ROWS), MAX_PAGE_ROWS) if wish.isdecimal() and wish.isascii() else 2_000
+    return min(max(int(wish), MIN_PAGE_ROWS), MAX_PAGE_ROWS) if _is_number(wish) else MAX_PAGE_ROWS
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) <= MAX_NUMBER_DIGITS
 
 
 class RecordResource:

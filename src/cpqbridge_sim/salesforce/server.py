@@ -13,6 +13,7 @@ from cpqbridge_sim.salesforce.exchange import Answer, Call, parse_query, split_p
 from cpqbridge_sim.salesforce.org import USER_ID
 from cpqbridge_sim.salesforce.record_collections import CollectionResource
 from cpqbridge_sim.salesforce.resources import (
+    MAX_NUMBER_DIGITS,
     QueryResource,
     RecordResource,
     http_date,
@@ -98,12 +99,12 @@ class OrgServer:
         with self.org.lock:
             parameters: dict[str, Any] = parse_query(query)
             control = raw_path.startswith("/_sim/")
+            parsed = _parse_body(method, headers, body)
+            if isinstance(parsed, dict):
+                parameters |= parsed
             try:
-                parsed = _parse_body(method, headers, body)
-                if isinstance(parsed, dict):
-                    parameters |= parsed
                 answer = (
-                    self._control(method, raw_path, parameters)
+                    self._control(method, raw_path, parameters, parsed)
                     if control
                     else self._api(method, raw_path, query=query, headers=headers, body=parsed)
                 )
@@ -141,6 +142,9 @@ class OrgServer:
         if self.org.usage() >= self.org.daily_limit:
             raise ApiError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         self.org.count_calls(1)
+        # Who calls, and whether there is such a resource, comes before what is said.
+        if isinstance(body, ApiError):
+            raise body
         call = Call(
             method=method,
             segments=segments[3:],
@@ -185,15 +189,18 @@ class OrgServer:
                 return self._collections.answer(call)
         raise not_found()
 
-    def _control(self, method: str, path: str, parameters: dict[str, Any]) -> Answer:
+    def _control(self, method: str, path: str, parameters: dict[str, Any], body: Any) -> Answer:
         """The simulator's own resources; they need no token and are not counted."""
+        if isinstance(body, ApiError):
+            raise body
         match (method, path):
             case ("GET", "/_sim/requests"):
                 if parameters.get("counts"):
                     return Answer(body={"count": self.log.count})
                 after = str(parameters.get("after", "0"))
-                number = int(after) if after.isdecimal() and after.isascii() else 0
-                return Answer(body={"requests": self.log.after(number)})
+                if not after.isdecimal() or len(after) > MAX_NUMBER_DIGITS:
+                    raise ApiError(400, "INVALID_NUMBER", "after must be the number of a request.")
+                return Answer(body={"requests": self.log.after(int(after))})
             case ("GET", "/_sim/clock"):
                 return Answer(body={"now": self.org.now.isoformat()})
             case ("POST", "/_sim/clock"):
@@ -214,17 +221,18 @@ class OrgServer:
 
 
 def _parse_body(method: str, headers: dict[str, str], body: bytes) -> Any:
+    """The JSON of a request; None without one, and the error to answer with when it cannot be read."""
     if method not in {"POST", "PATCH", "PUT"} or not body:
         return None
     content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if content_type != "application/json":
-        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type '{content_type}' not supported")
+        return ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type '{content_type}' not supported")
     try:
         parsed = values.parse_json(body)
     except ValueError as error:
-        raise ApiError(400, "JSON_PARSER_ERROR", f"The request body is no valid JSON: {error}") from error
+        return ApiError(400, "JSON_PARSER_ERROR", f"The request body is no valid JSON: {error}")
     if values.nested_deeper_than(parsed, MAX_JSON_LEVELS):
-        raise ApiError(400, "JSON_PARSER_ERROR", "The request body is nested too deeply.")
+        return ApiError(400, "JSON_PARSER_ERROR", "The request body is nested too deeply.")
     return parsed
 
 

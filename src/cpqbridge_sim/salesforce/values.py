@@ -17,6 +17,7 @@ Value = str | bool | int | Decimal | None
 Record = dict[str, Value]
 
 MAX_WHOLE_DIGITS = 18
+MAX_WRITTEN_DIGITS = 10_000
 _EXACT = Context(prec=100)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATETIME = re.compile(
@@ -77,6 +78,9 @@ def shortest(number: Decimal) -> Decimal:
 
 def number_text(number: Decimal) -> str:
     """A number with exactly its stored digits; whole numbers get `.0` as REST writes them."""
+    if abs(number.adjusted()) > MAX_WRITTEN_DIGITS:
+        # Only the request log can hold such a number; written out it would fill the memory.
+        return str(number)
     text = format(number, "f")
     return text if "." in text else f"{text}.0"
 
@@ -95,6 +99,16 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
+
+
+def json_token(value: Any) -> str:
+    """How the API's parser messages name a JSON value; texts and numbers are shown, up to 100 characters."""
+    if isinstance(value, bool):
+        return "VALUE_TRUE" if value else "VALUE_FALSE"
+    if isinstance(value, (dict, list)):
+        return "START_OBJECT" if isinstance(value, dict) else "START_ARRAY"
+    kind = "VALUE_STRING" if isinstance(value, str) else "VALUE_NUMBER"
+    return f"{kind} {str(value)[:100]}"
 
 
 def dump_json(value: Any) -> str:

@@ -209,8 +209,8 @@ class Writer:
             raise ApiError(
                 400,
                 "JSON_PARSER_ERROR",
-                f"Cannot deserialize instance of {field.type} from {type(value).__name__} value "
-                f"{str(value)[:100]} for field {field.name}",
+                f"Cannot deserialize instance of {field.type} from {values.json_token(value)} "
+                f"for field {field.name}",
             ) from None
         if isinstance(fitted, str):
             _check_text(field, fitted)

@@ -14,6 +14,7 @@ from cpqbridge_sim.stripe.form import decode
 
 _BODY_BYTES_MAX = 1024 * 1024
 _BAD_REQUEST = 400
+_NUMBER_DIGITS_MAX = 9
 
 
 def create_app(account: Account) -> Starlette:
@@ -80,7 +81,7 @@ class _Controls:
         if request.query_params.get("counts") == "1":
             return JSONResponse({"count": self._account.log.count})
         after = request.query_params.get("after", "0")
-        if not after.isdecimal():
+        if not after.isdecimal() or len(after) > _NUMBER_DIGITS_MAX:
             return _refused("`after` must be the number of a request.")
         return JSONResponse({"requests": self._account.log.after(int(after))})
 

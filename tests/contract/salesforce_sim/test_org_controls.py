@@ -17,6 +17,8 @@ def test_requests_are_listed_in_order_with_decoded_parameters(rest):
     assert listed[1]["parameters"] == {"Stripe_ID__c": "a"}
     assert [item["number"] for item in rest.get("/_sim/requests?after=2").json()["requests"]] == [3]
     assert rest.get("/_sim/requests?counts=1").json() == {"count": 3}
+    for wrong in ("x", "-1", "9" * 5000):
+        assert error_of(rest.get(f"/_sim/requests?after={wrong}")) == (400, "INVALID_NUMBER")
 
 
 def test_controls_need_no_token_and_are_not_counted(org, serve):
@@ -51,3 +53,12 @@ def test_two_sessions_share_one_org(org, serve):
     first.patch(f"sobjects/Order/{ORDER_1}", {"Stripe_ID__c": "shared"})
     assert second.get(f"sobjects/Order/{ORDER_1}").json()["Stripe_ID__c"] == "shared"
     second.http.close()
+
+
+def test_number_without_measure_is_logged_as_it_came(rest):
+    body = b'{"Stripe_ID__c": 1E+99999999}'
+    assert error_of(rest.call("PATCH", f"sobjects/Order/{ORDER_1}", content=body)) == (
+        400,
+        "JSON_PARSER_ERROR",
+    )
+    assert len(rest.get("/_sim/requests").content) < 1_000

@@ -158,6 +158,9 @@ def test_locator_when_used_by_another_session_or_made_up_is_refused(serve):
     assert error_of(other.get(page["nextRecordsUrl"])) == (400, "INVALID_QUERY_LOCATOR")
     assert error_of(first.get("query/01gXXXXXXXXXXXX-200")) == (400, "INVALID_QUERY_LOCATOR")
     assert len(first.get(page["nextRecordsUrl"]).json()["records"]) == 100
+    for place in ("300", "-1", "9" * 5000):
+        moved = page["nextRecordsUrl"].removesuffix("200") + place
+        assert error_of(first.get(moved)) == (400, "INVALID_QUERY_LOCATOR")
     other.http.close()
 
 
@@ -165,8 +168,9 @@ def test_batch_size_when_out_of_range_is_only_a_wish(serve):
     org = Org(NOW)
     org.load({"Account": [{"Id": f"001{number:012d}"} for number in range(300)]})
     rest = serve(org)
-    page = rest.query("SELECT Id FROM Account", headers={"Sforce-Query-Options": "batchSize=5"}).json()
-    assert len(page["records"]) == 200
+    for wish, rows in (("5", 200), ("9" * 5000, 300), ("x", 300)):
+        header = {"Sforce-Query-Options": f"batchSize={wish}"}
+        assert len(rest.query("SELECT Id FROM Account", headers=header).json()["records"]) == rows
 
 
 @pytest.mark.parametrize(
@@ -366,6 +370,14 @@ def test_counts_and_groups(rest):
     assert {row["Type"]: row["expr0"] for row in rows} == {"New": 1, "Amendment": 2}
     assert rows[0]["attributes"] == {"type": "AggregateResult"}
     assert rest.rows("SELECT COUNT(SBQQ__PaymentTerm__c) terms FROM Order")[0]["terms"] == 1
+
+
+def test_count_of_more_rows_than_a_page_is_done_at_once(serve):
+    org = Org(NOW)
+    org.load({"Account": [{"Id": f"001{number:012d}"} for number in range(300)]})
+    header = {"Sforce-Query-Options": "batchSize=200"}
+    answer = serve(org).query("SELECT COUNT() FROM Account", headers=header).json()
+    assert answer == {"totalSize": 300, "done": True, "records": []}
 
 
 def test_field_sets_show_what_they_name(rest):

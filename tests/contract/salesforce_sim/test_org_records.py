@@ -69,6 +69,22 @@ def test_unknown_paths_are_not_found(rest, path):
     assert error_of(rest.get(path)) == (404, "NOT_FOUND")
 
 
+def test_sign_in_page_that_is_not_simulated_is_not_found_with_a_form_either(rest):
+    form = {"grant_type": "refresh_token"}
+    assert error_of(rest.call("POST", "/services/oauth2/token", data=form)) == (404, "NOT_FOUND")
+
+
+def test_session_comes_before_the_body(org, serve):
+    rest = serve(org, token="")
+    answer = rest.call("PATCH", f"sobjects/Order/{ORDER_1}", content=b"{")
+    assert error_of(answer) == (401, "INVALID_SESSION_ID")
+
+
+def test_request_with_a_broken_body_counts(rest):
+    before = rest.usage(rest.get("limits"))
+    assert rest.usage(rest.call("PATCH", f"sobjects/Order/{ORDER_1}", content=b"{")) == before + 1
+
+
 def test_every_answer_has_the_limits_and_the_org_s_date(rest):
     for path in ("limits", "nowhere", "query"):
         answer = rest.get(path)
@@ -188,6 +204,23 @@ def test_body_when_no_record_is_refused(rest, body, kind, expected):
     assert error_of(answer) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (12, "VALUE_NUMBER 12"),
+        (True, "VALUE_TRUE"),
+        (False, "VALUE_FALSE"),
+        ({"a": 1}, "START_OBJECT"),
+        (["a"], "START_ARRAY"),
+    ],
+)
+def test_value_of_the_wrong_kind_is_named_as_json_names_it(rest, value, shown):
+    answer = rest.patch(f"sobjects/Order/{ORDER_1}", {"Stripe_ID__c": value}).json()
+    assert (
+        answer[0]["message"] == f"Cannot deserialize instance of string from {shown} for field Stripe_ID__c"
+    )
+
+
 def test_create_answers_the_new_id_and_its_address(rest):
     answer = rest.call("POST", "sobjects/Account", json={"Name": "New"})
     assert answer.status_code == 201
@@ -286,6 +319,16 @@ def test_contracted_order_cannot_be_deactivated(org, rest):
     org.update("Order", ORDER_1, {"Status": "Activated"})
     answer = rest.patch(f"sobjects/Order/{ORDER_1}", {"Status": "Draft"})
     assert error_of(answer) == (400, "FIELD_INTEGRITY_EXCEPTION")
+
+
+def test_status_the_org_does_not_have_is_refused(org, rest):
+    answer = rest.patch(f"sobjects/Order/{ORDER_2}", {"Status": "Aktiviert"})
+    assert error_of(answer) == (400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST")
+    born = rest.call("POST", "sobjects/Order", json={"Status": "Junk", "EffectiveDate": "2026-12-01"})
+    assert error_of(born) == (400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST")
+    # A label that has been renamed shows on the org's own orders.
+    org.update("Order", ORDER_1, {"Status": "Aktiviert", "StatusCode": "Activated"})
+    assert rest.patch(f"sobjects/Order/{ORDER_2}", {"Status": "Aktiviert"}).status_code == 204
 
 
 def test_order_without_lines_cannot_be_activated(rest):

@@ -120,6 +120,7 @@ def test_the_controls_are_not_counted_and_move_the_clock(server):
         assert controls.get("/_sim/requests", params={"counts": "1"}).json() == {"count": 1}
         assert controls.get("/_sim/requests", params={"after": "1"}).json() == {"requests": []}
         assert controls.get("/_sim/requests", params={"after": "x"}).status_code == 400
+        assert controls.get("/_sim/requests", params={"after": "9" * 5000}).status_code == 400
         assert [body["name"] for body in controls.get("/_sim/state").json()["customer"]] == ["Acme"]
 
 
