@@ -18,10 +18,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError
 
 from cpqbridge.clock import Clock, SystemClock
-from cpqbridge.errors import InvariantError
+from cpqbridge.errors import ConfigurationError, InvariantError
 from cpqbridge.store.engine import BUSY_TIMEOUT_MILLISECONDS, Synchronous, sqlite_url
 from cpqbridge.sync.liveness import ProcessMark
 
@@ -79,6 +80,7 @@ class DurableEngine:
         self._engine = _open_engine(options.home / DATABASE_FILE, options.synchronous)
         DurableEngine._current = self
         try:
+            _check_readable(self._engine)
             self._launch()
         except BaseException:
             self.stop()
@@ -255,6 +257,25 @@ def _open_engine(path: Path, synchronous: Synchronous) -> Engine:
 
     event.listen(engine, "connect", connect)
     return engine
+
+
+def _check_readable(engine: Engine) -> None:
+    """Look into the engine's database before the engine does, whose own complaint helps nobody.
+
+    Raises:
+        ConfigurationError: the file is no database, is damaged, or cannot be used.
+    """
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT count(*) FROM sqlite_master"))
+    except DatabaseError as error:
+        raise ConfigurationError(
+            f"The workflow database {engine.url.database} cannot be opened: {error.orig}.",
+            code="database_unusable",
+            field=DATABASE_FILE,
+            fix="Check that it may be written to. If it is damaged, move it away: it is made anew, and "
+            "what was under way is found again when the orders are synced.",
+        ) from None
 
 
 def _epoch_seconds(*_arguments: object) -> float:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from cpqbridge.sync.durable import DurableEngine, EngineOptions, partition_of
+from cpqbridge.errors import ConfigurationError
+from cpqbridge.sync.durable import DATABASE_FILE, DurableEngine, EngineOptions, partition_of
 from cpqbridge.sync.liveness import mark_once, mark_worker
 
 TASK = {"connection_id": 1, "root_id": "Q1", "order_id": "O1"}
@@ -40,6 +41,19 @@ def test_run_now_answers_with_the_result_of_the_run(home: Path) -> None:
         assert engine.run_now(TASK, root_id="Q1") == {"task": "O1", "first": 1, "named": True}
     finally:
         engine.stop()
+
+
+def test_a_damaged_engine_database_is_said_and_a_new_one_is_made_in_its_place(home: Path) -> None:
+    file = home / DATABASE_FILE
+    file.write_bytes(b"no database at all" * 100)
+    mark = mark_once(home)
+    with pytest.raises(ConfigurationError) as caught:
+        DurableEngine(EngineOptions(home=home, mark=mark, listens=False), lambda *_: {})
+    assert caught.value.code == "database_unusable"
+    assert str(file) in caught.value.message
+    file.rename(home / "damaged")
+    DurableEngine(EngineOptions(home=home, mark=mark, listens=False), lambda *_: {}).stop()
+    mark.release()
 
 
 def test_the_engine_database_stamps_below_a_second(home: Path) -> None:
@@ -103,7 +117,8 @@ CHILD = textwrap.dedent(
     """
     import os, sys, time
     from pathlib import Path
-    from cpqbridge.sync.durable import DurableEngine, EngineOptions, partition_of
+    from cpqbridge.errors import ConfigurationError
+from cpqbridge.sync.durable import DATABASE_FILE, DurableEngine, EngineOptions, partition_of
     from cpqbridge.sync.liveness import mark_once, mark_worker
     home, kind = Path(sys.argv[1]), sys.argv[2]
     def run(task, run_id, steps):
