@@ -117,8 +117,7 @@ CHILD = textwrap.dedent(
     """
     import os, sys, time
     from pathlib import Path
-    from cpqbridge.errors import ConfigurationError
-from cpqbridge.sync.durable import DATABASE_FILE, DurableEngine, EngineOptions, partition_of
+    from cpqbridge.sync.durable import DurableEngine, EngineOptions, partition_of
     from cpqbridge.sync.liveness import mark_once, mark_worker
     home, kind = Path(sys.argv[1]), sys.argv[2]
     def run(task, run_id, steps):
