@@ -137,7 +137,7 @@ def test_orders_are_listed_before_and_after_their_sync(tmp_path: Path) -> None:
         assert [each.state.value for each in opened.list_orders(None)] == ["queued", "queued"]
         opened.sync(None, sides.order_ids[1])
         assert [each.state.value for each in opened.list_orders(None)] == ["queued", "synced"]
-        reports = opened.sync_all(None)
+        reports = [opened.sync(None, order_id) for order_id in sides.order_ids]
         assert [report.order.state.value for report in reports] == ["synced", "unchanged"]
 
 

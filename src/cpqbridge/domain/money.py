@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
@@ -32,18 +31,6 @@ def amount_step_minor(currency: str) -> int:
     notes (20 Nov 2026): the last digit must be 0.
     """
     return 10 if currency.lower() in THREE_DECIMAL_CURRENCIES else 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """An exact amount in minor units of one currency (lower-case code)."""
-
-    amount_minor: int
-    currency: str
-
-    def __str__(self) -> str:
-        """Return the amount in major units with its currency, for people."""
-        return f"{major_text(self.amount_minor, self.currency)} {self.currency.upper()}"
 
 
 def round_half_up(value: Decimal | Fraction) -> int:

@@ -174,10 +174,6 @@ class StripeBilling:
         """Return a price, None when the account has none with this id."""
         return self._retrieve("/v1/prices", price_id)
 
-    def retrieve_customer(self, customer_id: str) -> dict[str, Any] | None:
-        """Return a customer, None when there is none with this id; a deleted one has `deleted: True`."""
-        return self._retrieve("/v1/customers", customer_id)
-
     def retrieve_schedule(self, schedule_id: str) -> dict[str, Any] | None:
         """Return a subscription schedule, None when the account has none with this id."""
         return self._retrieve("/v1/subscription_schedules", schedule_id)

@@ -232,17 +232,6 @@ class SyncService:
             raise error
         return SyncReport(order_id=notice.order_id, standings=reported, plan_id=result["plan_id"])
 
-    def sync_all(self, name: str | None) -> tuple[SyncReport, ...]:
-        """Sync the contract of every qualifying order, in the order of activation, each contract once."""
-        opened = self.open(name)
-        seen: set[str] = set()
-        reports = []
-        for notice in opened.salesforce.qualifying_orders(since=None):
-            if root_of(notice) not in seen:
-                seen.add(root_of(notice))
-                reports.append(self.sync_notice(opened.connection_id, notice))
-        return tuple(reports)
-
     # The worker.
 
     def start_worker(self) -> None:

@@ -97,11 +97,8 @@ def test_account_and_mode(side: Side) -> None:
 def test_customer_is_made_and_updated(side: Side) -> None:
     customer_id = a_customer(side)
     side.perform(StepAction.UPDATE_CUSTOMER, {"name": "Acme Ltd"}, key="update", target=customer_id)
-    customer = side.billing.retrieve_customer(customer_id)
-    assert customer is not None
-    assert customer["name"] == "Acme Ltd"
-    assert [found["id"] for found in side.billing.list_customers()] == [customer_id]
-    assert side.billing.retrieve_customer("cus_nobody") is None
+    found = [(customer["id"], customer["name"]) for customer in side.billing.list_customers()]
+    assert found == [(customer_id, "Acme Ltd")]
 
 
 def test_price_and_product_are_made_in_one_call_with_every_digit(side: Side) -> None:
