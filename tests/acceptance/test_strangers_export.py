@@ -44,7 +44,9 @@ STRANGERS = {
 
 def rehearsed(shell, folder, habits, *more):
     currency = () if habits.has_currency_field else ("--currency", habits.currencies[0])
-    return shell.run("rehearse", folder, "--json", *currency, *more).document
+    ended = shell.run("rehearse", folder, "--json", *currency, *more)
+    assert ended.code == 0, ended.err
+    return ended.document
 
 
 def check_order(order, sold, invoices, *, precision, synced_at):

@@ -308,7 +308,7 @@ def infer_field(name: str, seen: Iterable[Any], target: str | None) -> Field:
     if present and all(not isinstance(value, (bool, str)) for value in present):
         return parse_field(name, "double(18,2)")
     texts = [value for value in present if isinstance(value, str)]
-    if texts and len(texts) < len(present):
+    if len(texts) < len(present):
         return parse_field(name, MIXED)
     if texts and all(values.is_date(text) for text in texts):
         return parse_field(name, "date")

@@ -145,13 +145,14 @@ def test_status_code_when_empty_follows_from_status():
 def test_unknown_field_of_mixed_values_and_choices_without_quotes_become_text():
     org = loaded(
         Order=[
-            {"Id": ORDER_1, "Odd__c": 1, "SBQQ__PaymentTerm__c": 45},
-            {"Id": ORDER_2, "Odd__c": "x"},
+            {"Id": ORDER_1, "Odd__c": 1, "Odder__c": 1, "SBQQ__PaymentTerm__c": 45},
+            {"Id": ORDER_2, "Odd__c": "x", "Odder__c": True},
             {"Id": "801Qy00000AbC99", "Odd__c": True},
         ]
     )
     assert org.record("Order", ORDER_1)["SBQQ__PaymentTerm__c"] == "45"
     assert [org.record("Order", each)["Odd__c"] for each in (ORDER_1, "801Qy00000AbC99")] == ["1", "true"]
+    assert [org.record("Order", each)["Odder__c"] for each in (ORDER_1, ORDER_2)] == ["1", "true"]
 
 
 @pytest.mark.parametrize(
