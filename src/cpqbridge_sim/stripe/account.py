@@ -119,6 +119,7 @@ class Account:
         idempotency_key: str | None = None,
         api_key: str | None = None,
         stripe_version: str | None = None,
+        stripe_account: str | None = None,
         unreadable: StripeApiError | None = None,
     ) -> Answer:
         """The same as `request`, with the headers of the answer.
@@ -133,6 +134,7 @@ class Account:
             headers["Idempotency-Key"] = key
         try:
             self._check_key(api_key)
+            self._check_account(stripe_account)
             if stripe_version not in (None, API_VERSION):
                 raise invalid(
                     f"Invalid Stripe API version: {stripe_version}. This account serves {API_VERSION}."
@@ -166,6 +168,15 @@ class Account:
         if not known or not any(api_key.startswith(prefix) and api_key != prefix for prefix in prefixes):
             raise StripeApiError(
                 f"Invalid API Key provided: {api_key[:8]}{'*' * 8}{api_key[-4:]}", status=401
+            )
+
+    def _check_account(self, wanted: str | None) -> None:
+        if wanted not in (None, self.state.account_id):
+            raise StripeApiError(
+                f"The provided key does not have access to account '{wanted}' (or that account does not "
+                "exist).",
+                status=403,
+                code="account_invalid",
             )
 
     def _answer(

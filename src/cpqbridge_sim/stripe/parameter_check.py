@@ -8,10 +8,12 @@ from typing import Any
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing
 from cpqbridge_sim.stripe.parameter_tree import Node, fields_of
 
+_INDEX = re.compile(r"^[0-9]{1,9}$")
 _INTEGER = re.compile(r"^-?\d{1,18}$")
 _METADATA_KEYS_MAX = 50
 _METADATA_KEY_MAX = 40
 _METADATA_VALUE_MAX = 500
+_CUSTOM_FIELDS_MAX = 4
 # Lengths of the vendor's public specification of API 2023-08-16; everything else is 5000.
 _LENGTHS = {
     "unit_label": 12,
@@ -34,6 +36,13 @@ _LENGTHS_BY_PATH = {
     ("TestClockCreateParams", "name"): 300,
 }
 _LENGTH_DEFAULT = 5000
+# Phases, and the subscription details of invoices: the same text wherever it is nested.
+_LENGTHS_BY_SUFFIX = {
+    ("ParamsPhase", "description"): 500,
+    ("ParamsDefaultSettings", "description"): 500,
+    ("CustomField", "name"): 40,
+    ("CustomField", "value"): 140,
+}
 # "This can be unset by updating the value to null and then saving": the vendor's reference says so at the
 # texts of a customer, and the SDK's types do not show it because a text may always be an empty one.
 _WITH_CLEARABLE_TEXTS = ("CustomerUpdateParams",)
@@ -63,6 +72,8 @@ def _object(params_type: type, values: Mapping[str, Any], path: str) -> dict[str
         if value == "" and field.node.text and params_type.__name__.startswith(_WITH_CLEARABLE_TEXTS):
             result[name] = ""
             continue
+        if name == "custom_fields" and isinstance(value, (list, tuple)) and len(value) > _CUSTOM_FIELDS_MAX:
+            raise invalid(f"An invoice can have at most {_CUSTOM_FIELDS_MAX} custom fields.", where)
         result[name] = _value(field.node, value, where)
         if isinstance(value, str):
             _check_length(params_type.__name__, name, value, where)
@@ -74,6 +85,9 @@ def _object(params_type: type, values: Mapping[str, Any], path: str) -> dict[str
 
 def _check_length(params_name: str, name: str, value: str, where: str) -> None:
     limit = _LENGTHS_BY_PATH.get((params_name, name), _LENGTHS.get(name, _LENGTH_DEFAULT))
+    for (suffix, field), own in _LENGTHS_BY_SUFFIX.items():
+        if field == name and params_name.endswith(suffix):
+            limit = own
     if len(value) > limit:
         raise invalid(
             f"Invalid string: {value[:12]}...{value[-6:]}; must be at most {limit} characters", where
@@ -105,7 +119,7 @@ def _mapping(node: Node, value: Mapping[str, Any], where: str) -> Any:
         return {name: _value(node.mapping, entry, f"{where}[{name}]") for name, entry in value.items()}
     if node.mapping is not None:
         return _metadata(value, where)
-    if node.item is not None and value and all(str(name).isdecimal() for name in value):
+    if node.item is not None and value and all(_INDEX.match(str(name)) for name in value):
         return _list(node, [value[name] for name in sorted(value, key=int)], where)
     if node.item is not None:
         raise invalid("Invalid array", where)

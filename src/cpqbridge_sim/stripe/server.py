@@ -27,6 +27,7 @@ def create_app(account: Account) -> Starlette:
             Route("/_sim/clock", controls.clock, methods=["GET"]),
             Route("/_sim/clock", controls.set_clock, methods=["POST"]),
             Route("/_sim/state", controls.state, methods=["GET"]),
+            Route("/_sim/{path:path}", controls.unknown, methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
             Route("/{path:path}", api.answer, methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
         ]
     )
@@ -51,6 +52,7 @@ class _Api:
             idempotency_key=request.headers.get("idempotency-key"),
             api_key=_bearer(request),
             stripe_version=request.headers.get("stripe-version"),
+            stripe_account=request.headers.get("stripe-account"),
             unreadable=unreadable,
         )
         return JSONResponse(answer.body, status_code=answer.status, headers=answer.headers)
@@ -100,9 +102,12 @@ class _Controls:
             return _refused(str(error))
         return await self.clock(request)
 
+    async def unknown(self, request: Request) -> Response:
+        return _refused(f"There is no control {request.method} {request.url.path}.", status=404)
+
     async def state(self, _request: Request) -> Response:
         return JSONResponse(self._account.all_objects())
 
 
-def _refused(message: str) -> Response:
-    return JSONResponse({"error": {"message": message}}, status_code=_BAD_REQUEST)
+def _refused(message: str, *, status: int = _BAD_REQUEST) -> Response:
+    return JSONResponse({"error": {"message": message}}, status_code=status)

@@ -122,9 +122,23 @@ def test_the_controls_are_not_counted_and_move_the_clock(server):
         assert controls.get("/_sim/requests", params={"after": "x"}).status_code == 400
         assert controls.get("/_sim/requests", params={"after": "9" * 5000}).status_code == 400
         assert [body["name"] for body in controls.get("/_sim/state").json()["customer"]] == ["Acme"]
+        assert controls.get("/_sim/nope").status_code == 404
+        assert controls.delete("/_sim/clock").status_code in (404, 405)
+        assert controls.get("/_sim/requests", params={"counts": "1"}).json() == {"count": 1}
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b"a[b=1", b"a=1&a[b]=2"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff\xfe",
+        b"a[b=1",
+        b"a=1&a[b]=2",
+        b"name=%ff%fe",
+        b"a" + b"[b]" * 3000 + b"=1",
+        b"expand[0]=a&expand[" + b"9" * 5000 + b"]=b",
+    ],
+    ids=["no text", "open bracket", "value and object", "escaped", "deep", "long index"],
+)
 def test_a_body_that_cannot_be_read_is_answered_with_an_error(server, body):
     with httpx2.Client(base_url=server.url) as raw:
         answer = raw.post("/v1/customers", content=body, headers={"Authorization": "Bearer sk_test_x"})

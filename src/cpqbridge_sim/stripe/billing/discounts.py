@@ -14,10 +14,18 @@ from cpqbridge_sim.stripe.store import Body
 _HUNDRED = 100
 
 
-def check_discounts(state: AccountState, entries: Sequence[Body], *, param: str, at: int) -> None:
-    """Refuse unknown, expired or used-up coupons before anything is created."""
+def check_discounts(
+    state: AccountState, entries: Sequence[Body], *, param: str, at: int, currency: str | None
+) -> None:
+    """Refuse unknown, expired, used-up or foreign coupons before anything is created.
+
+    `currency` is that of what they shall reduce, None when there is nothing yet.
+    """
     for index, entry in enumerate(entries):
         where = f"{param}[{index}]"
+        named = [name for name in ("coupon", "discount", "promotion_code") if entry.get(name)]
+        if len(named) > 1:
+            raise invalid(f"You may only specify one of these parameters: {', '.join(named)}.", where)
         if "promotion_code" in entry:
             raise not_simulated("A promotion code", f"{where}[promotion_code]")
         if "discount_end" in entry or "settings" in entry:
@@ -32,6 +40,12 @@ def check_discounts(state: AccountState, entries: Sequence[Body], *, param: str,
         if coupon is None:
             raise no_such("coupon", entry["coupon"], param=f"{where}[coupon]")
         _check_redeemable(coupon, param=f"{where}[coupon]", at=at)
+        if currency is not None and coupon["currency"] not in (None, currency):
+            raise invalid(
+                f"The coupon {coupon['id']} is in `{coupon['currency']}` and cannot reduce amounts in "
+                f"`{currency}`.",
+                f"{where}[coupon]",
+            )
 
 
 def _check_redeemable(coupon: Body, *, param: str, at: int) -> None:

@@ -5,9 +5,21 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from cpqbridge_sim.stripe.billing.discounts import redeem
-from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, apply_changes, merge_metadata, take_over
+from cpqbridge_sim.stripe.billing.items import (
+    ItemChange,
+    ItemTerms,
+    apply_changes,
+    merge_metadata,
+    subscription_end,
+    take_over,
+)
 from cpqbridge_sim.stripe.billing.lines import exact_amount, product_name
-from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits, new_invoice_item
+from cpqbridge_sim.stripe.billing.proration import (
+    credit_unused,
+    forget_future_debits,
+    natural_period,
+    new_invoice_item,
+)
 from cpqbridge_sim.stripe.periods import Interval
 from cpqbridge_sim.stripe.rounding import round_line
 from cpqbridge_sim.stripe.state import AccountState
@@ -239,18 +251,30 @@ def _one_time(state: AccountState, subscription: Body, phase: Body, entry: Body)
 
 
 def _one_time_period(state: AccountState, subscription: Body, phase: Body, period: Body) -> tuple[int, int]:
-    items = state.subscription_items(subscription)
+    now = state.time_of(subscription["customer"])
+    periods = [
+        _item_period(state, subscription, item, at=now) for item in state.subscription_items(subscription)
+    ]
     start = period.get("start") or {"type": "max_item_period_start"}
     end = period.get("end") or {"type": "min_item_period_end"}
     starts = {
-        "max_item_period_start": max(item["current_period_start"] for item in items),
+        "max_item_period_start": max(item_start for item_start, _ in periods),
         "phase_start": phase["start_date"],
-        "now": state.time_of(subscription["customer"]),
+        "now": now,
     }
     ends = {
-        "min_item_period_end": min(item["current_period_end"] for item in items),
+        "min_item_period_end": min(item_end for _, item_end in periods),
         "phase_end": phase["end_date"],
     }
     first = start["timestamp"] if start["type"] == "timestamp" else starts[start["type"]]
     last = end["timestamp"] if end["type"] == "timestamp" else ends[end["type"]]
     return first, last
+
+
+def _item_period(state: AccountState, subscription: Body, item: Body, *, at: int) -> tuple[int, int]:
+    """The period of an item that runs from now on: at a boundary the one about to be billed."""
+    if item["current_period_end"] > at:
+        return item["current_period_start"], item["current_period_end"]
+    start, end = natural_period(state, subscription, item, item["current_period_end"])
+    last = subscription_end(state, subscription)
+    return start, end if last is None else min(end, last)

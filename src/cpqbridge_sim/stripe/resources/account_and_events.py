@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from cpqbridge_sim.stripe.errors import invalid
 from cpqbridge_sim.stripe.resources.call import Call, list_answer, path_object
 from cpqbridge_sim.stripe.state import EVENT_SECONDS
 from cpqbridge_sim.stripe.store import Body
@@ -36,6 +37,8 @@ def retrieve_event(call: Call) -> Body:
 def list_events(call: Call) -> Body:
     """`GET /v1/events`: the last 30 days."""
     params: Any = call.params
+    if "type" in params and "types" in params:
+        raise invalid("You may only specify one of these parameters: type, types.", "type")
     kinds = set(params.get("types", []))
     if "type" in params:
         kinds.add(params["type"])

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from cpqbridge_sim.stripe.errors import invalid, missing, not_simulated
+from cpqbridge_sim.stripe.currencies import checked_currency
+from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.periods import add_months
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -77,6 +78,13 @@ def _check_value(call: Call) -> None:
             raise invalid("`amount_off` must be greater than 0.", "amount_off")
         if "currency" not in params:
             raise missing("currency")
+        checked_currency(params["currency"], param="currency")
+    for name in ("duration_in_months", "max_redemptions"):
+        if params.get(name, 1) < 1:
+            raise invalid("Invalid positive integer", name, "parameter_invalid_integer")
+    for index, product in enumerate((params.get("applies_to") or {}).get("products", [])):
+        if call.state.store.get("product", product) is None:
+            raise no_such("product", product, param=f"applies_to[products][{index}]")
 
 
 def retrieve(call: Call) -> Body:

@@ -1,6 +1,7 @@
 """Customers and their balance."""
 
 import hashlib
+import re
 
 from cpqbridge_sim.stripe.billing.finalization import move_balance
 from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now
@@ -27,14 +28,15 @@ _TEXTS = (
     "preferred_locales",
     "shipping",
 )
-_UNSUPPORTED = ("cash_balance", "tax_id_data", "coupon", "promotion_code", "discount")
+_UNSUPPORTED = ("cash_balance", "tax", "tax_id_data", "validate")
+_EMAIL = re.compile(r"^[^@\s]+@[^@\s]+$")
 _PREFIX_LENGTH = 8
 
 
 def create(call: Call) -> Body:
     """`POST /v1/customers`."""
     state, params = call.state, call.params
-    _refuse_unsupported(call)
+    _check(call)
     clock = params.get("test_clock")
     if clock is not None and state.store.get("test_helpers.test_clock", clock) is None:
         raise no_such("test clock", clock, param="test_clock")
@@ -74,10 +76,13 @@ def create(call: Call) -> Body:
     return customer
 
 
-def _refuse_unsupported(call: Call) -> None:
+def _check(call: Call) -> None:
     for name in _UNSUPPORTED:
         if name in call.params:
             raise not_simulated(f"`{name}` on a customer", name)
+    email = call.params.get("email")
+    if email and not _EMAIL.match(email):
+        raise invalid(f"Invalid email address: {email}", "email", "email_invalid")
 
 
 def _set_payment(customer: Body, call: Call) -> None:
@@ -101,7 +106,7 @@ def retrieve(call: Call) -> Body:
 def update(call: Call) -> Body:
     """`POST /v1/customers/{id}`."""
     customer = path_object(call, "customer", "customer")
-    _refuse_unsupported(call)
+    _check(call)
     for name in (*_TEXTS, "tax_exempt", "invoice_prefix", "next_invoice_sequence"):
         if name in call.params:
             customer[name] = cleared(call.params[name])

@@ -59,10 +59,12 @@ def create(call: Call) -> Body:
     invoice = _draft_of(state, params, customer)
     subscription = _subscription_of(state, params, customer)
     now = state.time_of(customer["id"])
-    check_discounts(state, params.get("discounts") or [], param="discounts", at=now)
     cost = line_cost(state, params, path="")
+    check_discounts(
+        state, params.get("discounts") or [], param="discounts", at=now, currency=cost["currency"]
+    )
     check_customer_currency(state, customer, cost["currency"])
-    start, end = _period(params, now)
+    start, end = checked_period(params, now)
     body = new_invoice_item(
         state,
         customer_id=customer["id"],
@@ -110,12 +112,14 @@ def _subscription_of(state: AccountState, params: Mapping[str, Any], customer: B
     return subscription
 
 
-def _period(params: Mapping[str, Any], now: int) -> tuple[int, int]:
+def checked_period(params: Mapping[str, Any], now: int, *, path: str = "") -> tuple[int, int]:
+    """Start and end of the period asked for, or the present instant twice."""
     period = params.get("period")
     if not period:
         return now, now
     if period["end"] < period["start"]:
-        raise invalid("`period[end]` must not be before `period[start]`.", "period[end]")
+        where = f"{path}[period][end]" if path else "period[end]"
+        raise invalid("`period[end]` must not be before `period[start]`.", where)
     return period["start"], period["end"]
 
 
@@ -134,6 +138,9 @@ def line_cost(state: AccountState, params: Mapping[str, Any], *, path: str) -> d
     if "amount" in params:
         if currency is None:
             raise missing(at("currency"))
+        for name in ("quantity", "quantity_decimal"):
+            if name in params:
+                raise invalid(f"You may only specify one of these parameters: amount, {name}.", at(name))
         return {"amount": params["amount"], "currency": currency, "price": None}
     quantity, shown = _quantity(params, at)
     if "unit_amount_decimal" in params:
@@ -204,7 +211,7 @@ def update(call: Call) -> Body:
         if name in call.params:
             body[name] = cleared(call.params[name])
     if "period" in call.params:
-        start, end = _period(call.params, body["date"])
+        start, end = checked_period(call.params, body["date"])
         body["period"] = {"start": start, "end": end}
     update_metadata(body, call.params)
     return body

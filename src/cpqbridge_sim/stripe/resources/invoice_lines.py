@@ -15,7 +15,7 @@ from cpqbridge_sim.stripe.resources.invoice_edit import (
     refuse_discounted,
     require_draft,
 )
-from cpqbridge_sim.stripe.resources.invoice_items import line_cost
+from cpqbridge_sim.stripe.resources.invoice_items import checked_period, line_cost
 from cpqbridge_sim.stripe.resources.invoices import retrieve
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -59,15 +59,21 @@ def _line_item(state: AccountState, invoice: Body, entry: Mapping[str, Any], pat
         if item["invoice"] is not None:
             raise invalid("This invoice item is already on an invoice.", f"{path}[invoice_item]")
         return item
-    check_discounts(state, entry.get("discounts") or [], param=f"{path}[discounts]", at=invoice["created"])
+    check_discounts(
+        state,
+        entry.get("discounts") or [],
+        param=f"{path}[discounts]",
+        at=invoice["created"],
+        currency=invoice["currency"],
+    )
     cost = line_cost(state, {"currency": invoice["currency"], **_priced(entry)}, path=path)
-    period = entry.get("period") or {"start": invoice["created"], "end": invoice["created"]}
+    start, end = checked_period(entry, invoice["created"], path=path)
     item = new_invoice_item(
         state,
         customer_id=invoice["customer"],
         description=cleared(entry.get("description")) or product_name(state, cost["price"]) or None,
-        start=period["start"],
-        end=period["end"],
+        start=start,
+        end=end,
         discountable=entry.get("discountable", cost["amount"] >= 0),
         metadata=metadata_of(entry.get("metadata")),
         **cost,
@@ -97,6 +103,7 @@ def update(call: Call) -> Body:
         line = _line_of(invoice, entry["id"], path)
         if "amount" in entry:
             _refuse_item_line(line, f"{path}[amount]")
+        checked_period(entry, invoice["created"], path=path)
         for name in ("amount", "description", "discountable", "period"):
             if name in entry:
                 line[name] = cleared(entry[name])

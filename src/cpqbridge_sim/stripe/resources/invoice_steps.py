@@ -81,17 +81,18 @@ def create(call: Call) -> Body:
         raise missing("customer")
     customer = customer_of(state, customer_id)
     at = state.time_of(customer["id"])
-    check_discounts(state, params.get("discounts") or [], param="discounts", at=at)
     inherited = subscription or {"collection_method": "charge_automatically", "days_until_due": None}
     method = params.get("collection_method", inherited["collection_method"])
     days, due = _due(params, method, inherited, at)
     waiting = _waiting(state, params, customer, subscription)
     currency = params.get("currency") or (waiting[0]["currency"] if waiting else None)
+    currency = (currency or customer["currency"] or state.default_currency).lower()
+    check_discounts(state, params.get("discounts") or [], param="discounts", at=at, currency=currency)
     invoice = new_invoice(
         state,
         customer_id=customer["id"],
         subscription=subscription,
-        currency=(currency or customer["currency"] or state.default_currency).lower(),
+        currency=currency,
         collection_method=method,
         days_until_due=days,
         reason="manual",
@@ -126,6 +127,8 @@ def _subscription(state: AccountState, params: Mapping[str, Any]) -> Body | None
 def _due(params: Mapping[str, Any], method: str, inherited: Body, at: int) -> tuple[int | None, int | None]:
     days = params.get("days_until_due")
     due = params.get("due_date")
+    if days is not None and due is not None:
+        raise invalid("You may only specify one of these parameters: days_until_due, due_date.", "due_date")
     if method == "charge_automatically":
         if days is not None:
             raise invalid(

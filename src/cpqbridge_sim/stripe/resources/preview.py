@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.lifecycle import run_until
-from cpqbridge_sim.stripe.errors import StripeApiError, missing, no_such, not_simulated
+from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.resources import (
     invoice_items,
     schedule_update,
@@ -42,6 +42,10 @@ def create_preview(call: Call) -> Body:
     only(params, _PARAMS)
     if params.get("preview_mode", "next") != "next":
         raise not_simulated("`preview_mode=recurring`", "preview_mode")
+    if {"schedule", "schedule_details"} & set(params) and {"subscription", "subscription_details"} & set(
+        params
+    ):
+        raise invalid("You may only specify one of these parameters: schedule, subscription.", "schedule")
     owner = _owner(call)
     copy = call.state.fork(owner)
     for entry in params.get("invoice_items", []):

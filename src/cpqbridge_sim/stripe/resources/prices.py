@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from cpqbridge_sim.stripe.currencies import THREE_DECIMAL_CURRENCIES, checked_currency
 from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.periods import Interval
 from cpqbridge_sim.stripe.resources.call import (
@@ -20,7 +21,6 @@ from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
 _DECIMALS_MAX = 12
-_THREE_DECIMAL_CURRENCIES = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 _INTEGER_DIGITS_MAX = 12
 _MONTHS_MAX = 36
 _DAYS_MAX = 156 * 7
@@ -74,7 +74,16 @@ def inline_price(state: AccountState, data: Mapping[str, Any], *, path: str, one
     One-time inline prices may be negative.
     """
     terms = price_terms(data, path=path, negative=one_time)
-    product_id = _known_product(state, data["product"], param=f"{path}[product]")
+    if ("product" in data) == ("product_data" in data):
+        if "product" in data:
+            raise invalid(
+                "You may only specify one of these parameters: product, product_data.", f"{path}[product]"
+            )
+        raise missing(f"{path}[product]")
+    if "product_data" in data:
+        product_id = create_product(state, data["product_data"], path=f"{path}[product_data]")["id"]
+    else:
+        product_id = _known_product(state, data["product"], param=f"{path}[product]")
     if one_time and terms["recurring"] is not None:
         raise invalid("The price must be of type `one_time`.", path)
     if not one_time and terms["recurring"] is None:
@@ -106,10 +115,8 @@ def price_terms(data: Mapping[str, Any], *, path: str, negative: bool) -> dict[s
         raise invalid(f"Invalid decimal: at most {_DECIMALS_MAX} decimal places.", at("unit_amount_decimal"))
     if abs(decimal) >= 10**_INTEGER_DIGITS_MAX:
         raise invalid("Invalid integer: the amount is too large.", at("unit_amount"))
-    currency = str(data["currency"]).lower()
-    if len(currency) != 3 or not currency.isalpha():  # noqa: PLR2004 - ISO 4217
-        raise invalid(f"Invalid currency: {data['currency']}", at("currency"))
-    if currency in _THREE_DECIMAL_CURRENCIES and decimal % 10:
+    currency = checked_currency(data["currency"], param=at("currency"))
+    if currency in THREE_DECIMAL_CURRENCIES and decimal % 10:
         raise invalid("Amounts in a three-decimal currency must end in 0.", at("unit_amount"))
     return {
         "currency": currency,

@@ -14,7 +14,6 @@ from cpqbridge_sim.stripe.store import Body
 
 ITEMS_MAX = 20
 PHASES_MAX = 10
-CUSTOM_FIELDS_MAX = 4
 _PHASE = frozenset(
     {
         "add_invoice_items",
@@ -37,6 +36,7 @@ _PHASE = frozenset(
 _REFUSED = (
     "application_fee_percent",
     "billing_thresholds",
+    "current_trial",
     "default_tax_rates",
     "on_behalf_of",
     "tax_rates",
@@ -66,7 +66,13 @@ class PhaseReader:
         if self.currency is None and "currency" in phase:
             self.currency = str(phase["currency"]).lower()
         items = self._items(phase, path)
-        check_discounts(self.state, phase.get("discounts") or [], param=f"{path}[discounts]", at=self.now)
+        check_discounts(
+            self.state,
+            phase.get("discounts") or [],
+            param=f"{path}[discounts]",
+            at=self.now,
+            currency=self.currency,
+        )
         settings = phase.get("invoice_settings")
         check_collection(
             self.defaults, phase.get("collection_method"), settings, param=f"{path}[invoice_settings]"
@@ -158,7 +164,13 @@ class PhaseReader:
     def _item(self, entry: Mapping[str, Any], path: str) -> Body:
         refuse_unsupported(entry, path)
         price = self._price(entry, path, one_time=False)
-        check_discounts(self.state, entry.get("discounts") or [], param=f"{path}[discounts]", at=self.now)
+        check_discounts(
+            self.state,
+            entry.get("discounts") or [],
+            param=f"{path}[discounts]",
+            at=self.now,
+            currency=self.currency,
+        )
         return {
             "billing_thresholds": None,
             "discounts": discount_entries(entry.get("discounts")),
@@ -180,12 +192,21 @@ class PhaseReader:
     def _one_time(self, entry: Mapping[str, Any], path: str) -> Body:
         refuse_unsupported(entry, path)
         price = self._price(entry, path, one_time=True)
-        check_discounts(self.state, entry.get("discounts") or [], param=f"{path}[discounts]", at=self.now)
+        check_discounts(
+            self.state,
+            entry.get("discounts") or [],
+            param=f"{path}[discounts]",
+            at=self.now,
+            currency=self.currency,
+        )
         period = entry.get("period")
         for side in ("start", "end"):
             bound = (period or {}).get(side)
             if bound and (bound["type"] == "timestamp") != ("timestamp" in bound):
                 raise missing(f"{path}[period][{side}][timestamp]")
+        bounds = [(period or {}).get(side, {}).get("timestamp") for side in ("start", "end")]
+        if None not in bounds and bounds[1] < bounds[0]:
+            raise invalid("The period's end must not be before its start.", f"{path}[period][end][timestamp]")
         return {
             "discountable": entry.get("discountable"),
             "discounts": discount_entries(entry.get("discounts")),
@@ -241,7 +262,8 @@ def read_price(
         )
     product = state.store.get("product", price["product"]) or {}
     if price["id"] not in known:
-        if not price["active"]:
+        # What `price_data` made belongs to the object it was made for, whether somebody activated it or not.
+        if not price["active"] or price["id"] in state.inline_price_ids:
             raise invalid(
                 "The price specified is inactive. This field only accepts active prices.", f"{path}[price]"
             )
@@ -293,9 +315,6 @@ def discount_entries(value: Any) -> list[Body]:
 
 def invoice_settings(value: Mapping[str, Any]) -> Body:
     """Invoice settings as a schedule shows them."""
-    fields = value.get("custom_fields") or []
-    if len(fields) > CUSTOM_FIELDS_MAX:
-        raise invalid(f"An invoice can have at most {CUSTOM_FIELDS_MAX} custom fields.", "custom_fields")
     names = ("account_tax_ids", "custom_fields", "days_until_due", "description", "footer")
     return {
         **{name: cleared(value.get(name)) for name in names},

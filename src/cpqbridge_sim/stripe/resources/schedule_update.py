@@ -1,6 +1,8 @@
 """`POST /v1/subscription_schedules/{id}`: replaces current and future phases."""
 
 from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
@@ -91,7 +93,7 @@ def _read(call: Call, schedule: Body, defaults: Body, *, now: int) -> list[Body]
         )
     state = call.state
     current = current_phase(schedule)
-    past, sent = _split_past(schedule, requested, current)
+    past, sent = _split_past(state, schedule, requested, current)
     if not sent:
         raise invalid("You must send the current phase and all future phases.", "phases")
     first = sent[0]["start_date"]
@@ -119,7 +121,7 @@ def _read(call: Call, schedule: Body, defaults: Body, *, now: int) -> list[Body]
 
 
 def _split_past(
-    schedule: Body, requested: list[dict[str, Any]], current: Body | None
+    state: AccountState, schedule: Body, requested: list[dict[str, Any]], current: Body | None
 ) -> tuple[list[Body], list[dict[str, Any]]]:
     if current is None:
         return [], requested
@@ -128,8 +130,26 @@ def _split_past(
     sent = list(requested)
     while sent and sent[0].get("start_date") in starts:
         # Past phases may be sent along; they cannot change, so what is known of them stays.
-        sent.pop(0)
+        given = sent.pop(0)
+        known = next(phase for phase in past if phase["start_date"] == given["start_date"])
+        _check_unchanged(state, known, given, f"phases[{len(requested) - len(sent) - 1}]")
     return past, sent
+
+
+def _check_unchanged(state: AccountState, known: Body, given: dict[str, Any], path: str) -> None:
+    if given.get("end_date", known["end_date"]) != known["end_date"]:
+        raise invalid("You can not modify a phase that has ended.", f"{path}[end_date]")
+    before = [_terms(state, entry) for entry in known["items"]]
+    if [_terms(state, entry) for entry in given["items"]] != before:
+        raise invalid("You can not modify a phase that has ended.", f"{path}[items]")
+
+
+def _terms(state: AccountState, entry: Mapping[str, Any]) -> tuple[str, Decimal, int]:
+    """Product, exact unit amount and quantity of an item, whether it names its price or brings it."""
+    price: Mapping[str, Any] = entry.get("price_data") or state.store.get("price", entry.get("price")) or {}
+    unit = price.get("unit_amount_decimal")
+    unit = price.get("unit_amount", 0) if unit is None else unit
+    return str(price.get("product")), Decimal(unit), entry.get("quantity", 1)
 
 
 def _known_prices(schedule: Body) -> frozenset[str]:

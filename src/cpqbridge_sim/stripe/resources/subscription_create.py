@@ -64,7 +64,9 @@ def create(call: Call) -> Body:
         raise invalid("`backdate_start_date` must be in the past.", "backdate_start_date")
     phase = read_items(state, customer, params, now=now, mode=mode)
     check_customer_currency(state, customer, phase["currency"])
-    check_discounts(state, params.get("discounts") or [], param="discounts", at=now)
+    check_discounts(
+        state, params.get("discounts") or [], param="discounts", at=now, currency=phase["currency"]
+    )
     check_direct_collection(params)
     anchor = _anchor(state, params, phase, start=start, now=now)
     subscription = blank_subscription(
@@ -102,6 +104,7 @@ def read_items(
         flexible=mode["type"] == "flexible",
         defaults={"collection_method": "charge_automatically", "invoice_settings": {}},
         anchor=now,
+        currency=str(params["currency"]).lower() if "currency" in params else None,
     )
     requested = {name: params[name] for name in ("items", "add_invoice_items") if name in params}
     return reader.read_lists(requested)
@@ -164,6 +167,10 @@ def _bill(
 
 def set_period_end_cancel(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
     """`cancel_at_period_end` and the words of `cancel_at` that name a period end."""
+    if params.get("cancel_at_period_end") and params.get("cancel_at"):
+        raise invalid(
+            "You may only specify one of these parameters: cancel_at, cancel_at_period_end.", "cancel_at"
+        )
     ends = [item["current_period_end"] for item in state.subscription_items(subscription)]
     word = params.get("cancel_at")
     if word == "max_billed_until":

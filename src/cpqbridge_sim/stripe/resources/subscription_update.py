@@ -70,7 +70,9 @@ def update(call: Call) -> Body:
     subscription = retrieve(call)
     _check_changeable(subscription, params)
     now = state.time_of(subscription["customer"])
-    check_discounts(state, params.get("discounts") or [], param="discounts", at=now)
+    check_discounts(
+        state, params.get("discounts") or [], param="discounts", at=now, currency=subscription["currency"]
+    )
     if "collection_method" in params or "days_until_due" in params:
         check_direct_collection({"collection_method": subscription["collection_method"], **params})
     at = _proration_date(subscription, params, now)
@@ -276,7 +278,13 @@ def _terms(
     else:
         quantity = item["quantity"]
     now = state.time_of(subscription["customer"])
-    check_discounts(state, entry.get("discounts") or [], param=f"{path}[discounts]", at=now)
+    check_discounts(
+        state,
+        entry.get("discounts") or [],
+        param=f"{path}[discounts]",
+        at=now,
+        currency=subscription["currency"],
+    )
     discounts = discount_entries(entry["discounts"]) if "discounts" in entry else None
     metadata = entry.get("metadata") or {}
     return ItemTerms(price=price, quantity=quantity, metadata=dict(metadata), discounts=discounts)
