@@ -221,3 +221,36 @@ def test_another_account_is_refused(api, account):
 def test_digits_may_be_names_of_metadata(api):
     made = api.post("/v1/customers", decode("metadata[2026]=a&metadata[0]=b&preferred_locales[3]=en"))
     assert (made["metadata"], made["preferred_locales"]) == ({"0": "b", "2026": "a"}, ["en"])
+
+
+def test_one_charge_has_at_most_eight_digits(api):
+    customer = api.customer()
+    api.schedule(phase(api.price(100_000_000), end=at(2026, 2, 1)), start=at(2026, 1, 1), customer=customer)
+    api.go(2026, 1, 2)
+    invoice = api.invoices()[0]
+    assert (invoice["status"], invoice["attempt_count"]) == ("open", 1)
+    path = f"/v1/invoices/{invoice['id']}/pay"
+    assert api.refused("POST", path)["code"] == "amount_too_large"
+    assert api.post(path, {"paid_out_of_band": True})["status"] == "paid"
+
+
+def test_a_declined_first_charge_leaves_the_subscription_incomplete(api):
+    customer = api.customer(payment_method="pm_card_chargeCustomerFail")
+    body = {"customer": customer, "items": items(api.price(500))}
+    refused = api.refused(
+        "POST", "/v1/subscriptions", {**body, "payment_behavior": "error_if_incomplete"}, status=402
+    )
+    assert refused["type"] == "card_error"
+    subscription = api.post("/v1/subscriptions", {**body, "expand": ["latest_invoice"]})
+    assert (subscription["status"], subscription["latest_invoice"]["status"]) == ("incomplete", "open")
+    api.go(2026, 1, 3)
+    assert api.get("/v1/subscriptions", {"status": "all"})["data"][0]["status"] == "incomplete_expired"
+
+
+def test_a_default_price_belongs_to_its_product(api):
+    product(api)
+    other = api.price(5)
+    for price in ("price_nope", other):
+        assert (
+            api.refused("POST", "/v1/products/prod_a", {"default_price": price})["param"] == "default_price"
+        )

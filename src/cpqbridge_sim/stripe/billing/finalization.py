@@ -13,6 +13,8 @@ _MINIMUM_CHARGE = {
     "huf": 17500, "ron": 200, "bgn": 100, "myr": 200, "thb": 1000, "aed": 200,
 }  # fmt: skip
 _MINIMUM_CHARGE_DEFAULT = 50
+# One charge has at most eight digits (docs.stripe.com/currencies); invoices may be larger.
+CHARGE_MAX = 99_999_999
 FAILING_METHOD = "pm_card_chargeCustomerFail"
 
 
@@ -153,7 +155,9 @@ def collect(state: AccountState, invoice: Body, *, at: int) -> None:
 
 
 def can_charge(state: AccountState, invoice: Body) -> bool:
-    """Whether a payment method stands ready that does not decline."""
+    """Whether a payment method stands ready that does not decline, and one charge can carry the amount."""
+    if invoice["amount_remaining"] > CHARGE_MAX:
+        return False
     method = payment_method(state, invoice["customer"], subscription_of(state, invoice))
     return method is not None and method != FAILING_METHOD
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import apply_discounts, check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import (
+    CHARGE_MAX,
     FAILING_METHOD,
     collect,
     finalize,
@@ -263,6 +264,8 @@ def pay(call: Call) -> Body:
         raise invalid("Invoice is already paid")
     if invoice["status"] not in ("open", "uncollectible"):
         raise invalid("You can only pass in open invoices. This invoice isn't open.")
+    if not params.get("paid_out_of_band") and invoice["amount_remaining"] > CHARGE_MAX:
+        raise invalid(f"One charge can be at most {CHARGE_MAX}.", "amount", "amount_too_large")
     if not params.get("paid_out_of_band") and method == FAILING_METHOD:
         invoice["attempted"] = True
         invoice["attempt_count"] += 1

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cpqbridge_sim.stripe.errors import invalid
+from cpqbridge_sim.stripe.errors import invalid, no_such
 from cpqbridge_sim.stripe.resources.call import (
     Call,
     cleared,
@@ -74,6 +74,9 @@ def update(call: Call) -> Body:
             product[name] = cleared(call.params[name])
     if "package_dimensions" in call.params:
         product["package_dimensions"] = _dimensions(call.params["package_dimensions"])
+    default = call.params.get("default_price")
+    if default and (call.state.store.get("price", default) or {}).get("product") != product["id"]:
+        raise no_such("price", default, param="default_price")
     if "default_price" in call.params:
         product["default_price"] = cleared(call.params["default_price"])
     update_metadata(product, call.params)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
-from cpqbridge_sim.stripe.billing.finalization import finalize, payment_method
+from cpqbridge_sim.stripe.billing.finalization import can_charge, finalize, payment_method
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item
 from cpqbridge_sim.stripe.billing.lifecycle import EXPIRY_PRIORITY, INCOMPLETE_SECONDS, sleep_until_next
@@ -197,9 +197,12 @@ def _collect(
             "a default payment method.",
             code="resource_missing",
         )
-    if owed and incomplete:
+    fails = owed and not incomplete and not can_charge(state, invoice)
+    if fails and params.get("payment_behavior") == "error_if_incomplete":
+        raise StripeApiError("Your card was declined.", status=402, kind="card_error", code="card_declined")
+    if fails or (owed and incomplete):
         subscription["status"] = "incomplete"
         expires = now + INCOMPLETE_SECONDS
         state.wake_at(expires, priority=EXPIRY_PRIORITY, kind="subscription.expire", body=subscription)
-        invoice["auto_advance"] = False
+        invoice["auto_advance"] = fails
     finalize(state, invoice, at=now)
