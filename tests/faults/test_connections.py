@@ -12,7 +12,7 @@ from tests.faults.two_sides import KEY, NOW, TOKEN, connect, service, two_sides
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, ConfigurationError, TransientError
-from cpqbridge.mapping.configuration import default_configuration
+from cpqbridge.mapping.configuration import default_configuration, parse_configuration
 from cpqbridge.store import audit, connections, links
 from cpqbridge_sim.hosting import host
 from cpqbridge_sim.stripe.account import Account
@@ -216,3 +216,16 @@ def test_fields_are_described_again_when_the_org_no_longer_shows_one(tmp_path: P
         )
         line.hidden = frozenset()
         assert opened.sync(None, sides.order_id).order.state is not OrderState.FAILED
+
+
+def test_fields_that_will_not_be_written_are_named(tmp_path: Path) -> None:
+    with two_sides() as sides, service(tmp_path) as opened:
+        connect(opened, sides)
+        assert opened.fields_not_written(None) == ()
+        wrong = parse_configuration(
+            {"version": 1, "currency": "usd", "mapping": {"salesforce_prefix": "Acme_"}}
+        )
+        opened.apply_configuration(None, wrong)
+        unwritten = opened.fields_not_written(None)
+        assert "Order.Acme_Stripe_Sync_Status__c" in unwritten
+        assert not [name for name in unwritten if name.startswith("Stripe_Sync_Record__c")]

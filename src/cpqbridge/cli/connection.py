@@ -61,6 +61,8 @@ def add(  # noqa: PLR0913, PLR0917 - each is one option of the command
             configuration=configuration,
             live=live,
         )
+        unwritten = service.fields_not_written(made.name)
+    _tell_unwritten(unwritten)
     if as_json:
         document({"version": 1, "connection": connection_document(made)})
         return
@@ -120,10 +122,21 @@ def check(  # noqa: PLR0917 - each is one option of the command
     key = secrets.read(stripe_key, option="--stripe-key") if stripe_key else None
     with service_of(context) as service:
         checked = service.check_connection(name, salesforce_token=token, stripe_key=key)
+        unwritten = service.fields_not_written(checked.name)
+    _tell_unwritten(unwritten)
     if as_json:
         document({"version": 1, "connection": connection_document(checked)})
     else:
         answer(f"{checked.name}: both sides answer and are the ones that were connected.")
+
+
+def _tell_unwritten(fields: tuple[str, ...]) -> None:
+    if fields:
+        note(
+            f"Nothing will be written to {', '.join(fields)}: the org lacks them or the integration user may "
+            "not edit them. Add them and give its permission set edit access, or correct "
+            "mapping.salesforce_prefix; orders are billed all the same."
+        )
 
 
 def _configuration(config: Path | None, currency: str | None) -> Configuration:

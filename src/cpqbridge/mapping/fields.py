@@ -48,6 +48,16 @@ class OurFields:
         """Return the check box on OrderItem that leaves the line out (B1.6)."""
         return f"{self.prefix}Skip_Line_Item__c"
 
+    def written(self) -> tuple[tuple[str, str], ...]:
+        """Return every field that is written after a sync, with its object."""
+        shown = ("Account", "Order", "OrderItem", "PricebookEntry", "Product2")
+        return (
+            *((name, field) for name in shown for field in (self.stripe_id, self.stripe_link)),
+            ("Order", self.sync_status),
+            ("Order", self.sync_message),
+            *((SYNC_RECORD_OBJECT, field) for field in SyncRecordFields.ALL),
+        )
+
 
 class SyncRecordFields:
     """Names of the fields of the Sync Record object."""

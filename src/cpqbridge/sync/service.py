@@ -21,6 +21,7 @@ from cpqbridge.errors import (
     InvariantError,
 )
 from cpqbridge.mapping.configuration import Configuration, default_configuration
+from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.raw import OrderNotice
 from cpqbridge.store import connections, plans
 from cpqbridge.store.connections import Connection
@@ -145,6 +146,17 @@ class SyncService:
         """Check both sides again, with fresh secrets where they are given; see `Connections.check`."""
         fresh = FreshSecrets(salesforce_token=salesforce_token, stripe_key=stripe_key)
         return self._connections.check(name, self._options.clock, fresh=fresh)
+
+    def fields_not_written(self, name: str | None) -> tuple[str, ...]:
+        """Return the fields (`Object.Field`) that a sync would write but the org lacks or protects."""
+        opened = self.open(name)
+        ours = OurFields(opened.configuration.mapping.salesforce_prefix)
+        writable = opened.salesforce.writable()
+        return tuple(
+            f"{object_name}.{field}"
+            for object_name, field in ours.written()
+            if field not in writable.get(object_name, frozenset())
+        )
 
     def configuration(self, name: str | None) -> Configuration:
         """Return a connection's configuration."""
