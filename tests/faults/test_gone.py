@@ -91,3 +91,17 @@ def test_an_archived_price_of_ours_can_be_made_active_again(tmp_path: Path) -> N
             sides.account.request("POST", f"/v1/prices/{price['id']}", {"active": "true"})
             assert opened.sync(None, sides.order_ids[1]).order.state.value == "synced"
         assert len(sides.objects("price")) == 1
+
+
+def test_a_customer_that_a_person_puts_on_the_account_takes_the_next_orders(tmp_path: Path) -> None:
+    with two_sides(records=two_contracts_of_one_account()) as sides, service(tmp_path) as opened:
+        connect(opened, sides)
+        first, second = sides.order_ids
+        assert opened.sync(None, first).order.state.value == "synced"
+        _, other = sides.account.request("POST", "/v1/customers", {"name": "Merged"})
+        sides.org.update("Account", sides.order(first)["AccountId"], {"Stripe_ID__c": other["id"]})
+        assert opened.sync(None, second).order.state.value == "synced"
+        customers = [schedule["customer"] for schedule in sides.objects("subscription_schedule")]
+        assert customers.count(other["id"]) == 1
+        assert sides.org.record("Account", sides.order(first)["AccountId"])["Stripe_ID__c"] == other["id"]
+        assert opened.sync(None, second).order.state.value == "unchanged"

@@ -79,14 +79,15 @@ def _write_or_nothing(
     *,
     actions: tuple[StepAction, StepAction],
     what: str,
+    displayed_wins: bool = False,
 ) -> Iterator[Step]:
     """Yield the create or update of a customer or product, nothing when it stands in Stripe like this."""
     create, update = actions
     link = state.links.get(key)
     mark = fingerprint(body)
-    if link is not None and link.fingerprint == mark:
+    target = displayed_id if link is None or (displayed_wins and displayed_id) else link.stripe_id
+    if link is not None and link.fingerprint == mark and link.stripe_id == target:
         return
-    target = link.stripe_id if link is not None else displayed_id
     yield Step(
         key=key,
         action=create if target is None else update,
@@ -98,7 +99,7 @@ def _write_or_nothing(
 
 
 def customer_steps(history: OrderHistory, state: BillingState) -> Iterator[Step]:
-    """Yield what the account's customer needs. `Stripe_ID__c` on the account wins over a new one (B4.1)."""
+    """Yield what the account's customer needs. `Stripe_ID__c` on the account wins, also over ours (B4.1)."""
     account: Account = history.account
     metadata = record_metadata(history, "account", account.account_id)
     body = merged({"metadata": metadata}, nested(account.parameters))
@@ -109,6 +110,7 @@ def customer_steps(history: OrderHistory, state: BillingState) -> Iterator[Step]
         body,
         actions=(StepAction.CREATE_CUSTOMER, StepAction.UPDATE_CUSTOMER),
         what=f"customer {body.get('name') or account.account_id}",
+        displayed_wins=True,
     )
 
 

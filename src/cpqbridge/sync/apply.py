@@ -68,7 +68,7 @@ class Applier:
                 transaction, connection_id=self.opened.connection_id, keys=[step.key, *refs_of(step)]
             )
             present = known.get(step.key)
-            if present is not None and present.fingerprint == step.fingerprint:
+            if present is not None and stands(present, step):
                 return
             intent = intents.open_intent(
                 transaction,
@@ -202,6 +202,12 @@ class Applier:
                 at=now,
             )
             links.save(transaction, connection_id=self.opened.connection_id, link=link, at=now)
+
+
+def stands(present: Link, step: Step) -> bool:
+    """Return whether a link shows that the step was carried out, on the object it names if it names one."""
+    same_object = not isinstance(step.target, str) or step.target == present.stripe_id
+    return present.fingerprint == step.fingerprint and same_object
 
 
 def start_has_passed(intent: Intent, now: datetime) -> bool:
