@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Shell
@@ -222,6 +223,17 @@ def test_configuration_is_shown_applied_and_checked(connected, tmp_path):
         assert ended.code == 2
         assert says in ended.err
     assert connected.run("config", "show", "--json").document["policy"]["quantity"] == "fold"
+
+
+def test_configuration_of_the_reference_is_applied_and_shown(connected, tmp_path):
+    reference = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
+    file = tmp_path / "config.yaml"
+    file.write_text(reference.read_text().partition("```yaml\n")[2].partition("```")[0])
+    assert connected.run("config", "apply", file).code == 0
+    shown = connected.run("config", "show", "--json").document
+    assert shown["sync"]["start_date"] == "2026-01-01"
+    file.write_text(connected.run("config", "show").out)
+    assert connected.run("config", "apply", file, "--json").document == shown
 
 
 def test_pages_of_a_real_home_are_served(connected):

@@ -88,7 +88,7 @@ def parse_configuration(raw: object) -> Configuration:
 
 
 def configuration_document(configuration: Configuration) -> dict[str, object]:
-    """Return the file's content for a configuration, ready for YAML; parsing it gives the same again.
+    """Return the file's content for a configuration, ready for YAML or JSON; parsing it gives the same again.
 
     The prorate precision is left out while nobody has confirmed it.
     """
@@ -97,7 +97,7 @@ def configuration_document(configuration: Configuration) -> dict[str, object]:
         "version": CONFIGURATION_VERSION,
         "sync": {
             "live": sync.live,
-            "start_date": sync.start_date,
+            "start_date": None if sync.start_date is None else sync.start_date.isoformat(),
             "poll_seconds": sync.poll_seconds,
             "api_share": _plain(sync.api_share),
             "record_retention": sync.record_retention,

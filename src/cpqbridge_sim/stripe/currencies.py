@@ -9,7 +9,7 @@ _TWO_OR_NO_DECIMALS = (
     "ils inr isk jmd jpy kes kgs khr kmf krw kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop mur mvr "
     "mwk mxn myr mzn nad ngn nio nok npr nzd pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek "
     "sgd shp sle sos srd std szl thb tjs top try ttd twd tzs uah ugx usd uyu uzs vnd vuv wst xaf xcd xcg xof "
-    "xpf yer zar zmw"
+    "xpf yer zar zmw"  # codespell:ignore zar
 )
 CURRENCIES = THREE_DECIMAL_CURRENCIES | frozenset(_TWO_OR_NO_DECIMALS.split())
 

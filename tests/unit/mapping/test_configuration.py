@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
@@ -91,8 +92,9 @@ def test_parse_when_everything_is_set_reads_every_value():
 
 def test_document_when_written_and_parsed_again_is_the_same():
     for configuration in (default_configuration(), parse_configuration(yaml.safe_load(FULL))):
-        text = yaml.safe_dump(configuration_document(configuration))
-        assert parse_configuration(yaml.safe_load(text)) == configuration
+        document = configuration_document(configuration)
+        assert parse_configuration(yaml.safe_load(yaml.safe_dump(document))) == configuration
+        assert parse_configuration(json.loads(json.dumps(document))) == configuration
 
 
 def test_precision_when_named_as_the_default_counts_as_confirmed():
