@@ -15,7 +15,7 @@ ready := .venv/.ready
 
 help:
 	@echo "make demo    sync a sample org on simulated systems and show it (ARGS=\"--once --json\")"
-	@echo "make test    run all tests (ARGS=\"tests/unit -k money\" for some of them)"
+	@echo "make test    run all tests (ARGS=\"tests/unit -k proration\" for some of them)"
 	@echo "make check   lint, types, import rules, spelling, docs"
 	@echo "make bench   measure planning and rehearsal speed"
 	@echo "make generate  write the generated reference pages again"

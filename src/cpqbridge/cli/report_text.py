@@ -61,7 +61,9 @@ def _causes(report: Report) -> list[str]:
 
 def _cause(state: str, code: str, orders: Sequence[ReportedOrder]) -> str:
     lines = [f"{state.capitalize()} ({code}): {len(orders)} order{'s' if len(orders) > 1 else ''}"]
-    lines += [f"  {order.order_number} {order.customer}: {order.message or ''}".rstrip() for order in orders]
+    for order in orders:
+        named = f"{order.order_number} {order.customer}".strip()
+        lines.append(f"  {named}: {order.message or ''}".rstrip())
     fixes = dict.fromkeys(order.fix for order in orders if order.fix)
     lines += [f"  What to do: {fix}" for fix in fixes]
     return "\n".join(lines)

@@ -181,3 +181,12 @@ def _warn_of_unused_rules(configuration: Configuration, findings: Findings) -> N
     for name, reason in _NOT_APPLIED.items():
         if configuration.mapping.of(name):
             findings.warn(f"mapping.{name} is not applied: {reason}.")
+    filters = configuration.filters
+    unused = {
+        "Account": filters.account,
+        "Product2": filters.product,
+        "PricebookEntry": filters.pricebook_entry,
+    }
+    for name, condition in unused.items():
+        if condition is not None:
+            findings.warn(f"filters.{name} is not applied by this release: only filters.Order decides.")

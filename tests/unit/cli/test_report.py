@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cpqbridge.cli.report_text import report_text
 from cpqbridge.domain.billing import Proof
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
@@ -152,3 +153,19 @@ def test_tables_hold_the_report_and_no_formulas(tmp_path):
     assert tables[1][1] == ["801", SEAT, "usd", "500.00", "500.00", "0.00", ""]
     assert tables[2][1][-1] == "500.00"
     assert tables[3][1][-2:] == [SEAT, "500.00"]
+
+
+@pytest.mark.parametrize(("customer", "named"), [("Baden", "  101 Baden: Wait."), ("", "  101: Wait.")])
+def test_text_names_the_order_and_its_customer_where_known(customer, named):
+    order = ReportedOrder(
+        order_id="801",
+        order_number="101",
+        contract="800A",
+        state=OrderState.WAITING,
+        code="waiting_for_order",
+        message="Wait.",
+        customer=customer,
+        proof=(),
+    )
+    text = report_text(Report(notes=(), calls=Calls(), orders=(order,), invoices=()))
+    assert named in text.splitlines()
