@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT_FOLDERS = {".git", ".venv", "__pycache__", "node_modules"}
 # Put together here, so that this file does not name what it forbids.
@@ -128,3 +130,10 @@ def test_readme_and_ci_when_compared_run_the_same_commands():
     for command in ("make check", "make test"):
         assert re.search(rf"^{command}\b", script, re.MULTILINE)
         assert command in readme
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "Makefile"])
+def test_example_of_a_selection_when_run_finds_tests(page: str):
+    (word,) = set(re.findall(r"tests/unit -k (\w+)", (ROOT / page).read_text()))
+    named = [path.name + path.read_text() for path in (ROOT / "tests" / "unit").rglob("test_*.py")]
+    assert any(re.search(rf"^\S*{word}|def test_\w*{word}", text) for text in named)
