@@ -205,16 +205,9 @@ def classic_credit(
 ) -> Fraction:
     """What classic mode credits: the current price pro rata, fixed discounts spread evenly over the items."""
     amount = exact_amount(item["price"], item["quantity"]) * fraction
-    count = len(state.subscription_items(subscription))
-    for discount_id in running(state, [*item["discounts"], *subscription["discounts"]], at=at):
-        coupon = coupon_of(state, discount_id)
-        if not _covers(coupon, item["price"]):
-            continue
-        if coupon["percent_off"] is not None:
-            amount *= 1 - Fraction(str(coupon["percent_off"])) / _HUNDRED
-        else:
-            amount = max(amount - Fraction(coupon["amount_off"], count), Fraction(0))
-    return amount
+    share = Fraction(1, max(len(state.subscription_items(subscription)), 1))
+    discounts = [*item["discounts"], *subscription["discounts"]]
+    return _less(state, discounts, amount, item=item, at=at, share=share)
 
 
 def running(state: AccountState, discounts: Iterable[str], *, at: int) -> list[str]:

@@ -66,13 +66,7 @@ class PhaseReader:
         if self.currency is None and "currency" in phase:
             self.currency = str(phase["currency"]).lower()
         items = self._items(phase, path)
-        check_discounts(
-            self.state,
-            phase.get("discounts") or [],
-            param=f"{path}[discounts]",
-            at=self.now,
-            currency=self.currency,
-        )
+        self._check_discounts(phase, path)
         settings = phase.get("invoice_settings")
         check_collection(
             self.defaults, phase.get("collection_method"), settings, param=f"{path}[invoice_settings]"
@@ -161,9 +155,7 @@ class PhaseReader:
             raise invalid("The intervals of these prices cannot share a subscription.", where)
         return items
 
-    def _item(self, entry: Mapping[str, Any], path: str) -> Body:
-        refuse_unsupported(entry, path)
-        price = self._price(entry, path, one_time=False)
+    def _check_discounts(self, entry: Mapping[str, Any], path: str) -> None:
         check_discounts(
             self.state,
             entry.get("discounts") or [],
@@ -171,6 +163,11 @@ class PhaseReader:
             at=self.now,
             currency=self.currency,
         )
+
+    def _item(self, entry: Mapping[str, Any], path: str) -> Body:
+        refuse_unsupported(entry, path)
+        price = self._price(entry, path, one_time=False)
+        self._check_discounts(entry, path)
         return {
             "billing_thresholds": None,
             "discounts": discount_entries(entry.get("discounts")),
@@ -192,13 +189,7 @@ class PhaseReader:
     def _one_time(self, entry: Mapping[str, Any], path: str) -> Body:
         refuse_unsupported(entry, path)
         price = self._price(entry, path, one_time=True)
-        check_discounts(
-            self.state,
-            entry.get("discounts") or [],
-            param=f"{path}[discounts]",
-            at=self.now,
-            currency=self.currency,
-        )
+        self._check_discounts(entry, path)
         period = entry.get("period")
         for side in ("start", "end"):
             bound = (period or {}).get(side)
