@@ -181,6 +181,8 @@ def _plan_order(
     if order.kind is OrderKind.INITIAL and others and order.order_id not in state.executed_at:
         found.append(_several_orders(order, others))
     if found:
+        # What no change of the data can solve comes first, so that nobody mends the rest in vain.
+        found.sort(key=lambda refusal: refusal.code != "kind_not_built")
         return stopped(order, *found)
     if not order.lines and existing and not _belongs_to_another(order, history, state):
         return stopped(order, changed_after_sync(order))

@@ -226,3 +226,9 @@ def test_long_contract_stays_in_bounds_by_whole_months():
     term = term_months(date(2026, 2, 1), end + timedelta(days=1), "monthly_daily")
     value = str(round(Decimal((50 * term).numerator) / Decimal((50 * term).denominator), 2))
     assert plan(a_line(quantity="1", unit_price=value, end=end.isoformat())).steps
+
+
+def test_a_kind_that_is_not_built_is_said_before_what_could_be_mended():
+    lines = [a_line(1), a_line(2, months=12), a_line(3, quantity="2.5")]
+    (outcome,) = plan(*lines).outcomes
+    assert [refusal.code for refusal in outcome.refusals] == ["kind_not_built", "quantity_not_whole"]
