@@ -314,3 +314,17 @@ def test_inferred_precision_is_the_one_that_is_used(shell, tmp_path):
 def test_nothing_is_left_in_the_home(shell, folder):
     assert shell.run("rehearse", folder, "--as-of", "2026-01-01").code == 0
     assert not shell.home.exists()
+
+
+def test_orders_that_renew_by_themselves_are_proven_for_what_was_sold(shell, tmp_path):
+    folder = write_export(tmp_path / "export", small_export())
+    config = tmp_path / "release.yaml"
+    config.write_text(
+        "version: 1\nmapping:\n  subscription_schedule:\n    end_behavior: {value: release}\n",
+        encoding="utf-8",
+    )
+    plain = shell.run("rehearse", folder, "--json").document
+    renewing = shell.run("rehearse", folder, "--json", "--config", config).document
+    assert [order["proof"] for order in renewing["orders"]] == [order["proof"] for order in plain["orders"]]
+    assert len(renewing["invoices"]) > len(plain["invoices"])
+    assert all(invoice["contract"] for invoice in renewing["invoices"])

@@ -169,3 +169,17 @@ def test_text_names_the_order_and_its_customer_where_known(customer, named):
     )
     text = report_text(Report(notes=(), calls=Calls(), orders=(order,), invoices=()))
     assert named in text.splitlines()
+
+
+def test_what_renews_after_the_sold_term_is_the_contracts_but_no_share_of_the_line():
+    sold = an_invoice(a_line(50000))
+    renewed = an_invoice(a_line(50000, period={"start": 1772323200, "end": 1775001600}), id="in_2")
+    documents = billed_documents(
+        (sold, renewed),
+        (),
+        contract_of_line={SEAT: "800A"},
+        renewed_from={SEAT: datetime(2026, 3, 1, tzinfo=UTC).date()},
+    )
+    assert [document.contract for document in documents] == ["800A", "800A"]
+    assert [document.total_minor for document in documents] == [50000, 50000]
+    assert billed_by_order_item(documents) == {SEAT: 50000}
