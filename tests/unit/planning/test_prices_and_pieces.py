@@ -106,15 +106,23 @@ def test_head_and_tail_share_the_remainder_by_their_days():
     assert tail == round(Fraction((9863 - cycle) * 18, 27))
 
 
-def test_piece_far_from_its_share_is_out_of_bounds():
-    found = pieces_of(
-        a_line(quantity="1", unit_price="431.23", total_price="431.23", start="2026-05-13", entry="60")
-    )
+@pytest.mark.parametrize("unit_price", ["433.97", "900"])
+def test_a_price_that_is_merely_unusual_keeps_its_pieces_in_bounds(unit_price):
+    """The line's own price follows its unit price, so head and cycles stay in proportion."""
+    found = pieces_of(a_line(quantity="1", unit_price=unit_price, start="2026-05-13"))
     assert found.out_of_bounds is None
-    # A total that does not fit the unit price is a block price, so the unit price itself must stray: a day
-    # precision price billed by calendar months strays by less than four days and stays in bounds.
-    near = pieces_of(a_line(quantity="1", unit_price="433.97", start="2026-05-13"), precision="monthly_daily")
-    assert near.out_of_bounds is None
+
+
+def test_a_price_kept_from_a_shorter_count_of_months_leaves_a_tail_out_of_bounds():
+    """Thirty years counted in days are a week longer than in months; the last days would carry it all."""
+    start, end = date(2026, 2, 1), date(2056, 1, 20)
+    term = term_months(start, end, "day")
+    exact = 50 * term
+    unit_price = str(round(Decimal(exact.numerator) / Decimal(exact.denominator), 2))
+    line = a_line(quantity="1", unit_price=unit_price, end=(end - timedelta(days=1)).isoformat())
+    found = pieces_of(line, precision="day")
+    assert found.out_of_bounds == found.pieces[-1]
+    assert found.out_of_bounds.kind == "tail"
 
 
 def test_block_price_is_billed_as_one():
