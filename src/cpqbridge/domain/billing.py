@@ -16,7 +16,9 @@ class Link:
     """A Stripe object we made or adopted, under the key that finds it again.
 
     Keys: `customer:<account id>`, `product:<product id>`, `price:<lookup key>`,
-    `schedule:<root id>:<n>`, `invoice:<root id>:<order id>`, `invoice_lines:<root id>:<order id>`.
+    `schedule:<root id>:<anchor>:<n>`, `invoice:<root id>:<order id>:<day>` (its lines under
+    `invoice_lines:…`, its finalisation under `invoice_final:…`), and
+    `credit_note:<root id>:<order id>:<day>:<n>` for each part of a credit.
     `fingerprint` is the hash of the parameters last sent; equal fingerprints mean there is nothing to write.
     """
 
@@ -26,17 +28,36 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BillingState:
-    """What exists for one contract: links by key, and the execution instant of each order (aware UTC).
+class BilledLine:
+    """One line of an invoice as Stripe has it (minor units); `creditable_minor` is what no credit note took.
 
-    `verified_prices` are prices named by a Salesforce record that were read from Stripe:
-    price id -> its parameters (`product`, `currency`, `unit_amount_decimal`, `interval`,
-    `interval_count`, `usage_type`, `active`).
+    `kind` and `period_start` are its identity where it is a one-time charge; a cycle has the kind cycle.
     """
 
-    links: Mapping[str, Link] = field(default_factory=dict)
-    executed_at: Mapping[str, datetime] = field(default_factory=dict)
-    verified_prices: Mapping[str, Parameters] = field(default_factory=dict)
+    line_id: str
+    order_item_ids: tuple[str, ...]
+    kind: str
+    period_start: date
+    amount_minor: int
+    creditable_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledInvoice:
+    """An invoice of a contract as Stripe has it (minor units), read when a credit note is due.
+
+    `creditable_minor` is the total less the credit notes issued so far, `unpaid_minor` what is still to be
+    paid of it. `final_at` is when a draft becomes final, None on one that is final.
+    """
+
+    invoice_id: str
+    status: str
+    created_at: datetime
+    total_minor: int
+    creditable_minor: int
+    unpaid_minor: int
+    final_at: datetime | None
+    lines: tuple[BilledLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +76,13 @@ class StepAction(StrEnum):
     UPDATE_PRODUCT = "update_product"
     CREATE_PRICE = "create_price"
     CREATE_SCHEDULE = "create_schedule"
+    UPDATE_SCHEDULE = "update_schedule"
+    CANCEL_SCHEDULE = "cancel_schedule"
     CREATE_INVOICE = "create_invoice"
     ADD_INVOICE_LINES = "add_invoice_lines"
+    FINALIZE_INVOICE = "finalize_invoice"
+    CREATE_CREDIT_NOTE = "create_credit_note"
+    CREDIT_BALANCE = "credit_balance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +90,8 @@ class Step:
     """One call to Stripe. `parameters` is the nested body; `Ref` values are filled in while applying.
 
     `key` is the link the outcome is stored under; `target` the Stripe id (or Ref) a call acts on.
-    `expected_total_minor`, where set, is what the resulting invoice must sum to.
+    `expected_total_minor`, where set, is what the resulting invoice must sum to. `object_key`, where set,
+    names the object of the plan that stands as planned once this call is answered.
     """
 
     key: str
@@ -74,11 +101,15 @@ class Step:
     summary: str
     target: str | Ref | None = None
     expected_total_minor: int | None = None
+    object_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseItem:
-    """One recurring item of a phase. `unit_amount_decimal` is in minor units, as Stripe writes it."""
+    """One recurring item of a phase. `unit_amount_decimal` is in minor units, as Stripe writes it.
+
+    `units` are the units of each order line, in the order of `order_item_ids`; they sum to `quantity`.
+    """
 
     product_id: str
     order_item_ids: tuple[str, ...]
@@ -86,6 +117,7 @@ class PhaseItem:
     unit_amount_decimal: str
     interval_count: int
     quantity: int
+    units: tuple[int, ...] = ()
     interval: str = "month"
     parameters: Parameters = field(default_factory=dict)
 
@@ -94,16 +126,23 @@ class PhaseItem:
 class OneTimeItem:
     """One charge or credit (minor units, credits negative) for `period_start` up to, without, `period_end`.
 
-    `kind` is its part in the line: head, tail, cycle, catch_up or one_time.
+    `kind` is its part in the line: head, tail, cut (a cycle the end cuts), catch_up, credit or one_time;
+    with the order line and `period_start` it is the charge's identity (B6.2).
     """
 
     order_item_id: str
+    order_id: str
     product_id: str
     kind: str
     amount_minor: int
     period_start: date
     period_end: date
     description: str
+
+    @property
+    def identity(self) -> tuple[str, str, date]:
+        """Return what tells this charge from every other: order line, kind, period start."""
+        return self.order_item_id, self.kind, self.period_start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +158,106 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLine:
+    """One line of an invoice; `shares` says how much belongs to which order line (minor units).
+
+    `kind` is cycle for a recurring item's period, else that of the one-time item.
+    """
+
+    amount_minor: int
+    period_start: date
+    period_end: date
+    description: str
+    shares: tuple[tuple[str, int], ...]
+    kind: str = "cycle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastInvoice:
+    """An invoice (or, with negative lines, a credit note) that is made at `at` (aware UTC) by a plan."""
+
+    object_key: str
+    at: datetime
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+    kind: str = "invoice"
+
+    @property
+    def on(self) -> date:
+        """Return the UTC date of its creation."""
+        return self.at.date()
+
+    @property
+    def total_minor(self) -> int:
+        """Return the sum of the lines in minor units, before tax."""
+        return sum(line.amount_minor for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutedOrder:
+    """An order as it shaped an object: when (its execution instant, B6.8), and the hash of what was sold.
+
+    `drops_credits` tells that the policy `credits: none` was in force then.
+    """
+
+    order_id: str
+    executed_at: datetime
+    fingerprint: str
+    drops_credits: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledOrderLine:
+    """What an object keeps of an order line for life: its price, and how its time before was billed.
+
+    `unit_amount_decimal` is the price of one unit for one period (minor units). `carried` tells that the
+    object's own first invoice bills the line's periods begun by then. `billed_from` is the first day that is
+    billed at all (None: its start).
+    """
+
+    order_item_id: str
+    unit_amount_decimal: str
+    price_key: str | None
+    carried: bool = False
+    billed_from: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenUnits:
+    """Units that a reducing order line takes from one line it reduces; never attributed anew (B6.1)."""
+
+    reducing_id: str
+    reduced_id: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditPortion:
+    """A part of a credit: on the lines of one invoice, or (`invoice_id` None) on the customer's balance.
+
+    `unpaid_minor` shrinks what is still to be paid, the rest was paid already. `lines` are amounts by line
+    id.
+    """
+
+    key: str
+    invoice_id: str | None
+    amount_minor: int
+    unpaid_minor: int = 0
+    lines: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BillingObject:
-    """A schedule or invoice that should exist. `kind` is schedule or invoice (an invoice has one phase)."""
+    """A schedule, own invoice or credit that should exist, or as it was sent last.
+
+    `kind` is schedule, invoice or credit; the latter two have one phase, whose one-time items they bill, and
+    are made at `anchor_at`. `sent_at` is the instant of the last change of a schedule, and `settled` what it
+    had invoiced by then, which nothing changes any more. `loaded` is how many of its phases Stripe was given
+    (None: all), `ended_at` when it was cancelled. `target` is where the paid part of a credit goes.
+    """
 
     key: str
     kind: str
-    order_ids: tuple[str, ...]
     currency: str
     phases: tuple[Phase, ...]
     end_behavior: str
@@ -132,32 +265,37 @@ class BillingObject:
     days_until_due: int | None
     anchor_at: datetime
     billing_mode: str = "flexible"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvoiceLine:
-    """One line of a coming invoice; `shares` says how much belongs to which order line (minor units)."""
-
-    amount_minor: int
-    period_start: date
-    period_end: date
-    description: str
-    shares: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForecastInvoice:
-    """An invoice a plan will produce on `on` (UTC date of its creation)."""
-
-    object_key: str
-    on: date
-    currency: str
-    lines: tuple[InvoiceLine, ...]
+    orders: tuple[ExecutedOrder, ...] = ()
+    lines: tuple[BilledOrderLine, ...] = ()
+    taken: tuple[TakenUnits, ...] = ()
+    settled: tuple[ForecastInvoice, ...] = ()
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
+    loaded: int | None = None
+    portions: tuple[CreditPortion, ...] = ()
+    target: str = "balance"
 
     @property
-    def total_minor(self) -> int:
-        """Return the sum of the lines in minor units, before tax."""
-        return sum(line.amount_minor for line in self.lines)
+    def order_ids(self) -> tuple[str, ...]:
+        """Return the ids of the orders that shaped it, oldest first."""
+        return tuple(order.order_id for order in self.orders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingState:
+    """What exists for one contract: links by key, and its objects as they were sent last, by key.
+
+    `verified_prices` are prices named by a Salesforce record that were read from Stripe:
+    price id -> its parameters (`product`, `currency`, `unit_amount_decimal`, `interval`,
+    `interval_count`, `usage_type`, `active`). `invoices` are the contract's invoices in Stripe, None where
+    they were not read; `touched` says, by object key, what somebody else did to a schedule in Stripe.
+    """
+
+    links: Mapping[str, Link] = field(default_factory=dict)
+    objects: Mapping[str, BillingObject] = field(default_factory=dict)
+    verified_prices: Mapping[str, Parameters] = field(default_factory=dict)
+    invoices: tuple[BilledInvoice, ...] | None = None
+    touched: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,11 +328,25 @@ class OrderOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenAmount:
+    """What a reducing line takes from the future charges of the line it reduces, in minor units.
+
+    The proof charges the reduced line as if nothing followed, and the reducing one with minus this amount.
+    """
+
+    reducing_id: str
+    reduced_id: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that will be done for one contract, complete before the first write.
 
     `outcomes` has every order of the history once; `executed_at` is the instant the plan counts as carried
-    out at, stored with it and reused for ever (B6.8).
+    out at, kept with each object that is made or changed by it (B6.8). `wake_at` is the next instant at which
+    something is to be done that no order triggers; `needs_invoices` tells that a credit note is due and the
+    contract's invoices were not read.
     """
 
     root_id: str
@@ -206,5 +358,8 @@ class Plan:
     steps: tuple[Step, ...]
     forecast: tuple[ForecastInvoice, ...]
     proof: tuple[Proof, ...]
+    taken: tuple[TakenAmount, ...] = ()
     warnings: tuple[str, ...] = ()
     account_name: str = ""
+    wake_at: datetime | None = None
+    needs_invoices: bool = False
