@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import pairwise
 
 DECIMALS = {"usd": 2, "eur": 2, "jpy": 0}
 DAY = timedelta(days=1)
@@ -60,7 +61,8 @@ def term(start: date, end: date, precision: str) -> Fraction:
         return Fraction((end - start).days * 12, 365)
     if precision == "calendar_monthly_daily":
         days = [start + DAY * n for n in range((end - start).days)]
-        return sum((Fraction(1, calendar.monthrange(day.year, day.month)[1]) for day in days), Fraction(0))
+        used = Counter((day.year, day.month) for day in days)
+        return sum((Fraction(n, calendar.monthrange(*month)[1]) for month, n in used.items()), Fraction(0))
     months = whole_months(start, end)
     rest = (end - months_later(start, months)).days
     return Fraction(months + bool(rest)) if precision == "month" else months + Fraction(rest * 12, 365)
@@ -73,27 +75,65 @@ def stored_decimals(value: Fraction, currency: str) -> int:
     return decimals
 
 
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A head, cycle or tail from `start` up to, without, `end`, in minor units."""
+
+    kind: str
+    start: date
+    end: date
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """A line cut at its boundaries: the price of one unit for one period (minor units), and its pieces."""
+
+    price: Fraction
+    quantity: int
+    pieces: tuple[Piece, ...]
+
+
 def period_price(
-    line: SoldLine, currency: str, months: int, *, span: Fraction, cycles: int, partial: bool
+    line: SoldLine,
+    currency: str,
+    months: int,
+    *,
+    span: Fraction,
+    cycles: int,
+    partial: bool,
+    revised: Fraction | None = None,
 ) -> tuple[Fraction, int]:
-    """Return price of a period and quantity: the list price where it leads to what was sold, else an own one."""
+    """Return price of a period and quantity: a price that leads to what was sold, else an own one.
+
+    Tried are the list price, then `revised`, the price of a period of the line this one revises.
+    """
     minor = 10 ** DECIMALS[currency]
     sold = half_up(line.total * minor)
     block = abs(half_up(line.unit_price * line.quantity * minor) - line.total * minor) * 2 > 1
     quantity, unit = (1, line.total) if block else (line.quantity, line.unit_price)
-    listed = line.list_price * months / line.list_months
-    if not block and rounded(listed * span / months, stored_decimals(unit, currency)) == unit:
-        price = rounded(listed * minor, 12)
+    for known in (line.list_price * months / line.list_months * minor, revised):
+        if known is None or block:
+            continue
+        if rounded(known / minor * span / months, stored_decimals(unit, currency)) != unit:
+            continue
+        price = rounded(known, 12)
         if partial or abs(half_up(price * quantity) * cycles - sold) * 2 <= cycles:
             return price, quantity
     own = line.total / cycles / quantity if cycles and not partial else unit / span * months
     return rounded(own * minor, 12), quantity
 
 
-def pieces(
-    line: SoldLine, anchor: date, months: int, *, currency: str, precision: str
-) -> list[tuple[date, int]]:
-    """Return start and amount of head, cycles and tail."""
+def cut(
+    line: SoldLine,
+    anchor: date,
+    months: int,
+    *,
+    currency: str,
+    precision: str,
+    revised: Fraction | None = None,
+) -> Cut:
+    """Return price, head, cycles and tail of a line, as if nothing followed."""
     assert line.end is not None
     start, end = line.start, line.end
     bounds = []
@@ -103,19 +143,23 @@ def pieces(
         count += 1
         day = months_later(anchor, count * months)
     sold = half_up(line.total * 10 ** DECIMALS[currency])
-    if not bounds:
-        return [(start, sold)]
-    head_days, tail_days, cycles = (bounds[0] - start).days, (end - bounds[-1]).days, len(bounds) - 1
+    head_days = (bounds[0] - start).days if bounds else (end - start).days
+    tail_days = (end - bounds[-1]).days if bounds else 0
+    cycles = max(len(bounds) - 1, 0)
     span = Fraction(whole_months(start, end)) if line.typed_term else term(start, end, precision)
     partial = bool(head_days or tail_days)
-    price, quantity = period_price(line, currency, months, span=span, cycles=cycles, partial=partial)
+    price, quantity = period_price(
+        line, currency, months, span=span, cycles=cycles, partial=partial, revised=revised
+    )
     charge = half_up(price * quantity)
-    found = [(day, charge) for day in bounds[:-1]]
     rest = sold - charge * cycles
     tail = half_up(Fraction(rest * tail_days, head_days + tail_days)) if partial else 0
-    found += [(start, rest - tail)] if head_days else []
-    found += [(bounds[-1], tail)] if tail_days else []
-    return sorted(found)
+    found = (
+        [Piece(kind="head", start=start, end=min([*bounds, end]), amount=rest - tail)] if head_days else []
+    )
+    found += [Piece(kind="cycle", start=first, end=last, amount=charge) for first, last in pairwise(bounds)]
+    found += [Piece(kind="tail", start=bounds[-1], end=end, amount=tail)] if tail_days else []
+    return Cut(price=price, quantity=quantity, pieces=tuple(found))
 
 
 def anchor_of(line: SoldLine, first: date, months: int) -> date:
@@ -146,7 +190,8 @@ def billed(
             continue
         assert first is not None
         anchor = anchor_of(line, first, months)
-        found = pieces(line, anchor, months, currency=currency, precision=precision)
+        whole = cut(line, anchor, months, currency=currency, precision=precision)
+        found = [(piece.start, piece.amount) for piece in whole.pieces]
         if anchor < line.start <= synced_on:
             # Already running beside the schedule's first lines: one item up to the next boundary.
             later = [piece for piece in found if piece[0] > synced_on]
