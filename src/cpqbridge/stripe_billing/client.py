@@ -6,7 +6,7 @@ must outlive a crash.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +16,7 @@ from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.domain.billing import StepAction
 from cpqbridge.errors import InvariantError, RecordError
 from cpqbridge.stripe_billing.address import api_address, key_is_live
-from cpqbridge.stripe_billing.error_codes import MISSING
+from cpqbridge.stripe_billing.error_codes import MISSING, REFUSED, SCHEDULE_ENDED
 
 if TYPE_CHECKING:
     import httpx2
@@ -33,12 +33,21 @@ _COLLECTIONS: Mapping[StepAction, str] = {
     StepAction.CREATE_PRICE: "/v1/prices",
     StepAction.CREATE_SCHEDULE: "/v1/subscription_schedules",
     StepAction.CREATE_INVOICE: "/v1/invoices",
+    StepAction.CREATE_CREDIT_NOTE: "/v1/credit_notes",
 }
 _ON_TARGET: Mapping[StepAction, tuple[str, str]] = {
     StepAction.UPDATE_CUSTOMER: ("/v1/customers", ""),
     StepAction.UPDATE_PRODUCT: ("/v1/products", ""),
+    StepAction.UPDATE_SCHEDULE: ("/v1/subscription_schedules", ""),
+    StepAction.CANCEL_SCHEDULE: ("/v1/subscription_schedules", "/cancel"),
     StepAction.ADD_INVOICE_LINES: ("/v1/invoices", "/add_lines"),
+    StepAction.FINALIZE_INVOICE: ("/v1/invoices", "/finalize"),
+    StepAction.CREDIT_BALANCE: ("/v1/customers", "/balance_transactions"),
 }
+_ON_SCHEDULE = frozenset({StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE})
+# A void invoice is past being a draft as well, but it bills nothing: that is not what was wanted.
+_FINAL = frozenset({"open", "paid", "uncollectible"})
+_ENDED = frozenset({"released", "canceled", "completed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +141,8 @@ class StripeBilling:
         """Carry out one step with one call and return the object Stripe answers with, as plain values.
 
         Numbers that Stripe writes as decimals are Decimal. A created schedule has its subscription and that
-        one's latest invoice in full, where they exist already.
+        one's latest invoice in full, where they exist already. Cancelling what is cancelled and finalising
+        what is final is refused by Stripe, and returns the object as it stands: it is done.
 
         Args:
             action: What to do.
@@ -144,7 +154,8 @@ class StripeBilling:
             InvariantError: The parameters are not what Stripe takes (code `stripe_parameters`), or the key
                 was used with others (`stripe_idempotency`). Nothing was written.
             RecordError: Stripe refused (code `stripe_refused`; `stripe_already_exists` when the id or lookup
-                key is taken: see `find_by_key`).
+                key is taken: see `find_by_key`; `schedule_ended_in_stripe` when the schedule to change or
+                cancel was released, cancelled or is completed).
             AccessLostError: The key is not accepted or lacks a permission, which the message names.
             TransientError: Nothing was written; the same may succeed later.
             OutcomeUnknownError: Repeat with the same key before anything else.
@@ -152,7 +163,21 @@ class StripeBilling:
         body = self._sdk.checked(action, parameters)
         if action in _EXPANDED:
             body["expand"] = _EXPANDED[action]
-        return self._sdk.post(_path(action, target), body, idempotency_key=idempotency_key)
+        try:
+            return self._sdk.post(_path(action, target), body, idempotency_key=idempotency_key)
+        except RecordError as error:
+            if error.code != REFUSED or target is None:
+                raise
+            return self._after_refusal(action, target, error)
+
+    def find_done(self, action: StepAction, target: str) -> dict[str, Any] | None:
+        """Return what a cancellation or finalisation acts on where that is done already, else None."""
+        found = None
+        if action is StepAction.CANCEL_SCHEDULE:
+            found = self.retrieve_schedule(target)
+        elif action is StepAction.FINALIZE_INVOICE:
+            found = self.retrieve_invoice(target)
+        return found if found is not None and _is_done(action, found) else None
 
     def find_by_key(self, action: StepAction, parameters: Mapping[str, object]) -> dict[str, Any] | None:
         """Return the object that already has the id or lookup key of a create, None without one.
@@ -174,9 +199,13 @@ class StripeBilling:
         """Return a price, None when the account has none with this id."""
         return self._retrieve("/v1/prices", price_id)
 
-    def retrieve_schedule(self, schedule_id: str) -> dict[str, Any] | None:
-        """Return a subscription schedule, None when the account has none with this id."""
-        return self._retrieve("/v1/subscription_schedules", schedule_id)
+    def retrieve_schedule(self, schedule_id: str, *, with_prices: bool = False) -> dict[str, Any] | None:
+        """Return a subscription schedule, None when the account has none with this id.
+
+        The prices of its phases' items are ids, or `with_prices` the whole objects, in the same call.
+        """
+        expand = ["phases.items.price"] if with_prices else []
+        return self._retrieve("/v1/subscription_schedules", schedule_id, expand=expand)
 
     def retrieve_invoice(self, invoice_id: str) -> dict[str, Any] | None:
         """Return an invoice with all its lines, None when the account has none with this id."""
@@ -200,15 +229,43 @@ class StripeBilling:
             if drafts or invoice.get("status") != "draft":
                 yield self._with_all_lines(invoice, "/v1/invoices")
 
-    def list_credit_notes(self, *, customer_id: str | None = None) -> Iterator[dict[str, Any]]:
+    def list_credit_notes(
+        self, *, customer_id: str | None = None, invoice_id: str | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Yield credit notes with all their lines, newest first, void ones too."""
-        filters = {} if customer_id is None else {"customer": customer_id}
+        named = {"customer": customer_id, "invoice": invoice_id}
+        filters = {name: value for name, value in named.items() if value is not None}
         for note in self._all("/v1/credit_notes", filters):
             yield self._with_all_lines(note, "/v1/credit_notes")
 
-    def _retrieve(self, collection: str, object_id: str) -> dict[str, Any] | None:
+    def list_balance_transactions(self, *, customer_id: str) -> Iterator[dict[str, Any]]:
+        """Yield what moved a customer's balance, newest first; negative amounts are the customer's credit."""
+        return self._all(f"/v1/customers/{_path_part(customer_id)}/balance_transactions", {})
+
+    def _after_refusal(self, action: StepAction, target: str, error: RecordError) -> dict[str, Any]:
+        """Return the object where the refusal only says that it is done; raise what the refusal means.
+
+        Stripe gives these refusals no code of their own, so the object is looked at instead of the text.
+        """
+        done = None
+        if action in _ON_SCHEDULE:
+            done = self.retrieve_schedule(target)
+        elif action is StepAction.FINALIZE_INVOICE:
+            done = self.retrieve_invoice(target)
+        if done is None:
+            raise error
+        if _is_done(action, done):
+            return done
+        if action in _ON_SCHEDULE and done.get("status") in _ENDED:
+            raise _schedule_ended(error, target, _text(done, "status")) from error
+        raise error
+
+    def _retrieve(
+        self, collection: str, object_id: str, *, expand: Sequence[str] = ()
+    ) -> dict[str, Any] | None:
+        parameters = {"expand": list(expand)} if expand else {}
         try:
-            return self._sdk.get(f"{collection}/{_path_part(object_id)}")
+            return self._sdk.get(f"{collection}/{_path_part(object_id)}", parameters)
         except RecordError as error:
             if error.code == MISSING:
                 return None
@@ -232,6 +289,24 @@ class StripeBilling:
             if not page.get("has_more") or not found:
                 return
             after = {"starting_after": _text(found[-1], "id")}
+
+
+def _is_done(action: StepAction, found: Mapping[str, Any]) -> bool:
+    if action is StepAction.CANCEL_SCHEDULE:
+        return found.get("status") == "canceled"
+    return action is StepAction.FINALIZE_INVOICE and found.get("status") in _FINAL
+
+
+def _schedule_ended(error: RecordError, schedule_id: str, status: str) -> RecordError:
+    return RecordError(
+        f"The subscription schedule {schedule_id} is {status} in Stripe and cannot be changed any more.",
+        code=SCHEDULE_ENDED,
+        record_id=error.record_id,
+        field=error.field,
+        fix="Look at it in Stripe and say how this contract goes on: adopt what runs there now, restart the "
+        "billing of the contract, or ignore its orders.",
+        request_link=error.request_link,
+    )
 
 
 def _path(action: StepAction, target: str | None) -> str:

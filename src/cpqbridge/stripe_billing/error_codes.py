@@ -16,3 +16,6 @@ CUSTOMER_CURRENCY = "customer_currency"
 
 REFUSED = "stripe_refused"
 """Stripe refused the request; its text says why."""
+
+SCHEDULE_ENDED = "schedule_ended_in_stripe"
+"""A schedule to change or cancel was released, cancelled or is completed in Stripe (B6.13)."""

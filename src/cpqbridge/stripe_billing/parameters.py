@@ -28,8 +28,13 @@ _PARAMETERS: Mapping[StepAction, str] = {
     StepAction.UPDATE_PRODUCT: "ProductUpdateParams",
     StepAction.CREATE_PRICE: "PriceCreateParams",
     StepAction.CREATE_SCHEDULE: "SubscriptionScheduleCreateParams",
+    StepAction.UPDATE_SCHEDULE: "SubscriptionScheduleUpdateParams",
+    StepAction.CANCEL_SCHEDULE: "SubscriptionScheduleCancelParams",
     StepAction.CREATE_INVOICE: "InvoiceCreateParams",
     StepAction.ADD_INVOICE_LINES: "InvoiceAddLinesParams",
+    StepAction.FINALIZE_INVOICE: "InvoiceFinalizeInvoiceParams",
+    StepAction.CREATE_CREDIT_NOTE: "CreditNoteCreateParams",
+    StepAction.CREDIT_BALANCE: "CustomerBalanceTransactionCreateParams",
 }
 _OPTIONS = frozenset(stripe.RequestOptions.__annotations__)
 _MISSING = "missing"

@@ -1,12 +1,14 @@
-"""What a price read from Stripe says, in the words of the planner."""
+"""What prices and schedules read from Stripe say, in the words of the planner."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from cpqbridge.domain.order import Parameters
+from cpqbridge.domain.schedule_standing import MISSING, ScheduleStanding, StandingItem, StandingPhase
 
 
 def price_parameters(price: Mapping[str, Any]) -> Parameters:
@@ -16,9 +18,8 @@ def price_parameters(price: Mapping[str, Any]) -> Parameters:
     `interval`, `interval_count` and `usage_type` are None for a one-time price.
     """
     recurring = price.get("recurring") or {}
-    product = price.get("product")
     return {
-        "product": product.get("id") if isinstance(product, Mapping) else product,
+        "product": _id(price.get("product")),
         "currency": price.get("currency"),
         "unit_amount_decimal": _digits(price.get("unit_amount_decimal")),
         "interval": recurring.get("interval"),
@@ -26,6 +27,59 @@ def price_parameters(price: Mapping[str, Any]) -> Parameters:
         "usage_type": recurring.get("usage_type"),
         "active": price.get("active") is True,
     }
+
+
+def schedule_standing(schedule_id: str, schedule: Mapping[str, Any] | None) -> ScheduleStanding:
+    """Return a schedule, read with the prices of its items, as the planner compares it; None is missing."""
+    found = schedule or {"status": MISSING}
+    current = found.get("current_phase") or {}
+    start = current.get("start_date")
+    return ScheduleStanding(
+        schedule_id=schedule_id,
+        status=str(found.get("status")),
+        end_behavior=str(found.get("end_behavior") or ""),
+        subscription_id=_id(found.get("subscription") or found.get("released_subscription")),
+        current_phase_starts_at=None if start is None else instant(start),
+        phases=tuple(_phase(phase) for phase in found.get("phases") or ()),
+        metadata=dict(found.get("metadata") or {}),
+    )
+
+
+def _phase(phase: Mapping[str, Any]) -> StandingPhase:
+    return StandingPhase(
+        starts_at=instant(phase["start_date"]),
+        ends_at=instant(phase["end_date"]),
+        items=tuple(_item(item) for item in phase.get("items") or ()),
+        one_time_metadata=tuple(
+            dict(item.get("metadata") or {}) for item in phase.get("add_invoice_items") or ()
+        ),
+    )
+
+
+def _item(item: Mapping[str, Any]) -> StandingItem:
+    price = item.get("price")
+    terms: Mapping[str, Any] = price if isinstance(price, Mapping) else {}
+    recurring = terms.get("recurring") or {}
+    return StandingItem(
+        price_id=_id(price) or "",
+        product_id=_id(terms.get("product")) or "",
+        unit_amount_decimal=_digits(terms.get("unit_amount_decimal")),
+        interval=recurring.get("interval"),
+        interval_count=recurring.get("interval_count"),
+        quantity=item.get("quantity"),
+        metadata=dict(item.get("metadata") or {}),
+    )
+
+
+def instant(timestamp: int) -> datetime:
+    """Return the aware UTC time of Unix seconds."""
+    return datetime.fromtimestamp(timestamp, UTC)
+
+
+def _id(value: Any) -> str | None:
+    """Return the id of what is shown as an id or, where it was asked for, as a whole object."""
+    found = value.get("id") if isinstance(value, Mapping) else value
+    return found if isinstance(found, str) else None
 
 
 def _digits(amount: object) -> str | None:

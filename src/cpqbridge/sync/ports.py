@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from cpqbridge.domain.billing import StepAction
+from cpqbridge.domain.billing import BilledInvoice, StepAction
 from cpqbridge.domain.order import OrderHistory, Parameters
+from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
 from cpqbridge.salesforce.writer import WriteFailure
@@ -89,6 +90,19 @@ class StripeSide(Protocol):
 
     def verified_prices(self, price_ids: Collection[str]) -> Mapping[str, Parameters]:
         """Return what Stripe says about these prices, without those it does not know."""
+        ...
+
+    def contract_invoices(
+        self, *, customer_id: str, order_item_ids: Collection[str]
+    ) -> tuple[BilledInvoice, ...]:
+        """Return the customer's invoices with a line for one of these order lines, drafts too, oldest first.
+
+        Void and uncollectible ones are left out.
+        """
+        ...
+
+    def schedule_standing(self, schedule_id: str) -> ScheduleStanding:
+        """Return a schedule as it stands in Stripe, one call; a missing one has the status missing."""
         ...
 
 

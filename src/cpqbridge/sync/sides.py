@@ -9,8 +9,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from cpqbridge.domain.billing import StepAction
+from cpqbridge.domain.billing import BilledInvoice, StepAction
 from cpqbridge.domain.order import OrderHistory, Parameters
+from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.history import order_history
@@ -20,14 +21,15 @@ from cpqbridge.salesforce.client import SalesforceClient
 from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.writer import WriteFailure, write
+from cpqbridge.stripe_billing.billed import contract_invoices
 from cpqbridge.stripe_billing.client import StripeBilling
-from cpqbridge.stripe_billing.reader import price_parameters
+from cpqbridge.stripe_billing.reader import price_parameters, schedule_standing
 from cpqbridge.sync.retry import call_with_retries
 
 Result = TypeVar("Result")
 
 KEY_METADATA = "cpqbridge_key"
-"""The metadata of schedules and invoices that names their link (`cpqbridge.planning.steps`)."""
+"""The metadata of what was made that names its link (`cpqbridge.planning.steps`)."""
 
 _MULTIPLIER = "SBQQ__ProrateMultiplier__c"
 _OTHER_FIELDS_NOW = frozenset({"salesforce_configuration", "salesforce_field_missing"})
@@ -184,7 +186,8 @@ class StripeAccountSide:
     ) -> Mapping[str, Any] | None:
         """Look for the object an earlier call with these parameters made, by listing, not by search.
 
-        An update is not looked for: making it again is harmless.
+        A cancellation or finalisation is looked for on its object. An update is not looked for: making it
+        again is harmless.
         """
         found: Mapping[str, Any] | None = self.retries.call(
             lambda: self._find_made(action, parameters, target)
@@ -218,6 +221,22 @@ class StripeAccountSide:
                 found[price_id] = price_parameters(price)
         return found
 
+    def contract_invoices(
+        self, *, customer_id: str, order_item_ids: Collection[str]
+    ) -> tuple[BilledInvoice, ...]:
+        """Return the customer's invoices with a line for one of these order lines, drafts too, oldest first.
+
+        Void and uncollectible ones are left out; see `cpqbridge.stripe_billing.billed` for the calls made.
+        """
+        return self.retries.call(
+            partial(contract_invoices, self.client, customer_id=customer_id, order_item_ids=order_item_ids)
+        )
+
+    def schedule_standing(self, schedule_id: str) -> ScheduleStanding:
+        """Return a schedule as it stands in Stripe, one call; a missing one has the status missing."""
+        read = partial(self.client.retrieve_schedule, schedule_id, with_prices=True)
+        return schedule_standing(schedule_id, self.retries.call(read))
+
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
@@ -225,11 +244,22 @@ class StripeAccountSide:
     def _find_made(
         self, action: StepAction, parameters: Mapping[str, object], target: str | None
     ) -> Mapping[str, Any] | None:
-        wanted = _metadata(parameters)
-        client = self.client
-        customer_id = str(parameters.get("customer", ""))
         if action in {StepAction.CREATE_PRODUCT, StepAction.CREATE_PRICE}:
-            return client.find_by_key(action, parameters)
+            return self.client.find_by_key(action, parameters)
+        if target is None:
+            return self._find_listed(action, parameters)
+        if action is StepAction.CREDIT_BALANCE:
+            moved = self.client.list_balance_transactions(customer_id=target)
+            return _first(moved, KEY_METADATA, _metadata(parameters))
+        if action is StepAction.ADD_INVOICE_LINES:
+            invoice = self.client.retrieve_invoice(target)
+            return invoice if invoice is not None and _has_lines(invoice) else None
+        return self.client.find_done(action, target)
+
+    def _find_listed(self, action: StepAction, parameters: Mapping[str, object]) -> Mapping[str, Any] | None:
+        client = self.client
+        wanted = _metadata(parameters)
+        customer_id = str(parameters.get("customer", ""))
         if action is StepAction.CREATE_CUSTOMER:
             return _first(client.list_customers(), "salesforce_account_id", wanted)
         if action is StepAction.CREATE_SCHEDULE:
@@ -237,9 +267,9 @@ class StripeAccountSide:
         if action is StepAction.CREATE_INVOICE:
             invoices = client.list_invoices(customer_id=customer_id, drafts=True)
             return _first(invoices, KEY_METADATA, wanted)
-        if action is StepAction.ADD_INVOICE_LINES and target is not None:
-            invoice = client.retrieve_invoice(target)
-            return invoice if invoice is not None and _has_lines(invoice) else None
+        if action is StepAction.CREATE_CREDIT_NOTE:
+            notes = client.list_credit_notes(invoice_id=str(parameters.get("invoice", "")))
+            return _first(notes, KEY_METADATA, wanted)
         return None
 
 
