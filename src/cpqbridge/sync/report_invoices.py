@@ -1,4 +1,4 @@
-"""Invoices and credit notes as Stripe returns them become those of a report, shared out to order lines."""
+"""Invoices and credits as Stripe returns them become those of a report, shared out to order lines."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any
 from cpqbridge.domain.billing import InvoiceLine
 from cpqbridge.domain.money import major_text
 from cpqbridge.sync.documents import invoice_line_document
+from cpqbridge.sync.report_shares import Shares, StripeObject, credit_shares, line_shares, order_items
 
-ORDER_ITEM_KEY = "salesforce_order_item_id"
+CREDIT_BALANCE = "credit_balance"
+_OURS = "cpqbridge_key"
 _WITHOUT_EFFECT = frozenset({"void", "uncollectible", "deleted"})
-
-StripeObject = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BilledDocument:
-    """One invoice or credit note that counts; amounts are minor units, negative on a credit note.
+    """One invoice or credit that counts; amounts are minor units, negative on a credit.
 
-    `on` is the UTC date of its creation. `contract` is None when no line names an order line we know.
+    `kind` is invoice, credit_note, or credit_balance for a credit we put on the customer's balance. `on` is
+    the UTC date of its creation. `contract` is None when no line names an order line we know.
     """
 
     contract: str | None
@@ -54,8 +55,12 @@ def billed_documents(
     *,
     contract_of_line: Mapping[str, str],
     renewed_from: Mapping[str, date] | None = None,
+    balance_transactions: Iterable[StripeObject] = (),
 ) -> tuple[BilledDocument, ...]:
-    """Return what was really billed, oldest first; void and uncollectible invoices are left out.
+    """Return what was really billed, oldest first.
+
+    Void and uncollectible invoices are left out with their credit notes, and so is every balance transaction
+    that we did not make: Stripe writes one of its own for each credit note on a paid invoice.
 
     Args:
         invoices: Invoices with all their lines, as the API returns them.
@@ -63,15 +68,23 @@ def billed_documents(
         contract_of_line: The contract of each order line (order item id).
         renewed_from: For order lines that renew by themselves, the first day that was not sold. What is
             billed for later is an invoice of the contract, but no share of the order line.
+        balance_transactions: Customer balance transactions.
     """
     known = _Known(contract_of_line=contract_of_line, renewed_from=renewed_from or {})
-    seen = [invoice for invoice in invoices if invoice.get("status") not in _WITHOUT_EFFECT]
-    line_owners = {line["id"]: _order_items(line) for invoice in seen for line in _lines(invoice)}
+    listed = list(invoices)
+    void = {invoice["id"] for invoice in listed if invoice.get("status") in _WITHOUT_EFFECT}
+    seen = [invoice for invoice in listed if invoice["id"] not in void]
+    lines = {line["id"]: line for invoice in seen for line in _lines(invoice)}
     found = [_invoice(invoice, known) for invoice in seen]
     found += [
-        _credit_note(note, line_owners, known)
+        _credit_note(note, lines, known)
         for note in credit_notes
-        if note.get("status") not in _WITHOUT_EFFECT
+        if note.get("status") not in _WITHOUT_EFFECT and note.get("invoice") not in void
+    ]
+    found += [
+        _balance_credit(transaction, known)
+        for transaction in balance_transactions
+        if (transaction.get("metadata") or {}).get(_OURS)
     ]
     return tuple(
         sorted(found, key=lambda each: (each.on, each.contract or "", each.number or each.stripe_id))
@@ -95,31 +108,22 @@ class _Known:
     contract_of_line: Mapping[str, str]
     renewed_from: Mapping[str, date]
 
-    def contract(self, owners: Iterable[Sequence[str]]) -> str | None:
+    def contract(self, owners: Iterable[str]) -> str | None:
         """Return the contract of the first owner that has one."""
-        named = (owner for each in owners for owner in each)
-        return next((self.contract_of_line[owner] for owner in named if owner in self.contract_of_line), None)
+        return next(
+            (self.contract_of_line[owner] for owner in owners if owner in self.contract_of_line), None
+        )
 
-    def was_sold(self, owner: str, start: date) -> bool:
-        """Return whether a period that begins on `start` is one the order line was sold for."""
-        end = self.renewed_from.get(owner)
-        return end is None or start < end
+    def sold(self, shares: Shares, start: date) -> Shares:
+        """Return the shares of order lines that were sold for a period that begins on `start`."""
+        ends = self.renewed_from
+        return tuple((owner, amount) for owner, amount in shares if owner not in ends or start < ends[owner])
 
 
 def _invoice(invoice: StripeObject, known: _Known) -> BilledDocument:
-    lines = tuple(
-        _line(
-            line,
-            amount_minor=_net_amount(line),
-            owners=_order_items(line),
-            period=line.get("period"),
-            created=invoice["created"],
-            known=known,
-        )
-        for line in _lines(invoice)
-    )
+    lines = _lines(invoice)
     return BilledDocument(
-        contract=known.contract([_order_items(line) for line in _lines(invoice)]),
+        contract=known.contract(owner for line in lines for owner in order_items(line)),
         kind="invoice",
         stripe_id=invoice["id"],
         number=invoice.get("number"),
@@ -127,28 +131,29 @@ def _invoice(invoice: StripeObject, known: _Known) -> BilledDocument:
         currency=invoice["currency"],
         total_minor=invoice["total"],
         status=str(invoice.get("status")),
-        lines=lines,
+        lines=tuple(
+            _line(
+                line,
+                amount_minor=_net_amount(line),
+                shares=line_shares(_net_amount(line), line),
+                created=invoice["created"],
+                known=known,
+            )
+            for line in lines
+        ),
     )
 
 
-def _credit_note(
-    note: StripeObject, line_owners: Mapping[str, tuple[str, ...]], known: _Known
-) -> BilledDocument:
-    owners = [
-        line_owners.get(line.get("invoice_line_item") or "", ()) or _order_items(line)
-        for line in _lines(note)
-    ]
-    lines = tuple(
-        _line(
-            line,
-            amount_minor=-_net_amount(line),
-            owners=named,
-            period=line.get("period"),
-            created=note["created"],
-            known=known,
-        )
-        for line, named in zip(_lines(note), owners, strict=True)
-    )
+def _credit_note(note: StripeObject, invoiced: Mapping[str, StripeObject], known: _Known) -> BilledDocument:
+    """Return a credit note; it belongs to the order lines it names itself, else to those it credits."""
+    lines = _lines(note)
+    credited = [invoiced.get(line.get("invoice_line_item") or "", line) for line in lines]
+    amounts = [-_net_amount(line) for line in lines]
+    if order_items(note):
+        shares = credit_shares(amounts, note)
+    else:
+        shares = tuple(line_shares(amount, line) for amount, line in zip(amounts, credited, strict=True))
+    owners = [*order_items(note), *(owner for line in credited for owner in order_items(line))]
     return BilledDocument(
         contract=known.contract(owners),
         kind="credit_note",
@@ -158,45 +163,56 @@ def _credit_note(
         currency=note["currency"],
         total_minor=-note["total"],
         status=str(note.get("status")),
-        lines=lines,
+        lines=tuple(
+            _line(line, amount_minor=amount, shares=share, created=note["created"], known=known)
+            for line, amount, share in zip(lines, amounts, shares, strict=True)
+        ),
+    )
+
+
+def _balance_credit(transaction: StripeObject, known: _Known) -> BilledDocument:
+    amount_minor = int(transaction["amount"])
+    (shares,) = credit_shares([amount_minor], transaction)
+    return BilledDocument(
+        contract=known.contract(order_items(transaction)),
+        kind=CREDIT_BALANCE,
+        stripe_id=transaction["id"],
+        number=None,
+        on=_utc_date(transaction["created"]),
+        currency=transaction["currency"],
+        total_minor=amount_minor,
+        status="issued",
+        lines=(
+            _line(
+                transaction,
+                amount_minor=amount_minor,
+                shares=shares,
+                created=transaction["created"],
+                known=known,
+            ),
+        ),
     )
 
 
 def _line(
-    line: StripeObject,
-    *,
-    amount_minor: int,
-    owners: Sequence[str],
-    period: StripeObject | None,
-    created: int,
-    known: _Known,
+    line: StripeObject, *, amount_minor: int, shares: Shares, created: int, known: _Known
 ) -> InvoiceLine:
+    period: StripeObject | None = line.get("period")
     start = _utc_date(period["start"] if period else created)
+    kind = (line.get("metadata") or {}).get("salesforce_kind")
     return InvoiceLine(
         amount_minor=amount_minor,
         period_start=start,
         period_end=_utc_date(period["end"] if period else created),
         description=line.get("description") or "",
-        shares=_shares(amount_minor, [owner for owner in owners if known.was_sold(owner, start)]),
+        shares=known.sold(shares, start),
+        kind=kind or ("cycle" if amount_minor >= 0 else "credit"),
     )
-
-
-def _shares(amount_minor: int, owners: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    """Return the amount shared out evenly; the first owners take what does not divide."""
-    if not owners:
-        return ()
-    share, rest = divmod(amount_minor, len(owners))
-    return tuple((owner, share + (1 if place < rest else 0)) for place, owner in enumerate(owners))
 
 
 def _net_amount(line: StripeObject) -> int:
     discounts = line.get("discount_amounts") or ()
     return int(line["amount"]) - sum(int(discount["amount"]) for discount in discounts)
-
-
-def _order_items(line: StripeObject) -> tuple[str, ...]:
-    named = (line.get("metadata") or {}).get(ORDER_ITEM_KEY) or ""
-    return tuple(part.strip() for part in named.split(",") if part.strip())
 
 
 def _lines(invoice: StripeObject) -> Sequence[StripeObject]:

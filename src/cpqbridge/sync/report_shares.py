@@ -1,0 +1,97 @@
+"""How much of an invoice line, a credit note or a credit on the balance belongs to which order line.
+
+What we make names its order lines in metadata: `salesforce_order_item_id` holds their ids, separated by
+commas. Beside it `salesforce_units` may hold the units of each (a recurring item of several lines) and
+`salesforce_amounts` the minor units of each (a credit that nets charges and credits of one order).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from cpqbridge.domain.billing import TakenAmount
+
+ORDER_ITEM_KEY = "salesforce_order_item_id"
+UNITS_KEY = "salesforce_units"
+AMOUNTS_KEY = "salesforce_amounts"
+
+Shares = tuple[tuple[str, int], ...]
+StripeObject = Mapping[str, Any]
+
+
+def order_items(record: StripeObject) -> tuple[str, ...]:
+    """Return the ids of the order lines that a Stripe object names, in its order."""
+    return tuple(part.strip() for part in _named(record, ORDER_ITEM_KEY).split(",") if part.strip())
+
+
+def line_shares(amount_minor: int, record: StripeObject) -> Shares:
+    """Return the amount shared out by the units the record names, else evenly.
+
+    What does not divide goes to the first lines, one minor unit each.
+    """
+    owners = order_items(record)
+    if not owners:
+        return ()
+    units = _numbers(record, UNITS_KEY, len(owners))
+    weights = units if units and min(units) >= 0 and sum(units) > 0 else [1] * len(owners)
+    parts = [amount_minor * weight // sum(weights) for weight in weights]
+    rest = amount_minor - sum(parts)
+    return tuple((owner, parts[place] + (1 if place < rest else 0)) for place, owner in enumerate(owners))
+
+
+def credit_shares(amounts_minor: Sequence[int], record: StripeObject) -> tuple[Shares, ...]:
+    """Return the shares of each line of a credit (minor units, negative) by what the credit itself names.
+
+    Together they are the amounts the record states per order line, when those sum to the credit; without
+    them each line is shared out by `line_shares`.
+    """
+    owners = order_items(record)
+    stated = _numbers(record, AMOUNTS_KEY, len(owners))
+    if not stated or sum(stated) != sum(amounts_minor):
+        return tuple(line_shares(amount, record) for amount in amounts_minor)
+    return tuple(_allotted(amounts_minor, list(zip(owners, stated, strict=True))))
+
+
+def with_taken(billed: Mapping[str, int], taken: Iterable[TakenAmount]) -> Counter[str]:
+    """Return what was billed per order line as the proof counts it (minor units by order item id).
+
+    A line that is reduced later counts as if nothing followed; the reducing line counts with minus what it
+    takes away (B12.3). Their sum is what the invoices come to.
+    """
+    counted = Counter(dict(billed))
+    for amount in taken:
+        counted[amount.reduced_id] += amount.amount_minor
+        counted[amount.reducing_id] -= amount.amount_minor
+    return counted
+
+
+def _allotted(amounts_minor: Sequence[int], stated: list[tuple[str, int]]) -> Iterator[Shares]:
+    """Yield the shares of each line: charges lie on the first one, credits fill the lines in order."""
+    charges = [(owner, amount) for owner, amount in stated if amount > 0]
+    credits_left = [(owner, amount) for owner, amount in stated if amount < 0]
+    for amount_minor in amounts_minor:
+        shares, charges = list(charges), []
+        missing = amount_minor - sum(amount for _, amount in shares)
+        while missing < 0 and credits_left:
+            owner, amount = credits_left.pop(0)
+            part = max(amount, missing)
+            shares.append((owner, part))
+            missing -= part
+            if part != amount:
+                credits_left.insert(0, (owner, amount - part))
+        yield tuple(shares)
+
+
+def _numbers(record: StripeObject, key: str, count: int) -> list[int]:
+    """Return the whole numbers a metadata value lists, nothing when they are not `count` of them."""
+    try:
+        found = [int(part) for part in _named(record, key).split(",")]
+    except ValueError:
+        return []
+    return found if len(found) == count else []
+
+
+def _named(record: StripeObject, key: str) -> str:
+    return str((record.get("metadata") or {}).get(key) or "")
