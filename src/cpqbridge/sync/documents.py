@@ -12,6 +12,7 @@ from typing import Any
 
 from cpqbridge.domain.billing import (
     BillingObject,
+    CreditPortion,
     ForecastInvoice,
     InvoiceLine,
     OneTimeItem,
@@ -21,11 +22,13 @@ from cpqbridge.domain.billing import (
     Proof,
     Ref,
     Step,
+    TakenAmount,
 )
 from cpqbridge.domain.money import major_text
 from cpqbridge.domain.refusal import OrderState, Refusal
 
 DOCUMENT_VERSION = 1
+_DESTINATIONS = ("unpaid_invoice", "balance", "refund", "outside")
 
 
 def plan_document(plan: Plan, *, order_id: str, contract: str | None = None) -> dict[str, Any]:
@@ -45,10 +48,13 @@ def plan_document(plan: Plan, *, order_id: str, contract: str | None = None) -> 
         "state": (outcome.state if outcome else OrderState.SKIPPED).value,
         "refusals": [refusal_document(each) for each in (outcome.refusals if outcome else ())],
         "warnings": list(plan.warnings),
+        "orders": [{"order_id": each.order_id, "state": each.state.value} for each in plan.outcomes],
+        "executed_at": instant_text(plan.executed_at),
+        "wake_at": None if plan.wake_at is None else instant_text(plan.wake_at),
         "schedules": [_billing_object(each) for each in plan.objects],
         "steps": [_step(each) for each in plan.steps],
         "invoices": [forecast_document(each, contract=name) for each in plan.forecast],
-        "proof": [proof_document(each) for each in plan.proof],
+        "proof": [proof_document(each, taken=plan.taken) for each in plan.proof],
     }
 
 
@@ -63,9 +69,17 @@ def refusal_document(refusal: Refusal) -> dict[str, Any]:
     }
 
 
-def proof_document(proof: Proof) -> dict[str, Any]:
-    """Return what one order line was sold for beside what the invoices bill for it."""
+def proof_document(proof: Proof, *, taken: Iterable[TakenAmount] = ()) -> dict[str, Any]:
+    """Return what one order line was sold for beside what the invoices bill for it.
+
+    `taken` may be that of the whole contract. What a reduction takes from another line stands on no invoice,
+    but counts in `billed` of both: plus on the reduced line, minus on the reducing one.
+    """
     currency = proof.currency
+    adjustments = [
+        *((each.reducing_id, each.amount_minor) for each in taken if each.reduced_id == proof.order_item_id),
+        *((each.reduced_id, -each.amount_minor) for each in taken if each.reducing_id == proof.order_item_id),
+    ]
     return {
         "order_item_id": proof.order_item_id,
         "currency": currency,
@@ -73,14 +87,18 @@ def proof_document(proof: Proof) -> dict[str, Any]:
         "billed": major_text(proof.billed_minor, currency),
         "difference": major_text(proof.difference_minor, currency),
         "reason": proof.reason,
+        "taken": [
+            {"order_item_id": other, "amount": major_text(amount_minor, currency)}
+            for other, amount_minor in adjustments
+        ],
     }
 
 
 def forecast_document(invoice: ForecastInvoice, *, contract: str) -> dict[str, Any]:
-    """Return an invoice that a plan will produce; it has no number yet."""
+    """Return an invoice or credit that a plan will produce; it has no number yet."""
     return {
         "contract": contract,
-        "kind": "invoice",
+        "kind": invoice.kind,
         "number": None,
         "date": invoice.on.isoformat(),
         "currency": invoice.currency,
@@ -92,6 +110,7 @@ def forecast_document(invoice: ForecastInvoice, *, contract: str) -> dict[str, A
 def invoice_line_document(line: InvoiceLine, *, currency: str) -> dict[str, Any]:
     """Return one invoice line with the shares of the order lines it bills."""
     return {
+        "kind": line.kind,
         "amount": major_text(line.amount_minor, currency),
         "period_start": line.period_start.isoformat(),
         "period_end": line.period_end.isoformat(),
@@ -127,13 +146,40 @@ def _billing_object(billing_object: BillingObject) -> dict[str, Any]:
     first, last = billing_object.phases[0], billing_object.phases[-1]
     return {
         "kind": billing_object.kind,
+        "order_ids": list(billing_object.order_ids),
+        "anchor_at": instant_text(billing_object.anchor_at),
         "start": instant_text(first.starts_at),
         "end": instant_text(last.ends_at),
         "end_behavior": billing_object.end_behavior,
         "billing_mode": billing_object.billing_mode,
         "collection_method": billing_object.collection_method,
         "days_until_due": billing_object.days_until_due,
+        "ended_at": None if billing_object.ended_at is None else instant_text(billing_object.ended_at),
         "phases": [_phase(each, currency=billing_object.currency) for each in billing_object.phases],
+        "credits": [_portion(each, billing_object) for each in billing_object.portions],
+    }
+
+
+def credit_parts(portion: CreditPortion, target: str) -> dict[str, int]:
+    """Return where one part of a credit goes: minor units (positive) by destination, empty ones left out.
+
+    Destinations: `unpaid_invoice` shrinks what is still to be paid; what was paid already goes to `balance`,
+    `refund` or `outside`, as the policy `credit_target` says; what no invoice carries, to `balance`.
+    """
+    paid = abs(portion.amount_minor) - portion.unpaid_minor
+    parts = {"unpaid_invoice": portion.unpaid_minor, (target if portion.invoice_id else "balance"): paid}
+    return {destination: amount for destination, amount in parts.items() if amount}
+
+
+def _portion(portion: CreditPortion, wanted: BillingObject) -> dict[str, Any]:
+    parts = credit_parts(portion, wanted.target)
+    return {
+        "invoice": portion.invoice_id,
+        "amount": major_text(abs(portion.amount_minor), wanted.currency),
+        **{
+            destination: major_text(parts.get(destination, 0), wanted.currency)
+            for destination in _DESTINATIONS
+        },
     }
 
 
@@ -141,6 +187,7 @@ def _phase(phase: Phase, *, currency: str) -> dict[str, Any]:
     return {
         "start": instant_text(phase.starts_at),
         "end": instant_text(phase.ends_at),
+        "order_ids": list(phase.order_ids),
         "proration_behavior": phase.proration_behavior,
         "items": [_phase_item(each, currency=currency) for each in phase.items],
         "one_time_items": [_one_time_item(each, currency=currency) for each in phase.one_time_items],
@@ -151,6 +198,7 @@ def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
     return {
         "product_id": item.product_id,
         "order_item_ids": list(item.order_item_ids),
+        "units": list(item.units),
         "unit_amount_decimal": item.unit_amount_decimal,
         "currency": currency,
         "interval": item.interval,
@@ -162,6 +210,8 @@ def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
 def _one_time_item(item: OneTimeItem, *, currency: str) -> dict[str, Any]:
     return {
         "order_item_id": item.order_item_id,
+        "order_id": item.order_id,
+        "kind": item.kind,
         "amount": major_text(item.amount_minor, currency),
         "period_start": item.period_start.isoformat(),
         "period_end": item.period_end.isoformat(),

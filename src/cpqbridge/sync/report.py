@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cpqbridge.domain.billing import Proof
+from cpqbridge.domain.billing import Plan, Proof, TakenAmount
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.sync.documents import DOCUMENT_VERSION, proof_document
 from cpqbridge.sync.report_invoices import BilledDocument
@@ -40,6 +40,7 @@ class ReportedOrder:
     """One order of the export and what became of it.
 
     `customer`, `purpose` (the order's own description) and `line_names` (by order item id) are for people.
+    `taken` is what reductions take from lines of the contract; no invoice shows it.
     """
 
     order_id: str
@@ -53,17 +54,22 @@ class ReportedOrder:
     purpose: str = ""
     calls: Calls = field(default_factory=Calls)
     proof: tuple[Proof, ...] = ()
+    taken: tuple[TakenAmount, ...] = ()
     line_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything a rehearsal found, with amounts in minor units until it becomes a document."""
+    """Everything a rehearsal found, with amounts in minor units until it becomes a document.
+
+    `plans` is the last plan of each contract by its key, for the pictures of the page; the document has none.
+    """
 
     notes: tuple[str, ...]
     calls: Calls
     orders: tuple[ReportedOrder, ...]
     invoices: tuple[BilledDocument, ...]
+    plans: Mapping[str, Plan] = field(default_factory=dict)
 
     @property
     def needs_someone(self) -> bool:
@@ -83,6 +89,8 @@ class Report:
 
 def proof_against(proof: Proof, billed: Mapping[str, int]) -> Proof:
     """Return one order line's proof with `billed` taken from invoices (minor units by order item id).
+
+    `billed` counts as proofs do: see `report_shares.with_taken`.
 
     The plan's reason stands where its difference came true; any other gap is a mismatch.
     """
@@ -107,5 +115,5 @@ def _order_document(order: ReportedOrder) -> dict[str, Any]:
         "code": order.code,
         "message": order.message,
         "calls": order.calls.as_document(),
-        "proof": [proof_document(proof) for proof in order.proof],
+        "proof": [proof_document(proof, taken=order.taken) for proof in order.proof],
     }
