@@ -77,7 +77,9 @@ class Order:
     """One order of a contract. Lines that are skipped or have quantity 0 are already left out.
 
     `activated` is the qualifying condition's answer; `parameters` are those of the schedule, subscription
-    or invoice; `days_until_due` None means that Stripe charges automatically.
+    or invoice; `days_until_due` None means that Stripe charges automatically. `before_start_date` tells that
+    it was activated before the connection's start date: beside an activated order from after it the order
+    stays `activated` and asks for a take-over (B1.8), alone it is not.
     """
 
     order_id: str
@@ -94,6 +96,7 @@ class Order:
     trial_ends_on: date | None = None
     skipped_line_ids: tuple[str, ...] = ()
     modified_at: str = ""
+    before_start_date: bool = False
     displayed_stripe_id: str | None = None
     schedule_parameters: Parameters = field(default_factory=dict)
     phase_parameters: Parameters = field(default_factory=dict)
@@ -121,13 +124,45 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenewedLine:
+    """Units of a recurring line of a renewed contract that are served until the same day.
+
+    `starts_on` and `ends_on` are the first and the last day, `quantity` is above 0. `total` is what these
+    units were sold for over that time, in major units of the line's order; where a reduction ends them early,
+    it is their share by days. A line of which several reductions take units stands here several times.
+    """
+
+    order_item_id: str
+    product_id: str
+    product_name: str
+    quantity: Decimal
+    starts_on: date
+    ends_on: date
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewedContract:
+    """The contract that a renewal renews, with all its activated amendments (B6.12).
+
+    `root_id` is its original quote, None where that cannot be seen; `ends_on` the last day of its service.
+    """
+
+    contract_id: str
+    root_id: str | None
+    ends_on: date | None
+    lines: tuple[RenewedLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderHistory:
     """The initial orders and every amendment of one contract, in effective order (B1.4, B1.5).
 
     `root_id` is the id of the original quote: it stands from the first day on, so lanes and links use it.
     `contract_key` is what people see: the contract's id, or the first order's id while CPQ has made none.
     `refusals` are what the mapper found; orders named by one carry no plan. `org_url` is the address records
-    are linked to, without a slash at the end; empty leaves links out.
+    are linked to, without a slash at the end; empty leaves links out. `renewed` is the contract that this one
+    renews, None where it renews none.
     """
 
     root_id: str
@@ -138,6 +173,7 @@ class OrderHistory:
     refusals: tuple[Refusal, ...] = ()
     warnings: tuple[str, ...] = ()
     org_url: str = ""
+    renewed: RenewedContract | None = None
 
     def order(self, order_id: str) -> Order | None:
         """Return the order with this id, or None."""

@@ -30,6 +30,10 @@ def _held(title: str, meaning: str, fix: str) -> RefusalCause:
     return RefusalCause(title=title, meaning=meaning, fix=fix, state=OrderState.HELD)
 
 
+def _waiting(title: str, meaning: str, fix: str) -> RefusalCause:
+    return RefusalCause(title=title, meaning=meaning, fix=fix, state=OrderState.WAITING)
+
+
 def _skipped(title: str, meaning: str, fix: str) -> RefusalCause:
     return RefusalCause(title=title, meaning=meaning, fix=fix, state=OrderState.SKIPPED)
 
@@ -55,21 +59,28 @@ _ORDERS = {
         "connection.",
         "Change the filter so that it covers the initial order too, and check that it can be seen.",
     ),
-    "amendment_end_differs": _refused(
+    "coterminate_required": _refused(
         "Amendment ends on another day",
-        "The amendment does not end with its contract, and the policy `coterminate: required` asks for it.",
-        "Give the amendment the contract's end date, or set `policy.coterminate: any`.",
+        "A line of the amendment does not end with its contract, and `policy.coterminate: required` asks for "
+        "it.",
+        "Give the line the contract's end date, or set `policy.coterminate: any`.",
     ),
     "accounts_differ": _refused(
         "Orders of different accounts",
         "The orders of one contract name different accounts, so it is not clear which customer pays.",
         "Give all orders of the contract the same account.",
     ),
-    "waiting_for_order": RefusalCause(
-        title="Waits for another order",
-        meaning="An earlier order of the same contract has not been billed yet.",
-        fix="Solve what stops the earlier order; this one follows by itself.",
-        state=OrderState.WAITING,
+    "waiting_for_order": _waiting(
+        "Waits for another order",
+        "An earlier order of the same contract has not been billed yet.",
+        "Solve what stops the earlier order; this one follows by itself.",
+    ),
+    "waiting_for_units": _waiting(
+        "Waits for the units it takes away",
+        "The order takes away units that no activated order holds, and an earlier amendment of the contract "
+        "that may add them is a draft or not read yet.",
+        "Activate the earlier amendment; this order follows by itself. Correct the quantity if no amendment "
+        "will add the units.",
     ),
     "not_activated": _skipped(
         "Not activated",
@@ -93,8 +104,8 @@ _ORDERS = {
     ),
     "kind_not_built": _refused(
         "Not covered by this release",
-        "The order uses what this release does not bill yet: amendments, renewals, ramps, evergreen, metered "
-        "or tiered lines, coupons, trials, custom prices, several billing frequencies or orders per quote.",
+        "The order uses what this release does not bill yet: ramps, evergreen, metered or tiered lines, "
+        "coupons, trials, custom prices or several billing frequencies.",
         "Wait for the release that covers it, or bill the order by hand.",
     ),
     "record_unreadable": _refused(
@@ -232,9 +243,22 @@ _LINES = {
         "Use Slab or Range with tiers that are priced per unit or as a flat fee.",
     ),
     "reduction_below_zero": _refused(
-        "Reduction without units",
-        "The line takes away units that no activated order holds, or changes a line that is not known.",
-        "Check the amended quantities; activate or sync the order that holds the units first.",
+        "Reduction below zero",
+        "The line takes away more units than the lines it changes hold.",
+        "Check the amended quantity, and that no other amendment took the same units away.",
+    ),
+    "reduction_unknown_line": _refused(
+        "Changes an unknown line",
+        "The line changes a line that is not among the order lines of its contract, takes away units without "
+        "naming a line, or leads over the lines it names back to itself.",
+        "Check SBQQ__RevisedOrderProduct__c, and that the order with that line can be seen and belongs to "
+        "the same contract; for an export, export Order and OrderItem again in full.",
+    ),
+    "order_line_not_found": _refused(
+        "Named line is not there",
+        "A line that a person named for the order, for example to say which lines a reduction takes from, is "
+        "no line of the contract with units left.",
+        "Name order lines of the same contract, by their ids.",
     ),
     "coupon_amounts": _refused(
         "Coupon with both or neither amount",
@@ -243,8 +267,14 @@ _LINES = {
     ),
     "too_many_items": _refused(
         "Too many items",
-        "Stripe holds 20 recurring and 20 one-time items at once, partial periods included.",
+        "Stripe holds 20 recurring items at once, and the lines cannot be spread over several schedules.",
         "Split the order into several, or join lines of the same product.",
+    ),
+    "too_many_one_time_items": _refused(
+        "Too many one-time items",
+        "Stripe holds 20 one-time items in one phase, partial periods and credits included, and they cannot "
+        "be spread over several schedules.",
+        "Split the order into several, or let its lines start and end on the billing day.",
     ),
     "too_many_phases": _refused(
         "Too many phases",
@@ -259,10 +289,11 @@ _STRIPE = {
         "The subscription schedule of the contract is no longer in the Stripe account.",
         "Check that the connection has the right Stripe account; restore or release the contract.",
     ),
-    "already_cancelled": _refused(
-        "Already cancelled in Stripe",
+    "schedule_ended_in_stripe": _refused(
+        "Ended in Stripe",
         "Somebody cancelled or released the schedule or subscription of the contract in Stripe.",
-        "Decide whether to adopt it, to start again, or to leave the contract alone.",
+        "Adopt it: bill what changes now by hand and leave the contract as Stripe has it. Restart: clear the "
+        "ids on the orders, and sync them for a schedule of their own. Ignore: leave the contract alone.",
     ),
     "stripe_refused": _refused(
         "Stripe refused the request",
@@ -303,9 +334,53 @@ _HOLDS = {
         "Check dates and `policy.prorate_precision`; `policy.multiplier_mismatch: warn` bills by the dates.",
     ),
     "remainder_out_of_bounds": _held(
-        "Partial period far from its share",
-        "What is left of the total for a partial period is far from that time's share of the price.",
+        "Partial period or credit far from its share",
+        "What is left of the total for a partial period, or what a reduction credits, is far from that "
+        "time's share of the price.",
         "Check unit price, total price and dates of the line, then release the order.",
+    ),
+    "reduction_across_ends": _held(
+        "Reduction across end dates",
+        "The lines that the reduction changes and that end with it hold too few units; others of the same "
+        "lineage, which end on another day, hold more.",
+        "Release the order and name the lines that it takes from.",
+    ),
+    "reduction_of_block_price": _held(
+        "Reduction of a block price",
+        "The line that is reduced has one price for all its units, so that a unit of it has none.",
+        "Work out the credit, bill it by hand, and release the order; or replace the line: all of it away, a "
+        "new one added.",
+    ),
+    "credit_needs_person": _held(
+        "Credit needs a person",
+        "A credit is due that nobody can give by itself: a refund of what was paid, or time that was billed "
+        "elsewhere.",
+        "Give the credit by hand in Stripe, then release the order.",
+    ),
+    "overlap": _held(
+        "Renewal overlaps the old contract",
+        "The renewal starts while the contract it renews still bills the same product; the message says what "
+        "both bill for that time.",
+        "Release the order to bill both, or end the old lines there with an amendment, which credits them. "
+        "`policy.overlap: both` never asks.",
+    ),
+    "released_schedule": _held(
+        "Contract renewed itself",
+        "The schedule of the contract was released at its end, as `end_behavior` says, and its subscription "
+        "bills on.",
+        "Decide whether the new order takes that subscription over or ends it where it starts; what was "
+        "billed past that day is credited.",
+    ),
+    "schedule_changed_in_stripe": _held(
+        "Changed in Stripe",
+        "Somebody changed the schedule or subscription of the contract in Stripe; the plan would undo that.",
+        "Look at it in Stripe. Release the order to put it back to what the orders say, or make the change "
+        "with an amendment in Salesforce.",
+    ),
+    "cap_cancels": _held(
+        "Cancels more than the cap",
+        "More contracts would be ended within an hour than `caps.cancels_per_hour` lets through.",
+        "Check that the terminations are meant, then release the order, wait an hour, or raise the cap.",
     ),
     "backdated": _held(
         "Large backdating",
@@ -340,7 +415,8 @@ _HOLDS = {
     ),
     "takeover": _held(
         "Take-over needed",
-        "The contract began before the connection's start date, or a subscription made elsewhere bills it.",
+        "An order of the contract was activated before the connection's start date, or a subscription made "
+        "elsewhere bills it.",
         "Agree on a cut-over date from which it is billed here.",
     ),
 }

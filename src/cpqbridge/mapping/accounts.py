@@ -30,8 +30,8 @@ def read_account(
 ) -> Account:
     """Return the account with its customer parameters.
 
-    `orders` are the contract's orders of this account, the one that speaks for the customer last: the latest
-    activated order. Refusals stop all of `order_ids`.
+    `orders` are the contract's orders of this account, the one that speaks for the customer last.
+    Refusals stop all of `order_ids`.
     """
     speaker: RawRecord = orders[-1] if orders else {}
     owner = Owner(record_id=account_id, name=f"Account {account_id}", order_ids=order_ids)

@@ -33,16 +33,17 @@ def _check_quotes(orders: Sequence[Order], records: Mapping[str, RawRecord], fin
 
 
 def _check_currencies(orders: Sequence[Order], findings: Findings) -> None:
-    """Refuse orders whose currency differs from the first one's (B3.7)."""
+    """Refuse orders whose currency differs from the first one's (B3.7); drafts decide nothing."""
     known = [order for order in orders if order.currency]
+    first = next((order for order in known if order.activated), known[0] if known else None)
     for order in known:
-        if order.currency == known[0].currency:
+        if first is None or order.currency == first.currency:
             continue
         changed = order.kind is not OrderKind.INITIAL
         findings.refuse(
             "currency_changed" if changed else "currency_mixed",
             f"Order {order.order_number} is in {order.currency.upper()}, "
-            f"order {known[0].order_number} of the same contract in {known[0].currency.upper()}.",
+            f"order {first.order_number} of the same contract in {first.currency.upper()}.",
             order_id=order.order_id,
             record_id=order.order_id,
             field=CURRENCY,
@@ -50,20 +51,36 @@ def _check_currencies(orders: Sequence[Order], findings: Findings) -> None:
 
 
 def _check_initial(orders: Sequence[Order], findings: Findings) -> None:
-    """Refuse amendments whose initial order is not there, or outside the filter."""
+    """Stop amendments while no first order of the contract is there, inside the filter and activated."""
     left_out = {refusal.order_id for refusal in findings.refusals if refusal.code == "filtered_out"}
     first = [order for order in orders if order.kind is not OrderKind.AMENDMENT]
-    if any(order.order_id not in left_out for order in first):
+    inside = [order for order in first if order.order_id not in left_out]
+    if any(order.activated or order.before_start_date for order in inside):
         return
-    found = "was not found"
-    if first:
-        found = f"{first[0].order_number} is outside the filter"
     for order in orders:
         if order.kind is OrderKind.AMENDMENT and order.activated:
-            findings.refuse(
-                "initial_order_filtered",
-                f"Order {order.order_number} is an amendment; its initial order {found}.",
-                order_id=order.order_id,
-                record_id=order.order_id,
-                field="Opportunity.SBQQ__AmendedContract__c",
-            )
+            _refuse_amendment(order, first, inside, findings)
+
+
+def _refuse_amendment(
+    order: Order, first: Sequence[Order], inside: Sequence[Order], findings: Findings
+) -> None:
+    if inside:
+        findings.refuse(
+            "waiting_for_order",
+            f"Order {order.order_number} is an amendment; its initial order {inside[0].order_number} is not "
+            "activated.",
+            order_id=order.order_id,
+            record_id=inside[0].order_id,
+            field="StatusCode",
+            fix=f"Activate order {inside[0].order_number}; this one follows by itself.",
+        )
+        return
+    found = f"{first[0].order_number} is outside the filter" if first else "was not found"
+    findings.refuse(
+        "initial_order_filtered",
+        f"Order {order.order_number} is an amendment; its initial order {found}.",
+        order_id=order.order_id,
+        record_id=order.order_id,
+        field="Opportunity.SBQQ__AmendedContract__c",
+    )

@@ -16,9 +16,11 @@ from cpqbridge.mapping.lines import ACTIVATED_BOX
 from cpqbridge.mapping.mapper import Mapper
 from cpqbridge.mapping.needs import CONSUMPTION_OBJECT, PRODUCT_CONSUMPTION_OBJECT
 from cpqbridge.mapping.orders import CURRENCY, OrderContext, read_order
-from cpqbridge.mapping.products import read_products
+from cpqbridge.mapping.products import by_activation, read_products
+from cpqbridge.mapping.qualifying import Qualified, qualified_orders
 from cpqbridge.mapping.raw import RawContract, RawRecord
 from cpqbridge.mapping.records import record_id_at
+from cpqbridge.mapping.revisions import revisions_of
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _NOT_APPLIED = {
@@ -41,7 +43,13 @@ def order_history(
     mapper = Mapper(configuration.mapping, findings)
     records = _by_id(raw.orders, findings)
     items = _items_by_order(raw.items)
-    context = _context(raw, configuration, multiplier_decimals, parts=(ours, mapper, findings))
+    context = _context(
+        raw,
+        configuration,
+        multiplier_decimals,
+        parts=(ours, mapper, findings),
+        qualified=qualified_orders(records, configuration, findings, raw.qualifying_order_ids),
+    )
     orders = [
         read_order(record, order_id, items.get(order_id, []), context) for order_id, record in records.items()
     ]
@@ -95,9 +103,9 @@ def _context(
     multiplier_decimals: int | None,
     *,
     parts: tuple[OurFields, Mapper, Findings],
+    qualified: dict[str, Qualified],
 ) -> OrderContext:
     ours, mapper, findings = parts
-    skipped = {record_id_at(item, "Id") for item in raw.items if item.get(ours.skip_line_item) is True}
     schedules = Counter(_ids(raw, CONSUMPTION_OBJECT, "SBQQ__OrderItem__c"))
     return OrderContext(
         configuration=configuration,
@@ -105,13 +113,13 @@ def _context(
         mapper=mapper,
         findings=findings,
         multi_currency=any(CURRENCY in record for record in (*raw.orders, *raw.items)),
-        qualifying_ids=raw.qualifying_order_ids,
+        qualified=qualified,
         multiplier_decimals=multiplier_decimals,
         schedule_counts=dict(schedules),
         tiered_products=frozenset(_ids(raw, PRODUCT_CONSUMPTION_OBJECT, "ProductId")),
         coupon_line_ids=frozenset(_ids(raw, LINE_COUPON_OBJECT, "Order_Item__c")),
         coupon_order_ids=frozenset(_ids(raw, ORDER_COUPON_OBJECT, "Order__c")),
-        skipped_ids=frozenset(item_id for item_id in skipped if item_id is not None),
+        revisions=revisions_of(raw.items, skip_field=ours.skip_line_item),
         ticks_activated=any(item.get(ACTIVATED_BOX) is True for item in raw.items),
     )
 
@@ -129,8 +137,12 @@ def _account(
     mapper: Mapper,
     findings: Findings,
 ) -> Account:
-    """Return who pays: the account of the first order; orders of other accounts are refused."""
-    account_id = next((found for order in orders if (found := _account_id(records[order.order_id]))), "")
+    """Return who pays: the account of the first activated order; orders of other accounts are refused.
+
+    The order activated last speaks for the customer: it is the one being synced.
+    """
+    by_weight = sorted(orders, key=lambda order: not order.activated)
+    account_id = next((found for order in by_weight if (found := _account_id(records[order.order_id]))), "")
     own = []
     for order in orders:
         found = _account_id(records[order.order_id])
@@ -146,7 +158,7 @@ def _account(
             record_id=order.order_id,
             field="AccountId",
         )
-    speaking = [order for order in own if order.activated] or own[:1]
+    speaking = by_activation(order for order in own if order.activated) or own[:1]
     return read_account(
         [records[order.order_id] for order in speaking],
         account_id=account_id,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from cpqbridge.domain.order import LineKind, OrderLine
+from cpqbridge.domain.order import LineKind, OrderKind, OrderLine
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.findings import Findings
 from cpqbridge.mapping.line_kinds import Nature, line_nature
@@ -14,6 +14,7 @@ from cpqbridge.mapping.mapper import Mapper, Owner
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import RecordReader, record_id_at
+from cpqbridge.mapping.revisions import Revisions, revised_line
 from cpqbridge.mapping.spans import OrderDates, Span, one_time_span, recurring_span
 
 ACTIVATED_BOX = "SBQQ__Activated__c"
@@ -27,12 +28,13 @@ class LineContext:
     """What the lines of one order share, and what other objects say about lines.
 
     `schedule_counts` are consumption schedules by order product, `tiered_products` products that have one,
-    `coupon_line_ids` lines with a coupon, `skipped_ids` the skipped lines of the whole contract.
+    `coupon_line_ids` lines with a coupon, `revisions` which lines of the contract are skipped or changed.
     `ticks_activated` tells that lines of the contract have SBQQ__Activated__c ticked.
     """
 
     order: RawRecord
     order_id: str
+    order_kind: OrderKind
     activated: bool
     currency: str
     dates: OrderDates
@@ -44,7 +46,7 @@ class LineContext:
     tiered_products: frozenset[str] = frozenset()
     coupon_line_ids: frozenset[str] = frozenset()
     order_has_coupon: bool = False
-    skipped_ids: frozenset[str] = frozenset()
+    revisions: Revisions = field(default_factory=Revisions)
     ticks_activated: bool = False
 
 
@@ -62,7 +64,7 @@ def read_lines(items: Iterable[RawRecord], context: LineContext) -> tuple[OrderL
     Skipped lines and lines with quantity 0 are left out (B1.6).
     """
     lines: dict[str, OrderLine] = {}
-    seen = set(context.skipped_ids)
+    seen = set(context.revisions.skipped_ids)
     for item in items:
         order_item_id = record_id_at(item, "Id")
         if order_item_id is None:
@@ -106,7 +108,13 @@ def _read_line(reader: RecordReader, context: LineContext) -> OrderLine | None:
     nature = line_nature(reader)
     prices = _prices(reader)
     span = _span(reader, context, nature) if nature is not None else None
-    revises = _revised(reader, context)
+    revises = revised_line(
+        reader,
+        context.revisions,
+        kind=context.order_kind,
+        quantity=quantity,
+        recurs=nature is not None and nature.months is not None,
+    )
     line = None
     if quantity is not None and nature is not None and prices is not None and span is not None:
         line = _line(
@@ -234,14 +242,3 @@ def _span(reader: RecordReader, context: LineContext, nature: Nature) -> Span | 
     return recurring_span(
         reader, context.dates, months=nature.months, open_ended=nature.kind is LineKind.EVERGREEN
     )
-
-
-def _revised(reader: RecordReader, context: LineContext) -> str | None:
-    revises = reader.record_id_at("SBQQ__RevisedOrderProduct__c")
-    if revises is not None and revises in context.skipped_ids:
-        reader.refuse(
-            "revises_skipped_line",
-            f"changes line {revises}, which is skipped.",
-            field="SBQQ__RevisedOrderProduct__c",
-        )
-    return revises

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import date
 
 from cpqbridge.domain.order import Order, OrderKind
 from cpqbridge.mapping.configuration import Configuration
@@ -14,15 +14,16 @@ from cpqbridge.mapping.lines import LineContext, read_lines
 from cpqbridge.mapping.mapper import DefaultValue, Mapper, Owner
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.payment_terms import days_until_due
+from cpqbridge.mapping.qualifying import Qualified, order_number, order_reader
 from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import RecordReader, record_id_at
+from cpqbridge.mapping.revisions import Revisions
 from cpqbridge.mapping.spans import OrderDates
 from cpqbridge.mapping.values import FIRST_YEAR
 
 QUOTE = "SBQQ__Quote__r"
 PAYMENT_TERM = "SBQQ__PaymentTerm__c"
 CURRENCY = "CurrencyIsoCode"
-ACTIVATED = "activated"
 
 # An order without any date is refused; this only gives it a place in the sequence.
 _UNKNOWN_DATE = date(FIRST_YEAR, 1, 1)
@@ -40,13 +41,13 @@ class OrderContext:
     mapper: Mapper
     findings: Findings
     multi_currency: bool
-    qualifying_ids: frozenset[str] | None = None
+    qualified: Mapping[str, Qualified] = field(default_factory=dict)
     multiplier_decimals: int | None = None
     schedule_counts: dict[str, int] = field(default_factory=dict)
     tiered_products: frozenset[str] = frozenset()
     coupon_line_ids: frozenset[str] = frozenset()
     coupon_order_ids: frozenset[str] = frozenset()
-    skipped_ids: frozenset[str] = frozenset()
+    revisions: Revisions = field(default_factory=Revisions)
     ticks_activated: bool = False
 
 
@@ -63,29 +64,22 @@ def order_kind(order: RawRecord) -> OrderKind:
 
 def read_order(record: RawRecord, order_id: str, items: Sequence[RawRecord], context: OrderContext) -> Order:
     """Return one order with its lines; what is wrong with it goes to the findings."""
-    number = follow(record, ("OrderNumber",))
-    order_number = number if isinstance(number, str) and number.strip() else order_id
-    reader = RecordReader(
-        record,
-        record_id=order_id,
-        order_id=order_id,
-        findings=context.findings,
-        name=f"Order {order_number}",
-    )
+    reader = order_reader(record, order_id, context.findings)
     _check_quote(reader)
-    activated_at = reader.instant("ActivatedDate")
-    activated = _activated(reader, context, activated_at)
+    kind, qualified = order_kind(record), context.qualified.get(order_id, Qualified())
     currency = _currency(reader, context)
     dates = OrderDates(
         quote_starts_on=reader.day(f"{QUOTE}.SBQQ__StartDate__c"),
         quote_ends_on=reader.day(f"{QUOTE}.SBQQ__EndDate__c"),
         quote_term=reader.number(f"{QUOTE}.SBQQ__SubscriptionTerm__c"),
         effective_on=reader.day("EffectiveDate"),
+        amends=kind is OrderKind.AMENDMENT,
     )
     lines = LineContext(
         order=record,
         order_id=order_id,
-        activated=activated,
+        order_kind=kind,
+        activated=qualified.activated,
         currency=currency,
         dates=dates,
         ours=context.ours,
@@ -96,10 +90,10 @@ def read_order(record: RawRecord, order_id: str, items: Sequence[RawRecord], con
         tiered_products=context.tiered_products,
         coupon_line_ids=context.coupon_line_ids,
         order_has_coupon=order_id in context.coupon_order_ids,
-        skipped_ids=context.skipped_ids,
+        revisions=context.revisions,
         ticks_activated=context.ticks_activated,
     )
-    return _order(reader, items, context, lines=lines, activated_at=activated_at, order_number=order_number)
+    return _order(reader, items, context, lines=lines, qualified=qualified)
 
 
 def _order(
@@ -108,8 +102,7 @@ def _order(
     context: OrderContext,
     *,
     lines: LineContext,
-    activated_at: datetime | None,
-    order_number: str,
+    qualified: Qualified,
 ) -> Order:
     owner = Owner(record_id=reader.record_id, name=reader.name, order_ids=(reader.record_id,))
     record, mapper = reader.record, context.mapper
@@ -122,10 +115,10 @@ def _order(
     modified_at = follow(record, ("SystemModstamp",))
     return Order(
         order_id=reader.record_id,
-        order_number=order_number,
-        kind=order_kind(record),
-        activated=lines.activated,
-        activated_at=activated_at,
+        order_number=order_number(record, reader.record_id),
+        kind=lines.order_kind,
+        activated=qualified.activated,
+        activated_at=qualified.activated_at,
         effective_on=_effective_on(reader, lines.dates),
         lines=read_lines(items, lines),
         currency=lines.currency,
@@ -133,8 +126,9 @@ def _order(
         skip_past_initial_invoices=reader.ticked(context.ours.skip_past_initial_invoices),
         end_behavior=str(schedule.pop("end_behavior", "cancel")),
         trial_ends_on=trial if isinstance(trial, date) else None,
-        skipped_line_ids=tuple(sorted(context.skipped_ids & item_ids)),
+        skipped_line_ids=tuple(sorted(context.revisions.skipped_ids & item_ids)),
         modified_at=modified_at if isinstance(modified_at, str) else "",
+        before_start_date=qualified.before_start_date,
         displayed_stripe_id=reader.text(context.ours.stripe_id),
         schedule_parameters=schedule,
         phase_parameters=phase,
@@ -154,30 +148,6 @@ def _check_quote(reader: RecordReader) -> None:
             field="SBQQ__Quote__c",
             fix="Let the connection's user see the quote; for an export, export SBQQ__Quote__c again.",
         )
-
-
-def _activated(reader: RecordReader, context: OrderContext, activated_at: datetime | None) -> bool:
-    """Return whether the order qualifies (B1.1), with the reason where an activated one does not."""
-    status = reader.text("StatusCode")
-    by_status = status is not None and status.lower() == ACTIVATED
-    if context.configuration.filters.activated is None:
-        by_status = True
-    qualifying = context.qualifying_ids
-    if qualifying is not None and reader.record_id not in qualifying:
-        if by_status:
-            reader.refuse("filtered_out", "does not meet the connection's filter.", field="StatusCode")
-        return False
-    if not by_status and qualifying is None:
-        return False
-    start = context.configuration.sync.start_date
-    if start is None or activated_at is None or activated_at >= datetime.combine(start, time.min, tzinfo=UTC):
-        return True
-    reader.refuse(
-        "before_start_date",
-        f"was activated on {activated_at:%Y-%m-%d}, before the connection's start date {start}.",
-        field="ActivatedDate",
-    )
-    return False
 
 
 def _currency(reader: RecordReader, context: OrderContext) -> str:

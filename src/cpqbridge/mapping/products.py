@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from cpqbridge.domain.order import Order, Product
 from cpqbridge.mapping.fields import OurFields
@@ -11,6 +12,8 @@ from cpqbridge.mapping.mapper import DefaultValue, Mapper, Owner
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import record_id_at
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 def read_products(
@@ -21,7 +24,7 @@ def read_products(
     ours: OurFields,
     mapper: Mapper,
 ) -> dict[str, Product]:
-    """Return the products of all lines by id; the latest activated order that uses one speaks for it."""
+    """Return the products of all lines by id; of the orders that use one the last activated speaks for it."""
     users: dict[str, list[Order]] = defaultdict(list)
     for order in orders:
         for product_id in {line.product_id for line in order.lines}:
@@ -29,7 +32,7 @@ def read_products(
     products = {}
     for product_id in sorted(users):
         using = users[product_id]
-        speaker = ([order for order in using if order.activated] or using[:1])[-1]
+        speaker = (by_activation(order for order in using if order.activated) or using[:1])[-1]
         own = items.get(speaker.order_id, [])
         item = next(item for item in own if record_id_at(item, "Product2Id") == product_id)
         owner = Owner(
@@ -41,6 +44,11 @@ def read_products(
             product_id, item, owner, records[speaker.order_id], parts=(ours, mapper)
         )
     return products
+
+
+def by_activation(orders: Iterable[Order]) -> list[Order]:
+    """Return orders by when they were activated, the latest last; those of which nobody knows when first."""
+    return sorted(orders, key=lambda order: order.activated_at or _EVER)
 
 
 def _product(

@@ -20,12 +20,16 @@ LINE_TERM = "SBQQ__SubscriptionTerm__c"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDates:
-    """What order and quote say about dates; `effective_on` is the order's own start."""
+    """What order and quote say about dates; `effective_on` is the order's own start.
+
+    `amends` tells that the order is an amendment: terms of its lines may still be the first order's.
+    """
 
     quote_starts_on: date | None
     quote_ends_on: date | None
     quote_term: Decimal | None
     effective_on: date | None
+    amends: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +117,7 @@ def _ends(line: RecordReader, dates: OrderDates, starts_on: date, *, open_ended:
         found.append(_Source("SBQQ__Quote__r.SBQQ__EndDate__c", dates.quote_ends_on))
     own_term = line.number(LINE_TERM)
     term = own_term if own_term is not None else dates.quote_term
-    if term is None or open_ended:
+    if term is None or open_ended or (dates.amends and found):
         return found
     whole = _whole_term(line, term, has_end=bool(found))
     if whole is not None:

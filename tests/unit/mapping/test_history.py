@@ -164,6 +164,108 @@ def test_line_when_it_changes_a_skipped_line_is_refused():
     assert (refusal.code, refusal.order_id, refusal.record_id) == ("revises_skipped_line", AMENDMENT, ADDED)
 
 
+LATER_LINE = "802Qy00000LiNe6IAF"
+
+
+def a_change(**changes):
+    """Return a line of the amendment that adds two seats."""
+    return an_item(**{"Id": ADDED, "OrderId": AMENDMENT, "SBQQ__RevisedOrderProduct__c": SEATS, **changes})
+
+
+def a_changed_history(*changes, **parts):
+    return history_of(orders=[an_order(), an_amendment()], items=[an_item(), *changes], **parts)
+
+
+def test_line_when_it_takes_units_away_keeps_its_sign_and_the_line_it_changes():
+    reduction = a_change(Quantity=Decimal("-3.0"), UnitPrice=Decimal("269.73"), TotalPrice=Decimal("-809.19"))
+    history = a_changed_history(reduction)
+    (line,) = history.orders[1].lines
+    assert codes(history) == []
+    assert (line.quantity, line.unit_price, line.total_price) == (-3, Decimal("269.73"), Decimal("-809.19"))
+    assert line.revises == SEATS
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"SBQQ__RevisedOrderProduct__c": "802Qy00000GoNe9IAF"}, "reduction_unknown_line"),
+        ({"SBQQ__RevisedOrderProduct__c": ADDED}, "reduction_unknown_line"),
+        ({"SBQQ__RevisedOrderProduct__c": None, "Quantity": Decimal(-1)}, "reduction_unknown_line"),
+        ({"SBQQ__RevisedOrderProduct__c": 7}, "value_type"),
+    ],
+)
+def test_line_when_what_it_changes_is_not_known_is_refused(changes, code):
+    refusal = only_refusal(a_changed_history(a_change(**changes)))
+    assert (refusal.code, refusal.order_id, refusal.record_id) == (code, AMENDMENT, ADDED)
+    assert refusal.field == "SBQQ__RevisedOrderProduct__c"
+
+
+def test_line_when_it_takes_away_once_and_names_no_line_is_a_credit():
+    credit = a_one_time_item(
+        OrderId=AMENDMENT, Quantity=Decimal(-1), TotalPrice=Decimal(-750), SBQQ__RevisedOrderProduct__c=None
+    )
+    history = a_changed_history(credit)
+    assert codes(history) == []
+    assert history.orders[1].lines[0].revises is None
+
+
+def test_line_when_two_change_each_other_refuses_both_and_the_one_behind_stays():
+    circle = [a_change(SBQQ__RevisedOrderProduct__c=LATER_LINE), a_change(Id=LATER_LINE)]
+    circle[1]["SBQQ__RevisedOrderProduct__c"] = ADDED
+    behind = a_change(Id=SETUP, SBQQ__RevisedOrderProduct__c=ADDED)
+    history = a_changed_history(*circle, behind)
+    assert [(found.code, found.record_id) for found in history.refusals] == [
+        ("reduction_unknown_line", ADDED),
+        ("reduction_unknown_line", LATER_LINE),
+    ]
+    assert [line.revises for line in history.orders[1].lines] == [ADDED]
+
+
+def test_line_when_the_one_it_changes_has_quantity_zero_changes_the_one_behind():
+    unchanged = a_change(Quantity=Decimal("0.0"))
+    change = a_change(Id=LATER_LINE, SBQQ__RevisedOrderProduct__c=ADDED)
+    history = a_changed_history(unchanged, change)
+    assert codes(history) == []
+    assert [line.revises for line in history.orders[1].lines] == [SEATS]
+    skipped = history_of(
+        orders=[an_order(), an_amendment()], items=[an_item(Skip_Line_Item__c=True), unchanged, change]
+    )
+    assert codes(skipped) == ["revises_skipped_line"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "expected"), [(Decimal(2), []), (Decimal(-2), ["reduction_below_zero"])]
+)
+def test_line_when_nothing_stands_behind_a_line_with_quantity_zero(quantity, expected):
+    items = [an_item(Quantity=Decimal(0)), a_change(Quantity=quantity)]
+    history = history_of(orders=[an_order(), an_amendment()], items=items)
+    assert codes(history) == expected
+    assert [line.revises for line in history.orders[1].lines] == ([] if expected else [None])
+
+
+def test_line_when_the_one_it_changes_is_refused_is_kept():
+    history = history_of(orders=[an_order(), an_amendment()], items=[an_item(UnitPrice=None), a_change()])
+    assert [(found.code, found.order_id) for found in history.refusals] == [("unit_price_empty", ORDER)]
+    assert [line.revises for line in history.orders[1].lines] == [SEATS]
+
+
+def test_line_of_a_renewal_when_it_names_a_line_of_the_old_contract_begins_anew():
+    order = an_order(quote={"SBQQ__Type__c": "Renewal"})
+    named = {"SBQQ__RevisedOrderProduct__c": "802Qy00000GoNe9IAF"}
+    history = history_of(orders=[order], items=[an_item(**named)])
+    assert codes(history) == []
+    assert history.orders[0].lines[0].revises is None
+    reduced = history_of(orders=[order], items=[an_item(**named, Quantity=Decimal(-1))])
+    assert codes(reduced) == ["reduction_unknown_line"]
+
+
+def test_line_of_an_amendment_when_its_term_is_stale_ends_with_its_quote():
+    change = a_change(EndDate=None, ServiceDate="2026-05-13", SBQQ__SubscriptionTerm__c=Decimal(12))
+    history = a_changed_history(change)
+    assert codes(history) == []
+    assert history.orders[1].lines[0].ends_on == date(2027, 1, 31)
+
+
 def test_line_when_quantity_is_zero_is_ignored_and_when_price_is_zero_is_kept():
     free = a_one_time_item(UnitPrice=Decimal(0), TotalPrice=Decimal(0))
     history = history_of(items=[an_item(Quantity=Decimal("0.0"), UnitPrice=None), free])
@@ -445,6 +547,30 @@ def test_order_when_activated_before_the_start_date_is_skipped():
     assert history.orders[0].activated
 
 
+def test_order_when_from_before_the_start_date_asks_for_a_take_over_beside_a_later_one():
+    orders = [an_order(), an_amendment()]
+    history = history_of(orders=orders, configuration=configured(sync={"start_date": "2026-03-01"}))
+    assert codes(history) == []
+    assert [(order.activated, order.before_start_date) for order in history.orders] == [
+        (True, True),
+        (True, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "later", [{"StatusCode": "Draft", "ActivatedDate": None}, {"ActivatedDate": "2026-02-27T23:00:00.000Z"}]
+)
+def test_order_when_no_later_one_is_activated_stays_before_the_start_date(later):
+    orders = [an_order(), an_amendment() | later]
+    history = history_of(orders=orders, configuration=configured(sync={"start_date": "2026-02-28"}))
+    first, second = history.orders
+    assert not first.activated
+    assert first.before_start_date
+    assert not second.activated
+    assert set(codes(history)) == {"before_start_date"}
+    assert ORDER in {refusal.order_id for refusal in history.refusals}
+
+
 def test_order_when_outside_the_filter_is_skipped_and_its_amendments_are_refused():
     history = history_of(
         orders=[an_order(), an_amendment()],
@@ -469,6 +595,44 @@ def test_order_when_condition_is_replaced_qualifies_by_salesforces_answer():
 def test_amendment_when_no_initial_order_is_there_is_refused():
     refusal = only_refusal(history_of(orders=[an_amendment()], items=[]))
     assert (refusal.code, refusal.order_id) == ("initial_order_filtered", AMENDMENT)
+
+
+def test_amendment_when_its_initial_order_is_a_draft_waits_for_it():
+    draft = an_order(StatusCode="Draft", ActivatedDate=None)
+    history = history_of(orders=[draft, an_amendment()], items=[an_item(SBQQ__Status__c="Draft")])
+    refusal = only_refusal(history)
+    assert (refusal.code, refusal.state) == ("waiting_for_order", OrderState.WAITING)
+    assert (refusal.order_id, refusal.record_id) == (AMENDMENT, ORDER)
+    assert not history_of(orders=[draft, an_amendment() | {"StatusCode": "Draft"}], items=[]).refusals
+
+
+def test_amendment_when_a_draft_or_filtered_out_is_there_but_not_activated():
+    draft = an_amendment() | {"StatusCode": "Draft", "ActivatedDate": None}
+    found = history_of(orders=[an_order(), draft], items=[])
+    assert codes(found) == []
+    assert [order.activated for order in found.orders] == [True, False]
+    filtered = history_of(
+        orders=[an_order(), an_amendment()], items=[], qualifying_order_ids=frozenset({ORDER})
+    )
+    assert [(each.code, each.order_id) for each in filtered.refusals] == [("filtered_out", AMENDMENT)]
+    assert [order.activated for order in filtered.orders] == [True, False]
+
+
+def test_draft_when_it_comes_first_decides_neither_currency_nor_account():
+    draft = an_amendment() | {
+        "StatusCode": "Draft",
+        "ActivatedDate": None,
+        "SBQQ__Quote__r": {"SBQQ__Type__c": "Amendment", "SBQQ__StartDate__c": "2026-01-01"},
+        "AccountId": "001Qy00000OtherIAV",
+        "CurrencyIsoCode": "EUR",
+    }
+    history = history_of(orders=[an_order(CurrencyIsoCode="CHF"), draft], items=[])
+    assert history.orders[0].order_id == AMENDMENT
+    assert history.account.account_id == ACCOUNT
+    assert {(found.code, found.order_id) for found in history.refusals} == {
+        ("accounts_differ", AMENDMENT),
+        ("currency_changed", AMENDMENT),
+    }
 
 
 def test_fields_when_org_uses_a_prefix_are_read_with_it():

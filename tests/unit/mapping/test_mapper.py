@@ -154,6 +154,21 @@ def test_customer_when_several_orders_are_activated_follows_the_latest():
     assert found.account.parameters["metadata.po"] == "two"
 
 
+def test_order_path_of_customer_and_product_when_an_amendment_is_backdated_follows_the_last_activated():
+    rules = {"metadata.po": {"field": "Order.PoNumber"}}
+    backdated = an_amendment(PoNumber="two")
+    backdated["SBQQ__Quote__r"]["SBQQ__StartDate__c"] = "2026-01-15"
+    items = [an_item(), an_item(Id="802Qy00000LiNe4IAF", OrderId=AMENDMENT)]
+    history = history_of(
+        orders=[an_order(PoNumber="one"), backdated],
+        items=items,
+        configuration=configured(mapping={"customer": rules, "product": rules}),
+    )
+    assert history.orders[0].order_id == AMENDMENT
+    assert history.account.parameters["metadata.po"] == "two"
+    assert history.products[PRODUCT].parameters["metadata.po"] == "two"
+
+
 def test_product_when_rules_exist_takes_them_from_product_and_order():
     rules = {"unit_label": {"field": "Unit__c"}, "metadata.po": {"field": "Order.PoNumber"}}
     item = an_item(
