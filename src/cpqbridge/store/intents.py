@@ -15,7 +15,8 @@ from typing import Any, Literal
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import Row, func, insert, select, update
 
-from cpqbridge.domain.billing import StepAction
+from cpqbridge.domain.billing import BillingObject, StepAction
+from cpqbridge.store.plan_codec import decode_object, encode_object
 from cpqbridge.store.tables import intents
 
 IntentState = Literal["sent", "done", "failed"]
@@ -23,7 +24,10 @@ IntentState = Literal["sent", "done", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewIntent:
-    """One call to come; `parameters` and `target` have every id filled in."""
+    """One call to come; `parameters` and `target` have every id filled in.
+
+    `sends` is the object that stands as it says once the call has happened, None where the call makes none.
+    """
 
     root_id: str
     step_key: str
@@ -32,6 +36,19 @@ class NewIntent:
     target: str | None
     parameters: Mapping[str, object]
     expected_total_minor: int | None
+    sends: BillingObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What of an outcome is not as planned, and the orders that had shaped the object by then.
+
+    `order_ids` is empty where the call sent no object.
+    """
+
+    step_key: str
+    text: str
+    order_ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +93,7 @@ def open_intent(
         "target": content.target,
         "parameters": content.parameters,
         "expected_total_minor": content.expected_total_minor,
+        "object": None if content.sends is None else encode_object(content.sends),
         "state": "sent",
         "created_at": at,
     }
@@ -119,17 +137,39 @@ def finish(
     )
 
 
-def doubts(transaction: Transaction, *, connection_id: int, root_id: str) -> dict[str, str]:
-    """Return what nobody has accepted yet of outcomes that were not as planned, by step key."""
+def doubts(transaction: Transaction, *, connection_id: int, root_id: str) -> tuple[Doubt, ...]:
+    """Return what nobody has accepted yet of outcomes that were not as planned, oldest first."""
     rows = transaction.execute(
-        select(intents.c.step_key, intents.c.error).where(
+        select(intents.c.step_key, intents.c.error, intents.c.object)
+        .where(
             intents.c.connection_id == connection_id,
             intents.c.root_id == root_id,
             intents.c.state == "done",
             intents.c.error.is_not(None),
         )
+        .order_by(intents.c.intent_id)
     )
-    return {row.step_key: row.error for row in rows}
+    return tuple(
+        Doubt(
+            step_key=row.step_key,
+            text=row.error,
+            order_ids=frozenset(decode_object(row.object).order_ids if row.object else ()),
+        )
+        for row in rows
+    )
+
+
+def customers_of(transaction: Transaction, *, connection_id: int, root_id: str) -> frozenset[str]:
+    """Return the Stripe customers that the contract's schedules and own invoices were made for."""
+    rows = transaction.execute(
+        select(intents.c.parameters).where(
+            intents.c.connection_id == connection_id,
+            intents.c.root_id == root_id,
+            intents.c.state == "done",
+            intents.c.action.in_([StepAction.CREATE_SCHEDULE.value, StepAction.CREATE_INVOICE.value]),
+        )
+    )
+    return frozenset(str(row.parameters["customer"]) for row in rows if row.parameters.get("customer"))
 
 
 def accept_doubts(transaction: Transaction, *, connection_id: int, root_id: str) -> None:
@@ -171,6 +211,7 @@ def _intent(row: Row[Any]) -> Intent:
             target=row.target,
             parameters=row.parameters,
             expected_total_minor=row.expected_total_minor,
+            sends=None if row.object is None else decode_object(row.object),
         ),
         generation=row.generation,
         idempotency_key=row.idempotency_key,

@@ -13,7 +13,7 @@ from cpqbridge.domain.billing import Link
 from cpqbridge.store.tables import links
 
 _CHUNK = 500
-CONTRACT_KINDS = ("schedule", "invoice", "invoice_lines")
+CONTRACT_KINDS = ("schedule", "invoice", "invoice_lines", "invoice_final", "credit_note")
 """Kinds whose keys name the contract: `<kind>:<root id>:…`."""
 
 
@@ -56,8 +56,25 @@ def load(transaction: Transaction, *, connection_id: int, keys: Iterable[str]) -
     return found
 
 
+def of_stripe_ids(
+    transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]
+) -> tuple[Link, ...]:
+    """Return the links to these Stripe objects by key; one object may stand under several."""
+    wanted = sorted(set(stripe_ids))
+    found: list[Link] = []
+    for start in range(0, len(wanted), _CHUNK):
+        rows = transaction.execute(
+            select(links.c.key, links.c.stripe_id, links.c.fingerprint).where(
+                links.c.connection_id == connection_id,
+                links.c.stripe_id.in_(wanted[start : start + _CHUNK]),
+            )
+        )
+        found += [Link(key=row.key, stripe_id=row.stripe_id, fingerprint=row.fingerprint) for row in rows]
+    return tuple(sorted(found, key=lambda link: link.key))
+
+
 def of_contract(transaction: Transaction, *, connection_id: int, root_id: str) -> dict[str, Link]:
-    """Return the links whose keys name the contract: its schedules and invoices."""
+    """Return the links whose keys name the contract: its schedules, invoices and credits."""
     prefixes = [f"{kind}:{root_id}:" for kind in CONTRACT_KINDS]
     rows = transaction.execute(
         select(links.c.key, links.c.stripe_id, links.c.fingerprint).where(

@@ -1,4 +1,4 @@
-"""A plan as a JSON document and back, without loss."""
+"""Plans and billing objects as JSON documents and back, without loss."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from cpqbridge.domain.billing import (
+    BilledOrderLine,
     BillingObject,
+    CreditPortion,
+    ExecutedOrder,
     ForecastInvoice,
     InvoiceLine,
     OneTimeItem,
@@ -22,6 +25,8 @@ from cpqbridge.domain.billing import (
     Ref,
     Step,
     StepAction,
+    TakenAmount,
+    TakenUnits,
 )
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import InvariantError
@@ -29,7 +34,10 @@ from cpqbridge.errors import InvariantError
 _CLASSES: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
+        BilledOrderLine,
         BillingObject,
+        CreditPortion,
+        ExecutedOrder,
         ForecastInvoice,
         InvoiceLine,
         OneTimeItem,
@@ -41,10 +49,14 @@ _CLASSES: dict[str, type[Any]] = {
         Ref,
         Refusal,
         Step,
+        TakenAmount,
+        TakenUnits,
     )
 }
 _ENUMS: dict[str, type[Enum]] = {each.__name__: each for each in (OrderState, StepAction)}
 _TAG = "$"
+
+Decoded = TypeVar("Decoded", Plan, BillingObject)
 
 
 def encode_plan(plan: Plan) -> dict[str, Any]:
@@ -58,15 +70,35 @@ def decode_plan(document: dict[str, Any]) -> Plan:
     Raises:
         InvariantError: the document is no plan of a release we know.
     """
+    return _decoded(document, Plan, "plan")
+
+
+def encode_object(wanted: BillingObject) -> dict[str, Any]:
+    """Return the object as JSON values."""
+    return cast("dict[str, Any]", _encode(wanted))
+
+
+def decode_object(document: dict[str, Any]) -> BillingObject:
+    """Return the object that `encode_object` was given.
+
+    Raises:
+        InvariantError: the document is no object of a release we know.
+    """
+    return _decoded(document, BillingObject, "billing object")
+
+
+def _decoded(document: dict[str, Any], wanted: type[Decoded], what: str) -> Decoded:
     try:
-        plan = _decode(document)
+        found = _decode(document)
     except (KeyError, TypeError, ValueError) as error:
-        raise InvariantError(
-            f"A stored plan cannot be read: {error!r}.", code="plan_unreadable", fix="Sync the order again."
-        ) from error
-    if not isinstance(plan, Plan):
-        raise InvariantError("A stored plan is none.", code="plan_unreadable", fix="Sync the order again.")
-    return plan
+        raise _unreadable(f"A stored {what} cannot be read: {error!r}.") from error
+    if not isinstance(found, wanted):
+        raise _unreadable(f"A stored {what} is none.")
+    return found
+
+
+def _unreadable(text: str) -> InvariantError:
+    return InvariantError(text, code="plan_unreadable", fix="Sync the order again.")
 
 
 def _encode(value: object) -> Any:

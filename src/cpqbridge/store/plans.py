@@ -1,8 +1,7 @@
-"""Plans and what they did: the plan itself, execution instants, and where every order stands."""
+"""Plans and what they did: the plan itself, and where every order stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from cpqbridge.domain.billing import Plan
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.plan_codec import decode_plan, encode_plan
-from cpqbridge.store.tables import execution_instants, order_states, plans
+from cpqbridge.store.tables import order_states, plans
 
 PlanState = Literal["planned", "done", "failed"]
 
@@ -78,41 +77,6 @@ def made_at(transaction: Transaction, *, plan_id: int) -> datetime:
 def finish_plan(transaction: Transaction, *, plan_id: int, state: PlanState, at: datetime) -> None:
     """Record how carrying out the plan ended."""
     transaction.execute(update(plans).where(plans.c.plan_id == plan_id).values(state=state, finished_at=at))
-
-
-def instants(transaction: Transaction, *, connection_id: int, root_id: str) -> dict[str, datetime]:
-    """Return the execution instant of each order of the contract that has one."""
-    rows = transaction.execute(
-        select(execution_instants.c.order_id, execution_instants.c.executed_at).where(
-            execution_instants.c.connection_id == connection_id, execution_instants.c.root_id == root_id
-        )
-    )
-    return {row.order_id: row.executed_at for row in rows}
-
-
-def remember_instants(
-    transaction: Transaction,
-    *,
-    connection_id: int,
-    root_id: str,
-    order_ids: Iterable[str],
-    at: datetime,
-    replacing: bool = False,
-) -> None:
-    """Store `at` for each of the orders that has no execution instant yet; the others keep theirs.
-
-    With `replacing` they do not: an instant counts for ever only once something was made by it.
-    """
-    for order_id in order_ids:
-        statement = upsert(execution_instants).values(
-            connection_id=connection_id, root_id=root_id, order_id=order_id, executed_at=at
-        )
-        if replacing:
-            key = ["connection_id", "root_id", "order_id"]
-            statement = statement.on_conflict_do_update(index_elements=key, set_={"executed_at": at})
-        else:
-            statement = statement.on_conflict_do_nothing()
-        transaction.execute(statement)
 
 
 def save_standing(transaction: Transaction, *, connection_id: int, standing: OrderStanding) -> None:

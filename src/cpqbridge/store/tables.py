@@ -104,6 +104,7 @@ intents = Table(
     Column("target", String(255)),
     Column("parameters", JsonDocument, nullable=False),
     Column("expected_total_minor", Integer),
+    Column("object", JsonDocument),
     Column("state", String(16), nullable=False),
     Column("stripe_id", String(255)),
     Column("error", Text),
@@ -115,14 +116,28 @@ intents = Table(
     sqlite_autoincrement=True,
 )
 
-execution_instants = Table(
-    "execution_instants",
+billing_objects = Table(
+    "billing_objects",
+    metadata,
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("document", JsonDocument, nullable=False),
+    Column("updated_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "root_id", "key"),
+)
+
+timers = Table(
+    "timers",
     metadata,
     _connection_id(),
     Column("root_id", String(64), nullable=False),
     Column("order_id", String(18), nullable=False),
-    Column("executed_at", UtcInstant, nullable=False),
-    PrimaryKeyConstraint("connection_id", "root_id", "order_id"),
+    Column("due_at", UtcInstant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "root_id"),
+    Index(None, "connection_id", "next_at"),
 )
 
 plans = Table(

@@ -11,7 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from cpqbridge.domain.billing import (
+    BilledOrderLine,
     BillingObject,
+    CreditPortion,
+    ExecutedOrder,
     ForecastInvoice,
     InvoiceLine,
     Link,
@@ -24,15 +27,17 @@ from cpqbridge.domain.billing import (
     Ref,
     Step,
     StepAction,
+    TakenAmount,
+    TakenUnits,
 )
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import ConfigurationError, ConflictError, InvariantError
-from cpqbridge.store import connections, cursors, intents, lanes, links, plans
+from cpqbridge.store import connections, cursors, intents, lanes, links, objects, plans, timers
 from cpqbridge.store.connections import ConnectionFacts, ConnectionSecrets
 from cpqbridge.store.database import Store, open_store
 from cpqbridge.store.intents import NewIntent
 from cpqbridge.store.lanes import Claim
-from cpqbridge.store.plan_codec import decode_plan, encode_plan
+from cpqbridge.store.plan_codec import decode_object, decode_plan, encode_object, encode_plan
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.views import OrderViews
 
@@ -153,6 +158,8 @@ def test_links_are_found_by_key_and_by_contract_within_their_connection(
         "schedule:Q1:2026-01-01",
         "invoice:Q1:801",
         "invoice_lines:Q1:801",
+        "invoice_final:Q1:801",
+        "credit_note:Q1:801:2026-02-01:1",
         "schedule:Q11:x",
     ]
     with store.write() as transaction:
@@ -164,9 +171,100 @@ def test_links_are_found_by_key_and_by_contract_within_their_connection(
         found = links.load(transaction, connection_id=connection_id, keys=["customer:001A", "nothing"])
         assert found == {"customer:001A": link("customer:001A", "cus_2", "g")}
         own = links.of_contract(transaction, connection_id=connection_id, root_id="Q1")
-        assert set(own) == set(keys[1:4])
+        assert set(own) == set(keys[1:6])
         many = [f"k{number}" for number in range(1200)]
         assert links.load(transaction, connection_id=connection_id, keys=many) == {}
+
+
+def test_links_are_found_by_what_they_lead_to(store: Store, connection_id: int) -> None:
+    with store.write() as transaction:
+        for key, stripe_id in (("price:b", "price_1"), ("price:a", "price_1"), ("price:c", "price_2")):
+            links.save(transaction, connection_id=connection_id, link=link(key, stripe_id), at=NOW)
+        found = links.of_stripe_ids(
+            transaction, connection_id=connection_id, stripe_ids=["price_1", "price_9"]
+        )
+    assert [each.key for each in found] == ["price:a", "price:b"]
+
+
+# Objects
+
+
+def test_an_object_comes_back_as_it_was_sent_last(store: Store, connection_id: int) -> None:
+    first, second = an_object(), replace(an_object(), ended_at=NOW)
+    with store.write() as transaction:
+        for sent in (first, second, replace(an_object(), key="invoice:Q1:801:2026-02-01")):
+            objects.save(transaction, connection_id=connection_id, root_id="Q1", sent=sent, at=NOW)
+        objects.save(transaction, connection_id=connection_id, root_id="Q2", sent=first, at=NOW)
+    with store.read() as transaction:
+        found = objects.of_contract(transaction, connection_id=connection_id, root_id="Q1")
+        assert list(found) == ["invoice:Q1:801:2026-02-01", "schedule:Q1:x"]
+        assert found["schedule:Q1:x"] == second
+        assert objects.of_contract(transaction, connection_id=connection_id + 1, root_id="Q1") == {}
+
+
+@pytest.mark.parametrize("document", [{}, {"$": "BillingObject"}, {"$": "tuple", "value": []}])
+def test_a_document_that_is_no_object_is_our_bug(document: dict) -> None:
+    with pytest.raises(InvariantError):
+        decode_object(document)
+    assert decode_object(encode_object(an_object())) == an_object()
+
+
+# Timers
+
+
+def put_timer(store: Store, connection_id: int, due_at: datetime | None, root_id: str = "Q1") -> None:
+    with store.write() as transaction:
+        timers.put(transaction, connection_id=connection_id, root_id=root_id, order_id="801", due_at=due_at)
+
+
+def upcoming(store: Store, connection_id: int, until: datetime | None = None) -> list[str]:
+    with store.read() as transaction:
+        found = timers.upcoming(transaction, connection_id=connection_id, until=until)
+    return [timer.root_id for timer in found]
+
+
+def test_timers_come_due_oldest_first_and_can_be_deleted(store: Store, connection_id: int) -> None:
+    put_timer(store, connection_id, NOW + timedelta(days=2))
+    put_timer(store, connection_id, NOW + timedelta(days=1), "Q2")
+    assert upcoming(store, connection_id) == ["Q2", "Q1"]
+    assert upcoming(store, connection_id, NOW + timedelta(days=1)) == ["Q2"]
+    put_timer(store, connection_id, NOW)
+    assert upcoming(store, connection_id, NOW) == ["Q1"]
+    put_timer(store, connection_id, None)
+    put_timer(store, connection_id, None)
+    assert upcoming(store, connection_id) == ["Q2"]
+
+
+def test_a_claimed_timer_is_put_off_for_longer_each_time_and_never_lost(
+    store: Store, connection_id: int
+) -> None:
+    put_timer(store, connection_id, NOW)
+    waits = []
+    for _ in range(12):
+        with store.write() as transaction:
+            (timer,) = timers.upcoming(transaction, connection_id=connection_id)
+            timers.claim(transaction, connection_id=connection_id, timer=timer, at=NOW)
+            (claimed,) = timers.upcoming(transaction, connection_id=connection_id)
+        assert claimed.due_at == NOW
+        waits.append(claimed.next_at - NOW)
+    assert waits[:3] == [timedelta(minutes=2), timedelta(minutes=4), timedelta(minutes=8)]
+    assert waits[-1] == timedelta(hours=6)
+
+
+def test_setting_a_timer_to_the_same_instant_keeps_its_waits(store: Store, connection_id: int) -> None:
+    put_timer(store, connection_id, NOW)
+    with store.write() as transaction:
+        (timer,) = timers.upcoming(transaction, connection_id=connection_id)
+        timers.claim(transaction, connection_id=connection_id, timer=timer, at=NOW)
+    put_timer(store, connection_id, NOW)
+    assert upcoming(store, connection_id, NOW) == []
+    later = NOW + timedelta(hours=1)
+    put_timer(store, connection_id, later)
+    with store.write() as transaction:
+        timers.claim(transaction, connection_id=connection_id, timer=timer, at=NOW)
+        found = timers.find(transaction, connection_id=connection_id, root_id="Q1")
+    assert found is not None
+    assert (found.attempts, found.next_at) == (0, later)
 
 
 # Intents
@@ -219,15 +317,46 @@ def test_a_definitive_failure_changes_the_key_and_what_is_sent_does_too(
 
 
 def test_an_outcome_not_as_planned_is_kept_until_it_is_accepted(store: Store, connection_id: int) -> None:
-    intent = open_intent(store, connection_id, step_key="schedule:Q1:x")
+    intent = open_intent(store, connection_id, step_key="schedule:Q1:x", sends=an_object())
     with store.write() as transaction:
         intents.finish(transaction, intent_id=intent.intent_id, stripe_id="s", doubt="differs", at=NOW)
         assert intents.unsettled(transaction, connection_id=connection_id, root_id="Q1") == ()
-        assert intents.doubts(transaction, connection_id=connection_id, root_id="Q1") == {
-            "schedule:Q1:x": "differs"
-        }
+        (doubt,) = intents.doubts(transaction, connection_id=connection_id, root_id="Q1")
+        assert (doubt.step_key, doubt.text, doubt.order_ids) == ("schedule:Q1:x", "differs", {"801"})
         intents.accept_doubts(transaction, connection_id=connection_id, root_id="Q1")
-        assert intents.doubts(transaction, connection_id=connection_id, root_id="Q1") == {}
+        assert intents.doubts(transaction, connection_id=connection_id, root_id="Q1") == ()
+
+
+def test_an_intent_keeps_the_object_it_sends(store: Store, connection_id: int) -> None:
+    open_intent(store, connection_id, step_key="schedule:Q1:x", sends=an_object())
+    with store.read() as transaction:
+        (found,) = intents.unsettled(transaction, connection_id=connection_id, root_id="Q1")
+    assert found.content.sends == an_object()
+
+
+def test_the_customers_of_a_contract_are_those_its_schedules_and_invoices_were_made_for(
+    store: Store, connection_id: int
+) -> None:
+    def made(action: StepAction, customer: str, *, done: bool = True, root_id: str = "Q1") -> None:
+        intent = open_intent(
+            store,
+            connection_id,
+            step_key=f"{action}:{customer}",
+            action=action,
+            parameters={"customer": customer},
+            root_id=root_id,
+        )
+        if done:
+            with store.write() as transaction:
+                intents.finish(transaction, intent_id=intent.intent_id, stripe_id="s", doubt=None, at=NOW)
+
+    made(StepAction.CREATE_SCHEDULE, "cus_1")
+    made(StepAction.CREATE_INVOICE, "cus_2")
+    made(StepAction.CREATE_INVOICE, "cus_3", done=False)
+    made(StepAction.CREATE_SCHEDULE, "cus_4", root_id="Q2")
+    with store.read() as transaction:
+        found = intents.customers_of(transaction, connection_id=connection_id, root_id="Q1")
+    assert found == {"cus_1", "cus_2"}
 
 
 # Lanes
@@ -287,7 +416,7 @@ def test_who_lost_a_lane_may_not_write_any_more(store: Store, connection_id: int
 # Plans and standings
 
 
-def plan() -> Plan:
+def an_object() -> BillingObject:
     item = PhaseItem(
         product_id="01t",
         order_item_ids=("802",),
@@ -295,10 +424,12 @@ def plan() -> Plan:
         unit_amount_decimal="5000",
         interval_count=1,
         quantity=10,
+        units=(10,),
         parameters={"metadata.x": True, "n": Decimal("1.50")},
     )
     rider = OneTimeItem(
         order_item_id="802",
+        order_id="801",
         product_id="01t",
         kind="one_time",
         amount_minor=-5,
@@ -314,17 +445,53 @@ def plan() -> Plan:
         one_time_items=(rider,),
         order_ids=("801",),
     )
-    wanted = BillingObject(
+    return BillingObject(
         key="schedule:Q1:x",
         kind="schedule",
-        order_ids=("801",),
         currency="usd",
         phases=(phase,),
         end_behavior="cancel",
         collection_method="send_invoice",
         days_until_due=30,
         anchor_at=NOW,
+        orders=(ExecutedOrder(order_id="801", executed_at=NOW, fingerprint="f", drops_credits=True),),
+        lines=(
+            BilledOrderLine(
+                order_item_id="802",
+                unit_amount_decimal="5000",
+                price_key="price:k",
+                carried=True,
+                billed_from=date(2026, 2, 1),
+            ),
+        ),
+        taken=(TakenUnits(reducing_id="803", reduced_id="802", units=2),),
+        settled=(a_forecast(),),
+        sent_at=NOW,
+        loaded=1,
+        portions=(
+            CreditPortion(
+                key="credit_note:Q1:801:2026-02-01:1",
+                invoice_id="in_1",
+                amount_minor=5,
+                unpaid_minor=3,
+                lines=(("il_1", 5),),
+            ),
+        ),
     )
+
+
+def a_forecast() -> ForecastInvoice:
+    line = InvoiceLine(
+        amount_minor=1,
+        period_start=date(2026, 2, 1),
+        period_end=date(2026, 3, 1),
+        description="é",
+        shares=(("802", 1),),
+    )
+    return ForecastInvoice(object_key="schedule:Q1:x", at=NOW, currency="usd", lines=(line,))
+
+
+def plan() -> Plan:
     refusal = Refusal(
         code="c", message="m", record_id="r", field="f", fix="x", order_id="802", state=OrderState.HELD
     )
@@ -339,13 +506,7 @@ def plan() -> Plan:
         summary="s",
         target=Ref(key="t"),
         expected_total_minor=0,
-    )
-    line = InvoiceLine(
-        amount_minor=1,
-        period_start=date(2026, 2, 1),
-        period_end=date(2026, 3, 1),
-        description="é",
-        shares=(("802", 1),),
+        object_key="schedule:Q1:x",
     )
     return Plan(
         root_id="Q1",
@@ -356,17 +517,17 @@ def plan() -> Plan:
             OrderOutcome(order_id="801", state=OrderState.SYNCED),
             OrderOutcome(order_id="802", state=OrderState.HELD, refusals=(refusal,)),
         ),
-        objects=(wanted,),
+        objects=(an_object(),),
         steps=(step,),
-        forecast=(
-            ForecastInvoice(object_key="schedule:Q1:x", on=date(2026, 2, 1), currency="usd", lines=(line,)),
-        ),
+        forecast=(a_forecast(),),
         proof=(
             Proof(
                 order_item_id="802", order_id="801", currency="usd", sold_minor=1, billed_minor=2, reason=None
             ),
         ),
+        taken=(TakenAmount(reducing_id="803", reduced_id="802", amount_minor=7),),
         warnings=("w",),
+        wake_at=NOW + timedelta(days=3),
     )
 
 
@@ -419,25 +580,6 @@ def test_a_standing_is_replaced_and_found_by_contract_and_order(store: Store, co
         assert found[1] == standing(state=OrderState.REFUSED, code="c", message="m", retryable=True)
         assert plans.standings(transaction, connection_id=connection_id, root_id="Q2") == found[:1]
         assert plans.standings(transaction, connection_id=connection_id, order_id="nothing") == ()
-
-
-def test_an_execution_instant_is_kept_unless_it_is_replaced(store: Store, connection_id: int) -> None:
-    def remember(at: datetime, *order_ids: str, replacing: bool = False) -> dict[str, datetime]:
-        with store.write() as transaction:
-            plans.remember_instants(
-                transaction,
-                connection_id=connection_id,
-                root_id="Q1",
-                order_ids=order_ids,
-                at=at,
-                replacing=replacing,
-            )
-            return plans.instants(transaction, connection_id=connection_id, root_id="Q1")
-
-    later = NOW + timedelta(hours=1)
-    remember(NOW, "801")
-    assert remember(later, "801", "802") == {"801": NOW, "802": later}
-    assert remember(later, "801", replacing=True) == {"801": later, "802": later}
 
 
 def test_a_cursor_moves(store: Store, connection_id: int) -> None:

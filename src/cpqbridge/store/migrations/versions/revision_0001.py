@@ -13,15 +13,16 @@ def upgrade() -> None:
     """Make every table of the first release."""
     _create_connections()
     _create_audit()
+    _create_billing_objects()
     _create_configurations()
     _create_cursors()
-    _create_execution_instants()
     _create_intents()
     _create_lanes()
     _create_links()
     _create_order_states()
     _create_plans()
     _create_schema_caches()
+    _create_timers()
 
 
 def downgrade() -> None:
@@ -70,6 +71,24 @@ def _create_audit() -> None:
     op.create_index(op.f("ix_audit_connection_id_at"), "audit", ["connection_id", "at"], unique=False)
 
 
+def _create_billing_objects() -> None:
+    op.create_table(
+        "billing_objects",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("root_id", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_billing_objects_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "root_id", "key", name=op.f("pk_billing_objects")),
+    )
+
+
 def _create_configurations() -> None:
     op.create_table(
         "configurations",
@@ -102,23 +121,6 @@ def _create_cursors() -> None:
     )
 
 
-def _create_execution_instants() -> None:
-    op.create_table(
-        "execution_instants",
-        sa.Column("connection_id", sa.Integer(), nullable=False),
-        sa.Column("root_id", sa.String(length=64), nullable=False),
-        sa.Column("order_id", sa.String(length=18), nullable=False),
-        sa.Column("executed_at", sa.String(length=32), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["connection_id"],
-            ["connections.connection_id"],
-            name=op.f("fk_execution_instants_connection_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("connection_id", "root_id", "order_id", name=op.f("pk_execution_instants")),
-    )
-
-
 def _create_intents() -> None:
     op.create_table(
         "intents",
@@ -133,6 +135,7 @@ def _create_intents() -> None:
         sa.Column("target", sa.String(length=255), nullable=True),
         sa.Column("parameters", sa.Text(), nullable=False),
         sa.Column("expected_total_minor", sa.Integer(), nullable=True),
+        sa.Column("object", sa.Text(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("stripe_id", sa.String(length=255), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
@@ -276,4 +279,26 @@ def _create_schema_caches() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_schema_caches")),
+    )
+
+
+def _create_timers() -> None:
+    op.create_table(
+        "timers",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("root_id", sa.String(length=64), nullable=False),
+        sa.Column("order_id", sa.String(length=18), nullable=False),
+        sa.Column("due_at", sa.String(length=32), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_timers_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "root_id", name=op.f("pk_timers")),
+    )
+    op.create_index(
+        op.f("ix_timers_connection_id_next_at"), "timers", ["connection_id", "next_at"], unique=False
     )
