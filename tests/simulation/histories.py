@@ -1,0 +1,434 @@
+"""Random contract histories as CPQ would write them, with the policies in force and the times of syncing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from hypothesis import strategies as st
+from tests.acceptance.slow_calculator import DAY, DECIMALS, months_later
+from tests.simulation.cpq_desk import Desk, Offer, Subscription
+
+from cpqbridge.domain.order import Order, OrderHistory, OrderKind, OrderLine, RenewedContract
+from cpqbridge.mapping.configuration import Configuration, default_configuration
+from cpqbridge.mapping.policies import (
+    CoterminatePolicy,
+    CreditsPolicy,
+    ItemsPolicy,
+    ProratePrecision,
+    ProrationPolicy,
+    RoundingPolicy,
+)
+
+LENGTHS = {1: (12, 12, 24, 6, 15), 3: (12, 24, 36, 9), 6: (12, 24, 36), 12: (12, 24, 36, 60)}
+
+Sync = tuple[datetime, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One contract's life: what was sold, under which configuration, and when the connector runs.
+
+    `history` has every order, all activated. Each of `syncs` is an instant (aware UTC) and the orders that
+    are activated by then; the last one has all. `drafts` are orders that can be seen as drafts before their
+    activation. `planted` is the code of the refusal or hold that the story must lead to, None for a story
+    that must go through.
+    """
+
+    history: OrderHistory
+    configuration: Configuration
+    syncs: tuple[Sync, ...]
+    drafts: frozenset[str] = frozenset()
+    planted: str | None = None
+
+    def describe(self) -> str:
+        """Return the story for a human, a line for each thing that happens."""
+        policy = self.configuration.policy
+        told = [
+            f"{policy.prorate_precision}, items {policy.items}, proration {policy.proration}",
+            f"credits {policy.credits}, rounding {policy.rounding}, planted: {self.planted or 'nothing'}",
+        ]
+        for order in self.history.orders:
+            seen = ", seen as a draft before" if order.order_id in self.drafts else ""
+            told.append(
+                f"{order.order_id} {order.kind} effective {order.effective_on}, "
+                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}"
+            )
+            told += [f"  {_line_text(line, order.currency)}" for line in order.lines]
+        told += [f"sync {at:%Y-%m-%d %H:%M:%S} knows {', '.join(sorted(ids))}" for at, ids in self.syncs]
+        return "\n".join(told)
+
+
+def _line_text(line: OrderLine, currency: str) -> str:
+    revises = f", revises {line.revises}" if line.revises else ""
+    every = f" every {line.frequency_months} months" if line.frequency_months else " once"
+    return (
+        f"{line.order_item_id} {line.product_name}: {line.quantity} x {line.unit_price} = {line.total_price} "
+        f"{currency}, {line.starts_on} to {line.ends_on}{every}, listed {line.entry_unit_price} for "
+        f"{line.default_term_months} months, multiplier {line.prorate_multiplier}{revises}"
+    )
+
+
+def known(story: Story, order_ids: Collection[str]) -> OrderHistory:
+    """Return the history as it is read while only these orders are activated.
+
+    The others are not there yet, but for those the story shows as drafts.
+    """
+    orders = []
+    for order in story.history.orders:
+        if order.order_id in order_ids:
+            orders.append(order)
+        elif order.order_id in story.drafts:
+            orders.append(replace(order, activated=False, activated_at=None))
+    # A draft has no activation yet, so it stands after the activated orders of its day.
+    orders.sort(key=lambda order: (order.effective_on, not order.activated))
+    return replace(story.history, orders=tuple(orders))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Terms:
+    """The dates of the contract as first sold (`end` exclusive)."""
+
+    start: date
+    end: date
+    months: int
+
+
+def _at(day: date, second: int = 0) -> datetime:
+    return datetime.combine(day, time(), UTC) + timedelta(seconds=second)
+
+
+SECONDS = st.sampled_from([0, 1, 36_000, 55_800, 86_000, 86_399])
+
+
+@st.composite
+def _terms(draw) -> _Terms:
+    months = draw(st.sampled_from([1, 1, 1, 3, 6, 12]))
+    start = draw(st.dates(min_value=date(2020, 1, 1), max_value=date(2035, 12, 31)))
+    special = draw(st.sampled_from(["any", "any", "first", "month end", "leap day"]))
+    if special == "first":
+        start = start.replace(day=1)
+    elif special == "month end":
+        start = months_later(start.replace(day=1), 1) - DAY * draw(st.integers(1, 3))
+    elif special == "leap day":
+        start = date(start.year - start.year % 4, 2, 29)
+    end = months_later(start, draw(st.sampled_from(LENGTHS[months])))
+    if draw(st.integers(0, 4)) == 0:
+        end = start + DAY * draw(st.integers(2, 700))
+    return _Terms(start=start, end=end, months=months)
+
+
+@st.composite
+def _offers(draw, currency: str, number: int) -> Offer:
+    step = Decimal(1).scaleb(-DECIMALS[currency])
+    round_price = step * draw(st.sampled_from([5000, 9999, 120_000, 3333, 1]))
+    price = draw(st.one_of(st.just(round_price), st.integers(0, 300_000).map(lambda minor: step * minor)))
+    return Offer(
+        number=number,
+        price=price,
+        months=draw(st.sampled_from([1, 12])),
+        discount=draw(st.sampled_from([0, 0, 0, 10, 33, 100])),
+    )
+
+
+UNITS = st.one_of(st.integers(1, 5), st.integers(1, 40))
+
+
+@st.composite
+def _line_dates(draw, terms: _Terms) -> tuple[date, date]:
+    """Most lines run with the contract; some have a start or an end of their own."""
+    start, end = terms.start, terms.end
+    kind = draw(st.sampled_from(["same", "same", "same", "later", "sooner", "both", "whole"]))
+    if kind in ("later", "both"):
+        start += DAY * draw(st.integers(0, (end - start).days - 1))
+    if kind in ("sooner", "both"):
+        end -= DAY * draw(st.integers(0, (end - start).days - 1))
+    if kind == "whole":
+        start = min(start + DAY * draw(st.integers(0, 60)), end - DAY)
+        end = months_later(start, terms.months * draw(st.integers(1, 3)))
+    return start, end
+
+
+def _first_order(draw, desk: Desk, terms: _Terms) -> Order:
+    count = draw(st.sampled_from([1, 1, 1, 2, 2, 3, 5, 8]))
+    for number in range(1, count + 1):
+        start, end = draw(_line_dates(terms)) if number > 1 else (terms.start, terms.end)
+        again = number > 1 and draw(st.integers(0, 3)) == 0
+        offer = desk.subscriptions[-1].offer if again else draw(_offers(desk.currency, number))
+        # Only a multiplier tells the connector that a term was typed.
+        typed = desk.multipliers != "none" and _is_whole(start, end) and draw(st.booleans())
+        desk.sell(offer, draw(UNITS), start, end, typed_term=typed)
+    if draw(st.integers(0, 2)) == 0:
+        _charge_once(draw, desk, terms.start)
+    latest = (terms.end - terms.start).days // 2
+    offset = min(draw(st.sampled_from([-40, -3, -1, 0, 0, 1, 17, 33, 100])), latest)
+    return desk.activate(
+        draw(st.sampled_from([OrderKind.INITIAL] * 9 + [OrderKind.RENEWAL])),
+        terms.start,
+        _at(terms.start + DAY * offset, draw(SECONDS)),
+        days_until_due=draw(st.sampled_from([30, 30, 30, None])),
+    )
+
+
+def _is_whole(start: date, end: date) -> bool:
+    months = (end.year - start.year) * 12 + end.month - start.month
+    return months > 0 and months_later(start, months) == end
+
+
+def _charge_once(draw, desk: Desk, on: date) -> None:
+    step = Decimal(1).scaleb(-DECIMALS[desk.currency])
+    price = step * draw(st.integers(1, 90_000)) * draw(st.sampled_from([1, 1, 1, 1, -1]))
+    desk.charge_once(price, draw(st.integers(1, 3)), on)
+
+
+@st.composite
+def _effective_days(draw, desk: Desk, terms: _Terms, activated_on: date) -> date:
+    """Most amendments start near the day they are sold, some on a boundary, the first or the last day."""
+    last = max([terms.end, *(subscription.end for subscription in desk.alive)]) - DAY
+    kind = draw(st.sampled_from(["near", "near", "near", "boundary", "first", "last", "again", "any"]))
+    if kind == "near":
+        day = activated_on + DAY * draw(st.sampled_from([0, 0, 1, 3, 14, 30, 60, -1, -5, -20, -45, -100]))
+    elif kind == "boundary":
+        passed = (activated_on - terms.start).days // 30 // terms.months
+        cycle = max(passed + draw(st.integers(-2, 3)), 0)
+        day = months_later(terms.start, cycle * terms.months)
+    elif kind == "first":
+        day = terms.start
+    elif kind == "last":
+        day = last
+    elif kind == "again":
+        day = desk.orders[-1].effective_on
+    else:
+        day = terms.start + DAY * draw(st.integers(0, (last - terms.start).days))
+    if draw(st.integers(0, 4)):
+        day = max([day, *(order.effective_on for order in desk.orders)])
+    return min(max(day, terms.start), last)
+
+
+def _amend(draw, desk: Desk, terms: _Terms, on: date) -> None:
+    """Put one amendment's changes on the quote; at least one line comes out."""
+    open_lines = [subscription for subscription in desk.alive if subscription.end > on]
+    kinds = ["product"]
+    if open_lines:
+        kinds += ["more", "more", "fewer", "fewer", "fewer", "swap", "both", "terminate"]
+    refundable = [purchase for purchase in desk.purchases if purchase.units and purchase.line.unit_price > 0]
+    if refundable and draw(st.integers(0, 9)) == 0:
+        purchase = draw(st.sampled_from(refundable))
+        desk.give_back(purchase, draw(st.integers(1, purchase.units)), on)
+    kind = draw(st.sampled_from(kinds))
+    if kind in ("more", "both"):
+        raised = draw(st.sampled_from(open_lines))
+        desk.sell(raised.offer, draw(UNITS), max(on, raised.start), raised.end, raises=raised)
+        # CPQ nets what is changed on one line, so that an order never raises and lowers one lineage.
+        open_lines = [line for line in open_lines if line.root_id != raised.root_id]
+    if kind in ("fewer", "both") and open_lines:
+        for subscription in draw(_some_of(open_lines)):
+            _reduce(draw, desk, subscription, draw(st.integers(1, subscription.units)), on)
+    if kind == "swap":
+        old = draw(st.sampled_from(open_lines))
+        end, start = old.end, max(on, old.start)
+        for subscription in open_lines:
+            if subscription.root_id == old.root_id:
+                _reduce(draw, desk, subscription, subscription.units, start)
+        desk.sell(draw(_offers(desk.currency, 40 + len(desk.orders))), draw(UNITS), start, end)
+    if kind == "product":
+        offer = draw(_offers(desk.currency, 20 + len(desk.orders)))
+        desk.sell(offer, draw(UNITS), on, draw(_new_ends(terms, on)))
+    if kind == "terminate":
+        desk.terminate(on)
+    if kind != "terminate" and draw(st.integers(0, 7)) == 0:
+        _charge_once(draw, desk, on)
+
+
+def _some_of(lines: Sequence[Subscription]) -> st.SearchStrategy[list[Subscription]]:
+    indexes = st.lists(st.integers(0, len(lines) - 1), min_size=1, max_size=3, unique=True)
+    return indexes.map(lambda chosen: [lines[index] for index in sorted(chosen)])
+
+
+def _reduce(draw, desk: Desk, subscription: Subscription, units: int, on: date) -> None:
+    desk.reduce(subscription, units, on, revises_first=draw(st.booleans()))
+
+
+@st.composite
+def _new_ends(draw, terms: _Terms, on: date) -> date:
+    """A new product ends with the contract, on a day of its own, or later than the contract."""
+    kind = draw(st.sampled_from(["same", "same", "same", "same", "own", "later", "whole"]))
+    days = (terms.end - on).days
+    if kind == "same" and days > 0:
+        return terms.end
+    if kind == "own" and days > 1:
+        return on + DAY * draw(st.integers(1, days))
+    if kind == "later":
+        return max(terms.end, on) + DAY * draw(st.integers(1, 300))
+    return months_later(on, terms.months * draw(st.integers(1, 4)))
+
+
+def _plant(draw, desk: Desk, terms: _Terms, on: date) -> str | None:
+    """Put a line on the quote that must be refused; return the code, None where nothing fits."""
+    victims = [subscription for subscription in desk.subscriptions if subscription.end > on]
+    if not victims:
+        return None
+    victim = draw(st.sampled_from(victims))
+    cause = draw(st.sampled_from(["below zero", "unknown line", "half a unit", "end"]))
+    if cause == "end":
+        latest = max(subscription.end for subscription in desk.subscriptions)
+        desk.sell(victim.offer, 1, on, latest + DAY * 40)
+        return "amendment_end_differs"
+    line = desk.priced(victim, -1, on)
+    if cause == "half a unit":
+        half = Decimal("-0.5")
+        desk.write(replace(line, quantity=half, total_price=line.unit_price * half))
+        return "quantity_not_whole"
+    sold = [
+        line for order in desk.orders for line in order.lines if line.product_id == victim.line.product_id
+    ]
+    ever = sum(line.quantity for line in sold if line.quantity > 0)
+    units = ever + draw(st.integers(1, 3))
+    line = replace(line, quantity=-units, total_price=-units * line.unit_price)
+    desk.write(replace(line, revises="802NOBODY") if cause == "unknown line" else line)
+    return "reduction_below_zero"
+
+
+@st.composite
+def _configurations(draw, precision: str) -> Configuration:
+    given = default_configuration()
+    policy = replace(
+        given.policy,
+        prorate_precision=ProratePrecision(precision),
+        prorate_precision_confirmed=True,
+        items=draw(st.sampled_from([ItemsPolicy.SEPARATE, ItemsPolicy.SEPARATE, ItemsPolicy.MERGED])),
+        proration=draw(st.sampled_from(list(ProrationPolicy))),
+        credits=draw(st.sampled_from(list(CreditsPolicy))),
+        rounding=draw(
+            st.sampled_from([RoundingPolicy.REPORT, RoundingPolicy.REPORT, RoundingPolicy.TRUE_UP])
+        ),
+    )
+    # How late a backdated order may be without being asked is a safety cap, none of this test's business.
+    return replace(given, policy=policy, caps=replace(given.caps, backdated_periods=10_000))
+
+
+@st.composite
+def contract_stories(draw) -> Story:
+    """Return random contracts over their whole life."""
+    terms = draw(_terms())
+    precision = str(draw(st.sampled_from(list(ProratePrecision))))
+    desk = Desk(
+        precision=precision,
+        currency=draw(st.sampled_from(["usd", "usd", "eur", "jpy"])),
+        months=terms.months,
+        multipliers=draw(st.sampled_from(["full", "full", "short", "none"])),
+    )
+    configuration = draw(_configurations(precision))
+    now = _first_order(draw, desk, terms).activated_at
+    planted = None
+    count = draw(st.sampled_from([0, 1, 1, 2, 2, 3, 4, 6]))
+    plant_at = count if count and draw(st.integers(0, 9)) == 0 else 0
+    for number in range(1, count + 1):
+        now = _next_activation(draw, desk, now)
+        if now is None:
+            break
+        on = draw(_effective_days(desk, terms, now.date()))
+        if number == plant_at:
+            planted = _plant(draw, desk, terms, on)
+        if planted is None:
+            _amend(draw, desk, terms, on)
+        desk.activate(OrderKind.AMENDMENT, on, now, days_until_due=desk.orders[0].days_until_due)
+    if planted == "amendment_end_differs":
+        policy = replace(configuration.policy, coterminate=CoterminatePolicy.REQUIRED)
+        configuration = replace(configuration, policy=policy)
+    return _finished(draw, desk, terms, configuration, planted)
+
+
+def _next_activation(draw, desk: Desk, now: datetime) -> datetime | None:
+    """Return when the next amendment is activated: the same day or later, before all service is over."""
+    last = max(subscription.end for subscription in desk.subscriptions) - DAY * 2
+    gap = draw(st.sampled_from([0, 0, 1, 5, 20, 31, 60, 200]))
+    day = min(now.date() + DAY * gap, last)
+    instant = max(_at(day, draw(SECONDS)), now + timedelta(seconds=60))
+    return instant if instant.date() <= last else None
+
+
+def _finished(draw, desk: Desk, terms: _Terms, configuration: Configuration, planted: str | None) -> Story:
+    drafts = _postponed(draw, desk)
+    history = desk.history()
+    if history.orders[0].kind is OrderKind.RENEWAL:
+        history = replace(history, renewed=_year_before(terms))
+    syncs = _syncs(draw, desk)
+    if planted is None and over_on(desk, syncs[0][1]) <= syncs[0][0].date():
+        planted = "contract_over"
+    return Story(history=history, configuration=configuration, syncs=syncs, drafts=drafts, planted=planted)
+
+
+def _year_before(terms: _Terms) -> RenewedContract:
+    return RenewedContract(contract_id="800BEFORE", root_id=None, ends_on=terms.start - DAY, lines=())
+
+
+def _postponed(draw, desk: Desk) -> frozenset[str]:
+    """Let an amendment be activated only after later ones, some of them seen as a draft meanwhile.
+
+    An order whose lines another one changes is left, but for reductions that start later: these can wait
+    for the draft (B6.1).
+    """
+    if len(desk.orders) <= 2 or draw(st.integers(0, 4)):
+        return frozenset()
+    index = draw(st.integers(1, len(desk.orders) - 2))
+    late = desk.orders[index]
+    own = {line.order_item_id for line in late.lines}
+    changing = {change.order_id for change in desk.revisions if change.line_id in own} - {late.order_id}
+    dependent = [order for order in desk.orders if order.order_id in changing]
+    if any(
+        order.effective_on <= late.effective_on or any(line.quantity > 0 for line in order.lines)
+        for order in dependent
+    ):
+        return frozenset()
+    after = desk.orders[draw(st.integers(index + 1, len(desk.orders) - 1))].activated_at
+    desk.orders[index] = replace(late, activated_at=after + timedelta(seconds=draw(SECONDS) + 30))
+    return frozenset({late.order_id}) if dependent or draw(st.booleans()) else frozenset()
+
+
+def over_on(desk: Desk, order_ids: Collection[str]) -> date:
+    """Return the first day without any service, as far as these orders say."""
+    left: Counter[str] = Counter()
+    ends: dict[str, date] = {}
+    for subscription in desk.subscriptions:
+        line = subscription.line
+        if line.order_id in order_ids:
+            left[line.order_item_id] = int(line.quantity)
+            ends[line.order_item_id] = subscription.end
+    changes = [change for change in desk.revisions if change.order_id in order_ids and change.units < 0]
+    for change in sorted(changes, key=lambda change: change.on):
+        left[change.line_id] += change.units
+        if not left[change.line_id]:
+            ends[change.line_id] = change.on
+    return max(ends.values())
+
+
+DELAYS = st.sampled_from(
+    [timedelta(seconds=90)] * 6
+    + [timedelta(minutes=5), timedelta(hours=1), timedelta(days=1), timedelta(days=9)]
+    + [timedelta(days=45), timedelta(days=200)]
+)
+
+
+def _syncs(draw, desk: Desk) -> tuple[Sync, ...]:
+    """Return when the connector runs: after most activations, at the last for all of them together."""
+    activated = {order.order_id: order.activated_at for order in desk.orders}
+    instants = sorted(activated.values())
+    last_call = _at(max(subscription.end for subscription in desk.subscriptions), -7200)
+    found = []
+    for number, instant in enumerate(instants):
+        if 0 < number < len(instants) - 1 and draw(st.integers(0, 4)) == 0:
+            continue
+        late = min(instant + draw(DELAYS), max(last_call, instants[-1] + timedelta(seconds=90)))
+        found.append(max(late, instant))
+    if len(instants) == 1 and draw(st.integers(0, 40)) == 0:
+        found = [last_call + timedelta(days=draw(st.integers(1, 90)))]
+    syncs: list[Sync] = []
+    for instant in sorted({*found, max(instants[-1], *found)}):
+        ids = frozenset(order_id for order_id, at in activated.items() if at <= instant)
+        if not syncs or syncs[-1][1] != ids:
+            syncs.append((instant, ids))
+    return tuple(syncs)
