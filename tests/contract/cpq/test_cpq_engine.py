@@ -223,7 +223,7 @@ def test_evergreen_is_priced_for_one_unit_and_has_no_end(shop):
 
 @pytest.mark.parametrize(("revised_line", "position"), [("first", 0), ("latest", 1)])
 def test_third_difference_revises_the_first_or_the_latest_line(new_shop, revised_line, position):
-    shop = new_shop(revised_line=revised_line)
+    shop = new_shop(revised_line=revised_line, amendment_shows="lineage")
     first = shop.sell([Line(product=shop.seat, quantity=10)], FEB, term=12)
     contract = first.contracts[0]
     second = shop.cpq.amend(contract, start=D("2026-03-01"), changes=[Change(line=first.lines[0], by=2)])

@@ -18,7 +18,8 @@ def _at(text):
 
 @pytest.fixture(scope="module")
 def records():
-    cpq = Cpq(precision="monthly_daily")
+    # Section 5 has one line per lineage on an amendment, with the sum of its subscriptions.
+    cpq = Cpq(precision="monthly_daily", amendment_shows="lineage")
     baden = cpq.account("Baden Trading", email="ap@baden.example")
     seat = cpq.product("Seat", default_term=1, frequency="Monthly")
     support = cpq.product("Premium Support", default_term=12, frequency="Annual")

@@ -17,15 +17,25 @@ from cpqbridge_sim.salesforce.cpq.model import (
 )
 from cpqbridge_sim.salesforce.cpq.table import RecordTable
 
+Prices = dict[tuple[str, str], tuple[str, Decimal]]
+"""Price book entry and list price of one default term, by product id and currency."""
+
 
 class Catalog:
     """Writes the records of the catalog and answers what a product costs."""
 
-    def __init__(self, table: RecordTable, *, currency: str) -> None:
+    def __init__(
+        self, table: RecordTable, *, currency: str, price_book_id: str, prices: Prices | None = None
+    ) -> None:
         self._table = table
         self._currency = currency
-        self._prices: dict[tuple[str, str], tuple[str, Decimal]] = {}
+        self._prices = prices or {}
         self._dimensions: dict[tuple[str, str], str] = {}
+        self.price_book_id = price_book_id
+
+    @classmethod
+    def of_new_org(cls, table: RecordTable, *, currency: str) -> "Catalog":
+        """Add the company and its price book to an empty org."""
         table.add(
             "Organization",
             {
@@ -38,9 +48,10 @@ class Catalog:
                 "LanguageLocaleKey": "en_US",
             },
         )
-        self.price_book_id = table.add(
+        price_book_id = table.add(
             "Pricebook2", {"Name": "Standard Price Book", "IsActive": True, "IsStandard": True}
         )
+        return cls(table, currency=currency, price_book_id=price_book_id)
 
     def account(self, name: str, *, email: str | None, phone: str | None, country: str) -> Account:
         """Add an account and its contact."""

@@ -10,9 +10,9 @@ from cpqbridge_sim.salesforce.cpq.table import RecordTable
 class Contracting:
     """Makes contracts from activated orders, several where the method follows the lines' end dates."""
 
-    def __init__(self, table: RecordTable) -> None:
+    def __init__(self, table: RecordTable, *, count: int) -> None:
         self._table = table
-        self._count = 0
+        self._count = count
 
     def contract(self, order: Order, at: datetime | None) -> list[Contract]:
         """Return the contracts an order now belongs to; none for an order without subscriptions.
@@ -84,9 +84,10 @@ class Contracting:
             )
             fields["SBQQ__Subscription__c"] = line.subscription_id
         self._table.edit("OrderItem", line.record_id, fields, at=at)
-        if line.priced.terminated_on is not None and line.lineage.subscription_id is not None:
+        revised = line.priced.revises
+        if revised is not None and line.priced.terminated_on is not None and revised.subscription_id:
             ended = {"SBQQ__TerminatedDate__c": line.priced.terminated_on}
-            self._table.edit("SBQQ__Subscription__c", line.lineage.subscription_id, ended, at=at)
+            self._table.edit("SBQQ__Subscription__c", revised.subscription_id, ended, at=at)
 
     def _extend(self, contract: Contract) -> None:
         end = _latest_end(contract.lines)

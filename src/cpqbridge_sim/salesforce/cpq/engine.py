@@ -1,6 +1,7 @@
 """The CPQ engine: price book, quote, order, activation, contract, amendment, renewal, termination."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Unpack
 
@@ -29,9 +30,8 @@ from cpqbridge_sim.salesforce.cpq.model import (
     Record,
     Segment,
 )
-from cpqbridge_sim.salesforce.cpq.ordering import Ordering, OrderOptions
-from cpqbridge_sim.salesforce.cpq.pricing import PackageSettings, QuoteSpan
-from cpqbridge_sim.salesforce.cpq.proration import Precision
+from cpqbridge_sim.salesforce.cpq.ordering import FIRST_ORDER_NUMBER, Ordering, OrderOptions
+from cpqbridge_sim.salesforce.cpq.pricing import PackageOptions, PackageSettings, QuoteSpan
 from cpqbridge_sim.salesforce.cpq.quoting import QuoteOptions, Quoting
 from cpqbridge_sim.salesforce.cpq.table import RecordTable
 
@@ -42,46 +42,39 @@ def _fixed_clock() -> datetime:
     return datetime(2026, 1, 1, 9, tzinfo=UTC)
 
 
-class Cpq:
-    """A fixture builder for one org. Deterministic: the same calls give the same records, ids included.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExistingOrg:
+    """An org to go on with: its records and catalog, how many quotes and contracts it has, its next order."""
 
-    Args:
-        precision: the package's Subscription Prorate Precision.
-        unit_price_scale: decimals of unit prices; None is the currency's own number.
-        multiplier_scale: decimals of the multiplier field; None gives the full double.
-        multi_currency: whether records carry CurrencyIsoCode.
-        currency: the corporate currency.
-        revised_line: which line of a lineage an amendment names, `first` or `latest`.
-        zero_quantity_lines: whether unchanged lines come on amendment orders with quantity 0.
-        clock: stamps of records as they are made.
-    """
+    table: RecordTable
+    catalog: Catalog
+    quotes: int = 0
+    contracts: int = 0
+    next_order: int = FIRST_ORDER_NUMBER
+
+
+class Cpq:
+    """Writes records for one org. Deterministic: the same calls give the same records, ids included."""
 
     def __init__(
         self,
         *,
-        precision: Precision = "monthly_daily",
-        unit_price_scale: int | None = None,
-        multiplier_scale: int | None = None,
-        multi_currency: bool = False,
-        currency: str = "USD",
-        revised_line: str = "first",
-        zero_quantity_lines: bool = False,
         clock: Callable[[], datetime] = _fixed_clock,
+        org: ExistingOrg | None = None,
+        **settings: Unpack[PackageOptions],
     ) -> None:
-        self.settings = PackageSettings(
-            precision=precision,
-            unit_price_scale=unit_price_scale,
-            multiplier_scale=multiplier_scale,
-            multi_currency=multi_currency,
-            currency=currency,
-            revised_line=revised_line,
-            zero_quantity_lines=zero_quantity_lines,
-        )
-        self._table = RecordTable(clock, currency_by_default=currency if multi_currency else None)
-        self._catalog = Catalog(self._table, currency=currency)
-        self._quoting = Quoting(self._table, self._catalog, self.settings)
-        self._ordering = Ordering(self._table, self._catalog, self.settings)
-        self._contracting = Contracting(self._table)
+        """Begin with an empty org, whose records `clock` stamps, or go on with one that is there."""
+        self.settings = PackageSettings(**settings)
+        if org is None:
+            currency = self.settings.currency
+            by_default = currency if self.settings.multi_currency else None
+            table = RecordTable(clock, currency_by_default=by_default)
+            org = ExistingOrg(table=table, catalog=Catalog.of_new_org(table, currency=currency))
+        self._table = org.table
+        self._catalog = org.catalog
+        self._quoting = Quoting(org.table, org.catalog, self.settings, count=org.quotes)
+        self._ordering = Ordering(org.table, org.catalog, self.settings, next_number=org.next_order)
+        self._contracting = Contracting(org.table, count=org.contracts)
         self._segment_key_count = 0
 
     def account(
@@ -222,8 +215,10 @@ class Cpq:
         An earlier `start` does not shorten the old contract.
 
         Raises:
-            CpqError: the contract is evergreen.
+            CpqError: the contract is evergreen, nothing of it is left, or the renewal starts before it.
         """
+        if start is not None and start < contract.start:
+            raise CpqError(f"A renewal cannot start on {start}, before its contract on {contract.start}.")
         lines = renewal_lines(contract)
         begin = start or (contract.end or contract.start) + ONE_DAY
         span = QuoteSpan(start=begin, end=None, term=term)

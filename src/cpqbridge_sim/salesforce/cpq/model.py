@@ -193,6 +193,12 @@ class OrderLine:
         """The first line of the lineage."""
         return self.priced.revises.lineage if self.priced.revises else self
 
+    @property
+    def reduces(self) -> "OrderLine":
+        """The line that added the units a difference takes away; of a line that adds units itself."""
+        revised = self.priced.revises
+        return revised.reduces if revised is not None and self.priced.quantity < 0 else self
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Order:
@@ -226,6 +232,24 @@ class Contract:
     def quantity(self, lineage: OrderLine) -> Decimal:
         """The quantity left of a lineage after all contracted amendments."""
         return sum((line.priced.quantity for line in self.lines if line.lineage is lineage), Decimal(0))
+
+    def remaining(self) -> dict[OrderLine, Decimal]:
+        """The quantity left of each line that added units, zeros too, in the order they were contracted.
+
+        A reduction takes from the line it revises; what that one lacks comes off its lineage, newest first.
+        """
+        left: dict[OrderLine, Decimal] = {}
+        for line in self.lines:
+            if line.lineage is line or line.priced.quantity >= 0:
+                left[line] = line.priced.quantity
+                continue
+            taken = -line.priced.quantity
+            newest_first = [other for other in left if other.lineage is line.lineage][::-1]
+            for other in sorted(newest_first, key=lambda each: each is not line.reduces):
+                units = min(taken, max(left[other], Decimal(0)))
+                left[other] -= units
+                taken -= units
+        return left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from cpqbridge_sim.salesforce.cpq.model import Coupon, CpqError, Order, OrderLin
 from cpqbridge_sim.salesforce.cpq.pricing import PackageSettings
 from cpqbridge_sim.salesforce.cpq.table import RecordTable
 
-_FIRST_ORDER_NUMBER = 101
+FIRST_ORDER_NUMBER = 101
 
 
 class OrderOptions(TypedDict, total=False):
@@ -25,11 +25,13 @@ class OrderOptions(TypedDict, total=False):
 class Ordering:
     """Adds draft orders, activates them, and puts them back to draft."""
 
-    def __init__(self, table: RecordTable, catalog: Catalog, settings: PackageSettings) -> None:
+    def __init__(
+        self, table: RecordTable, catalog: Catalog, settings: PackageSettings, *, next_number: int
+    ) -> None:
         self._table = table
         self._catalog = catalog
         self._settings = settings
-        self._next_number = _FIRST_ORDER_NUMBER
+        self._next_number = next_number
         self._order_coupons: dict[str, str] = {}
 
     def order(self, quote: Quote, *, only: Collection[int] | None, options: OrderOptions) -> Order:

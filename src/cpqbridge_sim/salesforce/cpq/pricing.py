@@ -5,20 +5,39 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import Literal, TypedDict
 
 from cpqbridge_sim.salesforce.cpq.dates import last_day_of_term
 from cpqbridge_sim.salesforce.cpq.model import CpqError, Line, PricedLine, Product
 from cpqbridge_sim.salesforce.cpq.proration import Precision, months_in_span, prorate_multiplier
 from cpqbridge_sim.salesforce.cpq.rounding import currency_decimals, round_half_up
 
+RevisedLine = Literal["first", "latest"]
+AmendmentShows = Literal["subscription", "lineage"]
+
+
+class PackageOptions(TypedDict, total=False):
+    """The settings of `PackageSettings`, each with its default where it is left out."""
+
+    precision: Precision
+    unit_price_scale: int | None
+    multiplier_scale: int | None
+    multi_currency: bool
+    currency: str
+    revised_line: RevisedLine
+    amendment_shows: AmendmentShows
+    zero_quantity_lines: bool
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSettings:
     """The package settings that decide amounts; each that is an assumption about CPQ has its own switch.
 
-    `unit_price_scale` None is the currency's own number of decimals. `multiplier_scale` None keeps the full
-    double. `revised_line` says which line of a lineage a later amendment names. `zero_quantity_lines` is
-    "Enable Zero Quantity": unchanged lines come along with quantity 0.
+    `precision` is the Subscription Prorate Precision. `unit_price_scale` None is the currency's own number of
+    decimals. `multiplier_scale` None keeps the full double. `revised_line` says which line of a lineage more
+    units name. `amendment_shows` says whether an amendment quote has one line per subscription, so that a
+    reduction over several additions is one order line each, or one per lineage with the sum.
+    `zero_quantity_lines` is "Enable Zero Quantity": unchanged lines come along with quantity 0.
     """
 
     precision: Precision = "monthly_daily"
@@ -26,7 +45,8 @@ class PackageSettings:
     multiplier_scale: int | None = None
     multi_currency: bool = False
     currency: str = "USD"
-    revised_line: str = "first"
+    revised_line: RevisedLine = "first"
+    amendment_shows: AmendmentShows = "subscription"
     zero_quantity_lines: bool = False
 
     def unit_price(self, value: Fraction, currency: str) -> Decimal:

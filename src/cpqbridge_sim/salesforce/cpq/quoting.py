@@ -38,11 +38,13 @@ class QuoteOptions(TypedDict, total=False):
 class Quoting:
     """Adds approved primary quotes."""
 
-    def __init__(self, table: RecordTable, catalog: Catalog, settings: PackageSettings) -> None:
+    def __init__(
+        self, table: RecordTable, catalog: Catalog, settings: PackageSettings, *, count: int
+    ) -> None:
         self._table = table
         self._catalog = catalog
         self._settings = settings
-        self._count = 0
+        self._count = count
 
     def next_line_id(self) -> str:
         """Return an id for a quote line."""

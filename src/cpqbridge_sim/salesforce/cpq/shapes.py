@@ -88,7 +88,7 @@ def quote_line_record(line: PricedLine, quote: Quote, *, settings: PackageSettin
         "SBQQ__Quantity__c": full,
         "SBQQ__PriorQuantity__c": line.prior_quantity if line.revises else None,
         "SBQQ__EffectiveQuantity__c": line.quantity,
-        "SBQQ__UpgradedSubscription__c": line.revises.lineage.subscription_id if line.revises else None,
+        "SBQQ__UpgradedSubscription__c": line.revises.subscription_id if line.revises else None,
         "SBQQ__Existing__c": line.revises is not None,
         "SBQQ__ListPrice__c": line.list_price,
         "SBQQ__Discount__c": Decimal(line.line.discount) if line.line.discount else None,
@@ -240,6 +240,7 @@ def subscription_record(line: OrderLine, contract: Contract) -> Record:
     priced = line.priced
     segment = priced.line.segment
     lineage = line.lineage
+    revised = priced.revises
     return {
         "SBQQ__Contract__c": contract.record_id,
         "SBQQ__Account__c": contract.quote.account.record_id,
@@ -247,7 +248,7 @@ def subscription_record(line: OrderLine, contract: Contract) -> Record:
         "SBQQ__Quantity__c": priced.quantity,
         "SBQQ__OrderProduct__c": line.record_id,
         "SBQQ__QuoteLine__c": priced.quote_line_id,
-        "SBQQ__RevisedSubscription__c": lineage.subscription_id if lineage is not line else None,
+        "SBQQ__RevisedSubscription__c": revised.subscription_id if revised is not None else None,
         "SBQQ__RootId__c": lineage.subscription_id if lineage is not line else None,
         "SBQQ__SubscriptionStartDate__c": priced.start,
         "SBQQ__SubscriptionEndDate__c": priced.end,
