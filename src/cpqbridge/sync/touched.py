@@ -1,0 +1,194 @@
+"""What somebody else did in Stripe to a schedule of ours, told from the schedule as it was sent last (B6.13).
+
+Only what is still to come counts: time that has passed since is no change, and neither is how Stripe splits
+or joins phases that hold the same items.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase
+from cpqbridge.domain.schedule_standing import MISSING, ScheduleStanding, StandingPhase
+from cpqbridge.sync.plan_rows import interval_text, price_text
+
+_MONTHS = {"month": 1, "year": 12}
+_WORDS = {MISSING: "this Stripe account does not have it", "canceled": "it was cancelled"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class _Item:
+    """What an item bills: minor units per unit (None: no single price), every so often, so many units."""
+
+    unit_amount: Decimal | None
+    interval: str
+    interval_count: int
+    quantity: int
+
+
+_Items = Counter[_Item]
+_Identities = frozenset[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """What is billed from `starts_at` up to, not including, `ends_at`; `charges` identify one-time items."""
+
+    starts_at: datetime
+    ends_at: datetime
+    items: _Items
+    charges: _Identities
+
+
+def what_was_touched(sent: BillingObject, standing: ScheduleStanding, *, at: datetime) -> str | None:
+    """Return in plain words what of a schedule is not as we sent it, None when all of it is.
+
+    Args:
+        sent: the schedule as it was sent last.
+        standing: the schedule as Stripe has it.
+        at: the instant it was read, aware UTC; what lies before is not compared.
+    """
+    if sent.ended_at is not None and standing.status == "canceled":
+        return None
+    if standing.ended:
+        return _how_it_ended(sent, standing, at)
+    if standing.end_behavior != sent.end_behavior:
+        return f"it ends with {standing.end_behavior or 'nothing'} instead of {sent.end_behavior}"
+    wanted, found = _sent_spans(sent), _standing_spans(standing)
+    if (end := found[-1].ends_at if found else at) != wanted[-1].ends_at:
+        return f"it ends on {_day(end)} instead of {_day(wanted[-1].ends_at)}"
+    points = {at, *(span.starts_at for span in (*wanted, *found) if span.starts_at > at)}
+    for point in sorted(points):
+        one, other = _at(wanted, point), _at(found, point)
+        if one.items != other.items:
+            return (
+                f"from {_day(point)} on it bills {_text(other.items, sent)} instead of "
+                f"{_text(one.items, sent)}"
+            )
+        if point > at and _beginning(wanted, point) != _beginning(found, point):
+            return f"its one-time charges on {_day(point)} are others"
+    return None
+
+
+def _how_it_ended(sent: BillingObject, standing: ScheduleStanding, at: datetime) -> str | None:
+    ends_at = sent.phases[-1].ends_at
+    as_planned = "released" if sent.end_behavior == "release" else "completed"
+    if standing.status in {as_planned, "completed"} and ends_at <= at:
+        return None
+    text = _WORDS.get(standing.status, f"it was {standing.status}")
+    return text if ends_at <= at else f"{text}, although it was to run until {_day(ends_at)}"
+
+
+def _sent_spans(sent: BillingObject) -> tuple[_Span, ...]:
+    """Return the phases as Stripe was given them: the last one loaded runs to the end (B7.3)."""
+    given = sent.phases if sent.loaded is None else sent.phases[: sent.loaded]
+    return tuple(
+        _Span(
+            starts_at=phase.starts_at,
+            ends_at=sent.phases[-1].ends_at if phase is given[-1] else phase.ends_at,
+            items=_sent_items(phase),
+            charges=frozenset(map(_identity, phase.one_time_items)),
+        )
+        for phase in given
+    )
+
+
+def _sent_items(phase: Phase) -> _Items:
+    return _counted(
+        _Item(
+            unit_amount=Decimal(item.unit_amount_decimal),
+            interval=_interval(item.interval),
+            interval_count=_count(item.interval, item.interval_count),
+            quantity=item.quantity,
+        )
+        for item in phase.items
+    )
+
+
+def _identity(item: OneTimeItem) -> tuple[str, str, str]:
+    return item.order_item_id, item.kind, item.period_start.isoformat()
+
+
+def _standing_spans(standing: ScheduleStanding) -> tuple[_Span, ...]:
+    return tuple(
+        _Span(
+            starts_at=phase.starts_at,
+            ends_at=phase.ends_at,
+            items=_standing_items(phase),
+            charges=frozenset(
+                (
+                    metadata.get("salesforce_order_item_id", ""),
+                    metadata.get("salesforce_kind", ""),
+                    metadata.get("salesforce_period_start", ""),
+                )
+                for metadata in phase.one_time_metadata
+            ),
+        )
+        for phase in standing.phases
+    )
+
+
+def _standing_items(phase: StandingPhase) -> _Items:
+    return _counted(
+        _Item(
+            unit_amount=None if item.unit_amount_decimal is None else Decimal(item.unit_amount_decimal),
+            interval=_interval(item.interval or ""),
+            interval_count=_count(item.interval or "", item.interval_count or 0),
+            # Stripe leaves out a quantity of 1.
+            quantity=1 if item.quantity is None else item.quantity,
+        )
+        for item in phase.items
+    )
+
+
+def _counted(items: Iterable[_Item]) -> _Items:
+    return Counter(items)
+
+
+def _interval(interval: str) -> str:
+    return "month" if interval in _MONTHS else interval
+
+
+def _count(interval: str, count: int) -> int:
+    """Return how often in months where the interval is counted in months or years."""
+    return count * _MONTHS.get(interval, 1)
+
+
+def _at(spans: tuple[_Span, ...], point: datetime) -> _Span:
+    """Return what is billed at an instant: nothing before, between and after the spans."""
+    nothing = _Span(starts_at=point, ends_at=point, items=Counter(), charges=frozenset())
+    return next((span for span in spans if span.starts_at <= point < span.ends_at), nothing)
+
+
+def _beginning(spans: tuple[_Span, ...], point: datetime) -> _Identities:
+    return next((span.charges for span in spans if span.starts_at == point), frozenset())
+
+
+def _text(items: _Items, sent: BillingObject) -> str:
+    texts = [
+        f"{item.quantity} x {_price(item, sent.currency)}" for item in sorted(items.elements(), key=_order)
+    ]
+    return " and ".join(texts) or "nothing"
+
+
+def _order(item: _Item) -> tuple[Decimal, int, int]:
+    return item.unit_amount or Decimal(0), item.interval_count, item.quantity
+
+
+def _price(item: _Item, currency: str) -> str:
+    every = (
+        interval_text(item.interval_count)
+        if item.interval == "month"
+        else f"{item.interval_count} {item.interval}"
+    )
+    if item.unit_amount is None:
+        return f"another price every {every}"
+    return f"{price_text(f'{item.unit_amount:f}', currency)} {currency.upper()} every {every}"
+
+
+def _day(instant: datetime) -> str:
+    return instant.date().isoformat()
