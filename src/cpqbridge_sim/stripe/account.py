@@ -19,7 +19,7 @@ from cpqbridge_sim.stripe.resources.account_and_events import shown
 from cpqbridge_sim.stripe.resources.call import Call
 from cpqbridge_sim.stripe.routes import Route, match
 from cpqbridge_sim.stripe.state import API_VERSION, AccountState
-from cpqbridge_sim.stripe.store import copied
+from cpqbridge_sim.stripe.store import answered, copied
 
 _TEST_PREFIXES = ("sk_test_", "rk_test_")
 _LIVE_PREFIXES = ("sk_live_", "rk_live_")
@@ -220,7 +220,7 @@ class Account:
                 body["data"] = [
                     shown(entry) if entry["object"] == "event" else entry for entry in body["data"]
                 ]
-            body = copied(body)
+            body = answered(body)
             expand(self.state, body, values.get("expand", []))
         except StripeApiError as error:
             self.state.store.undo()

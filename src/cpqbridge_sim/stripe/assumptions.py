@@ -35,7 +35,8 @@ class Assumptions:
     open_phase_lasts_one_interval: bool = True
     # A schedule whose first phase lies wholly in the past is refused (otherwise its past is replayed).
     elapsed_first_phase_is_refused: bool = True
-    # Invoice lines of subscription items copy the item's metadata when they are made.
+    # Invoice lines of subscription items copy the item's metadata when they are made (otherwise they show the
+    # subscription's, which is how the SDK's text on a line's `metadata` reads).
     line_metadata_copies_item: bool = True
     # A period cut short by the end of the subscription is an ordinary, discountable line
     # (otherwise it is shown as a proration).

@@ -8,7 +8,7 @@ from typing import Any
 
 from cpqbridge_sim.stripe.errors import invalid
 from cpqbridge_sim.stripe.state import AccountState
-from cpqbridge_sim.stripe.store import Body, copied
+from cpqbridge_sim.stripe.store import Body, answered
 
 _LEVELS_MAX = 4
 # Ids that are shown as ids only, although they look like references.
@@ -58,4 +58,4 @@ def _object(state: AccountState, value: Any, name: str, path: str) -> Any:
     found = None if name in _NOT_EXPANDABLE else state.store.find(value)
     if found is None:
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
-    return copied(found)
+    return answered(found)

@@ -5,6 +5,8 @@ import string
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _LENGTH = 14
+# Each byte's letter, so that a digest becomes text in one step.
+_LETTERS = bytes(ord(_ALPHABET[byte % len(_ALPHABET)]) for byte in range(256))
 
 
 class Identifiers:
@@ -18,8 +20,7 @@ class Identifiers:
         """The next id with this prefix."""
         self._count += 1
         digest = hashlib.sha256(f"{self._seed}:{self._count}".encode()).digest()
-        text = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:_LENGTH])
-        return f"{prefix}_1S{text}"
+        return f"{prefix}_1S{digest[:_LENGTH].translate(_LETTERS).decode()}"
 
     def fork(self) -> "Identifiers":
         """A source that continues here without moving this one; used for previews."""

@@ -71,6 +71,13 @@ def boundary_at_or_before(anchor: int, interval: Interval, instant: int) -> int:
     return boundary(anchor, interval, _number_at(anchor, interval, instant))
 
 
+@lru_cache(maxsize=4096)
+def period_at(anchor: int, interval: Interval, instant: int) -> tuple[int, int]:
+    """The period that holds the instant."""
+    number = _number_at(anchor, interval, instant)
+    return boundary(anchor, interval, number), boundary(anchor, interval, number + 1)
+
+
 def _number_at(anchor: int, interval: Interval, instant: int) -> int:
     if interval.seconds:
         return (instant - anchor) // interval.seconds

@@ -5,6 +5,8 @@ from typing import Any
 
 Body = dict[str, Any]
 
+_LINES_SHOWN = 10
+
 
 def copied(value: Any) -> Any:
     """A deep copy of JSON-like data; much quicker than `copy.deepcopy` and enough for bodies."""
@@ -12,6 +14,23 @@ def copied(value: Any) -> Any:
         return {name: copied(entry) for name, entry in value.items()}
     if isinstance(value, list):
         return [copied(entry) for entry in value]
+    return value
+
+
+def answered(value: Any, *, inner: bool = False) -> Any:
+    """A copy as answers show it: of the lines of an invoice or credit note the first ten only.
+
+    Source: docs.stripe.com/api/invoices/line_item, read 20 Nov 2026; the list of all lines is an address of
+    its own.
+    """
+    if isinstance(value, dict):
+        if inner and value.get("object") == "list" and value["url"].endswith("/lines"):
+            lines = value["data"]
+            more = len(lines) > _LINES_SHOWN
+            return {**value, "data": copied(lines[:_LINES_SHOWN]), "has_more": more}
+        return {name: answered(entry, inner=True) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [answered(entry, inner=True) for entry in value]
     return value
 
 

@@ -72,9 +72,13 @@ class Api:
         return self.post("/v1/subscriptions", {"items": list(items), **params})
 
     def invoices(self, **params) -> list[dict]:
-        """All invoices, oldest first."""
+        """All invoices with all their lines, oldest first."""
         page = self.get("/v1/invoices", {"limit": 100, **params})
         assert not page["has_more"]
+        for invoice in page["data"]:
+            if invoice["lines"]["has_more"]:
+                invoice["lines"] = self.get(f"/v1/invoices/{invoice['id']}/lines", {"limit": 100})
+                assert not invoice["lines"]["has_more"]
         return page["data"][::-1]
 
     def totals(self, **params) -> list[int]:

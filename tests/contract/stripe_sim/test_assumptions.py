@@ -144,10 +144,10 @@ def test_a_first_phase_wholly_in_the_past(both):
 
 def test_metadata_of_lines(both):
     def story(api):
-        api.subscribe({"price": api.price(100), "metadata": {"a": "b"}})
+        api.subscribe({"price": api.price(100), "metadata": {"a": "b"}}, metadata={"c": "d"})
         return api.invoices()[0]["lines"]["data"][0]["metadata"]
 
-    assert both("line_metadata_copies_item", story) == ({"a": "b"}, {})
+    assert both("line_metadata_copies_item", story) == ({"a": "b"}, {"c": "d"})
 
 
 def test_lines_of_cut_periods(both):

@@ -116,8 +116,7 @@ def _paid(state: AccountState, invoice: Body, *, at: int) -> None:
     invoice["status"] = "paid"
     invoice["status_transitions"]["paid_at"] = at
     invoice["next_payment_attempt"] = None
-    state.emit("invoice.paid", invoice)
-    state.emit("invoice.payment_succeeded", invoice)
+    state.emit_all(("invoice.paid", "invoice.payment_succeeded"), invoice)
     subscription = subscription_of(state, invoice)
     if subscription is not None and subscription["status"] in ("incomplete", "past_due"):
         subscription["status"] = "active"
@@ -172,8 +171,10 @@ def payment_method(state: AccountState, customer_id: str, subscription: Body | N
     return None if found is None else str(found)
 
 
-def pay_in_full(state: AccountState, invoice: Body, *, at: int) -> None:
-    """Settle what remains."""
+def pay_in_full(state: AccountState, invoice: Body, *, at: int, out_of_band: bool = False) -> None:
+    """Settle what remains, by a charge that can be refunded unless it was paid `out_of_band`."""
+    if not out_of_band:
+        state.charged[invoice["id"]] = state.charged.get(invoice["id"], 0) + invoice["amount_remaining"]
     invoice["amount_paid"] += invoice["amount_remaining"]
     invoice["amount_remaining"] = 0
     _paid(state, invoice, at=at)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from cpqbridge_sim.stripe.rounding import round_line, round_proration
@@ -58,7 +59,12 @@ class LineDraft:
 
 def exact_amount(price: Body, quantity: int | None) -> Fraction:
     """Unit price times quantity in minor units, not rounded; an absent quantity is 1."""
-    return Fraction(price["unit_amount_decimal"]) * (1 if quantity is None else quantity)
+    return _exact(price["unit_amount_decimal"], 1 if quantity is None else quantity)
+
+
+@lru_cache(maxsize=4096)
+def _exact(unit_amount_decimal: str, quantity: int) -> Fraction:
+    return Fraction(unit_amount_decimal) * quantity
 
 
 def item_line(
@@ -72,8 +78,9 @@ def item_line(
     truncated: bool = False,
 ) -> LineDraft:
     """The line of a subscription item for one period, `fraction` of the full price."""
-    exact = exact_amount(item["price"], item["quantity"]) * fraction
     whole = fraction == 1
+    exact = exact_amount(item["price"], item["quantity"])
+    exact = exact if whole else exact * fraction
     ties_up = state.assumptions.ordinary_line_ties_round_up
     proration = not whole and not (truncated and state.assumptions.truncated_period_is_ordinary_line)
     return LineDraft(
@@ -85,7 +92,7 @@ def item_line(
         price=item["price"],
         quantity=item["quantity"],
         discountable=True,
-        metadata=dict(item["metadata"]) if state.assumptions.line_metadata_copies_item else {},
+        metadata=dict((item if state.assumptions.line_metadata_copies_item else subscription)["metadata"]),
         discounts=list(item["discounts"]),
         proration=proration,
         subscription_id=subscription["id"],
@@ -100,7 +107,7 @@ def item_text(state: AccountState, item: Body) -> str:
     count, unit = recurring["interval_count"], recurring["interval"]
     each = unit if count == 1 else f"{count} {unit}s"
     quantity = 1 if item["quantity"] is None else item["quantity"]
-    money = money_text(Fraction(price["unit_amount_decimal"]), price["currency"])
+    money = money_text(exact_amount(price, 1), price["currency"])
     return f"{quantity} \N{MULTIPLICATION SIGN} {product_name(state, price)} (at {money} / {each})"
 
 
@@ -110,6 +117,7 @@ def product_name(state: AccountState, price: Body | None) -> str:
     return "" if product is None else str(product["name"])
 
 
+@lru_cache(maxsize=4096)
 def money_text(amount: Fraction, currency: str) -> str:
     """An amount for people: `$10.00`, `12.5 EUR`."""
     decimals = 0 if currency in ZERO_DECIMAL_CURRENCIES else 2

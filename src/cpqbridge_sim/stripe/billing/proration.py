@@ -8,7 +8,7 @@ from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import classic_credit, net_price
 from cpqbridge_sim.stripe.billing.lines import product_name
-from cpqbridge_sim.stripe.periods import Interval, boundary_after, boundary_at_or_before, day_text
+from cpqbridge_sim.stripe.periods import Interval, day_text, period_at
 from cpqbridge_sim.stripe.rounding import round_proration
 from cpqbridge_sim.stripe.state import AccountState, Debit
 from cpqbridge_sim.stripe.store import Body
@@ -69,7 +69,7 @@ def natural_period(state: AccountState, subscription: Body, item: Body, at: int)
     """The full period of the item's interval that holds `at`, counted from the anchor."""
     interval = Interval.of_price(item["price"])
     anchor: int = state.item_anchors.get(item["id"]) or subscription["billing_cycle_anchor"]
-    return boundary_at_or_before(anchor, interval, at), boundary_after(anchor, interval, at)
+    return period_at(anchor, interval, at)
 
 
 def _proration_item(
@@ -101,7 +101,7 @@ def _proration_item(
         unit_amount_decimal=None,
         quantity=item["quantity"],
         discountable=False,
-        metadata=dict(item["metadata"]) if state.assumptions.line_metadata_copies_item else {},
+        metadata=dict((item if state.assumptions.line_metadata_copies_item else subscription)["metadata"]),
         proration=True,
         credited_items=_credited(credited),
     )

@@ -1,6 +1,7 @@
 """Credit notes: the only correction of a finalized invoice."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -31,8 +32,10 @@ _CREATE = frozenset(
         "metadata",
         "out_of_band_amount",
         "reason",
+        "refund_amount",
     }
 )
+_GIVEN_BACK = ("credit_amount", "refund_amount", "out_of_band_amount")
 _LINE = frozenset(
     {
         "amount",
@@ -58,11 +61,10 @@ def create(call: Call) -> Body:
         raise invalid(
             "You can only create a credit note for an open, paid or uncollectible invoice.", "invoice"
         )
-    lines = [
-        _line(state, invoice, entry, f"lines[{index}]") for index, entry in enumerate(params.get("lines", []))
-    ]
+    lines = _lines(state, invoice, params.get("lines", []))
     amount = _amount(params, lines)
     before, after = _split(invoice, params, amount)
+    _check_refund(state, invoice, params)
     note = _new_note(call, invoice, lines, amount=amount, before=before, after=after)
     _settle(state, invoice, note, params)
     state.emit("credit_note.created", note)
@@ -82,7 +84,10 @@ def _amount(params: Mapping[str, Any], lines: list[Body]) -> int:
 
 
 def _split(invoice: Body, params: Mapping[str, Any], amount: int) -> tuple[int, int]:
-    """The parts of a credit note before and after payment."""
+    """The part that lowers what is still to be paid, and the rest, which is given back.
+
+    Source: docs.stripe.com/api/credit_notes/create, read 20 Nov 2026.
+    """
     credited = invoice["pre_payment_credit_notes_amount"] + invoice["post_payment_credit_notes_amount"]
     if amount > invoice["total"] - credited:
         raise invalid(
@@ -90,20 +95,46 @@ def _split(invoice: Body, params: Mapping[str, Any], amount: int) -> tuple[int, 
             f"({invoice['total'] - credited}).",
             "amount",
         )
-    given = params.get("credit_amount", 0) + params.get("out_of_band_amount", 0)
-    if invoice["status"] != "paid":
-        if given:
-            raise invalid("An unpaid invoice is lowered; there is nothing to give back yet.", "credit_amount")
-        if amount > invoice["amount_remaining"]:
-            raise invalid("The credit note is greater than the amount remaining.", "amount")
-        return amount, 0
-    if given != amount:
+    before = min(amount, invoice["amount_remaining"])
+    given = {name: params[name] for name in _GIVEN_BACK if params.get(name)}
+    if any(value < 0 for value in given.values()) or sum(given.values()) != amount - before:
         raise invalid(
-            "The sum of credit_amount, refund_amount and out_of_band_amount must equal the credit note "
-            f"amount ({amount}).",
-            "credit_amount",
+            "The sum of credit_amount, refund_amount and out_of_band_amount must equal the credit note's "
+            f"post_payment_amount ({amount - before}).",
+            next(iter(given), "credit_amount"),
         )
-    return 0, amount
+    return before, amount - before
+
+
+def _check_refund(state: AccountState, invoice: Body, params: Mapping[str, Any]) -> None:
+    charged = state.charged.get(invoice["id"], 0)
+    if params.get("refund_amount", 0) > charged:
+        raise invalid(
+            f"The refund is greater than what was charged for the invoice and not refunded yet ({charged}).",
+            "refund_amount",
+        )
+
+
+def _lines(state: AccountState, invoice: Body, entries: Sequence[Mapping[str, Any]]) -> list[Body]:
+    """The lines of a note; all notes together credit a line of the invoice at most once."""
+    taken: Counter[str] = Counter()
+    for note in state.store.of_customer("credit_note", invoice["customer"]):
+        if note["invoice"] == invoice["id"] and note["status"] != "void":
+            for earlier in note["lines"]["data"]:
+                taken[earlier["invoice_line_item"]] += earlier["amount"]
+    amounts = {line["id"]: line["amount"] for line in invoice["lines"]["data"]}
+    found: list[Body] = []
+    for index, entry in enumerate(entries):
+        line = _line(state, invoice, entry, f"lines[{index}]")
+        source = line["invoice_line_item"]
+        taken[source] += line["amount"]
+        if source is not None and taken[source] > amounts[source]:
+            raise invalid(
+                f"The credit notes of this invoice would credit more than line {source} bills.",
+                f"lines[{index}][amount]",
+            )
+        found.append(line)
+    return found
 
 
 def _line(state: AccountState, invoice: Body, entry: Mapping[str, Any], path: str) -> Body:
@@ -214,10 +245,16 @@ def _new_note(call: Call, invoice: Body, lines: list[Body], *, amount: int, befo
             "total": amount,
             "total_excluding_tax": amount,
             "total_taxes": [],
-            "type": "pre_payment" if before else "post_payment",
+            "type": _type(before, after),
             "voided_at": None,
         }
     )
+
+
+def _type(before: int, after: int) -> str:
+    if before and after:
+        return "mixed"
+    return "pre_payment" if before else "post_payment"
 
 
 def _settle(state: AccountState, invoice: Body, note: Body, params: Mapping[str, Any]) -> None:
@@ -228,6 +265,8 @@ def _settle(state: AccountState, invoice: Body, note: Body, params: Mapping[str,
         invoice["amount_due"] -= note["pre_payment_amount"]
         if invoice["amount_remaining"] == 0 and invoice["status"] == "open":
             pay_in_full(state, invoice, at=note["created"])
+    if params.get("refund_amount"):
+        note["refunds"] = [_refund(state, invoice, params["refund_amount"])]
     credit = params.get("credit_amount", 0)
     if credit:
         customer = customer_of(state, invoice["customer"])
@@ -241,6 +280,29 @@ def _settle(state: AccountState, invoice: Body, note: Body, params: Mapping[str,
             credit_note=note,
         )
         note["customer_balance_transaction"] = transaction["id"]
+
+
+def _refund(state: AccountState, invoice: Body, amount: int) -> Body:
+    state.charged[invoice["id"]] -= amount
+    refund = state.store.add(
+        {
+            "id": state.identifiers.new("re"),
+            "object": "refund",
+            "amount": amount,
+            "created": state.time_of(invoice["customer"]),
+            "currency": invoice["currency"],
+            "livemode": state.livemode,
+            "metadata": {},
+            "reason": None,
+            "status": "succeeded",
+        }
+    )
+    return {
+        "amount_refunded": amount,
+        "payment_record_refund": None,
+        "refund": refund["id"],
+        "type": "refund",
+    }
 
 
 def retrieve(call: Call) -> Body:

@@ -181,7 +181,12 @@ def create_balance_transaction(call: Call) -> Body:
 def list_balance_transactions(call: Call) -> Body:
     """`GET /v1/customers/{id}/balance_transactions`."""
     customer = customer_of(call.state, call.id)
-    data = call.state.store.of_customer("customer_balance_transaction", customer["id"])
+    named = call.params.get("invoice")
+    data = [
+        moved
+        for moved in call.state.store.of_customer("customer_balance_transaction", customer["id"])
+        if named is None or moved["invoice"] == named
+    ]
     return list_answer(data, f"/v1/customers/{customer['id']}/balance_transactions")
 
 
