@@ -55,11 +55,15 @@ def preview(
 
     with service_of(context) as service:
         found = service.preview(connection, order)
+        numbers = service.views.numbers([each.order_id for each in found.plan.outcomes])
     if as_json:
         document(plan_document(found.plan, order_id=found.notice.order_id))
     else:
+        notice = found.notice
         answer(
-            preview_text(found.plan, order_id=found.notice.order_id, order_number=found.notice.order_number)
+            preview_text(
+                found.plan, order_id=notice.order_id, order_number=notice.order_number, numbers=numbers
+            )
         )
 
 

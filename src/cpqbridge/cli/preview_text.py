@@ -9,7 +9,7 @@ from cpqbridge.cli.output import table
 from cpqbridge.domain.billing import Plan
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.sync.documents import plan_document
-from cpqbridge.sync.plan_rows import PhaseRow, ScheduleRows, line_names, schedule_rows
+from cpqbridge.sync.plan_rows import PhaseRows, ScheduleRows, line_names, schedule_rows, wake_text
 
 _STATE_WORDS = {
     "synced": "would be synced",
@@ -23,8 +23,11 @@ _STATE_WORDS = {
 }
 
 
-def preview_text(plan: Plan, *, order_id: str, order_number: str) -> str:
-    """Return the whole preview of one order as lines of text."""
+def preview_text(
+    plan: Plan, *, order_id: str, order_number: str, numbers: Mapping[str, str] | None = None
+) -> str:
+    """Return the whole preview of one order as lines of text; `numbers` are other orders' numbers by id."""
+    known = {**(numbers or {}), order_id: order_number}
     document = plan_document(plan, order_id=order_id)
     own = {wanted.key for wanted in plan.objects if order_id in wanted.order_ids}
     planned = zip(plan.forecast, document["invoices"], strict=True)
@@ -37,8 +40,10 @@ def preview_text(plan: Plan, *, order_id: str, order_number: str) -> str:
         f"Order {order_number} ({order_id}) {_STATE_WORDS[document['state']]}.",
         refusals_text(outcome.refusals if outcome else ()),
         "\n".join(f"Note: {warning}" for warning in plan.warnings),
-        *(_schedule_text(each) for each in schedule_rows(plan, order_id=order_id)),
+        _siblings_text(document["orders"], order_id, known),
+        *(_schedule_text(each, known) for each in schedule_rows(plan, order_id=order_id)),
         _invoices_text(invoices),
+        wake_text(plan),
         proof_text(proof, names),
         _steps_text(document["steps"]),
     ]
@@ -73,36 +78,51 @@ def proof_text(proof: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> 
         )
         for line in proof
     ]
-    return "Proof\n" + table(rows, numbers=frozenset({2, 3, 4}))
+    return "\n".join(["Proof", table(rows, numbers=frozenset({2, 3, 4})), *_taken_texts(proof, names)])
 
 
-def _schedule_text(schedule: ScheduleRows) -> str:
-    due = (
-        f"invoices are sent, due after {schedule.days_until_due} days"
-        if schedule.collection_method == "send_invoice"
-        else "charged automatically"
-    )
-    heading = f"{schedule.kind.capitalize()} from {_time(schedule.start)} until {_time(schedule.end)}, {due}"
-    rows: list[Sequence[str]] = [("From", "Until", "What", "Quantity", "Amount", "", "Every")]
+def _taken_texts(proof: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each amount that counts in the proof but stands on no invoice."""
+    for line in proof:
+        for each in line["taken"]:
+            other = names.get(each["order_item_id"], each["order_item_id"])
+            what = "is taken from" if each["amount"].startswith("-") else "is taken away by"
+            yield f"  {line['order_item_id']}: of it {each['amount']} {what} {other}."
+
+
+def _siblings_text(orders: Iterable[Mapping[str, Any]], order_id: str, numbers: Mapping[str, str]) -> str:
+    others = [
+        f"{numbers.get(each['order_id'], each['order_id'])} ({each['state']})"
+        for each in orders
+        if each["order_id"] != order_id
+    ]
+    return f"Other orders of the contract: {', '.join(others)}." if others else ""
+
+
+def _schedule_text(schedule: ScheduleRows, numbers: Mapping[str, str]) -> str:
+    rows: list[Sequence[str]] = [("From", "Until", "What", "Quantity", "Amount", "", "Every", "Changed by")]
     for phase in schedule.phases:
-        rows += list(_phase_lines(phase, schedule.currency.upper()))
-    return f"{heading}\n{table(rows, numbers=frozenset({3, 4}))}"
+        rows += list(_phase_lines(phase, schedule.currency.upper(), numbers))
+    credits_text = [f"  {text}" for text in schedule.credits]
+    return "\n".join([schedule.heading, *credits_text, table(rows, numbers=frozenset({3, 4}))])
 
 
-def _phase_lines(phase: Sequence[PhaseRow], currency: str) -> Iterator[Sequence[str]]:
-    for place, row in enumerate(phase):
-        span = ("", "") if place else (_time(row.start), _time(row.end))
-        yield (*span, row.name, row.quantity, row.amount, currency, row.every)
+def _phase_lines(phase: PhaseRows, currency: str, numbers: Mapping[str, str]) -> Iterator[Sequence[str]]:
+    changed_by = ", ".join(numbers.get(each, each) for each in phase.changed_by)
+    for place, row in enumerate(phase.rows):
+        start, end, orders = ("", "", "") if place else (phase.start, phase.end, changed_by)
+        yield (start, end, row.name, row.quantity, row.amount, currency, row.every, orders)
 
 
 def _invoices_text(invoices: Sequence[Mapping[str, Any]]) -> str:
     if not invoices:
         return ""
-    rows: list[Sequence[str]] = [("Date", "Total", "", "Lines")]
+    rows: list[Sequence[str]] = [("Date", "", "Total", "", "Lines")]
     for invoice in invoices:
         lines = "; ".join(f"{line['description']} {line['amount']}" for line in invoice["lines"])
-        rows.append((invoice["date"], invoice["total"], invoice["currency"].upper(), lines))
-    return "Invoices\n" + table(rows, numbers=frozenset({1}))
+        kind = invoice["kind"].replace("_", " ")
+        rows.append((invoice["date"], kind, invoice["total"], invoice["currency"].upper(), lines))
+    return "Invoices and credits\n" + table(rows, numbers=frozenset({2}))
 
 
 def _steps_text(steps: Sequence[Mapping[str, Any]]) -> str:
@@ -111,8 +131,3 @@ def _steps_text(steps: Sequence[Mapping[str, Any]]) -> str:
     return "Calls to Stripe\n" + "\n".join(
         f"  {number}. {step['summary']}" for number, step in enumerate(steps, start=1)
     )
-
-
-def _time(text: str) -> str:
-    day, _, time = text.partition("T")
-    return day if time == "00:00:00Z" else f"{day} {time}"

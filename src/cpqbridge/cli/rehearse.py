@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,7 +96,7 @@ def rehearse(  # noqa: PLR0913, PLR0917 - each is one option of the command
     request = _request(directory, config=config, currency=currency, as_of=as_of)
     with rehearsed(context, request) as result:
         report = result.report
-        _write_files(report, html=html, csv=csv)
+        _write_files(report, html=html, csv=csv, today=(request.as_of or SystemClock().now()).date())
         if as_json:
             document(report.as_document())
         else:
@@ -271,12 +271,12 @@ def _with_precision(configuration: Configuration, lines: Any) -> tuple[Configura
     return replace(configuration, policy=policy), (text,)
 
 
-def _write_files(report: Report, *, html: Path | None, csv: Path | None) -> None:
+def _write_files(report: Report, *, html: Path | None, csv: Path | None, today: date) -> None:
     if html is not None:
         from cpqbridge.web.report_page import report_page  # noqa: PLC0415
 
         try:
-            html.write_text(report_page(report, standalone=True), encoding="utf-8")
+            html.write_text(report_page(report, standalone=True, today=today), encoding="utf-8")
         except OSError as error:
             raise _unwritable(html, error.strerror or "unknown reason") from None
         note(f"Wrote {html}")

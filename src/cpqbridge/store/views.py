@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -73,6 +74,16 @@ class OrderViews:
                 plan = loaded.get(standing.plan_id) if standing.plan_id is not None else None
                 orders.append(OrderView(standing=standing, plan=plan, connection=connection))
         return OrderPage(orders=tuple(orders), total=total)
+
+    def numbers(self, order_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the order numbers of those of these orders that were ever seen, by id."""
+        with self._store.read() as transaction:
+            rows = transaction.execute(
+                select(order_states.c.order_id, order_states.c.order_number).where(
+                    order_states.c.order_id.in_(sorted(order_ids))
+                )
+            )
+            return {row.order_id: row.order_number for row in rows}
 
     def detail(self, order_id: str) -> OrderDetail | None:
         """Return one order by its 18-character id, None when it was never seen."""

@@ -16,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.ids import salesforce_id
 from cpqbridge.logs import unexpected
 from cpqbridge.store.views import OrderViews
@@ -39,12 +40,16 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the pages show: the stored orders; a demo adds names, an introduction and what was billed."""
+    """What the pages show: the stored orders; a demo adds names, an introduction and what was billed.
+
+    `clock` says which day the pictures mark as today.
+    """
 
     orders: OrderViews
     labels: Mapping[str, OrderLabel] = field(default_factory=dict)
     introduction: str = ""
     report: Report | None = None
+    clock: Clock = field(default_factory=SystemClock)
 
 
 def create_app(shown: Shown) -> FastAPI:
@@ -85,17 +90,19 @@ def create_app(shown: Shown) -> FastAPI:
         if detail is None:
             raise HTTPException(404)
         label = _label(shown, detail.view.standing.order_id)
+        plan = detail.view.plan
+        numbers = shown.orders.numbers([each.order_id for each in plan.outcomes]) if plan else {}
         return page(
             "order.html",
             order=order_row(detail.view, label=label, report=document),
-            page=order_facts(detail, report=document),
+            page=order_facts(detail, report=document, numbers=numbers, today=shown.clock.now().date()),
         )
 
     @app.get("/report")
     def report() -> HTMLResponse:
         if shown.report is None:
             raise HTTPException(404)
-        return HTMLResponse(report_page(shown.report, standalone=False))
+        return HTMLResponse(report_page(shown.report, standalone=False, today=shown.clock.now().date()))
 
     _add_problem_pages(app, page)
     return app

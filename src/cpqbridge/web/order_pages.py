@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as default
+from datetime import date
 from typing import Any
 
 from cpqbridge.domain.billing import Link, Plan
@@ -13,12 +14,24 @@ from cpqbridge.domain.money import major_text
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.views import OrderDetail, OrderView
 from cpqbridge.sync.documents import plan_document
-from cpqbridge.sync.plan_rows import ScheduleRows, line_names, schedule_rows
+from cpqbridge.sync.plan_rows import ScheduleRows, line_names, schedule_rows, wake_text
+from cpqbridge.web.timeline import Timeline, timeline
 
 MISMATCH = "proof_mismatch"
-_DASHBOARD_PATHS = {"customer": "customers", "schedule": "subscription_schedules", "invoice": "invoices"}
+_DASHBOARD_PATHS = {
+    "customer": "customers",
+    "schedule": "subscription_schedules",
+    "invoice": "invoices",
+    "credit_note": "credit_notes",
+}
 _BILLED = frozenset({OrderState.SYNCED, OrderState.UNCHANGED})
-_LINK_WORDS = {"customer": "customer", "schedule": "subscription schedule", "invoice": "invoice"}
+_LINK_WORDS = {
+    "customer": "customer",
+    "schedule": "subscription schedule",
+    "invoice": "invoice",
+    "credit_note": "credit note",
+}
+_BALANCE_TRANSACTION = "cbtxn_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +61,17 @@ class OrderRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sibling:
+    """An order of the same contract, in the order in which they take effect; `state` is the plan's."""
+
+    order_id: str
+    order_number: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StripeId:
-    """One Stripe object made for the order; `address` is its Dashboard page, None for a simulated account."""
+    """One Stripe object of the contract; `address` is its Dashboard page, None where there is none."""
 
     label: str
     stripe_id: str
@@ -61,7 +83,8 @@ class OrderFacts:
     """Everything the order page shows below its heading.
 
     `is_billed` is False where the plan only says what would be billed if nothing stopped the order;
-    `billed_by_stripe` is True where the invoices are Stripe's own.
+    `billed_by_stripe` is True where the invoices are Stripe's own. `numbers` are order numbers by id,
+    `names` what order lines are called, `waits` says when something more happens by itself.
     """
 
     contract: str
@@ -75,6 +98,10 @@ class OrderFacts:
     schedules: tuple[ScheduleRows, ...] = ()
     invoices: list[Mapping[str, Any]] = default(default_factory=list)
     names: Mapping[str, str] = default(default_factory=dict)
+    numbers: Mapping[str, str] = default(default_factory=dict)
+    siblings: tuple[Sibling, ...] = ()
+    timeline: Timeline | None = None
+    waits: str = ""
     stripe_ids: list[StripeId] = default(default_factory=list)
     is_billed: bool = False
     billed_by_stripe: bool = False
@@ -96,35 +123,71 @@ def order_row(view: OrderView, *, label: OrderLabel, report: Mapping[str, Any] |
     )
 
 
-def order_facts(detail: OrderDetail, *, report: Mapping[str, Any] | None) -> OrderFacts:
-    """Return what the order page shows; invoices come from the report where there is one."""
-    view = detail.view
+def order_facts(
+    detail: OrderDetail,
+    *,
+    report: Mapping[str, Any] | None,
+    numbers: Mapping[str, str] | None = None,
+    today: date | None = None,
+) -> OrderFacts:
+    """Return what the order page shows; invoices come from the report where there is one.
+
+    Args:
+        detail: The order with its plan and links.
+        report: The document of a rehearsal, where the pages belong to one.
+        numbers: Order numbers by id, as far as they are known.
+        today: The day to mark in the picture, UTC.
+    """
+    view, plan = detail.view, detail.view.plan
     standing, facts = view.standing, view.connection.facts
-    order_id = standing.order_id
-    document = None if view.plan is None else plan_document(view.plan, order_id=order_id)
-    names = {} if view.plan is None else line_names(view.plan)
-    proof = _proof(view.plan, order_id, report)
-    billed = _billed_invoices(report, {line["order_item_id"] for line in proof})
-    planned = (
-        [] if view.plan is None or document is None else _planned_invoices(view.plan, order_id, document)
-    )
-    return OrderFacts(
+    common = OrderFacts(
         contract=standing.contract_key,
         connection=view.connection.name,
         fix=standing.fix,
         record=standing.record_id,
         field=standing.field,
         request_link=standing.request_link,
-        salesforce_link=None if facts.simulated else f"{facts.salesforce_url}/{order_id}",
-        proof=proof,
-        schedules=() if view.plan is None else schedule_rows(view.plan, order_id=order_id),
-        invoices=billed or planned,
-        names=names,
+        salesforce_link=None if facts.simulated else f"{facts.salesforce_url}/{standing.order_id}",
+        numbers=numbers or {},
         stripe_ids=[
-            _stripe_id(link, view) for link in detail.links if not link.key.startswith("invoice_lines")
+            _stripe_id(link, view)
+            for link in detail.links
+            if not link.key.startswith(("invoice_lines:", "invoice_final:"))
         ],
         is_billed=standing.state in _BILLED,
-        billed_by_stripe=bool(billed),
+    )
+    return common if plan is None else _with_plan(common, plan, standing.order_id, report=report, today=today)
+
+
+def _with_plan(
+    facts: OrderFacts, plan: Plan, order_id: str, *, report: Mapping[str, Any] | None, today: date | None
+) -> OrderFacts:
+    document = plan_document(plan, order_id=order_id)
+    proof = _proof(plan, order_id, report)
+    billed = [each for each in (report or {}).get("invoices", ()) if each["contract"] == plan.contract_key]
+    lines = {line["order_item_id"] for line in proof}
+    return replace(
+        facts,
+        proof=proof,
+        schedules=schedule_rows(plan, order_id=order_id),
+        invoices=_of_lines(billed, lines) or _planned_invoices(plan, order_id, document),
+        names=line_names(plan),
+        siblings=_siblings(plan, order_id, facts.numbers),
+        timeline=timeline(plan, billed or document["invoices"], today=today),
+        waits=wake_text(plan),
+        billed_by_stripe=bool(_of_lines(billed, lines)),
+    )
+
+
+def _siblings(plan: Plan, order_id: str, numbers: Mapping[str, str]) -> tuple[Sibling, ...]:
+    return tuple(
+        Sibling(
+            order_id=each.order_id,
+            order_number=numbers.get(each.order_id, each.order_id),
+            state=each.state.value,
+        )
+        for each in plan.outcomes
+        if each.order_id != order_id
     )
 
 
@@ -163,10 +226,10 @@ def _minor(text: str) -> int:
     return int(text.replace(".", ""))
 
 
-def _billed_invoices(report: Mapping[str, Any] | None, order_item_ids: set[str]) -> list[Mapping[str, Any]]:
+def _of_lines(invoices: Iterable[Mapping[str, Any]], order_item_ids: set[str]) -> list[Mapping[str, Any]]:
     return [
         invoice
-        for invoice in (report or {}).get("invoices", ())
+        for invoice in invoices
         if any(
             share["order_item_id"] in order_item_ids for line in invoice["lines"] for share in line["shares"]
         )
@@ -184,8 +247,9 @@ def _stripe_id(link: Link, view: OrderView) -> StripeId:
     facts = view.connection.facts
     mode = "" if facts.live_mode else "test/"
     address = f"https://dashboard.stripe.com/{mode}{_DASHBOARD_PATHS.get(kind, kind)}/{link.stripe_id}"
+    is_balance = link.stripe_id.startswith(_BALANCE_TRANSACTION)
     return StripeId(
-        label=_LINK_WORDS.get(kind, kind),
+        label="credit on the customer's balance" if is_balance else _LINK_WORDS.get(kind, kind),
         stripe_id=link.stripe_id,
-        address=None if facts.simulated else address,
+        address=None if facts.simulated or is_balance else address,
     )

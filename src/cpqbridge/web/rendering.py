@@ -26,6 +26,9 @@ _REASON_WORDS = {
     "rounding": "rounding of single charges",
     "past_skipped": "past periods not billed, as the order asks",
     "skipped": "line not billed, as it asks",
+    "credit_policy": "credits are not given, as the policy says",
+    "billed_elsewhere": "billed elsewhere, before the cut-over date",
+    "multiplier": "billed by the dates, not by CPQ's multiplier",
     "proof_mismatch": "not explained: please report",
 }
 
@@ -43,12 +46,6 @@ def badge(state: str) -> Badge:
     """Return how an order state is shown."""
     known = OrderState(state)
     return Badge(icon=_STATE_ICONS[known], word=_STATE_WORDS[known], name=known.value)
-
-
-def day_text(text: str) -> str:
-    """Return the calendar date of an ISO date or instant; the time is kept when it is not midnight."""
-    day, _, time = text.partition("T")
-    return day if time in ("", "00:00:00Z") else f"{day} {time.removesuffix('Z')} UTC"
 
 
 def reason_text(reason: str | None) -> str:
@@ -89,6 +86,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"day": day_text, "reason": reason_text, "badge": badge, "money": money_text}
+    environment.filters |= {"reason": reason_text, "badge": badge, "money": money_text}
     environment.globals |= {"version": __version__, "counted": counted}
     return environment

@@ -4,40 +4,48 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
-from cpqbridge.domain.billing import Proof
+from cpqbridge.domain.billing import Plan, Proof
 from cpqbridge.domain.money import major_text
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.sync.documents import proof_document
-from cpqbridge.sync.report import Report, ReportedOrder
+from cpqbridge.sync.report import MISMATCH, Report, ReportedOrder
+from cpqbridge.sync.report_invoices import BilledDocument
 from cpqbridge.web.order_pages import state_counts
 from cpqbridge.web.rendering import counted, render, stylesheet
+from cpqbridge.web.timeline import timeline
 
 _BILLED = frozenset({OrderState.SYNCED, OrderState.UNCHANGED})
 
 
-def report_page(report: Report, *, standalone: bool) -> str:
-    """Return the report as HTML; a standalone page carries its style and no links to other pages."""
+def report_page(report: Report, *, standalone: bool, today: date | None = None) -> str:
+    """Return the report as HTML; a standalone page carries its style and no links to other pages.
+
+    `today` is the day the pictures mark, UTC.
+    """
+    contracts = _contracts(report, today)
     return render(
         "rehearsal.html",
         style=stylesheet() if standalone else None,
         has_report=True,
         summary=_summary(report),
         counts=state_counts(order.state.value for order in report.orders),
+        contract_count=len({order.contract for order in report.orders}),
         totals=_totals(proof for order in report.orders for proof in order.proof),
         reasons=_reasons(report),
         causes=_causes(report),
-        contracts=_contracts(report),
+        contracts=contracts,
         notes=report.notes,
     )
 
 
 def _summary(report: Report) -> str:
-    kinds = Counter(invoice.kind for invoice in report.invoices)
-    made = counted(kinds["invoice"], "invoice")
-    if kinds["credit_note"]:
-        made += f" and {counted(kinds['credit_note'], 'credit note')}"
+    invoices = sum(invoice.kind == "invoice" for invoice in report.invoices)
+    credits_made = len(report.invoices) - invoices
+    made = counted(invoices, "invoice") + (f" and {counted(credits_made, 'credit')}" if credits_made else "")
     return (
         f"{counted(len(report.orders), 'order')} went through a simulated Stripe account, which made {made} "
         f"until the end of every contract. It took {report.calls.salesforce} calls to Salesforce and "
@@ -73,10 +81,20 @@ def _causes(report: Report) -> list[dict[str, Any]]:
         if order.state not in _BILLED:
             groups[order.state.value, order.code or ""].append(order)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [
-        {"state": state, "code": code, "orders": orders, "fix": _one_fix(orders)}
-        for (state, code), orders in ordered
-    ]
+    return [_cause(state, code, orders) for (state, code), orders in ordered]
+
+
+def _cause(state: str, code: str, orders: list[ReportedOrder]) -> dict[str, Any]:
+    known = REFUSAL_CATALOG.get(code)
+    return {
+        "state": state,
+        "code": code,
+        "title": known.title if known else code.replace("_", " ").capitalize(),
+        "meaning": known.meaning if known else "",
+        "orders": orders,
+        "fix": _one_fix(orders) or (known.fix if known else ""),
+        "has_fixes": not _one_fix(orders) and any(order.fix for order in orders),
+    }
 
 
 def _one_fix(orders: Iterable[ReportedOrder]) -> str:
@@ -85,27 +103,48 @@ def _one_fix(orders: Iterable[ReportedOrder]) -> str:
     return fixes.pop() if len(fixes) == 1 else ""
 
 
-def _contracts(report: Report) -> list[dict[str, Any]]:
-    groups: defaultdict[str, list[ReportedOrder]] = defaultdict(list)
+def _contracts(report: Report, today: date | None) -> list[dict[str, Any]]:
+    """Return the billed contracts by customer; `anchor` is where the page's list of contracts leads."""
+    orders: defaultdict[str, list[ReportedOrder]] = defaultdict(list)
     for order in report.orders:
-        groups[order.contract].append(order)
-    return [_contract(report, name, orders) for name, orders in groups.items() if _is_billed(orders)]
+        orders[order.contract].append(order)
+    invoices: defaultdict[str, list[BilledDocument]] = defaultdict(list)
+    for invoice in report.invoices:
+        if invoice.contract is not None:
+            invoices[invoice.contract].append(invoice)
+    billed = [name for name in orders if any(order.state in _BILLED for order in orders[name])]
+    billed.sort(key=lambda name: (_customer(orders[name]).casefold(), name))
+    return [
+        _contract(name, orders[name], invoices=invoices[name], plan=report.plans.get(name), today=today)
+        | {"anchor": f"contract-{place}"}
+        for place, name in enumerate(billed, start=1)
+    ]
 
 
-def _is_billed(orders: Iterable[ReportedOrder]) -> bool:
-    return any(order.state in _BILLED for order in orders)
-
-
-def _contract(report: Report, name: str, orders: list[ReportedOrder]) -> dict[str, Any]:
-    invoices = [invoice for invoice in report.invoices if invoice.contract == name]
+def _contract(
+    name: str,
+    orders: list[ReportedOrder],
+    *,
+    invoices: list[BilledDocument],
+    plan: Plan | None,
+    today: date | None,
+) -> dict[str, Any]:
+    documents = [invoice.as_document() for invoice in invoices]
     return {
         "name": name,
-        "customer": next((order.customer for order in orders if order.customer), ""),
+        "customer": _customer(orders),
         "orders": [_order(order) for order in orders],
+        "counts": state_counts(order.state.value for order in orders),
         "names": {key: value for order in orders for key, value in order.line_names.items()},
-        "invoices": [invoice.as_document() for invoice in invoices],
+        "invoices": documents,
         "totals": _totals(proof for order in orders for proof in order.proof),
+        "mismatch": any(proof.reason == MISMATCH for order in orders for proof in order.proof),
+        "timeline": timeline(plan, documents, today=today) if plan else None,
     }
+
+
+def _customer(orders: Iterable[ReportedOrder]) -> str:
+    return next((order.customer for order in orders if order.customer), "")
 
 
 def _order(order: ReportedOrder) -> Mapping[str, Any]:
@@ -113,5 +152,6 @@ def _order(order: ReportedOrder) -> Mapping[str, Any]:
         "order_number": order.order_number,
         "state": order.state.value,
         "purpose": order.purpose,
-        "proof": [proof_document(proof) for proof in order.proof],
+        "message": order.message or "",
+        "proof": [proof_document(proof, taken=order.taken) for proof in order.proof],
     }
