@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from cpqbridge.domain.order import Account, Order, OrderHistory, OrderKind
+from cpqbridge.domain.order import Account, Order, OrderHistory, OrderKind, RenewedContract
+from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.accounts import read_account
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.contract_checks import check_contract
@@ -20,6 +21,7 @@ from cpqbridge.mapping.products import by_activation, read_products
 from cpqbridge.mapping.qualifying import Qualified, qualified_orders
 from cpqbridge.mapping.raw import RawContract, RawRecord
 from cpqbridge.mapping.records import record_id_at
+from cpqbridge.mapping.renewals import first_renewal, renewed_contract
 from cpqbridge.mapping.revisions import revisions_of
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -57,6 +59,8 @@ def order_history(
     check_contract(orders, records, findings)
     account = _account(orders, records, ours=ours, mapper=mapper, findings=findings)
     products = read_products(orders, records, items, ours=ours, mapper=mapper)
+    by_effect = [records[order.order_id] for order in orders]
+    renewed = _renewed(raw, by_effect, configuration, findings)
     _warn_of_unused_rules(configuration, findings)
     return OrderHistory(
         root_id=raw.root_id,
@@ -67,6 +71,7 @@ def order_history(
         refusals=findings.refusals,
         warnings=findings.warnings,
         org_url=raw.org_url,
+        renewed=renewed,
     )
 
 
@@ -167,6 +172,25 @@ def _account(
         mapper=mapper,
         findings=findings,
     )
+
+
+def _renewed(
+    raw: RawContract, records: Iterable[RawRecord], configuration: Configuration, findings: Findings
+) -> RenewedContract | None:
+    """Return the contract that the history renews, None where it renews none.
+
+    What is wrong with the old orders is told where they are billed; here it can only hide an overlap.
+    """
+    named = first_renewal(records)
+    if named is None:
+        return None
+    old = order_history(raw.renewed, configuration) if raw.renewed is not None else None
+    if old is None or any(refusal.state is OrderState.REFUSED for refusal in old.refusals):
+        findings.warn(
+            f"Contract {named[0]}, which is renewed here, cannot be read in full: whether it still bills the "
+            "same products is not known."
+        )
+    return renewed_contract(named[0], raw.renewed, old)
 
 
 def _account_id(record: RawRecord) -> str | None:

@@ -48,6 +48,11 @@ class FieldNeeds:
         return self.objects[object_name]
 
     @property
+    def bare(self) -> FieldNeeds:
+        """Return the needs of orders, their lines and their contract alone."""
+        return FieldNeeds(objects={name: self.of(name) for name in ("Contract", "Order", "OrderItem")})
+
+    @property
     def extra(self) -> tuple[ObjectNeeds, ...]:
         """Return the objects that go into `RawContract.extra`, by name."""
         return tuple(self.objects[name] for name in sorted(self.objects) if self.objects[name].parent)
@@ -159,6 +164,8 @@ _ORDER_OPTIONAL = (
     # The original quote of an amendment, in the same row as the amendment itself.
     "Opportunity.SBQQ__AmendedContract__r.SBQQ__Quote__c",
     f"{_QUOTE}.SBQQ__MasterContract__r.SBQQ__Quote__c",
+    "Opportunity.SBQQ__RenewedContract__c",
+    "Opportunity.SBQQ__RenewedContract__r.SBQQ__Quote__c",
     f"{_QUOTE}.SBQQ__PrimaryContact__r.Email",
     "BillToContact.Email",
     "Account.Description",

@@ -18,7 +18,8 @@ class RawContract:
     while CPQ has made none. `extra` holds further objects by name (`ObjectNeeds.object_name`); an object that
     the org lacks or that was not read has no key. `qualifying_order_ids` are the orders that meet the
     connection's condition and filter, as Salesforce answered it; None where it was not asked.
-    `org_url` is the address of the org without a slash at the end, for links to records.
+    `org_url` is the address of the org without a slash at the end, for links to records. `renewed` has the
+    records of the contract that an order renews, without `extra`; its `contract` is that very one.
     """
 
     root_id: str
@@ -28,6 +29,7 @@ class RawContract:
     extra: Mapping[str, tuple[RawRecord, ...]] = field(default_factory=dict)
     qualifying_order_ids: frozenset[str] | None = None
     org_url: str = ""
+    renewed: RawContract | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

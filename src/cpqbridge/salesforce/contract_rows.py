@@ -15,10 +15,22 @@ _ACTIVATED = "Activated"
 class ContractRows:
     """Collects records by kind; a record that several queries return counts once."""
 
-    def __init__(self, extra_names: Iterable[str]) -> None:
-        """Start empty; `extra_names` are the further objects that are read, also when they have no record."""
+    def __init__(
+        self, extra_names: Iterable[str], *, org_url: str, condition: str | None, is_filtered: bool
+    ) -> None:
+        """Start empty.
+
+        Args:
+            extra_names: The further objects that are read, also when they have no record.
+            org_url: The org's address, for links to records.
+            condition: The qualifying condition, None when it was not asked.
+            is_filtered: Whether Salesforce was asked which orders qualify.
+        """
         self._rows: dict[str, dict[str, RawRecord]] = {name: {} for name in extra_names}
         self._extra_names = tuple(self._rows)
+        self._org_url = org_url
+        self._condition = condition
+        self._is_filtered = is_filtered
 
     def add(self, kind: str, record: RawRecord) -> None:
         """Keep a record; one without an id is kept out."""
@@ -30,30 +42,28 @@ class ContractRows:
         """Return the records of a kind in the order they were read."""
         return tuple(self._rows.get(kind, {}).values())
 
-    def contract(
-        self, *, root_id: str, org_url: str, condition: str | None, is_filtered: bool
-    ) -> RawContract:
-        """Return everything as one value; of several contracts the one with the smallest id names it.
+    def contract(self, *, root_id: str, contract_id: str | None = None) -> RawContract:
+        """Return everything as one value.
 
         Args:
             root_id: The original quote, or the order's own id.
-            org_url: The org's address, for links to records.
-            condition: The qualifying condition, None when it was not asked.
-            is_filtered: Whether Salesforce was asked which orders qualify.
+            contract_id: Which of several contracts is meant; without it the one with the smallest id.
         """
+        contracts = [record for record in self.of(CONTRACTS) if contract_id in {None, text_at(record, "Id")}]
         return RawContract(
             root_id=root_id,
-            org_url=org_url,
-            contract=next(iter(self.of(CONTRACTS)), None),
+            org_url=self._org_url,
+            contract=next(iter(contracts), None),
             orders=self.of(ORDERS),
             items=self.of(ITEMS),
             extra={name: self.of(name) for name in self._extra_names},
-            qualifying_order_ids=self._qualifying(condition, is_filtered=is_filtered),
+            qualifying_order_ids=self._qualifying(),
         )
 
-    def _qualifying(self, condition: str | None, *, is_filtered: bool) -> frozenset[str] | None:
-        if is_filtered:
+    def _qualifying(self) -> frozenset[str] | None:
+        if self._is_filtered:
             return frozenset(self._rows.get(QUALIFYING, {}))
+        condition = self._condition
         if condition is None:
             return None
         return frozenset(

@@ -43,7 +43,7 @@ class Family:
         if self._schema.has("Order", AMENDED_ROOT):
             conditions.append(f"{prefix}{AMENDED_ROOT} = {quote}")
         if self._schema.has("Order", MASTER_ROOT):
-            conditions.append(f"({prefix}{MASTER_ROOT} = {quote} AND {prefix}{_AMENDMENT})")
+            conditions.append(f"({prefix}{MASTER_ROOT} = {quote} AND {self._told_by_quote(prefix)})")
         return any_of(conditions)
 
     def of_contracts(self, contract_ids: Sequence[str], *, prefix: str) -> str | None:
@@ -52,7 +52,8 @@ class Family:
         if self._schema.has("Order", AMENDED_CONTRACT):
             conditions.append(one_of(f"{prefix}{AMENDED_CONTRACT}", contract_ids))
         if self._schema.has("Order", MASTER_CONTRACT):
-            conditions.append(f"({one_of(prefix + MASTER_CONTRACT, contract_ids)} AND {prefix}{_AMENDMENT})")
+            master = one_of(prefix + MASTER_CONTRACT, contract_ids)
+            conditions.append(f"({master} AND {self._told_by_quote(prefix)})")
         return any_of(conditions) if conditions and contract_ids else None
 
     def revisions_query(self, root_quote_id: str) -> str | None:
@@ -100,6 +101,16 @@ class Family:
         amended = (_contract_amended_by(order) for order in orders)
         revised = (_contract_amended_by(_mapping_at(row, "Order") or {}) for row in revisions)
         return distinct((*amended, *(text_at(item, LINE_CONTRACT) for item in items), *revised))
+
+    def _told_by_quote(self, prefix: str) -> str:
+        """Return the condition for amendments whose opportunity names no contract; one that does goes first.
+
+        Else an order whose opportunity and quote name different contracts would be billed with both.
+        """
+        condition = f"{prefix}{_AMENDMENT}"
+        if self._schema.has("Order", AMENDED_CONTRACT):
+            condition += f" AND {prefix}{AMENDED_CONTRACT} = null"
+        return condition
 
     def _told(self) -> list[str]:
         """Return the paths from a line to what says which contract its order amends."""

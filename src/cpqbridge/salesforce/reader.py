@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 
 from cpqbridge.domain.ids import is_salesforce_id, salesforce_id
 from cpqbridge.errors import ConfigurationError, CpqbridgeError, RecordError
 from cpqbridge.mapping.needs import FieldNeeds
 from cpqbridge.mapping.raw import OrderNotice, RawContract
+from cpqbridge.mapping.renewals import first_renewal
 from cpqbridge.salesforce.client import SalesforceClient, checked_page
 from cpqbridge.salesforce.contract_queries import ITEMS, ORDERS, REVISIONS, ContractQueries, ContractQuery
 from cpqbridge.salesforce.contract_rows import ContractRows, is_answered_by_rows
@@ -159,9 +161,10 @@ class SalesforceReader:
     ) -> RawContract:
         """Return everything of the contract that the order belongs to.
 
-        One call; a second in orgs that lack the Contract object, where amendments are found by the contract
-        id on the lines; one more for each further page. Every family member is found from the original quote,
-        so any order of the contract gives the same answer.
+        One call, and another one where an order renews a contract, for that contract; one more for each
+        further page. In orgs that lack the Contract object, where amendments are found by the contract id on
+        the lines, each takes one or two more. Every family member is found from the original quote, so any
+        order of the contract gives the same answer.
 
         Args:
             notice: Any order of the contract.
@@ -176,22 +179,22 @@ class SalesforceReader:
         is_filtered = not (is_answered_by_rows(condition) and not (filter or "").strip())
         asked = qualification.conditions() if is_filtered else []
         queries = ContractQueries(self._schema, needs, asked)
-        rows = ContractRows(queries.extra_names)
-        root_id = notice.root_quote_id or notice.quote_id
-        first = queries.of_root(root_id) if root_id else queries.of_order(notice.order_id)
-        self._read(first, rows, qualification)
-        if root_id and not self._family.is_known_by_quote:
-            found = self._family.contract_ids_of(
-                orders=rows.of(ORDERS), items=rows.of(ITEMS), revisions=rows.of(REVISIONS)
-            )
-            contract_ids = distinct((*found, notice.contract_id))
-            self._read(queries.of_contracts(contract_ids), rows, qualification)
-        return rows.contract(
-            root_id=root_id or notice.order_id,
-            org_url=self._client.base_url,
-            condition=condition,
-            is_filtered=is_filtered,
+        collect = partial(
+            ContractRows, org_url=self._client.base_url, condition=condition, is_filtered=is_filtered
         )
+        rows = collect(queries.extra_names)
+        root_id = notice.root_quote_id or notice.quote_id
+        if root_id:
+            self._read_root(root_id, rows, queries, also=notice.contract_id, blame=qualification)
+        else:
+            self._read(queries.of_order(notice.order_id), rows, qualification)
+        raw = rows.contract(root_id=root_id or notice.order_id)
+        renewed_id, old_root_id = self._renewed(raw)
+        if old_root_id is None or old_root_id == raw.root_id:
+            return raw
+        rows, queries = collect(()), ContractQueries(self._schema, needs.bare, asked)
+        self._read_root(old_root_id, rows, queries, also=renewed_id, blame=qualification)
+        return replace(raw, renewed=rows.contract(root_id=old_root_id, contract_id=renewed_id))
 
     def read_stamps(self, order_ids: Iterable[str]) -> dict[str, str]:
         """Return when each order was last saved (REST's text) by order id; a vanished order has no entry."""
@@ -216,6 +219,33 @@ class SalesforceReader:
             replace(notice, root_quote_id=notice.root_quote_id or roots.get(notice.contract_id or ""))
             for notice in notices
         ]
+
+    def _renewed(self, raw: RawContract) -> tuple[str | None, str | None]:
+        """Return the contract that an order renews, and its original quote; None for what is not told."""
+        contract_id, root_id = first_renewal(raw.orders) or (None, None)
+        if contract_id is None or root_id is not None or self._family.is_known_by_quote:
+            return contract_id, root_id
+        rows = all_rows(self._client, self._family.root_queries([contract_id]))
+        roots = self._family.roots_from(row for answered in rows for row in answered)
+        return contract_id, roots.get(contract_id)
+
+    def _read_root(
+        self,
+        root_id: str,
+        rows: ContractRows,
+        queries: ContractQueries,
+        *,
+        also: str | None,
+        blame: Qualification,
+    ) -> None:
+        """Read the family of a root quote; `also` is a contract of it whose id is known beforehand."""
+        self._read(queries.of_root(root_id), rows, blame)
+        if self._family.is_known_by_quote:
+            return
+        found = self._family.contract_ids_of(
+            orders=rows.of(ORDERS), items=rows.of(ITEMS), revisions=rows.of(REVISIONS)
+        )
+        self._read(queries.of_contracts(distinct((*found, also))), rows, blame)
 
     def _read(
         self, queries: Sequence[ContractQuery], rows: ContractRows, qualification: Qualification

@@ -132,12 +132,71 @@ def test_every_contract_is_read_in_one_call_and_alike_from_each_of_its_orders(wh
     families: dict[str, list[RawContract]] = {}
     for notice in whole.orders():
         raw, calls = whole.read(notice)
-        assert calls == 1, notice
+        assert calls == (1 if raw.renewed is None else 2), notice
         assert notice.order_id in ids(raw.orders)
         assert {item["OrderId"] for item in raw.items} <= ids(raw.orders)
         families.setdefault(raw.root_id, []).append(raw)
     assert all(raw == found[0] for found in families.values() for raw in found)
     assert sum(len(found[0].orders) > 1 for found in families.values()) >= 3
+
+
+def amending(order: dict[str, Any], *, by_opportunity: str | None, by_quote: str) -> dict[str, list[dict]]:
+    """Return an amendment in the shape of an export, whose opportunity and quote name contracts."""
+    quote = {
+        "Id": "a0zQy00000AmEnDIAF",
+        "SBQQ__Type__c": "Amendment",
+        "SBQQ__MasterContract__c": by_quote,
+    }
+    opportunity = {"Id": "006Qy00000AmEnDIAF", "SBQQ__AmendedContract__c": by_opportunity}
+    changed = {
+        "Id": "801Qy00000AmEnDIAF",
+        "OrderNumber": "AMENDMENT",
+        "SBQQ__Quote__c": quote["Id"],
+        "OpportunityId": opportunity["Id"],
+    }
+    return {"SBQQ__Quote__c": [quote], "Opportunity": [opportunity], "Order": [order | changed]}
+
+
+@pytest.mark.parametrize("by_opportunity", [True, False])
+def test_amendment_when_opportunity_and_quote_differ_belongs_to_the_opportunitys_contract(
+    by_opportunity: bool,
+) -> None:
+    first, second = [contract for contract in RECORDS["Contract"] if contract["SBQQ__Quote__c"]][:2]
+    order = next(order for order in RECORDS["Order"] if order["StatusCode"] == "Activated")
+    extra = amending(order, by_opportunity=first["Id"] if by_opportunity else None, by_quote=second["Id"])
+    org = Org(NOW)
+    org.load({name: [*rows, *extra.get(name, [])] for name, rows in RECORDS.items()})
+    with connected(org) as side:
+        families = {
+            raw.root_id
+            for notice in side.orders()
+            if extra["Order"][0]["Id"] in ids((raw := side.read(notice)[0]).orders)
+        }
+    assert families == {(first if by_opportunity else second)["SBQQ__Quote__c"]}
+
+
+def test_renewal_brings_the_records_of_the_contract_it_renews(whole: Side, bare: Side) -> None:
+    found = {raw.root_id: raw for notice in whole.orders() if (raw := whole.read(notice)[0]).renewed}
+    assert found
+    for raw in found.values():
+        old = raw.renewed
+        assert old is not None
+        (renewal,) = {order["Opportunity"]["SBQQ__RenewedContract__c"] for order in raw.orders}
+        assert old.contract is not None
+        assert old.contract["Id"] == renewal
+        assert old.contract["SBQQ__Quote__c"] == old.root_id
+        expected, _ = whole.read(next(each for each in whole.orders() if each.root_quote_id == old.root_id))
+        assert ids(old.orders) == ids(expected.orders)
+        assert ids(old.items) == ids(expected.items)
+        assert (old.extra, old.renewed) == ({}, None)
+    for notice in bare.orders():
+        expected = found.get(notice.root_quote_id)
+        raw, _ = bare.read(notice)
+        if expected is None or expected.renewed is None:
+            assert raw.renewed is None
+        elif any(item.get("SBQQ__Contract__c") for item in raw.items):
+            assert raw.renewed is not None
+            assert ids(raw.renewed.items) == ids(expected.renewed.items)
 
 
 def test_numbers_come_exact(whole: Side) -> None:
@@ -156,7 +215,7 @@ def test_contracts_without_the_contract_object_are_found_through_their_lines(who
     assert {notice.order_id for notice in notices} == set(expected)
     for notice in notices:
         raw, calls = bare.read(notice)
-        assert calls <= 2, notice
+        assert calls <= (2 if raw.renewed is None else 5), notice
         assert raw.root_id == expected[notice.order_id].root_id
         assert ids(raw.orders) == ids(expected[notice.order_id].orders), notice
         assert ids(raw.items) == ids(expected[notice.order_id].items)
