@@ -21,6 +21,7 @@ from cpqbridge.stripe_billing.client import API_VERSION, StripeBilling
 from cpqbridge.stripe_billing.reader import price_parameters
 
 CUSTOMER = {"id": "cus_1", "object": "customer", "name": "Acme"}
+SCHEDULES = "/v1/subscription_schedules"
 
 
 def perform(
@@ -57,6 +58,16 @@ def test_perform_sends_key_version_and_idempotency_key() -> None:
         (StepAction.CREATE_PRICE, {"currency": "usd"}, None, "/v1/prices"),
         (StepAction.CREATE_INVOICE, {"customer": "cus_1"}, None, "/v1/invoices"),
         (StepAction.ADD_INVOICE_LINES, {"lines": [{"amount": 1}]}, "in_1", "/v1/invoices/in_1/add_lines"),
+        (StepAction.UPDATE_SCHEDULE, {"proration_behavior": "none"}, "sub_1", f"{SCHEDULES}/sub_1"),
+        (StepAction.CANCEL_SCHEDULE, {"prorate": False}, "sub_1", f"{SCHEDULES}/sub_1/cancel"),
+        (StepAction.FINALIZE_INVOICE, {"auto_advance": True}, "in_1", "/v1/invoices/in_1/finalize"),
+        (StepAction.CREATE_CREDIT_NOTE, {"invoice": "in_1", "amount": 1}, None, "/v1/credit_notes"),
+        (
+            StepAction.CREDIT_BALANCE,
+            {"amount": -1, "currency": "usd"},
+            "cus_1",
+            "/v1/customers/cus_1/balance_transactions",
+        ),
     ],
 )
 def test_perform_maps_each_action_to_one_call(

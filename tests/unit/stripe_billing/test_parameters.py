@@ -81,6 +81,20 @@ GOOD = {
         "days_until_due": 30,
         "collection_method": "send_invoice",
     },
+    StepAction.UPDATE_SCHEDULE: {
+        "proration_behavior": "none",
+        "end_behavior": "release",
+        "phases": [{"items": [an_item()], "start_date": 1, "end_date": 2, "proration_behavior": "none"}],
+    },
+    StepAction.CANCEL_SCHEDULE: {"prorate": False, "invoice_now": False},
+    StepAction.FINALIZE_INVOICE: {"auto_advance": True},
+    StepAction.CREATE_CREDIT_NOTE: {
+        "invoice": "in_1",
+        "lines": [{"type": "invoice_line_item", "invoice_line_item": "il_1", "amount": 5}],
+        "credit_amount": 5,
+        "metadata": {"cpqbridge_key": "credit_note:801:802:2026-01-01:1"},
+    },
+    StepAction.CREDIT_BALANCE: {"amount": -5, "currency": "usd", "metadata": {"cpqbridge_key": "k"}},
     StepAction.ADD_INVOICE_LINES: {
         "lines": [
             {"amount": -5, "description": "x", "period": {"start": 1, "end": 2}, "metadata": {"a": "b"}}
