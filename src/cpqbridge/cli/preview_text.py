@@ -86,8 +86,8 @@ def _taken_texts(proof: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -
     for line in proof:
         for each in line["taken"]:
             other = names.get(each["order_item_id"], each["order_item_id"])
-            what = "is taken from" if each["amount"].startswith("-") else "is taken away by"
-            yield f"  {line['order_item_id']}: of it {each['amount']} {what} {other}."
+            what = "taken from" if each["amount"].startswith("-") else "taken away by"
+            yield f"  {line['order_item_id']}: {each['amount']} of it on no invoice, {what} {other}."
 
 
 def _siblings_text(orders: Iterable[Mapping[str, Any]], order_id: str, numbers: Mapping[str, str]) -> str:

@@ -35,10 +35,12 @@ def line_shares(amount_minor: int, record: StripeObject) -> Shares:
     if not owners:
         return ()
     units = _numbers(record, UNITS_KEY, len(owners))
-    weights = units if units and min(units) >= 0 and sum(units) > 0 else [1] * len(owners)
-    parts = [amount_minor * weight // sum(weights) for weight in weights]
-    rest = amount_minor - sum(parts)
-    return tuple((owner, parts[place] + (1 if place < rest else 0)) for place, owner in enumerate(owners))
+    if not units or min(units) < 0 or not any(units):
+        units = [1] * len(owners)
+    weights = {owner: weight for owner, weight in zip(owners, units, strict=True) if weight}
+    parts = {owner: amount_minor * weight // sum(weights.values()) for owner, weight in weights.items()}
+    rest = amount_minor - sum(parts.values())
+    return tuple((owner, parts[owner] + (1 if place < rest else 0)) for place, owner in enumerate(parts))
 
 
 def credit_shares(amounts_minor: Sequence[int], record: StripeObject) -> tuple[Shares, ...]:

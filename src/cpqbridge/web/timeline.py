@@ -16,12 +16,14 @@ from typing import Any
 from cpqbridge.domain.billing import PhaseItem, Plan
 from cpqbridge.domain.dates import MONTHS_PER_YEAR, add_months, midnight
 from cpqbridge.sync.plan_rows import interval_text, is_stub, line_names, moment_text, price_text
-from cpqbridge.web.rendering import money_text
+from cpqbridge.web.rendering import counted, money_text
 
 WIDTH = 960
 _LEFT, _RIGHT = 190, 20
-_TOP, _ROW, _MONEY = 30, 26, 74
+_TOP, _ROW, _MONEY = 30, 26, 88
+_ABOVE = 38
 _LABEL_WIDTH = 84
+_TICK_WIDTH = 52
 _LABEL_LANES = 2
 _NAME_LENGTH = 26
 _TICKS = 11
@@ -72,7 +74,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """A first of a month on the axis."""
+    """A first of a month on the axis; `label` is empty where the picture ends before it would."""
 
     x: float
     label: str
@@ -140,7 +142,7 @@ def timeline(
         return None
     scale = _Scale(start=min(instants), end=max(*instants, min(instants) + timedelta(days=1)))
     rows = tuple(_rows(stretches, scale))
-    money_y = _TOP + _ROW * len(rows) + _MONEY // 2
+    money_y = _TOP + _ROW * len(rows) + _ABOVE
     today_at = None if today is None else midnight(today)
     is_inside = today_at is not None and scale.start <= today_at <= scale.end
     return Timeline(
@@ -296,8 +298,9 @@ def _ticks(scale: _Scale) -> Iterator[Tick]:
     day = first.replace(day=1) if step < MONTHS_PER_YEAR else first.replace(month=1, day=1)
     while day <= last:
         if day >= first:
+            x = scale.x(midnight(day))
             label = f"{day:%b %Y}" if step < MONTHS_PER_YEAR else f"{day:%Y}"
-            yield Tick(x=scale.x(midnight(day)), label=label)
+            yield Tick(x=x, label=label if x + _TICK_WIDTH <= WIDTH else "")
         day = add_months(day, step)
 
 
@@ -305,8 +308,8 @@ def _description(rows: Sequence[Row], money: Sequence[Mapping[str, Any]], scale:
     """Return the picture in one sentence, for people who do not see it."""
     products = ", ".join(dict.fromkeys(row.name for row in rows)) or "nothing recurring"
     noted = [each for each in money if each["kind"] != "invoice"]
-    credit = f" and {len(noted)} credits" if noted else ""
+    credit = f" and {counted(len(noted), 'credit')}" if noted else ""
     return (
         f"From {scale.start:%Y-%m-%d} to {scale.end:%Y-%m-%d}: {products}; "
-        f"{len(money) - len(noted)} invoices{credit}. The table below says the same."
+        f"{counted(len(money) - len(noted), 'invoice')}{credit}. The table below says the same."
     )

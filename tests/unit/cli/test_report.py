@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from cpqbridge.cli.report_text import report_text
-from cpqbridge.domain.billing import Proof
+from cpqbridge.domain.billing import Proof, TakenAmount
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
 from cpqbridge.sync.report_csv import write_csv
 from cpqbridge.sync.report_invoices import billed_by_order_item, billed_documents
+from cpqbridge.sync.report_shares import credit_shares, line_shares, with_taken
 
 CREATED = int(datetime(2026, 2, 1, 23, 59, tzinfo=UTC).timestamp())
 SEAT, SUPPORT = "802Qy00000LiNe1IAF", "802Qy00000LiNe2IAF"
@@ -42,8 +43,38 @@ def an_invoice(*lines, **changes):
     return {**invoice, **changes}
 
 
-def documents_of(*invoices, notes=()):
-    return billed_documents(invoices, notes, contract_of_line={SEAT: "800A", SUPPORT: "800B"})
+def documents_of(*invoices, notes=(), credits_given=()):
+    return billed_documents(
+        invoices,
+        notes,
+        contract_of_line={SEAT: "800A", SUPPORT: "800B"},
+        balance_transactions=credits_given,
+    )
+
+
+def a_note(invoice_line, amount, **changes):
+    note = {
+        "id": "cn_1",
+        "number": "A-0001-CN-01",
+        "status": "issued",
+        "invoice": "in_1",
+        "created": CREATED,
+        "currency": "usd",
+        "total": amount,
+        "lines": {"data": [{"id": "cnli_1", "amount": amount, "invoice_line_item": invoice_line["id"]}]},
+    }
+    return {**note, **changes}
+
+
+def a_balance_transaction(amount, **metadata):
+    return {
+        "id": "cbtxn_1",
+        "amount": amount,
+        "created": CREATED,
+        "currency": "usd",
+        "description": "3 x Seat",
+        "metadata": metadata,
+    }
 
 
 def a_proof(sold, billed, reason=None):
@@ -68,6 +99,7 @@ def test_invoice_becomes_a_document_with_dates_in_utc():
         "total": "500.00",
         "lines": [
             {
+                "kind": "cycle",
                 "amount": "500.00",
                 "period_start": "2026-02-01",
                 "period_end": "2026-03-01",
@@ -96,15 +128,7 @@ def test_line_that_names_no_order_line_has_no_share():
 
 def test_credit_note_takes_away_from_the_order_line_of_its_invoice_line():
     line = a_line(50000)
-    note = {
-        "id": "cn_1",
-        "number": "A-0001-CN-01",
-        "status": "issued",
-        "created": CREATED,
-        "currency": "usd",
-        "total": 5919,
-        "lines": {"data": [{"id": "cnli_1", "amount": 5919, "invoice_line_item": line["id"]}]},
-    }
+    note = a_note(line, 5919)
     documents = documents_of(an_invoice(line), notes=[note])
     assert billed_by_order_item(documents) == {SEAT: 44081}
     assert [document.as_document()["total"] for document in documents] == ["500.00", "-59.19"]
@@ -183,3 +207,70 @@ def test_what_renews_after_the_sold_term_is_the_contracts_but_no_share_of_the_li
     assert [document.contract for document in documents] == ["800A", "800A"]
     assert [document.total_minor for document in documents] == [50000, 50000]
     assert billed_by_order_item(documents) == {SEAT: 50000}
+
+
+def test_item_of_several_lines_is_shared_out_by_their_units():
+    line = a_line(6000, f"{SEAT},{SUPPORT}")
+    line["metadata"]["salesforce_units"] = "10,2"
+    assert billed_by_order_item(documents_of(an_invoice(line))) == {SEAT: 5000, SUPPORT: 1000}
+
+
+@pytest.mark.parametrize(
+    ("units", "shares"),
+    [
+        ("10,2", [835, 166]),
+        ("0,2", [1001]),
+        ("10", [501, 500]),
+        ("ten,2", [501, 500]),
+        ("0,0", [501, 500]),
+        ("-1,3", [501, 500]),
+        ("", [501, 500]),
+    ],
+)
+def test_units_that_do_not_divide_or_do_not_fit_still_share_everything(units, shares):
+    metadata = {"salesforce_order_item_id": "a,b", "salesforce_units": units}
+    assert [amount for _, amount in line_shares(1001, {"metadata": metadata})] == shares
+
+
+def test_credit_note_belongs_to_the_reducing_line_it_names_not_to_the_line_it_credits():
+    line = a_line(50000)
+    note = a_note(line, 5919, metadata={"salesforce_order_item_id": SUPPORT})
+    documents = documents_of(an_invoice(line), notes=[note])
+    assert billed_by_order_item(documents) == {SEAT: 50000, SUPPORT: -5919}
+    assert documents[1].lines[0].kind == "credit"
+
+
+def test_credit_that_nets_a_charge_is_shared_by_the_amounts_it_states():
+    metadata = {"salesforce_order_item_id": "charge,first,second", "salesforce_amounts": "6246,-10000,-10919"}
+    shares = credit_shares([-10000, -4673], {"metadata": metadata})
+    assert shares == (
+        (("charge", 6246), ("first", -10000), ("second", -6246)),
+        (("second", -4673),),
+    )
+    assert [sum(amount for _, amount in each) for each in shares] == [-10000, -4673]
+
+
+def test_credit_whose_stated_amounts_do_not_sum_to_it_is_shared_evenly():
+    metadata = {"salesforce_order_item_id": "a,b", "salesforce_amounts": "-1,-1"}
+    assert credit_shares([-10], {"metadata": metadata}) == ((("a", -5), ("b", -5)),)
+
+
+def test_credit_on_the_balance_counts_when_we_made_it():
+    ours = a_balance_transaction(-919, cpqbridge_key="credit_note:a:b:c:2", salesforce_order_item_id=SEAT)
+    stripes = a_balance_transaction(-5000)
+    (document,) = documents_of(credits_given=[ours, stripes])
+    assert (document.kind, document.total_minor, document.contract) == ("credit_balance", -919, "800A")
+    assert billed_by_order_item([document]) == {SEAT: -919}
+
+
+@pytest.mark.parametrize("status", ["void", "uncollectible"])
+def test_credit_note_on_an_invoice_without_effect_takes_nothing_away(status):
+    line = a_line(50000)
+    assert documents_of(an_invoice(line, status=status), notes=[a_note(line, 5919)]) == ()
+
+
+def test_what_a_reduction_takes_counts_for_both_lines_and_leaves_the_sum():
+    billed = {SEAT: 525000, SUPPORT: -5919}
+    counted = with_taken(billed, [TakenAmount(reducing_id=SUPPORT, reduced_id=SEAT, amount_minor=75000)])
+    assert counted == {SEAT: 600000, SUPPORT: -80919}
+    assert sum(counted.values()) == sum(billed.values())
