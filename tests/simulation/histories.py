@@ -28,7 +28,7 @@ LENGTHS = {1: (12, 12, 24, 6, 15), 3: (12, 24, 36, 9), 6: (12, 24, 36), 12: (12,
 Sync = tuple[datetime, frozenset[str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Story:
     """One contract's life: what was sold, under which configuration, and when the connector runs.
 
@@ -43,6 +43,9 @@ class Story:
     syncs: tuple[Sync, ...]
     drafts: frozenset[str] = frozenset()
     planted: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Story:\n{self.describe()}"
 
     def describe(self) -> str:
         """Return the story for a human, a line for each thing that happens."""

@@ -1,0 +1,503 @@
+"""What a contract earns per order line and day, and what must have been billed of it by the end of each day.
+
+A third calculator, slow and obvious, that shares nothing with the planner or the simulator. It knows a
+history, the precision and when the connector learned of each order. Whole minor units, ends exclusive.
+
+*Money of a positive line* (B5.6): a head, full cycles from the contract's anchor at the per-period price, a
+tail; the partial pieces share what `TotalPrice` leaves, so that the days of a line sum to `TotalPrice`. A
+line without partial pieces sums to its charges: at most half a minor unit per charge beside `TotalPrice`.
+
+*Money of a reduction* (B6.6): minus the cycles and the tail of the units it takes, newest addition first, from
+its start on; the rest of its own `TotalPrice` is the credit, for its start up to the next boundary. So it sums
+to its `TotalPrice` exactly.
+
+*Billing in advance* then says what was billed by the end of a day: every piece that has begun, of every order
+the connector knew by then. Nothing more and nothing less, but for what waits for the next invoice by policy,
+credits that policy drops, and the cut of a cycle that a known termination shortens before it is billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from fractions import Fraction
+
+from tests.acceptance.slow_calculator import (
+    DAY,
+    DECIMALS,
+    Cut,
+    SoldLine,
+    anchor_of,
+    cut,
+    half_up,
+    months_later,
+    whole_months,
+)
+
+from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
+from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.policies import CreditsPolicy, ItemsPolicy, ProrationPolicy, RoundingPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Money earned evenly over the days from `start` up to, without, `end`; billed in advance at `start`."""
+
+    kind: str
+    start: date
+    end: date
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineMoney:
+    """The money of one order line: `rounding` is what its charges miss `TotalPrice` by.
+
+    `slack` is what the rules leave open in all, `slack_per_cycle` what they leave open in each cycle.
+    """
+
+    line_id: str
+    order_id: str
+    root_id: str
+    kind: LineKind
+    reduces: bool
+    start: date
+    end: date
+    anchor: date
+    months: int
+    stretches: tuple[Stretch, ...]
+    rounding: int = 0
+    slack: int = 0
+    slack_per_cycle: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(stretch.amount for stretch in self.stretches)
+
+    def daily(self) -> Iterator[tuple[date, Fraction]]:
+        """Yield each day of the line with what it earns."""
+        for stretch in self.stretches:
+            days = (stretch.end - stretch.start).days
+            for number in range(days):
+                yield stretch.start + DAY * number, Fraction(stretch.amount, days)
+
+    def begun(self, day: date) -> int:
+        """Return the money of all stretches that have begun by the end of `day`."""
+        return sum(stretch.amount for stretch in self.stretches if stretch.start <= day)
+
+    def next_boundary(self, day: date) -> date:
+        """Return the first cycle boundary after `day`."""
+        count = 0
+        while months_later(self.anchor, count * self.months) <= day:
+            count += 1
+        return months_later(self.anchor, count * self.months)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """Money that moved in Stripe: an invoice line, or (negative) a part of a credit.
+
+    `order_item_ids` are the order lines it names; several only where the items of a lineage are merged.
+    """
+
+    at: datetime
+    amount: int
+    order_item_ids: tuple[str, ...]
+    kind: str
+    period_start: date
+    period_end: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractMoney:
+    """The money of all lines by id, and the day on which each order was first known.
+
+    `waited` are orders that could not be carried out when they became known.
+    """
+
+    lines: Mapping[str, LineMoney]
+    entered: Mapping[str, date]
+    waited: frozenset[str]
+
+
+@dataclass(kw_only=True)
+class _Held:
+    """A positive line with the units taken from it: (from when, how many), in the order of execution."""
+
+    line: OrderLine
+    money: LineMoney
+    whole: Cut
+    taken: list[tuple[date, int]] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        return int(self.line.quantity) - sum(units for _, units in self.taken)
+
+
+def contract_money(
+    history: OrderHistory, configuration: Configuration, syncs: Sequence[tuple[datetime, frozenset[str]]]
+) -> ContractMoney:
+    """Return the money of every line of orders that the connector knew at one of its runs."""
+    lines = {line.order_item_id: line for order in history.orders for line in order.lines}
+    firsts = [
+        line.starts_on
+        for order in history.orders
+        if order.kind is not OrderKind.AMENDMENT
+        for line in order.lines
+        if line.kind is LineKind.RECURRING
+    ]
+    first = min(firsts, default=history.orders[0].effective_on)
+    held: dict[str, _Held] = {}
+    for line in lines.values():
+        if line.kind is LineKind.RECURRING and line.quantity > 0:
+            _hold(line, lines, held, _Setting(first, history.orders[0].currency, configuration))
+    money = {line_id: found.money for line_id, found in held.items()}
+    entered: dict[str, date] = {}
+    waited: set[str] = set()
+    for instant, order_ids in syncs:
+        for order in history.orders:
+            if order.order_id not in order_ids or order.order_id in entered:
+                continue
+            reduced = _reductions(order, lines, held, known=entered.keys() | {order.order_id})
+            if reduced is None:
+                # Later orders wait with it (B1.5), and come in at the next run.
+                waited.add(order.order_id)
+                break
+            entered[order.order_id] = instant.date()
+            money |= reduced
+            money |= {
+                line.order_item_id: _once(line, lines, order, first)
+                for line in order.lines
+                if line.kind is LineKind.ONE_TIME
+            }
+    known = {line_id: found for line_id, found in money.items() if found.order_id in entered}
+    return ContractMoney(lines=known, entered=entered, waited=frozenset(waited))
+
+
+@dataclass(frozen=True)
+class _Setting:
+    first: date
+    currency: str
+    configuration: Configuration
+
+
+def root_of(line: OrderLine, lines: Mapping[str, OrderLine]) -> str:
+    """Return the first line of the lineage (B2.6)."""
+    while line.revises is not None and line.revises in lines:
+        line = lines[line.revises]
+    return line.order_item_id
+
+
+def sold_line(line: OrderLine) -> SoldLine:
+    """Return a recurring line as the slow calculator takes it."""
+    assert line.ends_on is not None
+    assert line.entry_unit_price is not None
+    end = line.ends_on + DAY
+    months = whole_months(line.starts_on, end)
+    said = line.prorate_multiplier
+    # CPQ takes a typed term as it is (salesforce.md 4.5); its multiplier then says whole months.
+    typed = (
+        said is not None
+        and months > 0
+        and months_later(line.starts_on, months) == end
+        and abs(Fraction(said) * Fraction(line.default_term_months) - months) < Fraction(1, 1000)
+    )
+    return SoldLine(
+        item_id=line.order_item_id,
+        product_id=line.product_id,
+        start=line.starts_on,
+        end=end,
+        quantity=int(line.quantity),
+        unit_price=Fraction(line.unit_price),
+        total=Fraction(line.total_price),
+        list_price=Fraction(line.entry_unit_price),
+        list_months=int(line.default_term_months),
+        typed_term=typed,
+    )
+
+
+def _hold(
+    line: OrderLine, lines: Mapping[str, OrderLine], held: dict[str, _Held], setting: _Setting
+) -> _Held:
+    """Work out a positive line, after the one it revises, whose price it may share (B3.3)."""
+    if line.order_item_id in held:
+        return held[line.order_item_id]
+    revised = None
+    if line.revises is not None and line.revises in lines:
+        revised = _hold(lines[line.revises], lines, held, setting).whole.price
+    sold, policy = sold_line(line), setting.configuration.policy
+    assert sold.end is not None
+    assert line.frequency_months is not None
+    anchor = anchor_of(sold, setting.first, line.frequency_months)
+    whole = cut(
+        sold,
+        anchor,
+        line.frequency_months,
+        currency=setting.currency,
+        precision=str(policy.prorate_precision),
+        revised=revised,
+    )
+    stretches = [
+        Stretch(kind=piece.kind, start=piece.start, end=piece.end, amount=piece.amount)
+        for piece in whole.pieces
+    ]
+    rounding = sum(piece.amount for piece in whole.pieces) - minor_total(line, setting.currency)
+    if rounding and policy.rounding is RoundingPolicy.TRUE_UP:
+        stretches[-1] = replace(stretches[-1], amount=stretches[-1].amount - rounding)
+        rounding = 0
+    money = LineMoney(
+        line_id=line.order_item_id,
+        order_id=line.order_id,
+        root_id=root_of(line, lines),
+        kind=LineKind.RECURRING,
+        reduces=False,
+        start=sold.start,
+        end=sold.end,
+        anchor=anchor,
+        months=line.frequency_months,
+        stretches=tuple(stretches),
+        rounding=rounding,
+        # Stripe rounds the sum of merged lines once, instead of each line.
+        slack_per_cycle=1 if policy.items is ItemsPolicy.MERGED else 0,
+    )
+    held[line.order_item_id] = _Held(line=line, money=money, whole=whole)
+    return held[line.order_item_id]
+
+
+def minor_total(line: OrderLine, currency: str) -> int:
+    """Return a line's `TotalPrice` in minor units."""
+    return half_up(Fraction(line.total_price) * 10 ** DECIMALS[currency])
+
+
+def _once(line: OrderLine, lines: Mapping[str, OrderLine], order: Order, first: date) -> LineMoney:
+    amount = minor_total(line, order.currency)
+    end = line.starts_on + DAY
+    months = next((other.frequency_months for other in lines.values() if other.frequency_months), 1)
+    return LineMoney(
+        line_id=line.order_item_id,
+        order_id=order.order_id,
+        root_id=root_of(line, lines),
+        kind=LineKind.ONE_TIME,
+        reduces=line.quantity < 0,
+        start=line.starts_on,
+        end=end,
+        anchor=first,
+        months=months,
+        stretches=(Stretch(kind="one_time", start=line.starts_on, end=end, amount=amount),),
+    )
+
+
+def _reductions(
+    order: Order, lines: Mapping[str, OrderLine], held: Mapping[str, _Held], *, known: Collection[str]
+) -> dict[str, LineMoney] | None:
+    """Return the money of an order's reductions; None, and nothing taken, where units are missing."""
+    found: dict[str, LineMoney] = {}
+    takes: list[tuple[_Held, date, int]] = []
+    for line in order.lines:
+        if line.kind is not LineKind.RECURRING or line.quantity > 0:
+            continue
+        missing, stretches = -int(line.quantity), []
+        for target in _newest_first(line, lines, held, known):
+            units = min(missing, target.left)
+            if units:
+                stretches += _taken(target, line.starts_on, units)
+                target.taken.append((line.starts_on, units))
+                takes.append((target, line.starts_on, units))
+                missing -= units
+                nearest = target
+        if missing:
+            for target, start, units in takes:
+                target.taken.remove((start, units))
+            return None
+        found[line.order_item_id] = _reduction_money(line, order, nearest, stretches)
+    return found
+
+
+def _newest_first(
+    line: OrderLine, lines: Mapping[str, OrderLine], held: Mapping[str, _Held], known: Collection[str]
+) -> list[_Held]:
+    root = root_of(line, lines)
+    able = [
+        target
+        for target in held.values()
+        if target.money.root_id == root
+        and target.line.order_id in known
+        and target.line.starts_on <= line.starts_on
+        and target.line.ends_on == line.ends_on
+    ]
+    # `held` follows the effective order, so of two lines from one day the later one counts as newer.
+    ranked = sorted(enumerate(able), key=lambda pair: (pair[1].line.starts_on, pair[0]), reverse=True)
+    return [target for _, target in ranked]
+
+
+def _taken(target: _Held, start: date, units: int) -> list[Stretch]:
+    """Return minus the cycles and the tail that the taken units would have had from `start` on."""
+    found = []
+    quantity = int(target.line.quantity)
+    for stretch in target.money.stretches:
+        if stretch.start < start or stretch.kind == "head":
+            continue
+        gone = sum(count for since, count in target.taken if since <= stretch.start)
+        before, after = quantity - gone, quantity - gone - units
+        unit = target.whole.price if stretch.kind == "cycle" else Fraction(stretch.amount, quantity)
+        amount = half_up(unit * after) - half_up(unit * before)
+        found.append(replace(stretch, amount=amount))
+    return found
+
+
+def _reduction_money(line: OrderLine, order: Order, nearest: _Held, taken: list[Stretch]) -> LineMoney:
+    target = nearest.money
+    last = target.stretches[-1]
+    trued_up = 0
+    if last.kind == "cycle":
+        trued_up = abs(last.amount - half_up(nearest.whole.price * nearest.whole.quantity))
+    total = minor_total(line, order.currency)
+    end = min(target.next_boundary(line.starts_on), target.end)
+    credit = total - sum(stretch.amount for stretch in taken)
+    return LineMoney(
+        line_id=line.order_item_id,
+        order_id=order.order_id,
+        root_id=target.root_id,
+        kind=LineKind.RECURRING,
+        reduces=True,
+        start=line.starts_on,
+        end=target.end,
+        anchor=target.anchor,
+        months=target.months,
+        stretches=(Stretch(kind="credit", start=line.starts_on, end=end, amount=credit), *taken),
+        # Units that are taken from a last charge which is trued up take their share of the difference.
+        slack=trued_up,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What must have been billed by the end of a day: at least `low`, at most `high`."""
+
+    low: int = 0
+    high: int = 0
+
+    def __add__(self, other: Bounds) -> Bounds:
+        return Bounds(low=self.low + other.low, high=self.high + other.high)
+
+
+def must_be_billed(
+    money: ContractMoney, lines: Collection[LineMoney], configuration: Configuration, day: date
+) -> Bounds:
+    """Return the bounds of what these lines have been billed by the end of `day`.
+
+    They are the same where nothing waits for an invoice, is dropped by policy or rounded with others.
+    """
+    over = max(line.end for line in money.lines.values())
+    reducing = {line.order_id for line in money.lines.values() if line.reduces}
+    # Charges and credits of one order go on one invoice (B6.6), so that either may wait for the other.
+    netted = reducing & {line.order_id for line in money.lines.values() if not line.reduces}
+    total = Bounds()
+    for line in lines:
+        known = money.entered[line.order_id]
+        if day >= known:
+            netting = line.order_id in netted
+            total += _line_bounds(line, configuration, day, known=known, over=over, netted=netting)
+    return total
+
+
+def _line_bounds(
+    line: LineMoney, configuration: Configuration, day: date, *, known: date, over: date, netted: bool
+) -> Bounds:
+    """Return the bounds of one line, whose order the connector has known since the day `known`."""
+    policy = configuration.policy
+    entered = max(line.start, known)
+    next_invoice = day < min(line.next_boundary(entered), over)
+    # What is executed shortly before midnight, or waits for a draft to become final, is there a day later.
+    waits = next_invoice or day <= entered + DAY
+    if line.reduces and policy.credits is CreditsPolicy.CREDIT_NOTE and not netted:
+        waits = day <= entered + DAY
+    if line.kind is LineKind.ONE_TIME:
+        dropped = line.reduces and policy.credits is CreditsPolicy.NONE
+        amounts = [line.total, 0] if waits or dropped else [line.total]
+        return Bounds(low=min(amounts), high=max(amounts))
+    if day < entered:
+        # A cycle that a known reduction cuts is billed without the part that the credit would give back.
+        early = sum(s.amount for s in line.stretches if s.kind == "credit" and day >= _cycle_before(line))
+        return Bounds(low=min(early, 0), high=0)
+    due = line.begun(day)
+    late = _billed_apart(line, entered=entered, known=known)
+    may_wait = policy.proration is ProrationPolicy.NEXT_INVOICE or netted or late < 0
+    is_open = (waits or policy.credits is CreditsPolicy.NONE) if line.reduces else (waits and may_wait)
+    low, high = (min(due, due - late), max(due, due - late)) if is_open else (due, due)
+    begun_cycles = sum(1 for s in line.stretches if s.kind == "cycle" and s.start <= day)
+    slack = line.slack + line.slack_per_cycle * begun_cycles
+    return Bounds(low=low - slack, high=high + slack)
+
+
+def _billed_apart(line: LineMoney, *, entered: date, known: date) -> int:
+    """Return what is one item of its own: the partial piece, and what began before the order was known."""
+    begun = [stretch for stretch in line.stretches if stretch.start <= entered]
+    if line.reduces:
+        begun = [stretch for stretch in begun if stretch.kind == "credit" or stretch.start <= known]
+    return sum(stretch.amount for stretch in begun)
+
+
+def _cycle_before(line: LineMoney) -> date:
+    """Return the last boundary that is not after a line's start."""
+    count = 0
+    while months_later(line.anchor, (count + 1) * line.months) <= line.start:
+        count += 1
+    return months_later(line.anchor, count * line.months)
+
+
+def wrong_days(
+    money: ContractMoney, movements: Collection[Movement], configuration: Configuration
+) -> list[str]:
+    """Return a sentence for each day on whose end the contract was billed too much or too little."""
+    days = {movement.at.date() for movement in movements}
+    days |= {stretch.start for line in money.lines.values() for stretch in line.stretches}
+    days |= set(money.entered.values())
+    days |= {day + DAY * 2 for day in days}
+    found = []
+    for day in sorted(days):
+        billed = sum(movement.amount for movement in movements if movement.at.date() <= day)
+        bounds = must_be_billed(money, money.lines.values(), configuration, day)
+        if not bounds.low <= billed <= bounds.high:
+            found.append(f"by {day} {billed} is billed, not {bounds.low} to {bounds.high}")
+    return found
+
+
+def wrong_totals(
+    money: ContractMoney, movements: Collection[Movement], configuration: Configuration
+) -> list[str]:
+    """Return a sentence for each lineage, and the contract, that is not billed what it was sold for."""
+    roots = {line_id: line.root_id for line_id, line in money.lines.items()}
+    found = [
+        f"{movement} names no line of the contract"
+        for movement in movements
+        if movement.amount and not (movement.order_item_ids and set(movement.order_item_ids) <= roots.keys())
+    ]
+    if found:
+        return found
+    for root in sorted(set(roots.values())):
+        own = [line for line in money.lines.values() if line.root_id == root]
+        billed = sum(
+            movement.amount
+            for movement in movements
+            if movement.order_item_ids and roots[movement.order_item_ids[0]] == root
+        )
+        bounds = must_be_billed(money, own, configuration, date.max)
+        if not bounds.low <= billed <= bounds.high:
+            found.append(f"lineage {root} is billed {billed}, not {bounds.low} to {bounds.high}")
+    return found
+
+
+def outside_terms(money: ContractMoney, movements: Collection[Movement]) -> list[str]:
+    """Return a sentence for each charge or credit for days on which its line is not served."""
+    found = []
+    for movement in movements:
+        own = [money.lines[line_id] for line_id in movement.order_item_ids if line_id in money.lines]
+        served = [line for line in own if line.kind is LineKind.RECURRING]
+        if not movement.amount or not served:
+            continue
+        start, end = min(line.start for line in served), max(line.end for line in served)
+        if movement.period_start < start or movement.period_end > end:
+            found.append(f"{movement} is outside {start} to {end}")
+    return found
