@@ -6,18 +6,18 @@ Only values that differ from what was read are written, so that a repeat writes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from cpqbridge.domain.billing import Link
 from cpqbridge.domain.ids import is_salesforce_id
-from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderLine
+from cpqbridge.domain.order import LineKind, OrderHistory, OrderLine
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT, OurFields, SyncRecordFields
 from cpqbridge.mapping.line_kinds import FREQUENCIES
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.raw import RawContract, RawRecord, WriteBackRecord
 from cpqbridge.mapping.records import record_id_at
+from cpqbridge.mapping.stripe_objects import StripeObject, StripeObjects
 
 ERRORS_PAGE = "https://github.com/cpqbridge/cpqbridge/blob/main/docs/reference/errors.md"
 MESSAGE_LIMIT = 32_000
@@ -36,7 +36,14 @@ _STATUS = MappingProxyType(
 )
 _SUCCESS = "Success"
 _OBJECTS_BY_PREFIX = MappingProxyType(
-    {"801": "Order", "802": "OrderItem", "001": "Account", "01t": "Product2", "01u": "PricebookEntry"}
+    {
+        "001": "Account",
+        "01t": "Product2",
+        "01u": "PricebookEntry",
+        "800": "Contract",
+        "801": "Order",
+        "802": "OrderItem",
+    }
 )
 
 
@@ -73,35 +80,31 @@ class _Source:
 
     raw: RawContract
     history: OrderHistory
-    links: Mapping[str, Link]
+    stripe: StripeObjects
     ours: OurFields
-    links_base: str
-    price_keys: Mapping[str, str]
 
-    def shown(self, key: str, page: str) -> dict[str, object]:
-        """Return id and Dashboard link of what stands under a link key, nothing where there is none."""
-        link = self.links.get(key)
-        if link is None:
+    def shown(self, found: StripeObject | None) -> dict[str, object]:
+        """Return the two fields that show a Stripe object, nothing where there is none."""
+        if found is None:
             return {}
-        address = f"{self.links_base}/{page}/{link.stripe_id}"
-        return {self.ours.stripe_id: link.stripe_id, self.ours.stripe_link: address[:LINK_LIMIT]}
+        address = found.address[:LINK_LIMIT] if found.address else None
+        return {self.ours.stripe_id: found.stripe_id, self.ours.stripe_link: address}
 
-
-def dashboard_base(*, live_mode: bool) -> str:
-    """Return the address that links into Stripe's Dashboard begin with, without a slash at the end."""
-    return "https://dashboard.stripe.com" if live_mode else "https://dashboard.stripe.com/test"
+    def made(self, order_id: str) -> tuple[StripeObject | None, list[StripeObject]]:
+        """Return the object that an order shows, and what else it shaped."""
+        order = self.history.order(order_id)
+        recurs = order is not None and any(line.kind is not LineKind.ONE_TIME for line in order.lines)
+        return self.stripe.of_order(order_id, recurs=recurs)
 
 
 def write_back_records(
     raw: RawContract,
     history: OrderHistory,
     results: Sequence[OrderResult],
-    links: Mapping[str, Link],
+    stripe: StripeObjects,
     *,
     fields: OurFields,
-    links_base: str,
     writable: Mapping[str, frozenset[str]],
-    price_keys: Mapping[str, str],
 ) -> tuple[WriteBackRecord, ...]:
     """Return the records to write, sorted by object and id; none when Salesforce shows everything already.
 
@@ -109,20 +112,12 @@ def write_back_records(
         raw: the records as they were read; present values are compared with.
         history: the same records as the mapper understood them.
         results: where each order ended up; skipped and queued orders are not written.
-        links: Stripe objects by link key, as far as they exist.
+        stripe: what Stripe has.
         fields: the names of our fields.
-        links_base: what `dashboard_base` returns.
         writable: the fields that may be written, by object; others are left out.
-        price_keys: link key of the price of each order line that has one.
     """
-    source = _Source(
-        raw=raw,
-        history=history,
-        links=links,
-        ours=fields,
-        links_base=links_base.rstrip("/"),
-        price_keys=price_keys,
-    )
+    source = _Source(raw=raw, history=history, stripe=stripe, ours=fields)
+    results = [_told(source, result) for result in results]
     wanted = [
         *_account(source),
         *_products(source),
@@ -160,7 +155,7 @@ def _related(record: RawRecord, name: str) -> RawRecord:
 
 def _account(source: _Source) -> Iterator[_Wanted]:
     account_id = source.history.account.account_id
-    shown = source.shown(f"customer:{account_id}", "customers")
+    shown = source.shown(source.stripe.at(f"customer:{account_id}", "customers"))
     present = next(
         (order for order in source.raw.orders if record_id_at(order, "AccountId") == account_id), {}
     )
@@ -183,14 +178,14 @@ def _lines(source: _Source) -> Iterator[tuple[OrderLine, RawRecord]]:
 def _products(source: _Source) -> Iterator[_Wanted]:
     present = {line.product_id: _related(item, "Product2") for line, item in _lines(source)}
     for product_id, record in present.items():
-        if shown := source.shown(f"product:{product_id}", "products"):
+        if shown := source.shown(source.stripe.at(f"product:{product_id}", "products")):
             yield _Wanted("Product2", product_id, record, shown)
 
 
 def _order_items(source: _Source) -> Iterator[_Wanted]:
     for line, item in _lines(source):
-        key = source.price_keys.get(line.order_item_id)
-        if key is not None and (shown := source.shown(key, "prices")):
+        key = source.stripe.price_keys.get(line.order_item_id)
+        if shown := source.shown(source.stripe.at(key, "prices")):
             yield _Wanted("OrderItem", line.order_item_id, item, shown)
 
 
@@ -202,9 +197,9 @@ def _pricebook_entries(source: _Source) -> Iterator[_Wanted]:
     """
     best: dict[str, tuple[bool, str, RawRecord]] = {}
     for line, item in _lines(source):
-        key = source.price_keys.get(line.order_item_id, "")
+        key = source.stripe.price_keys.get(line.order_item_id, "")
         entry_id = line.pricebook_entry_id
-        if f":{entry_id}:" not in key or not key.endswith(":1") or key not in source.links:
+        if f":{entry_id}:" not in key or not key.endswith(":1") or key not in source.stripe.links:
             continue
         own = str(follow(item, ("Product2", "SBQQ__BillingFrequency__c")) or "monthly").lower()
         other = FREQUENCIES.get(own) != line.frequency_months
@@ -213,17 +208,17 @@ def _pricebook_entries(source: _Source) -> Iterator[_Wanted]:
             best[entry_id] = found
     for entry_id, (other, key, present) in best.items():
         if not (other and present.get(source.ours.stripe_id)):
-            yield _Wanted("PricebookEntry", entry_id, present, source.shown(key, "prices"))
+            yield _Wanted("PricebookEntry", entry_id, present, source.shown(source.stripe.at(key, "prices")))
 
 
-def _order_link(source: _Source, order: Order) -> dict[str, object]:
-    """Return what an order shows: its first schedule, else its own invoice."""
-    schedules = sorted(key for key in source.links if key.startswith(f"schedule:{source.history.root_id}:"))
-    recurring = any(line.kind is not LineKind.ONE_TIME for line in order.lines)
-    invoice = source.shown(f"invoice:{source.history.root_id}:{order.order_id}", "invoices")
-    if schedules and (recurring or not invoice):
-        return source.shown(schedules[0], "subscription_schedules")
-    return invoice
+def _told(source: _Source, result: OrderResult) -> OrderResult:
+    """Return the result of a billed order with what it shaped beside the one object that its id shows."""
+    if result.state not in _BILLED:
+        return result
+    others = [made.words for made in source.made(result.order_id)[1]]
+    if not others:
+        return result
+    return replace(result, message=f"{result.message} Also in Stripe: {', '.join(others)}".strip())
 
 
 def _orders(source: _Source, results: Sequence[OrderResult]) -> Iterator[_Wanted]:
@@ -237,7 +232,7 @@ def _orders(source: _Source, results: Sequence[OrderResult]) -> Iterator[_Wanted
             source.ours.sync_message: _message(result),
         }
         if result.state in _BILLED:
-            values |= _order_link(source, order)
+            values |= source.shown(source.made(result.order_id)[0])
         yield _Wanted("Order", result.order_id, records.get(result.order_id, {}), values)
 
 

@@ -10,7 +10,8 @@ from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
-from cpqbridge.mapping.write_back import OrderResult, dashboard_base, write_back_records
+from cpqbridge.mapping.stripe_objects import StripeObjects, dashboard_base, keys_by_order
+from cpqbridge.mapping.write_back import OrderResult, write_back_records
 from cpqbridge.planning.plan import line_price_keys
 from cpqbridge.store import links
 from cpqbridge.store.database import Store
@@ -38,11 +39,14 @@ def write_back_records_for(request: WriteBackRequest) -> tuple[WriteBackRecord, 
         request.raw,
         request.history,
         [_result(standing) for standing in request.standings],
-        _known_links(request, price_keys),
+        StripeObjects(
+            links=_known_links(request, price_keys),
+            links_base=dashboard_base(live_mode=opened.connection.facts.live_mode),
+            price_keys=price_keys,
+            object_keys=keys_by_order(request.plan.objects),
+        ),
         fields=OurFields(opened.configuration.mapping.salesforce_prefix),
-        links_base=dashboard_base(live_mode=opened.connection.facts.live_mode),
         writable=opened.salesforce.writable(),
-        price_keys=price_keys,
     )
 
 

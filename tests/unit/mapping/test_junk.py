@@ -17,6 +17,7 @@ from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.needs import field_needs
 from cpqbridge.mapping.raw import RawContract
+from cpqbridge.mapping.stripe_objects import StripeObjects
 from cpqbridge.mapping.write_back import OrderResult, write_back_records
 from cpqbridge.planning.plan import plan_contract
 
@@ -134,11 +135,9 @@ def test_plan_and_write_back_when_records_hold_anything_do_not_crash(raw):
         raw,
         history,
         [OrderResult(order_id=outcome.order_id, state=outcome.state) for outcome in plan.outcomes],
-        {},
+        StripeObjects(links={}, links_base=""),
         fields=OurFields(),
-        links_base="",
         writable={},
-        price_keys={},
     )
 
 

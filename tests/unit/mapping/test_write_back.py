@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from tests.unit.mapping.records import (
@@ -19,21 +20,24 @@ from tests.unit.mapping.records import (
     an_order,
 )
 
-from cpqbridge.domain.billing import Link
+from cpqbridge.domain.billing import BillingObject, CreditPortion, ExecutedOrder, Link
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT, OurFields, SyncRecordFields
 from cpqbridge.mapping.history import order_history
-from cpqbridge.mapping.write_back import OrderResult, dashboard_base, write_back_records
+from cpqbridge.mapping.stripe_objects import StripeObjects, dashboard_base, keys_by_order
+from cpqbridge.mapping.write_back import OrderResult, write_back_records
 
 SEAT, ENTRY = "01tQy00000PrD01IAF", "01uQy00000PbE01IAF"
+SCHEDULE_KEY, INVOICE_KEY = f"schedule:{ROOT}:2026-02-01:1", f"invoice:{ROOT}:{ORDER}:2026-02-01"
 BASE = dashboard_base(live_mode=False)
 PRICE_KEY = f"price:cpqbridge:{ENTRY}:usd:5000:month:1:licensed:1"
 LINKS = {
     f"customer:{ACCOUNT}": "cus_1",
     f"product:{SEAT}": "prod_1",
     PRICE_KEY: "price_1",
-    f"schedule:{ROOT}:2026-02-01": "sub_sched_1",
+    SCHEDULE_KEY: "sub_sched_1",
 }
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
 SYNCED = OrderResult(order_id=ORDER, state=OrderState.SYNCED)
 REFUSED = OrderResult(
     order_id=ORDER,
@@ -58,18 +62,31 @@ def everything(prefix=""):
     }
 
 
-def written(raw=None, results=(SYNCED,), links=None, price_keys=None, prefix="", writable=None):
+def written(
+    raw=None,
+    results=(SYNCED,),
+    links=None,
+    price_keys=None,
+    prefix="",
+    writable=None,
+    object_keys=None,
+):
     raw = a_contract() if raw is None else raw
     links = LINKS if links is None else links
     records = write_back_records(
         raw,
         order_history(raw, CONFIGURATION),
         results,
-        {key: Link(key=key, stripe_id=stripe_id, fingerprint="") for key, stripe_id in links.items()},
+        StripeObjects(
+            links={
+                key: Link(key=key, stripe_id=stripe_id, fingerprint="") for key, stripe_id in links.items()
+            },
+            links_base=BASE,
+            price_keys={SEATS: PRICE_KEY} if price_keys is None else price_keys,
+            object_keys={ORDER: (SCHEDULE_KEY,)} if object_keys is None else object_keys,
+        ),
         fields=OurFields(prefix),
-        links_base=BASE,
         writable=everything(prefix) if writable is None else writable,
-        price_keys={SEATS: PRICE_KEY} if price_keys is None else price_keys,
     )
     assert [(r.object_name, r.record_id) for r in records] == sorted(
         (r.object_name, r.record_id) for r in records
@@ -128,11 +145,9 @@ def test_write_back_when_sync_record_is_upserted_names_its_key_field():
         a_contract(),
         order_history(a_contract(), CONFIGURATION),
         [SYNCED],
-        {},
+        StripeObjects(links={}, links_base=BASE),
         fields=OurFields(),
-        links_base=BASE,
         writable=everything(),
-        price_keys={},
     )
     assert [(record.object_name, record.external_id_field) for record in records] == [
         ("Order", None),
@@ -210,10 +225,90 @@ def test_write_back_when_org_uses_a_prefix_writes_prefixed_fields():
 
 def test_write_back_when_order_has_only_one_time_lines_shows_its_invoice():
     raw = a_contract(items=[a_one_time_item()])
-    links = {f"invoice:{ROOT}:{ORDER}": "in_1", f"schedule:{ROOT}:2026-02-01": "sub_sched_1"}
-    found = written(raw, links=links, price_keys={})
+    links = {INVOICE_KEY: "in_1", SCHEDULE_KEY: "sub_sched_1"}
+    found = written(raw, links=links, price_keys={}, object_keys={ORDER: (SCHEDULE_KEY, INVOICE_KEY)})
     assert found["Order", ORDER]["Stripe_ID__c"] == "in_1"
     assert found["Order", ORDER]["Stripe_Link__c"] == f"{BASE}/invoices/in_1"
+    ridden = written(raw, links={SCHEDULE_KEY: "sub_sched_1"}, price_keys={})
+    assert ridden["Order", ORDER]["Stripe_ID__c"] == "sub_sched_1"
+
+
+AMENDED = {
+    SCHEDULE_KEY: "sub_sched_1",
+    f"schedule:{ROOT}:2026-05-13:2": "sub_sched_2",
+    f"invoice:{ROOT}:{AMENDMENT}:2026-05-13": "in_7",
+    f"credit_note:{ROOT}:{AMENDMENT}:2026-05-13:1": "cn_1",
+    f"credit_note:{ROOT}:{AMENDMENT}:2026-05-13:2": "cbtxn_1",
+}
+
+
+def test_write_back_when_an_amendment_shaped_several_objects_shows_the_first_and_names_the_others():
+    raw = a_contract(
+        orders=[an_order(), an_amendment()], items=[an_item(), an_item(Id=SETUP, OrderId=AMENDMENT)]
+    )
+    results = [SYNCED, OrderResult(order_id=AMENDMENT, state=OrderState.SYNCED)]
+    keys = {ORDER: (SCHEDULE_KEY,), AMENDMENT: (*list(AMENDED)[2:], *list(AMENDED)[:2], "invoice:unmade")}
+    found = written(raw, results, links=AMENDED, price_keys={}, object_keys=keys)
+    assert found["Order", ORDER]["Stripe_ID__c"] == "sub_sched_1"
+    assert "Stripe_Sync_Message__c" not in found["Order", ORDER]
+    text = (
+        f"Also in Stripe: subscription schedule {BASE}/subscription_schedules/sub_sched_2, "
+        f"invoice {BASE}/invoices/in_7, credit note {BASE}/credit_notes/cn_1, "
+        "credit on the customer's balance cbtxn_1"
+    )
+    assert found["Order", AMENDMENT] == {
+        "Stripe_ID__c": "sub_sched_1",
+        "Stripe_Link__c": f"{BASE}/subscription_schedules/sub_sched_1",
+        "Stripe_Sync_Status__c": "Synced",
+        "Stripe_Sync_Message__c": text,
+    }
+    assert found[SYNC_RECORD_OBJECT, f"{AMENDMENT}|{AMENDMENT}"]["Message__c"] == text
+    again = after(raw, found)
+    assert written(again, results, links=AMENDED, price_keys={}, object_keys=keys) == {}
+
+
+def test_write_back_when_only_the_balance_was_credited_names_it_and_shows_no_id():
+    key = f"credit_note:{ROOT}:{ORDER}:2026-05-13:1"
+    found = written(links={key: "cbtxn_1"}, price_keys={}, object_keys={ORDER: (key,)})
+    assert found["Order", ORDER] == {
+        "Stripe_Sync_Status__c": "Synced",
+        "Stripe_Sync_Message__c": "Also in Stripe: credit on the customer's balance cbtxn_1",
+    }
+
+
+def test_write_back_when_an_order_waits_names_nothing_it_shaped_before():
+    result = OrderResult(order_id=ORDER, state=OrderState.HELD, message="Look at it.")
+    found = written(results=[result])
+    assert found["Order", ORDER] == {
+        "Stripe_Sync_Status__c": "Held",
+        "Stripe_Sync_Message__c": "Look at it.",
+    }
+
+
+def an_object(key, *order_ids, portions=()):
+    executed = tuple(ExecutedOrder(order_id=each, executed_at=NOW, fingerprint="") for each in order_ids)
+    return BillingObject(
+        key=key,
+        kind="schedule",
+        currency="usd",
+        phases=(),
+        end_behavior="cancel",
+        collection_method="send_invoice",
+        days_until_due=30,
+        anchor_at=NOW,
+        orders=executed,
+        portions=portions,
+    )
+
+
+def test_keys_by_order_when_objects_have_several_orders_and_portions():
+    credit = an_object(
+        "credit:1", AMENDMENT, portions=(CreditPortion(key="note:1", invoice_id="in_1", amount_minor=5),)
+    )
+    assert keys_by_order([an_object("schedule:1", ORDER, AMENDMENT), credit]) == {
+        ORDER: ("schedule:1",),
+        AMENDMENT: ("schedule:1", "credit:1", "note:1"),
+    }
 
 
 def test_write_back_when_there_are_two_orders_writes_one_sync_record_each():
