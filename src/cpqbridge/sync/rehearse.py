@@ -23,6 +23,7 @@ from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.sync.plan_rows import line_names
 from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
 from cpqbridge.sync.report_invoices import BilledDocument, billed_by_order_item, billed_documents
+from cpqbridge.sync.report_shares import with_taken
 from cpqbridge.sync.service import SyncService
 
 # Drafts become final an hour after they were made; the rest is room for what a last phase still makes.
@@ -120,12 +121,16 @@ def rehearse(rehearsal: Rehearsal) -> Report:
     rehearsal.progress("Running the clock to the end of every contract")
     rehearsal.systems.set_clock(_horizon(rehearsal, plans.values()))
     invoices = _invoices(rehearsal, plans)
-    ended = _Ended(seen=seen, plans=plans, billed=billed_by_order_item(invoices), currency=rehearsal.currency)
+    contracts = {plan.contract_key: plan for plan in plans.values()}
+    taken = [each for plan in contracts.values() for each in plan.taken]
+    billed = with_taken(billed_by_order_item(invoices), taken)
+    ended = _Ended(seen=seen, plans=plans, billed=billed, currency=rehearsal.currency)
     return Report(
         notes=rehearsal.notes,
         calls=spent,
         orders=tuple(_reported(order, ended) for order in rehearsal.orders),
         invoices=invoices,
+        plans=contracts,
     )
 
 
@@ -155,9 +160,11 @@ def _sync_one(rehearsal: Rehearsal, order: ExportedOrder, seen: _Progress) -> No
 
 
 def _plans(rehearsal: Rehearsal) -> dict[str, Plan]:
-    """Return the last plan of each order's contract by order id."""
+    """Return the last plan of each order's contract by order id; all orders of a contract have the same."""
     page = rehearsal.service.views.page(limit=len(rehearsal.orders) + 1)
-    return {view.standing.order_id: view.plan for view in page.orders if view.plan is not None}
+    found = {view.standing.order_id: view.plan for view in page.orders if view.plan is not None}
+    latest = {plan.root_id: plan for plan in sorted(found.values(), key=lambda plan: plan.executed_at)}
+    return {order_id: latest[plan.root_id] for order_id, plan in found.items()}
 
 
 def _horizon(rehearsal: Rehearsal, plans: Iterable[Plan]) -> datetime:
@@ -177,6 +184,11 @@ def _invoices(rehearsal: Rehearsal, plans: Mapping[str, Plan]) -> tuple[BilledDo
         stripe.list_credit_notes(),
         contract_of_line=contracts,
         renewed_from=_renewed_from(plans.values()),
+        balance_transactions=(
+            transaction
+            for customer in stripe.list_customers()
+            for transaction in stripe.list_balance_transactions(customer_id=customer["id"])
+        ),
     )
 
 
@@ -211,6 +223,7 @@ def _reported(order: ExportedOrder, ended: _Ended) -> ReportedOrder:
         purpose=order.purpose,
         calls=calls,
         proof=_proof(order, plan, ended) if plan and standing.state in _BILLED else (),
+        taken=plan.taken if plan else (),
         line_names=names,
     )
 

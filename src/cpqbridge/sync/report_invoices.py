@@ -11,7 +11,14 @@ from typing import Any
 from cpqbridge.domain.billing import InvoiceLine
 from cpqbridge.domain.money import major_text
 from cpqbridge.sync.documents import invoice_line_document
-from cpqbridge.sync.report_shares import Shares, StripeObject, credit_shares, line_shares, order_items
+from cpqbridge.sync.report_shares import (
+    Shares,
+    StripeObject,
+    credit_shares,
+    credited_items,
+    line_shares,
+    order_items,
+)
 
 CREDIT_BALANCE = "credit_balance"
 _OURS = "cpqbridge_key"
@@ -145,15 +152,19 @@ def _invoice(invoice: StripeObject, known: _Known) -> BilledDocument:
 
 
 def _credit_note(note: StripeObject, invoiced: Mapping[str, StripeObject], known: _Known) -> BilledDocument:
-    """Return a credit note; it belongs to the order lines it names itself, else to those it credits."""
+    """Return a credit note; it belongs to the order lines it states itself, else to those it credits.
+
+    The order line that reduced something is credited, not the one whose invoice line carries the credit.
+    """
     lines = _lines(note)
     credited = [invoiced.get(line.get("invoice_line_item") or "", line) for line in lines]
     amounts = [-_net_amount(line) for line in lines]
-    if order_items(note):
+    if credited_items(note):
         shares = credit_shares(amounts, note)
     else:
         shares = tuple(line_shares(amount, line) for amount, line in zip(amounts, credited, strict=True))
-    owners = [*order_items(note), *(owner for line in credited for owner in order_items(line))]
+    owners = [owner for owner, _ in credited_items(note)]
+    owners += [owner for line in credited for owner in order_items(line)]
     return BilledDocument(
         contract=known.contract(owners),
         kind="credit_note",
@@ -174,7 +185,7 @@ def _balance_credit(transaction: StripeObject, known: _Known) -> BilledDocument:
     amount_minor = int(transaction["amount"])
     (shares,) = credit_shares([amount_minor], transaction)
     return BilledDocument(
-        contract=known.contract(order_items(transaction)),
+        contract=known.contract(owner for owner, _ in credited_items(transaction)),
         kind=CREDIT_BALANCE,
         stripe_id=transaction["id"],
         number=None,

@@ -1,8 +1,10 @@
 """How much of an invoice line, a credit note or a credit on the balance belongs to which order line.
 
-What we make names its order lines in metadata: `salesforce_order_item_id` holds their ids, separated by
-commas. Beside it `salesforce_units` may hold the units of each (a recurring item of several lines) and
-`salesforce_amounts` the minor units of each (a credit that nets charges and credits of one order).
+What we make names its order lines in metadata. An item or line has `salesforce_order_item_id`, ids separated
+by commas, and beside it, for several lines, `salesforce_units` with the units of each. A credit has
+`salesforce_credits` (and, where one value does not hold all, `salesforce_credits_2` and so on) with
+`order line:minor units`, negative for what is credited and positive for a charge of the same order that was
+netted with it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from cpqbridge.domain.billing import TakenAmount
 
 ORDER_ITEM_KEY = "salesforce_order_item_id"
 UNITS_KEY = "salesforce_units"
-AMOUNTS_KEY = "salesforce_amounts"
+CREDITS_KEY = "salesforce_credits"
 
 Shares = tuple[tuple[str, int], ...]
 StripeObject = Mapping[str, Any]
@@ -43,17 +45,29 @@ def line_shares(amount_minor: int, record: StripeObject) -> Shares:
     return tuple((owner, parts[owner] + (1 if place < rest else 0)) for place, owner in enumerate(parts))
 
 
-def credit_shares(amounts_minor: Sequence[int], record: StripeObject) -> tuple[Shares, ...]:
-    """Return the shares of each line of a credit (minor units, negative) by what the credit itself names.
+def credited_items(record: StripeObject) -> tuple[tuple[str, int], ...]:
+    """Return the amounts in minor units (credits negative) that a credit states for each order line."""
+    metadata = record.get("metadata") or {}
+    keys = [key for key in metadata if key == CREDITS_KEY or key.startswith(f"{CREDITS_KEY}_")]
+    found = []
+    for key in sorted(keys, key=lambda key: (len(key), key)):
+        for part in str(metadata[key]).split(","):
+            owner, _, amount = part.strip().partition(":")
+            if owner and amount.removeprefix("-").isdecimal():
+                found.append((owner, int(amount)))
+    return tuple(found)
 
-    Together they are the amounts the record states per order line, when those sum to the credit; without
-    them each line is shared out by `line_shares`.
+
+def credit_shares(amounts_minor: Sequence[int], record: StripeObject) -> tuple[Shares, ...]:
+    """Return the shares of each line of a credit (minor units, negative) by what the credit itself states.
+
+    Where its stated amounts do not come to its total, nothing is shared out, so that the proof of its order
+    lines fails instead of guessing.
     """
-    owners = order_items(record)
-    stated = _numbers(record, AMOUNTS_KEY, len(owners))
-    if not stated or sum(stated) != sum(amounts_minor):
-        return tuple(line_shares(amount, record) for amount in amounts_minor)
-    return tuple(_allotted(amounts_minor, list(zip(owners, stated, strict=True))))
+    stated = credited_items(record)
+    if sum(amount for _, amount in stated) != sum(amounts_minor):
+        return ((),) * len(amounts_minor)
+    return tuple(_allotted(amounts_minor, list(stated)))
 
 
 def with_taken(billed: Mapping[str, int], taken: Iterable[TakenAmount]) -> Counter[str]:

@@ -234,14 +234,14 @@ def test_units_that_do_not_divide_or_do_not_fit_still_share_everything(units, sh
 
 def test_credit_note_belongs_to_the_reducing_line_it_names_not_to_the_line_it_credits():
     line = a_line(50000)
-    note = a_note(line, 5919, metadata={"salesforce_order_item_id": SUPPORT})
+    note = a_note(line, 5919, metadata={"salesforce_credits": f"{SUPPORT}:-5919"})
     documents = documents_of(an_invoice(line), notes=[note])
     assert billed_by_order_item(documents) == {SEAT: 50000, SUPPORT: -5919}
     assert documents[1].lines[0].kind == "credit"
 
 
 def test_credit_that_nets_a_charge_is_shared_by_the_amounts_it_states():
-    metadata = {"salesforce_order_item_id": "charge,first,second", "salesforce_amounts": "6246,-10000,-10919"}
+    metadata = {"salesforce_credits": "charge:6246,first:-10000", "salesforce_credits_2": "second:-10919"}
     shares = credit_shares([-10000, -4673], {"metadata": metadata})
     assert shares == (
         (("charge", 6246), ("first", -10000), ("second", -6246)),
@@ -250,13 +250,13 @@ def test_credit_that_nets_a_charge_is_shared_by_the_amounts_it_states():
     assert [sum(amount for _, amount in each) for each in shares] == [-10000, -4673]
 
 
-def test_credit_whose_stated_amounts_do_not_sum_to_it_is_shared_evenly():
-    metadata = {"salesforce_order_item_id": "a,b", "salesforce_amounts": "-1,-1"}
-    assert credit_shares([-10], {"metadata": metadata}) == ((("a", -5), ("b", -5)),)
+def test_credit_whose_stated_amounts_do_not_come_to_it_is_nobodys():
+    metadata = {"salesforce_credits": "a:-1,b:-1,c:much"}
+    assert credit_shares([-10], {"metadata": metadata}) == ((),)
 
 
 def test_credit_on_the_balance_counts_when_we_made_it():
-    ours = a_balance_transaction(-919, cpqbridge_key="credit_note:a:b:c:2", salesforce_order_item_id=SEAT)
+    ours = a_balance_transaction(-919, cpqbridge_key="credit_note:a:b:c:2", salesforce_credits=f"{SEAT}:-919")
     stripes = a_balance_transaction(-5000)
     (document,) = documents_of(credits_given=[ours, stripes])
     assert (document.kind, document.total_minor, document.contract) == ("credit_balance", -919, "800A")
