@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from cpqbridge.mapping.raw import RawRecord
 
-MAX_RELATIONSHIPS = 5
-"""How many to-one relationships one path may follow (SOQL, "Relationship query limits", 20 Nov 2026)."""
-
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _TO_MANY = frozenset(
     {"accounts", "assets", "cases", "childaccounts", "contacts", "contracts", "events", "notes"}
@@ -24,7 +21,7 @@ def parse_path(text: str) -> tuple[str, ...]:
     Custom to-many relationships look like to-one ones and are found when the org's schema is read.
 
     Raises:
-        ValueError: the text is no path of at most five to-one relationships; the message says why.
+        ValueError: the text is no path of to-one relationships; the message says why.
     """
     steps = tuple(text.strip().split("."))
     for step in steps:
@@ -35,8 +32,6 @@ def parse_path(text: str) -> tuple[str, ...]:
         _check_relationship(name)
     if last.endswith("__r") or last.lower() in _TO_MANY:
         raise ValueError(f"{last!r} is a relationship; the path must end with a field")
-    if len(relationships) > MAX_RELATIONSHIPS:
-        raise ValueError(f"it follows {len(relationships)} relationships; Salesforce allows five")
     return steps
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
-from cpqbridge.mapping.paths import MAX_RELATIONSHIPS, parse_path
+from cpqbridge.mapping.paths import parse_path
 
 FixedValue = str | bool | int | Decimal
 
@@ -25,6 +25,9 @@ _SOURCES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
         "invoice": ("Order", ()),
     }
 )
+
+MAX_RELATIONSHIPS = 5
+"""How many to-one relationships one path may follow (SOQL, "Relationship query limits", 20 Nov 2026)."""
 
 STRIPE_OBJECTS = tuple(_SOURCES)
 """The Stripe objects that can be mapped, as the configuration file names them."""
@@ -84,15 +87,16 @@ def resolve(stripe_object: str, path: str) -> SourcePath:
     steps = parse_path(path)
     object_name, base = _SOURCES[stripe_object]
     own_name = base[-1] if base else object_name
-    first = steps[0] if len(steps) > 1 else ""
-    if first == "Order":
+    # Salesforce ignores the case of names.
+    first = steps[0].lower() if len(steps) > 1 else ""
+    if first == "order":
         found = SourcePath("Order", steps[1:])
-    elif first == "OrderItem" and stripe_object == "price":
+    elif first == "orderitem" and stripe_object == "price":
         found = SourcePath("OrderItem", steps[1:])
-    elif first == own_name:
+    elif first == own_name.lower():
         found = SourcePath(object_name, (*base, *steps[1:]))
     else:
         found = SourcePath(object_name, (*base, *steps))
     if len(found.steps) - 1 > MAX_RELATIONSHIPS:
-        raise ValueError(f"{found.text!r} follows more than five relationships from {object_name}")
+        raise ValueError(f"{found.text!r} follows more than five relationships from {found.object_name}")
     return found

@@ -20,7 +20,10 @@ from tests.unit.mapping.records import (
     only_refusal,
 )
 
+from cpqbridge.errors import ConfigurationError
+from cpqbridge.mapping.configuration import configuration_document
 from cpqbridge.mapping.needs import field_needs
+from cpqbridge.mapping.rules import STRIPE_OBJECTS
 
 PRODUCT = "01tQy00000PrD01IAF"
 
@@ -197,6 +200,43 @@ def test_price_and_item_when_rules_exist_take_them_from_entry_and_line():
     assert line.price_parameters == {"nickname": "List", "metadata.line": "t1"}
     assert line.item_parameters == {"metadata.tag": "t1"}
     assert line.custom_price is None
+
+
+READ = [name for name in STRIPE_OBJECTS if name != "coupon"]
+
+
+@pytest.mark.parametrize("stripe_object", STRIPE_OBJECTS)
+def test_order_path_when_saved_for_any_object_is_kept_checked_and_read(stripe_object):
+    rule = {"metadata.po": {"field": "Order.Owner.Team__c"}}
+    configuration = configured(mapping={stripe_object: rule})
+    assert configuration_document(configuration)["mapping"][stripe_object] == rule
+    assert ("Owner.Team__c" in field_needs(configuration).of("Order").required) is (stripe_object in READ)
+    for wrong in ("Order.OrderItems.Quantity", "Order.Owner__c.Name", "Order.Owner__r", "Order."):
+        with pytest.raises(ConfigurationError) as caught:
+            configured(mapping={stripe_object: {"metadata.po": {"field": wrong}}})
+        assert caught.value.code == "configuration_path"
+        assert caught.value.field == f"mapping.{stripe_object}.metadata.po.field"
+
+
+def test_order_path_when_mapped_for_every_object_fills_each_from_its_own_order():
+    rules = {name: {"metadata.po": {"field": "Order.PoNumber"}} for name in READ}
+    history = history_of(
+        orders=[an_order(PoNumber="one"), an_amendment(PoNumber="two")],
+        items=[an_item(), an_item(Id="802Qy00000LiNe4IAF", OrderId=AMENDMENT)],
+        configuration=configured(mapping=rules),
+    )
+    assert codes(history) == []
+    for order, number in zip(history.orders, ("one", "two"), strict=True):
+        wanted = {"metadata.po": number}
+        (line,) = order.lines
+        assert line.price_parameters == line.item_parameters == wanted
+        assert order.schedule_parameters == order.phase_parameters == order.invoice_parameters == wanted
+
+
+def test_order_path_when_its_value_does_not_fit_names_it_as_typed():
+    rules = {"unit_amount_decimal": {"field": "Order.Price__c"}}
+    refusal = only_refusal(mapped("price", rules, orders=[an_order(Price__c="cheap")]))
+    assert (refusal.code, refusal.field, refusal.record_id) == ("value_type", "Order.Price__c", SEATS)
 
 
 def test_custom_price_when_mapped_is_kept_apart():

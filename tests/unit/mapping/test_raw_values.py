@@ -14,7 +14,7 @@ from cpqbridge.mapping import values
 from cpqbridge.mapping.countries import country_code
 from cpqbridge.mapping.paths import follow, follow_any_case, parse_path
 from cpqbridge.mapping.payment_terms import days_until_due
-from cpqbridge.mapping.rules import SourcePath, resolve
+from cpqbridge.mapping.rules import STRIPE_OBJECTS, SourcePath, resolve
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,6 @@ def test_resolve_when_path_is_typed_starts_at_the_right_record(stripe_object, pa
         ("SBQQ__Quote__c.Name", "SBQQ__Quote__r"),
         ("AccountId.Name", "'Account'"),
         ("SBQQ__Quote__r", "must end with a field"),
-        ("A.B.C.D.E.F.G", "five"),
     ],
 )
 def test_path_when_malformed_says_what_to_write(path, reason):
@@ -177,9 +176,24 @@ def test_path_when_malformed_says_what_to_write(path, reason):
         parse_path(path)
 
 
-def test_resolve_when_base_makes_the_path_too_long_refuses():
+@pytest.mark.parametrize(
+    ("stripe_object", "path"),
+    [
+        ("customer", "A.B.C.D.E.Name"),
+        ("phase", "A.B.C.D.E.F.Name"),
+        ("customer", "Order.A.B.C.D.E.F.Name"),
+    ],
+)
+def test_resolve_when_the_path_is_too_long_refuses(stripe_object, path):
     with pytest.raises(ValueError, match="five"):
-        resolve("customer", "A.B.C.D.E.Name")
+        resolve(stripe_object, path)
+
+
+@pytest.mark.parametrize("stripe_object", STRIPE_OBJECTS)
+@pytest.mark.parametrize("prefix", ["Order.", "order."])
+def test_resolve_when_the_path_starts_at_the_order_does_so_for_every_object(stripe_object, prefix):
+    found = resolve(stripe_object, f"{prefix}A.B.C.D.E.Name")
+    assert found == SourcePath("Order", ("A", "B", "C", "D", "E", "Name"))
 
 
 @pytest.mark.parametrize(
