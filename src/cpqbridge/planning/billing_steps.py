@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from cpqbridge.domain.billing import (
     BillingObject,
@@ -15,9 +17,14 @@ from cpqbridge.domain.billing import (
     StepAction,
 )
 from cpqbridge.domain.dates import midnight, timestamp
-from cpqbridge.domain.order import Order, OrderHistory, OrderLine
+from cpqbridge.domain.order import Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.parameters import fingerprint, merged, nested
 from cpqbridge.planning.steps import record_metadata
+
+METADATA_VALUE_LIMIT = 500
+"""Characters of one metadata value (Stripe API reference, "Metadata", read 20 Nov 2026)."""
+
+PARTIAL_KINDS = frozenset({"head", "tail", "cut", "catch_up", "credit"})
 
 
 def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
@@ -53,38 +60,173 @@ def _one_time_period(item: OneTimeItem) -> tuple[int, int]:
     return timestamp(midnight(item.period_start)), timestamp(midnight(item.period_end))
 
 
-def _one_time_metadata(item: OneTimeItem, order_id: str) -> dict[str, str]:
+def _one_time_metadata(item: OneTimeItem) -> dict[str, str]:
     """Return the identity of a one-time charge: order line, kind, period start (B6.2)."""
-    return {
+    metadata = {
         "salesforce_order_item_id": item.order_item_id,
-        "salesforce_order_id": order_id,
+        "salesforce_order_id": item.order_id,
         "salesforce_kind": item.kind,
         "salesforce_period_start": item.period_start.isoformat(),
     }
+    if item.kind in PARTIAL_KINDS:
+        metadata["salesforce_proration"] = "true"
+    return metadata
 
 
-def _item_body(
-    item: PhaseItem, currency: str, resolved: Mapping[str, str], order_id: str
-) -> dict[str, object]:
-    metadata: dict[str, object] = {"salesforce_order_id": order_id}
-    if item.order_item_ids:
-        metadata["salesforce_order_item_id"] = ",".join(item.order_item_ids)
-    else:
-        metadata["salesforce_kind"] = "placeholder"
-    body: dict[str, object] = {"quantity": item.quantity, "metadata": metadata}
-    if item.price_key is not None:
-        body["price"] = resolved.get(item.price_key) or Ref(key=item.price_key)
-    else:
-        body["price_data"] = {
-            "currency": currency,
-            "product": Ref(key=f"product:{item.product_id}"),
-            "unit_amount_decimal": item.unit_amount_decimal,
-            "recurring": {"interval": item.interval, "interval_count": item.interval_count},
+def joined(ids: Iterable[str]) -> str:
+    """Return ids joined by commas, as many of the newest as fit into one metadata value."""
+    kept: list[str] = []
+    for each in reversed(tuple(ids)):
+        if len(",".join([each, *kept])) > METADATA_VALUE_LIMIT:
+            break
+        kept.insert(0, each)
+    return ",".join(kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleBody:
+    """What the calls for a schedule need besides the schedule itself.
+
+    `resolved` are the ids of prices that are used without being linked, by their keys; `orders` are the
+    contract's, oldest first.
+    """
+
+    history: OrderHistory
+    orders: Sequence[Order]
+    resolved: Mapping[str, str]
+
+    def created(self, wanted: BillingObject, *, first_invoice_minor: int | None) -> Step:
+        """Return the one call that creates a subscription schedule with all its phases.
+
+        `first_invoice_minor` is what its first invoice must sum to when one is made at once.
+        """
+        order = self.orders[0]
+        settings: dict[str, object] = {
+            "billing_cycle_anchor": "automatic",
+            "collection_method": wanted.collection_method,
         }
-    return merged(nested(item.parameters), body)
+        if wanted.days_until_due is not None:
+            settings["invoice_settings"] = {"days_until_due": wanted.days_until_due}
+        body = merged(
+            nested(order.schedule_parameters),
+            {
+                "customer": Ref(key=f"customer:{self.history.account.account_id}"),
+                "start_date": timestamp(wanted.phases[0].starts_at),
+                "end_behavior": wanted.end_behavior,
+                "billing_mode": {"type": wanted.billing_mode},
+                "default_settings": settings,
+                "metadata": contract_metadata(self.history, order, wanted.key),
+                "phases": self._phases(wanted, wanted.phases, first=0),
+            },
+        )
+        return Step(
+            key=wanted.key,
+            action=StepAction.CREATE_SCHEDULE,
+            parameters=body,
+            fingerprint=fingerprint(body),
+            summary=f"Create a subscription schedule with {counted(len(wanted.phases), 'phase')} "
+            f"from {wanted.phases[0].starts_at:%Y-%m-%d} to {wanted.phases[-1].ends_at:%Y-%m-%d}",
+            expected_total_minor=first_invoice_minor,
+            object_key=wanted.key,
+        )
+
+    def updated(self, wanted: BillingObject, *, now: datetime, stripe_id: str) -> Step:
+        """Return the one call that changes a schedule: the running phase with its start, then the new ones.
+
+        Nothing prorates, and what rides on the running phase is not sent again.
+        """
+        current = next(place for place, phase in enumerate(wanted.phases) if phase.ends_at > now)
+        started = wanted.phases[current].starts_at <= now
+        phases = self._phases(wanted, wanted.phases, first=current)
+        phases[0]["start_date"] = timestamp(wanted.phases[current].starts_at)
+        if started:
+            phases[0].pop("add_invoice_items", None)
+        body = {"phases": phases, "proration_behavior": "none", "end_behavior": wanted.end_behavior}
+        return Step(
+            key=wanted.key,
+            action=StepAction.UPDATE_SCHEDULE,
+            parameters=body,
+            fingerprint=fingerprint({"body": body, "orders": list(wanted.order_ids)}),
+            summary=f"Change the subscription schedule: {counted(len(phases), 'phase')} "
+            f"from {max(now, wanted.phases[current].starts_at):%Y-%m-%d} "
+            f"to {wanted.phases[-1].ends_at:%Y-%m-%d}",
+            target=stripe_id,
+            object_key=wanted.key,
+        )
+
+    def cancelled(self, wanted: BillingObject, *, stripe_id: str) -> Step:
+        """Return the one call that cancels a schedule, with its subscription, without any invoice (B6.3)."""
+        body = {"invoice_now": False, "prorate": False}
+        return Step(
+            key=wanted.key,
+            action=StepAction.CANCEL_SCHEDULE,
+            parameters=body,
+            fingerprint=fingerprint({"body": body, "orders": list(wanted.order_ids)}),
+            summary="Cancel the subscription schedule: nothing of it is left to serve",
+            target=stripe_id,
+            object_key=wanted.key,
+        )
+
+    def _phases(
+        self, wanted: BillingObject, phases: Sequence[Phase], *, first: int
+    ) -> list[dict[str, object]]:
+        """Return the phases from `first` on that Stripe is given; the last of them runs to the end (B7.3)."""
+        loaded = list(phases[first : wanted.loaded])
+        if loaded[-1] is not phases[-1]:
+            loaded[-1] = replace(loaded[-1], ends_at=phases[-1].ends_at)
+        return [self._phase(phase, wanted) for phase in loaded]
+
+    def _phase(self, phase: Phase, wanted: BillingObject) -> dict[str, object]:
+        shaping = [order for order in self.orders if order.order_id in phase.order_ids]
+        body: dict[str, object] = {
+            "items": [self._item(item, wanted.currency) for item in phase.items],
+            "end_date": timestamp(phase.ends_at),
+            "proration_behavior": phase.proration_behavior,
+            "metadata": {
+                "salesforce_order_ids": joined(phase.order_ids),
+                "salesforce_root_id": self.history.root_id,
+            },
+        }
+        if phase.one_time_items:
+            body["add_invoice_items"] = [_rider(item, wanted.currency) for item in phase.one_time_items]
+        return merged(nested(shaping[-1].phase_parameters if shaping else {}), body)
+
+    def _item(self, item: PhaseItem, currency: str) -> dict[str, object]:
+        owners = {line.order_item_id: order.order_id for order in self.orders for line in order.lines}
+        metadata: dict[str, object] = {}
+        if item.order_item_ids:
+            metadata["salesforce_order_item_id"] = joined(item.order_item_ids)
+            metadata["salesforce_order_id"] = joined(
+                dict.fromkeys(owners[line_id] for line_id in item.order_item_ids)
+            )
+            if len(item.order_item_ids) > 1:
+                metadata["salesforce_units"] = ",".join(map(str, item.units))
+        else:
+            metadata |= {"salesforce_order_id": self.orders[0].order_id, "salesforce_kind": "placeholder"}
+        body: dict[str, object] = {"quantity": item.quantity, "metadata": metadata}
+        if item.price_key is not None:
+            body["price"] = self.resolved.get(item.price_key) or Ref(key=item.price_key)
+        else:
+            body["price_data"] = {
+                "currency": currency,
+                "product": Ref(key=f"product:{item.product_id}"),
+                "unit_amount_decimal": item.unit_amount_decimal,
+                "recurring": {"interval": item.interval, "interval_count": item.interval_count},
+            }
+        return merged(nested(item.parameters), body)
 
 
-def _rider_body(item: OneTimeItem, currency: str, order_id: str) -> dict[str, object]:
+def contract_metadata(history: OrderHistory, order: Order, key: str) -> dict[str, str]:
+    """Return the metadata of what is made for an order, with the key that finds it again."""
+    return record_metadata(history, "order", order.order_id) | {
+        "salesforce_order_number": order.order_number,
+        "salesforce_contract_key": history.contract_key,
+        "salesforce_root_id": history.root_id,
+        "cpqbridge_key": key,
+    }
+
+
+def _rider(item: OneTimeItem, currency: str) -> dict[str, object]:
     start, end = _one_time_period(item)
     return {
         "price_data": {
@@ -98,127 +240,81 @@ def _rider_body(item: OneTimeItem, currency: str, order_id: str) -> dict[str, ob
             "start": {"type": "timestamp", "timestamp": start},
             "end": {"type": "timestamp", "timestamp": end},
         },
-        "metadata": _one_time_metadata(item, order_id),
+        "metadata": _one_time_metadata(item),
     }
-
-
-def _phase_body(
-    phase: Phase, wanted: BillingObject, order: Order, resolved: Mapping[str, str]
-) -> dict[str, object]:
-    body: dict[str, object] = {
-        "items": [_item_body(item, wanted.currency, resolved, order.order_id) for item in phase.items],
-        "end_date": timestamp(phase.ends_at),
-        "proration_behavior": phase.proration_behavior,
-        "metadata": {"salesforce_order_ids": ",".join(phase.order_ids)},
-    }
-    if phase.one_time_items:
-        body["add_invoice_items"] = [
-            _rider_body(item, wanted.currency, order.order_id) for item in phase.one_time_items
-        ]
-    return merged(nested(order.phase_parameters), body)
-
-
-def schedule_step(
-    history: OrderHistory,
-    order: Order,
-    wanted: BillingObject,
-    *,
-    resolved: Mapping[str, str],
-    mark: str,
-    first_invoice_minor: int | None,
-) -> Step:
-    """Return the one call that creates a subscription schedule with all its phases.
-
-    `mark` is the fingerprint of what was sold; `first_invoice_minor` what its first invoice must sum to when
-    one is made at once.
-    """
-    settings: dict[str, object] = {
-        "billing_cycle_anchor": "automatic",
-        "collection_method": wanted.collection_method,
-    }
-    if wanted.days_until_due is not None:
-        settings["invoice_settings"] = {"days_until_due": wanted.days_until_due}
-    metadata = record_metadata(history, "order", order.order_id) | {
-        "salesforce_order_number": order.order_number,
-        "salesforce_contract_key": history.contract_key,
-        "salesforce_root_id": history.root_id,
-        "cpqbridge_key": wanted.key,
-    }
-    body = merged(
-        nested(order.schedule_parameters),
-        {
-            "customer": Ref(key=f"customer:{history.account.account_id}"),
-            "start_date": timestamp(wanted.phases[0].starts_at),
-            "end_behavior": wanted.end_behavior,
-            "billing_mode": {"type": wanted.billing_mode},
-            "default_settings": settings,
-            "metadata": metadata,
-            "phases": [_phase_body(phase, wanted, order, resolved) for phase in wanted.phases],
-        },
-    )
-    return Step(
-        key=wanted.key,
-        action=StepAction.CREATE_SCHEDULE,
-        parameters=body,
-        fingerprint=mark,
-        summary=f"Create a subscription schedule with {counted(len(wanted.phases), 'phase')} "
-        f"from {wanted.phases[0].starts_at:%Y-%m-%d} to {wanted.phases[-1].ends_at:%Y-%m-%d}",
-        expected_total_minor=first_invoice_minor,
-    )
 
 
 def invoice_steps(
-    history: OrderHistory, order: Order, wanted: BillingObject, state: BillingState, *, mark: str
+    history: OrderHistory, order: Order, wanted: BillingObject, state: BillingState
 ) -> Iterator[Step]:
-    """Yield what an own invoice without lines lacks: its draft, and its lines.
+    """Yield what an own invoice lacks: its draft, its lines, and its finalisation.
 
-    The draft takes no other pending items of the customer; Stripe finalises it an hour after it was made.
+    The draft takes no pending items of the customer. It is finalised at once when it is compared; one that
+    bills nothing but one-time lines of the contract's first order is left to Stripe, which finalises it an
+    hour after it was made.
     """
-    lines_key = wanted.key.replace("invoice:", "invoice_lines:", 1)
-    metadata = record_metadata(history, "order", order.order_id) | {
-        "salesforce_order_number": order.order_number,
-        "salesforce_contract_key": history.contract_key,
-        "salesforce_root_id": history.root_id,
-        "cpqbridge_key": wanted.key,
-    }
+    tail = wanted.key.partition(":")[2]
+    items = wanted.phases[0].one_time_items
+    at_once = any(item.kind != "one_time" for item in items) or order.kind is OrderKind.AMENDMENT
     draft: dict[str, object] = {
         "customer": Ref(key=f"customer:{history.account.account_id}"),
         "currency": wanted.currency,
         "auto_advance": True,
         "collection_method": wanted.collection_method,
         "pending_invoice_items_behavior": "exclude",
-        "metadata": metadata,
+        "metadata": contract_metadata(history, order, wanted.key),
     }
     if wanted.days_until_due is not None:
         draft["days_until_due"] = wanted.days_until_due
     if wanted.key not in state.links:
+        body = merged(nested(order.invoice_parameters), draft)
         yield Step(
             key=wanted.key,
             action=StepAction.CREATE_INVOICE,
-            parameters=merged(nested(order.invoice_parameters), draft),
-            fingerprint=mark,
+            parameters=body,
+            fingerprint=fingerprint(body),
             summary="Create an invoice",
+            object_key=wanted.key,
         )
-    items = wanted.phases[0].one_time_items
-    yield Step(
-        key=lines_key,
-        action=StepAction.ADD_INVOICE_LINES,
-        parameters={"lines": [_line_body(item, wanted.currency, order.order_id) for item in items]},
-        fingerprint=mark,
-        summary=f"Add {counted(len(items), 'line')} to the invoice",
-        target=Ref(key=wanted.key),
-        expected_total_minor=sum(item.amount_minor for item in items),
-    )
+    lines_key = f"invoice_lines:{tail}"
+    total = sum(item.amount_minor for item in items)
+    if lines_key not in state.links:
+        lines = {"lines": [_line_body(item, wanted.currency) for item in items]}
+        yield Step(
+            key=lines_key,
+            action=StepAction.ADD_INVOICE_LINES,
+            parameters=lines,
+            fingerprint=fingerprint(lines),
+            summary=f"Add {counted(len(items), 'line')} to the invoice",
+            target=Ref(key=wanted.key),
+            expected_total_minor=total,
+        )
+    final_key = f"invoice_final:{tail}"
+    if at_once and final_key not in state.links:
+        yield Step(
+            key=final_key,
+            action=StepAction.FINALIZE_INVOICE,
+            parameters={"auto_advance": True},
+            fingerprint=fingerprint({"total": total}),
+            summary="Finalise the invoice",
+            target=Ref(key=wanted.key),
+            expected_total_minor=total,
+        )
 
 
-def _line_body(item: OneTimeItem, currency: str, order_id: str) -> dict[str, object]:
+def is_complete(wanted: BillingObject, order: Order, history: OrderHistory, state: BillingState) -> bool:
+    """Return whether an own invoice lacks nothing any more."""
+    return next(invoice_steps(history, order, wanted, state), None) is None
+
+
+def _line_body(item: OneTimeItem, currency: str) -> dict[str, object]:
     """Return a line of an own invoice. Only a plain amount may be negative, and it cannot name a product."""
     start, end = _one_time_period(item)
     body: dict[str, object] = {
         "description": item.description,
         "discountable": False,
         "period": {"start": start, "end": end},
-        "metadata": _one_time_metadata(item, order_id),
+        "metadata": _one_time_metadata(item),
     }
     if item.amount_minor < 0:
         return body | {"amount": item.amount_minor}

@@ -9,10 +9,11 @@ from cpqbridge.domain.dates import day_after
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.policies import CoterminatePolicy
+from cpqbridge.planning.reductions import SAME_END_WITHIN
 
 EARLIEST = date(1990, 1, 1)
 LATEST = date(2150, 1, 1)
-_KIND_WORDS = {OrderKind.AMENDMENT: "an amendment", OrderKind.RENEWAL: "a renewal"}
 _NOT_BUILT_KINDS = {
     LineKind.METERED: ("metered (billed in arrears)", "SBQQ__BillingType__c"),
     LineKind.EVERGREEN: ("evergreen", "SBQQ__SubscriptionType__c"),
@@ -34,10 +35,6 @@ def _not_built(order: Order, what: str, *, record_id: str, field: str) -> Refusa
 
 def order_refusals(order: Order, history: OrderHistory, configuration: Configuration) -> Iterator[Refusal]:
     """Yield every reason why the order cannot be billed, from its own data."""
-    if order.kind is not OrderKind.INITIAL:
-        what = f"Order {order.order_number} is {_KIND_WORDS[order.kind]}"
-        yield _not_built(order, what, record_id=order.order_id, field="SBQQ__Quote__r.SBQQ__Type__c")
-        return
     if order.trial_ends_on is not None:
         what = f"Order {order.order_number} has a trial"
         yield _not_built(order, what, record_id=order.order_id, field="trial_end")
@@ -52,7 +49,9 @@ def order_refusals(order: Order, history: OrderHistory, configuration: Configura
         )
     for line in order.lines:
         yield from _line_refusals(order, line, configuration)
-    yield from _frequency_refusals(order)
+    yield from _frequency_refusals(order, history)
+    if configuration.policy.coterminate is CoterminatePolicy.REQUIRED:
+        yield from _coterminate_refusals(order, history)
 
 
 def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) -> Iterator[Refusal]:
@@ -70,7 +69,7 @@ def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) 
     if line.custom_price is not None:
         what = f"{line.words} has a custom price"
         yield _not_built(order, what, record_id=record_id, field="unit_amount_decimal")
-    if line.revises is not None:
+    if line.revises is not None and order.kind is not OrderKind.AMENDMENT:
         yield _refuse(
             order,
             "reduction_below_zero",
@@ -84,7 +83,11 @@ def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) 
 
 def _value_refusals(order: Order, line: OrderLine, configuration: Configuration) -> Iterator[Refusal]:
     record_id, recurring = line.order_item_id, line.kind is LineKind.RECURRING
-    if recurring and (line.total_price < 0 or line.unit_price < 0 or line.quantity < 0):
+    reduces = order.kind is OrderKind.AMENDMENT and line.quantity < 0
+    if recurring and (
+        line.unit_price < 0
+        or (line.total_price > 0 if reduces else line.total_price < 0 or line.quantity < 0)
+    ):
         yield _refuse(
             order,
             "price_negative",
@@ -95,7 +98,7 @@ def _value_refusals(order: Order, line: OrderLine, configuration: Configuration)
             fix="Give the discount on the line it belongs to, or sell the credit as a one-time line.",
         )
     whole = line.quantity == line.quantity.to_integral_value()
-    if recurring and not whole and configuration.policy.quantity != "fold":
+    if recurring and not whole and (configuration.policy.quantity != "fold" or line.quantity < 0):
         yield _refuse(
             order,
             "quantity_not_whole",
@@ -149,10 +152,46 @@ def _date_refusals(order: Order, line: OrderLine) -> Iterator[Refusal]:
         )
 
 
-def _frequency_refusals(order: Order) -> Iterator[Refusal]:
-    recurring = [line for line in order.lines if line.kind is LineKind.RECURRING]
-    frequencies = sorted({line.frequency_months or 0 for line in recurring})
-    if len(frequencies) > 1:
-        every = " and ".join(str(months) for months in frequencies)
+def _charged_lines(order: Order) -> list[OrderLine]:
+    return [line for line in order.lines if line.kind is LineKind.RECURRING and line.quantity > 0]
+
+
+def _frequency_refusals(order: Order, history: OrderHistory) -> Iterator[Refusal]:
+    recurring = _charged_lines(order)
+    frequencies = {line.frequency_months or 0 for line in recurring}
+    before = [
+        line.frequency_months or 0
+        for other in history.orders
+        if other.activated and other.kind is not OrderKind.AMENDMENT
+        for line in _charged_lines(other)
+    ]
+    known = sorted({*frequencies, *before[:1]}) if recurring else []
+    if len(known) > 1:
+        every = " and ".join(str(months) for months in known)
         what = f"Order {order.order_number} mixes lines billed every {every} months"
+        if len(frequencies) == 1:
+            what = f"With order {order.order_number} its contract mixes lines billed every {every} months"
         yield _not_built(order, what, record_id=recurring[0].order_item_id, field="SBQQ__BillingFrequency__c")
+
+
+def _coterminate_refusals(order: Order, history: OrderHistory) -> Iterator[Refusal]:
+    ends = [
+        line.ends_on
+        for other in history.orders
+        if other.activated and other.kind is not OrderKind.AMENDMENT
+        for line in _charged_lines(other)
+        if line.ends_on is not None
+    ]
+    if order.kind is not OrderKind.AMENDMENT or not ends:
+        return
+    end = max(ends)
+    for line in _charged_lines(order):
+        if line.ends_on is not None and abs(line.ends_on - end) > SAME_END_WITHIN:
+            yield _refuse(
+                order,
+                "coterminate_required",
+                f"{line.words} ends on {line.ends_on}, its contract on {end}; the policy asks for one end.",
+                record_id=line.order_item_id,
+                field="EndDate",
+                fix="End the line with the contract, or set `policy.coterminate: any`.",
+            )

@@ -1,14 +1,13 @@
 """Which invoices a plan will produce, on which dates, to the cent.
 
 This is the planner's own model of Stripe: a priced item bills a whole period on each boundary it is there
-for, one-time items wait for the next invoice of their schedule, and what still waits at the end is invoiced
-then.
+for, and what rides on a phase is on the invoice of its first day. What was invoiced before a change is kept
+with the object and never computed again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -19,87 +18,100 @@ from cpqbridge.domain.billing import (
     InvoiceLine,
     OneTimeItem,
     Phase,
+    PhaseItem,
 )
-from cpqbridge.domain.dates import Cycle, midnight
+from cpqbridge.domain.dates import Cycle, day_after, midnight
 from cpqbridge.domain.money import round_half_up
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Moment:
-    """An instant on which an invoice is made, and the periods it bills from `phase`."""
-
-    at: datetime
-    periods: tuple[tuple[date, date], ...]
-    phase: Phase | None
+Period = tuple[date, date]
 
 
 def forecast_object(
-    wanted: BillingObject, *, instant: datetime, product_names: Mapping[str, str]
+    wanted: BillingObject, *, product_names: Mapping[str, str]
 ) -> tuple[ForecastInvoice, ...]:
-    """Return the invoices of one schedule or own invoice, oldest first; `instant` is when it was executed."""
-    if wanted.kind == "invoice":
-        own = tuple(_one_time_line(item) for item in wanted.phases[0].one_time_items)
-        return (_invoice(wanted, instant.date(), own),)
-    moments = list(_moments(wanted, instant))
-    waiting = [(_due_at(phase, wanted, instant), phase) for phase in wanted.phases]
-    invoices = []
-    previous: datetime | None = None
-    for moment in moments:
-        lines = [] if moment.phase is None else _period_lines(moment.phase, moment.periods, product_names)
-        for due_at, phase in waiting:
-            if due_at <= moment.at and (previous is None or due_at > previous):
-                lines.extend(_one_time_line(item) for item in phase.one_time_items)
-        previous = moment.at
-        if lines:
-            invoices.append(_invoice(wanted, moment.at.date(), tuple(lines)))
-    return tuple(invoices)
+    """Return the invoices of one schedule, own invoice or credit over its whole life, oldest first."""
+    if wanted.kind != "schedule":
+        lines = tuple(_one_time_line(item) for item in wanted.phases[0].one_time_items)
+        kind = "credit_note" if wanted.kind == "credit" else "invoice"
+        return (_document(wanted, wanted.anchor_at, lines, kind=kind),)
+    return (*wanted.settled, *_to_come(wanted, product_names))
 
 
-def _invoice(wanted: BillingObject, on: date, lines: tuple[InvoiceLine, ...]) -> ForecastInvoice:
-    return ForecastInvoice(object_key=wanted.key, on=on, currency=wanted.currency, lines=lines)
+def settled_by(
+    wanted: BillingObject, at: datetime, *, product_names: Mapping[str, str]
+) -> tuple[ForecastInvoice, ...]:
+    """Return the invoices a schedule has made up to and including `at`."""
+    whole = forecast_object(wanted, product_names=product_names)
+    return tuple(invoice for invoice in whole if invoice.at <= at)
 
 
-def _due_at(phase: Phase, wanted: BillingObject, instant: datetime) -> datetime:
-    """Return from when on the phase's one-time items are on the next invoice."""
-    return max(phase.starts_at, instant) if phase is wanted.phases[0] else phase.starts_at
+def first_invoice(
+    wanted: BillingObject, at: datetime, *, product_names: Mapping[str, str]
+) -> tuple[ForecastInvoice, ...]:
+    """Return the invoice that is made with a schedule that began before `at`, if there is one."""
+    first = wanted.phases[0]
+    if first.starts_at > at or first.proration_behavior != "create_prorations":
+        return ()
+    cycle = _cycle(wanted)
+    periods = [(day, cycle.after(day)) for day in cycle.within(first.starts_at.date(), day_after(at.date()))]
+    lines = [line for item in first.items for line in _item_lines(item, periods, product_names)] + [
+        _one_time_line(item) for item in first.one_time_items
+    ]
+    return (_document(wanted, at, tuple(lines)),)
 
 
-def _moments(wanted: BillingObject, instant: datetime) -> Iterator[_Moment]:
-    """Yield every instant at which Stripe makes an invoice for the schedule, in order."""
-    phases = wanted.phases
-    start, end = phases[0].starts_at, phases[-1].ends_at
-    months = phases[0].items[0].interval_count
-    cycle = Cycle(wanted.anchor_at.date(), months)
-    boundaries = list(cycle.within(start.date(), end.date()))
-    if start <= instant:
-        begun = [day for day in boundaries if midnight(day) <= instant]
-        periods = tuple((day, cycle.after(day)) for day in begun)
-        yield _Moment(at=instant, periods=periods, phase=phases[0])
-        boundaries = boundaries[len(begun) :]
-    for day in boundaries:
-        at = midnight(day)
-        phase = next(phase for phase in phases if phase.starts_at <= at < phase.ends_at)
-        yield _Moment(at=at, periods=((day, cycle.after(day)),), phase=phase)
-    yield _Moment(at=end, periods=(), phase=None)
+def _cycle(wanted: BillingObject) -> Cycle:
+    return Cycle(wanted.anchor_at.date(), wanted.phases[0].items[0].interval_count)
 
 
-def _period_lines(
-    phase: Phase, periods: Iterable[tuple[date, date]], product_names: Mapping[str, str]
-) -> list[InvoiceLine]:
-    lines = []
-    for item in phase.items:
-        amount = round_half_up(Fraction(Decimal(item.unit_amount_decimal)) * item.quantity)
-        lines += [
-            InvoiceLine(
-                amount_minor=amount,
-                period_start=start,
-                period_end=end,
-                description=f"{item.quantity} x {product_names[item.product_id]}",
-                shares=tuple((order_item_id, amount) for order_item_id in item.order_item_ids[:1]),
-            )
-            for start, end in periods
-        ]
-    return lines
+def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterator[ForecastInvoice]:
+    """Yield an invoice for each boundary after the last change on which anything is billed."""
+    if wanted.ended_at is not None or wanted.sent_at is None:
+        return
+    cycle = _cycle(wanted)
+    for phase in wanted.phases:
+        if phase.ends_at <= wanted.sent_at:
+            continue
+        for day in cycle.within(phase.starts_at.date(), day_after(phase.ends_at.date())):
+            at = midnight(day)
+            if wanted.sent_at < at and phase.starts_at <= at < phase.ends_at:
+                yield _document(wanted, at, _boundary_lines(phase, day, cycle, product_names))
+
+
+def _boundary_lines(
+    phase: Phase, day: date, cycle: Cycle, product_names: Mapping[str, str]
+) -> tuple[InvoiceLine, ...]:
+    period = (day, cycle.after(day))
+    lines = [line for item in phase.items for line in _item_lines(item, [period], product_names)]
+    if phase.starts_at == midnight(day):
+        lines += [_one_time_line(item) for item in phase.one_time_items]
+    return tuple(lines)
+
+
+def _document(
+    wanted: BillingObject, at: datetime, lines: tuple[InvoiceLine, ...], *, kind: str = "invoice"
+) -> ForecastInvoice:
+    return ForecastInvoice(object_key=wanted.key, at=at, currency=wanted.currency, lines=lines, kind=kind)
+
+
+def _item_lines(
+    item: PhaseItem, periods: Iterable[Period], product_names: Mapping[str, str]
+) -> Iterator[InvoiceLine]:
+    """Yield a line per period; Stripe rounds price times quantity once."""
+    price = Fraction(Decimal(item.unit_amount_decimal))
+    amount = round_half_up(price * item.quantity)
+    shares = tuple(
+        (order_item_id, round_half_up(price * units))
+        for order_item_id, units in zip(item.order_item_ids, item.units, strict=True)
+    )
+    for start, end in periods:
+        yield InvoiceLine(
+            amount_minor=amount,
+            period_start=start,
+            period_end=end,
+            description=f"{item.quantity} x {product_names[item.product_id]}",
+            shares=shares,
+        )
 
 
 def _one_time_line(item: OneTimeItem) -> InvoiceLine:
@@ -109,4 +121,5 @@ def _one_time_line(item: OneTimeItem) -> InvoiceLine:
         period_end=item.period_end,
         description=item.description,
         shares=((item.order_item_id, item.amount_minor),),
+        kind=item.kind,
     )

@@ -6,6 +6,7 @@ Source: Stripe API reference, subscription schedules and subscriptions (read 20 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from fractions import Fraction
 
 from cpqbridge.domain.billing import BillingObject
@@ -21,20 +22,17 @@ MAXIMUM_UNIT_AMOUNT = 10**12
 
 
 def limit_refusals(
-    order: Order, objects: Collection[BillingObject], history: OrderHistory
+    order: Order, objects: Collection[BillingObject], history: OrderHistory, *, now: datetime
 ) -> Iterator[Refusal]:
-    """Yield a refusal for each limit the order's objects would pass."""
+    """Yield a refusal for each limit the order's objects would pass from `now` on.
+
+    More phases than a schedule holds are loaded as time goes by, and more lines go on several schedules.
+    """
     for wanted in objects:
-        if wanted.kind == "schedule" and len(wanted.phases) > MAXIMUM_PHASES:
-            yield _limit(
-                order,
-                "too_many_phases",
-                f"Order {order.order_number} changes {len(wanted.phases) - 1} times; "
-                f"Stripe holds {MAXIMUM_PHASES} phases.",
-            )
         allowed = MAXIMUM_ONE_TIME_ITEMS if wanted.kind == "schedule" else MAXIMUM_OWN_INVOICE_LINES
-        items = max(len(phase.items) for phase in wanted.phases)
-        one_time = max(len(phase.one_time_items) for phase in wanted.phases)
+        coming = [phase for phase in wanted.phases if phase.ends_at > now] or wanted.phases
+        items = max(len(phase.items) for phase in coming)
+        one_time = max(len(phase.one_time_items) for phase in coming)
         if items > MAXIMUM_ITEMS or one_time > allowed:
             yield _limit(
                 order,

@@ -19,7 +19,7 @@ from cpqbridge.planning.prices import PeriodPrice, Terms, line_terms, period_pri
 from cpqbridge.planning.proration import line_term, term_months
 
 TOLERATED_DAYS = 4
-_MONTHS_PER_DAY = Fraction(12, 365)
+MONTHS_PER_DAY = Fraction(12, 365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,9 @@ class LinePieces:
     """A recurring line cut at the boundaries of its cycle.
 
     `full_from` and `full_until` bound the full cycles (equal when there are none); from `full_until` on the
-    line is a zero-priced item. `out_of_bounds` is the piece that strays from its formula's share too far.
+    line is a zero-priced item. `monthly_minor` is what a month of the whole line costs, `amount_step` of how
+    many minor units one-time amounts are multiples, `out_of_bounds` the piece that strays too far from its
+    formula's share.
     """
 
     line: OrderLine
@@ -49,7 +51,21 @@ class LinePieces:
     full_from: date
     full_until: date
     pieces: tuple[Piece, ...]
+    monthly_minor: Fraction
+    amount_step: int
     out_of_bounds: Piece | None
+
+    def amount_minor(self, piece: Piece, units: int) -> int:
+        """Return what a piece comes to when only `units` of the ordered units are left in it.
+
+        A cycle is price times units, rounded half up once; a head or tail its share, rounded half up.
+        """
+        if units == self.terms.quantity:
+            return piece.amount_minor
+        if piece.kind == "cycle":
+            return self.price.charge_minor(units)
+        share = Fraction(piece.amount_minor * units, self.terms.quantity * self.amount_step)
+        return round_half_up(share) * self.amount_step
 
     @property
     def cycles(self) -> int:
@@ -66,12 +82,33 @@ class LinePieces:
         return any(piece.kind != "cycle" for piece in self.pieces)
 
 
-def cut(line: OrderLine, cycle: Cycle, *, currency: str, precision: str, true_up: bool = False) -> LinePieces:
-    """Return the pieces of a recurring line with an end date on the boundaries of `cycle`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutRules:
+    """By what every line of a contract is cut into pieces.
 
     With `true_up` the last cycle of a line that rounding would leave short or over is billed as a tail that
     takes the difference.
     """
+
+    currency: str
+    precision: str
+    true_up: bool = False
+
+
+def cut(
+    line: OrderLine,
+    cycle: Cycle,
+    rules: CutRules,
+    *,
+    kept: PeriodPrice | None = None,
+    revised: PeriodPrice | None = None,
+) -> LinePieces:
+    """Return the pieces of a recurring line with an end date on the boundaries of `cycle`.
+
+    `kept` is the price the line was given before, which it keeps for life; `revised` that of the line it
+    revises.
+    """
+    currency = rules.currency
     if line.ends_on is None:
         raise ValueError(f"line {line.order_item_id} has no end date")
     start, end = line.starts_on, day_after(line.ends_on)
@@ -79,13 +116,15 @@ def cut(line: OrderLine, cycle: Cycle, *, currency: str, precision: str, true_up
     full_until = max(cycle.at_or_before(end), full_from)
     bounds = [*cycle.within(full_from, full_until), full_until]
     cycles = len(bounds) - 1
-    term = line_term(line, precision)
+    term = line_term(line, rules.precision)
     terms = line_terms(line, currency)
     partial = full_from > start or end > full_until
-    price = period_price(line, terms, currency=currency, term=term, cycles=cycles, partial=partial)
+    price = kept or period_price(
+        line, terms, currency=currency, term=term, cycles=cycles, partial=partial, revised=revised
+    )
     charge = price.charge_minor(terms.quantity)
     remainder = terms.sold_minor - charge * cycles
-    if true_up and not partial and remainder:
+    if rules.true_up and not partial and remainder:
         bounds.pop()
         full_until = bounds[-1]
         remainder += charge
@@ -111,14 +150,16 @@ def cut(line: OrderLine, cycle: Cycle, *, currency: str, precision: str, true_up
         full_from=full_from,
         full_until=full_until,
         pieces=tuple(pieces),
-        out_of_bounds=next(_strays(pieces, terms, monthly, precision), None),
+        monthly_minor=monthly,
+        amount_step=step,
+        out_of_bounds=next(_strays(pieces, terms, monthly, rules.precision), None),
     )
 
 
 def _strays(pieces: list[Piece], terms: Terms, monthly: Fraction, precision: str) -> Iterator[Piece]:
     """Yield the heads and tails that miss their formula's share by more than is tolerated."""
     cycles = sum(1 for piece in pieces if piece.kind == "cycle")
-    days = monthly if precision == "month" else monthly * TOLERATED_DAYS * _MONTHS_PER_DAY
+    days = monthly if precision == "month" else monthly * TOLERATED_DAYS * MONTHS_PER_DAY
     bound = abs(days) + Fraction(terms.quantity + cycles, 2)
     for piece in pieces:
         if piece.kind == "cycle":

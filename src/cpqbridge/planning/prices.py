@@ -38,10 +38,14 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodPrice:
-    """The price of one unit for one billing period; `from_entry` when the price book's price is used."""
+    """The price of one unit for one billing period, in minor units as Stripe writes it.
+
+    `owner_id` is whose price it is: the price book entry's (`from_entry`), or an order line's own.
+    """
 
     text: str
     from_entry: bool
+    owner_id: str
 
     def charge_minor(self, quantity: int) -> int:
         """Return what one invoice line of `quantity` units comes to: one half-up rounding."""
@@ -90,22 +94,37 @@ def forward_matches(entry: Fraction, line: OrderLine, term: Fraction, currency: 
 
 
 def period_price(
-    line: OrderLine, terms: Terms, *, currency: str, term: Fraction, cycles: int, partial: bool
+    line: OrderLine,
+    terms: Terms,
+    *,
+    currency: str,
+    term: Fraction,
+    cycles: int,
+    partial: bool,
+    revised: PeriodPrice | None = None,
 ) -> PeriodPrice:
     """Return the price one unit of the line has for one billing period (B3.2, B3.3, B5.6).
 
     `term` is the line's length in months, `cycles` its number of full cycles, `partial` whether it has a head
-    or tail that takes the remainder. The price book's price is used only when it passes the forward test;
-    otherwise it is `UnitPrice ÷ term * frequency`, or `TotalPrice ÷ cycles` when only full cycles exist.
+    or tail that takes the remainder; `revised` is the price of the line it revises. The price book's price, or
+    else that of the revised line, is used only when it passes the forward test; otherwise it is
+    `UnitPrice ÷ term * frequency`, or `TotalPrice ÷ cycles` when only full cycles exist.
     """
     frequency = line.frequency_months or 1
     entry = None if terms.folded else entry_price(line, currency, frequency)
-    if entry is not None and forward_matches(entry, line, term, currency):
-        reused = PeriodPrice(text=unit_amount_text(entry), from_entry=True)
-        missed = abs(reused.charge_minor(terms.quantity) * cycles - terms.sold_minor)
-        if partial or missed * 2 <= cycles:
-            return reused
+    known: list[tuple[Fraction, PeriodPrice]] = []
+    if entry is not None:
+        text = unit_amount_text(entry)
+        known.append((entry, PeriodPrice(text=text, from_entry=True, owner_id=line.pricebook_entry_id)))
+    if revised is not None and not terms.folded:
+        known.append((Fraction(revised.text), revised))
+    for exact, price in known:
+        if forward_matches(exact, line, term, currency):
+            missed = abs(price.charge_minor(terms.quantity) * cycles - terms.sold_minor)
+            if partial or missed * 2 <= cycles:
+                return price
     if cycles and not partial:
-        total = to_minor(line.total_price, currency)
-        return PeriodPrice(text=unit_amount_text(total / cycles / terms.quantity), from_entry=False)
-    return PeriodPrice(text=unit_amount_text(terms.unit_minor / term * frequency), from_entry=False)
+        per_unit = to_minor(line.total_price, currency) / cycles / terms.quantity
+    else:
+        per_unit = terms.unit_minor / term * frequency
+    return PeriodPrice(text=unit_amount_text(per_unit), from_entry=False, owner_id=line.order_item_id)

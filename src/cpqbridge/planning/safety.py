@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.dates import Cycle, day_before, midnight
+from cpqbridge.domain.dates import day_after, midnight
 from cpqbridge.domain.money import major_text, round_half_up, rounded_minor
-from cpqbridge.domain.order import Order, OrderLine
+from cpqbridge.domain.order import LineKind, Order, OrderKind, OrderLine, RenewedLine
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.mapping.configuration import Configuration
-from cpqbridge.mapping.policies import Policy
-from cpqbridge.planning.proration import line_term, multiplier_fits
-from cpqbridge.planning.timeline import Group
+from cpqbridge.mapping.policies import OverlapPolicy, Policy
+from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.pieces import MONTHS_PER_DAY, TOLERATED_DAYS, LinePieces
+from cpqbridge.planning.proration import line_term, multiplier_fits, term_months
+from cpqbridge.planning.reductions import Reduction
+from cpqbridge.planning.runs import Run
 
 MAXIMUM_INVOICE_LINES = 250
-NEVER_RELEASED = frozenset({"contract_over", "too_many_lines", "skip_past_month_end", "changed_after_sync"})
-LATE = frozenset({"contract_over", "too_many_lines", "skip_past_month_end", "backdated"})
-"""Holds by the time that has passed; they concern what is still missing of a half-made order too."""
+NEVER_RELEASED = frozenset({"too_many_lines", "changed_after_sync"})
 
 
 def _hold(order: Order, code: str, message: str, *, record_id: str, field: str, fix: str) -> Refusal:
@@ -34,41 +35,29 @@ def _hold(order: Order, code: str, message: str, *, record_id: str, field: str, 
     )
 
 
-def holds(
-    order: Order, groups: Collection[Group], configuration: Configuration, *, instant: datetime
-) -> Iterator[Refusal]:
-    """Yield every reason why a person should look at the order before it is billed."""
-    for group in groups:
-        yield from _line_holds(order, group, configuration)
-        yield from _elapsed_holds(order, group, configuration, instant=instant)
-    cap = configuration.caps.bill_per_order
-    total = sum(rounded_minor(line.total_price, order.currency) for line in order.lines)
-    if cap is not None and total > rounded_minor(Decimal(cap), order.currency):
-        yield _hold(
-            order,
-            "cap_bill_per_order",
-            f"Order {order.order_number} bills {major_text(total, order.currency)} "
-            f"{order.currency.upper()} in all, more than the cap of {cap}.",
-            record_id=order.order_id,
-            field="TotalAmount",
-            fix="Check the order, then release it; or raise `caps.bill_per_order`.",
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What is looked at before an order is carried out: the contract with the order taken in."""
 
+    contract: Contract
+    configuration: Configuration
 
-def _line_holds(order: Order, group: Group, configuration: Configuration) -> Iterator[Refusal]:
-    policy = configuration.policy
-    for pieces in group.lines:
-        line = pieces.line
+    def holds(self, order: Order) -> Iterator[Refusal]:
+        """Yield every reason why a person should look at the order before it is billed."""
+        runs = [run for run in self.contract.runs.values() if run.order is order]
+        for run in runs:
+            yield from self._line_holds(order, run.pieces)
+        for reduction in self.contract.reductions:
+            if reduction.order is order:
+                yield from self._credit_holds(order, reduction)
+        yield from self._elapsed_holds(order, runs)
+        yield from self._cap_holds(order)
+        yield from self._overlap_holds(order)
+
+    def _line_holds(self, order: Order, pieces: LinePieces) -> Iterator[Refusal]:
+        policy, line = self.configuration.policy, pieces.line
         if policy.multiplier_mismatch == "hold" and not multiplier_fits(line, policy.prorate_precision):
-            yield _hold(
-                order,
-                "multiplier_mismatch",
-                _mismatch_text(line, policy),
-                record_id=line.order_item_id,
-                field="SBQQ__ProrateMultiplier__c",
-                fix="Check the line's dates and `policy.prorate_precision`; or set "
-                "`policy.multiplier_mismatch: warn` to bill by the dates.",
-            )
+            yield _multiplier_hold(order, line, policy)
         if pieces.out_of_bounds is not None:
             piece = pieces.out_of_bounds
             yield _hold(
@@ -82,32 +71,153 @@ def _line_holds(order: Order, group: Group, configuration: Configuration) -> Ite
                 fix="Check unit price, total price and dates of the line, then release the order.",
             )
 
+    def _credit_holds(self, order: Order, reduction: Reduction) -> Iterator[Refusal]:
+        policy, line = self.configuration.policy, reduction.line
+        if policy.multiplier_mismatch == "hold" and not multiplier_fits(line, policy.prorate_precision):
+            yield _multiplier_hold(order, line, policy)
+        credit = rounded_minor(line.total_price, order.currency) + reduction.taken_minor
+        strays, share = credit_strays(reduction, credit, policy.prorate_precision)
+        if strays:
+            yield _hold(
+                order,
+                "remainder_out_of_bounds",
+                f"{line.words} takes {major_text(reduction.taken_minor, order.currency)} from later charges, "
+                f"which leaves {major_text(credit, order.currency)} to credit; that time's share is "
+                f"{major_text(share, order.currency)}.",
+                record_id=line.order_item_id,
+                field="TotalPrice",
+                fix="Check unit price, total price and dates of the line, then release the order.",
+            )
 
-def multiplier_warnings(groups: Collection[Group], policy: Policy) -> Iterator[str]:
+    def _elapsed_holds(self, order: Order, runs: Sequence[Run]) -> Iterator[Refusal]:
+        now = self.contract.as_of
+        late = [run for run in runs if run.begins_at <= now and run.executed_at == now]
+        if not late:
+            return
+        over = [run for run in late if midnight(run.pieces.end) <= now]
+        if over and len(over) == len(runs):
+            yield _hold(
+                order,
+                "contract_over",
+                f"All service of order {order.order_number} ended before {now:%Y-%m-%d}; nothing is left to "
+                "schedule.",
+                record_id=order.order_id,
+                field="EffectiveDate",
+                fix="Release the order to bill it on one invoice of its own, if it was never billed.",
+            )
+            return
+        cycle = late[0].pieces.cycle
+        earliest = min(max(run.pieces.start, run.billed_from or run.pieces.start) for run in late)
+        elapsed = cycle.index_at_or_before(now.date()) - cycle.index_at_or_before(earliest)
+        if elapsed > self.configuration.caps.backdated_periods:
+            yield _hold(
+                order,
+                "backdated",
+                f"Order {order.order_number} started on {earliest}: {elapsed} billing periods have "
+                "passed and would be billed at once.",
+                record_id=order.order_id,
+                field="EffectiveDate",
+                fix="Release the order to bill them, set Skip_Past_Initial_Invoices__c to leave them out, "
+                "or raise `caps.backdated_periods`.",
+            )
+        carried = sum(1 for run in late if run.carried)
+        if (elapsed + 1) * carried + len(late) > MAXIMUM_INVOICE_LINES:
+            yield _hold(
+                order,
+                "too_many_lines",
+                f"The first invoice of order {order.order_number} would have more than "
+                f"{MAXIMUM_INVOICE_LINES} lines.",
+                record_id=order.order_id,
+                field="EffectiveDate",
+                fix="Set Skip_Past_Initial_Invoices__c on the order and bill the past by hand.",
+            )
+
+    def _cap_holds(self, order: Order) -> Iterator[Refusal]:
+        cap = self.configuration.caps.bill_per_order
+        total = sum(rounded_minor(line.total_price, order.currency) for line in order.lines)
+        if cap is not None and total > rounded_minor(Decimal(cap), order.currency):
+            yield _hold(
+                order,
+                "cap_bill_per_order",
+                f"Order {order.order_number} bills {major_text(total, order.currency)} "
+                f"{order.currency.upper()} in all, more than the cap of {cap}.",
+                record_id=order.order_id,
+                field="TotalAmount",
+                fix="Check the order, then release it; or raise `caps.bill_per_order`.",
+            )
+
+    def _overlap_holds(self, order: Order) -> Iterator[Refusal]:
+        """Yield a hold for a renewal whose lines run beside those of the contract it renews (B6.12)."""
+        renewed = self.contract.history.renewed
+        if order.kind is not OrderKind.RENEWAL or renewed is None:
+            return
+        if self.configuration.policy.overlap is OverlapPolicy.BOTH:
+            return
+        for line in order.lines:
+            for old in renewed.lines:
+                if old.product_id == line.product_id and _overlap(line, old):
+                    yield _overlap_hold(order, line, old, self.configuration.policy)
+                    return
+
+
+def _overlap(line: OrderLine, old: RenewedLine) -> bool:
+    return (
+        line.kind is LineKind.RECURRING and line.starts_on <= old.ends_on and old.starts_on <= line.starts_on
+    )
+
+
+def _overlap_hold(order: Order, line: OrderLine, old: RenewedLine, policy: Policy) -> Refusal:
+    end, precision = day_after(old.ends_on), policy.prorate_precision
+    share = term_months(line.starts_on, end, precision) / term_months(old.starts_on, end, precision)
+    amount = major_text(round_half_up(share * rounded_minor(old.total, order.currency)), order.currency)
+    return _hold(
+        order,
+        "overlap",
+        f"{line.words} begins on {line.starts_on} while the contract it renews still serves the same product "
+        f"until {old.ends_on}: about {amount} {order.currency.upper()} would be billed twice.",
+        record_id=line.order_item_id,
+        field="ServiceDate",
+        fix="Amend the old contract to zero from that day, so that its rest is credited; or release the "
+        "order, or set `policy.overlap: both`, to bill both.",
+    )
+
+
+def credit_strays(reduction: Reduction, credit_minor: int, precision: str) -> tuple[bool, int]:
+    """Return whether a credit misses its formula's share by more than is tolerated, and that share (B5.6)."""
+    line = reduction.line
+    if not reduction.takes:
+        return False, 0
+    share = bound = Fraction(0)
+    for run, take in reduction.takes:
+        pieces = run.pieces
+        per_unit = pieces.monthly_minor / pieces.terms.quantity * take.units
+        reached = [piece for piece in run.to_come() if take.reaches(piece)]
+        end = min((piece.start for piece in reached), default=pieces.end)
+        share -= per_unit * term_months(line.starts_on, end, precision)
+        days = per_unit if precision == "month" else per_unit * TOLERATED_DAYS * MONTHS_PER_DAY
+        bound += abs(days) + Fraction(take.units + len(reached), 2)
+    return abs(credit_minor - share) > bound, round_half_up(share)
+
+
+def _multiplier_hold(order: Order, line: OrderLine, policy: Policy) -> Refusal:
+    return _hold(
+        order,
+        "multiplier_mismatch",
+        _mismatch_text(line, policy),
+        record_id=line.order_item_id,
+        field="SBQQ__ProrateMultiplier__c",
+        fix="Check the line's dates and `policy.prorate_precision`; or set "
+        "`policy.multiplier_mismatch: warn` to bill by the dates.",
+    )
+
+
+def multiplier_warnings(lines: Iterable[OrderLine], policy: Policy) -> Iterator[str]:
     """Yield a sentence for each line that is billed by its dates although CPQ's multiplier differs (B3.1)."""
     if policy.multiplier_mismatch != "warn":
         return
-    for line in (pieces.line for group in groups for pieces in group.lines):
+    for line in lines:
         if not multiplier_fits(line, policy.prorate_precision):
             yield f"{_mismatch_text(line, policy)} It is billed by its dates."
-
-
-def later_head_warnings(groups: Collection[Group], policy: Policy, *, instant: datetime) -> Iterator[str]:
-    """Yield a sentence for each first part of a period that is not invoiced on its own day.
-
-    Stripe adds it to the next invoice of its schedule; `invoice_now` for it comes with a later release.
-    """
-    if policy.proration != "invoice_now":
-        return
-    for group in groups:
-        for line in group.lines:
-            head = line.pieces[0]
-            if head.kind == "head" and head.amount_minor and midnight(head.start) > instant:
-                on = min(group.cycle.after(head.start), group.end)
-                yield (
-                    f"{line.line.words} starts inside a billing period: its part from {head.start} to "
-                    f"{day_before(head.end)} is invoiced on {on}, with the next invoice."
-                )
 
 
 def _mismatch_text(line: OrderLine, policy: Policy) -> str:
@@ -118,64 +228,6 @@ def _mismatch_text(line: OrderLine, policy: Policy) -> str:
         f"the prorate precision {policy.prorate_precision}, but CPQ's multiplier {multiplier} says "
         f"{months_text(multiplier * line.default_term_months)}."
     )
-
-
-def _elapsed_holds(
-    order: Order, group: Group, configuration: Configuration, *, instant: datetime
-) -> Iterator[Refusal]:
-    if midnight(group.cycle.anchor) > instant:
-        return
-    if midnight(group.end) <= instant:
-        yield _hold(
-            order,
-            "contract_over",
-            f"All service of order {order.order_number} that started on {group.cycle.anchor} "
-            f"ended before {group.end}; nothing is left to schedule.",
-            record_id=order.order_id,
-            field="EffectiveDate",
-            fix="Bill it by hand if it was never billed.",
-        )
-        return
-    elapsed = group.cycle.index_at_or_before(instant.date())
-    if order.skip_past_initial_invoices:
-        yield from _skip_holds(order, group, instant=instant)
-    elif elapsed > configuration.caps.backdated_periods:
-        yield _hold(
-            order,
-            "backdated",
-            f"Order {order.order_number} started on {group.cycle.anchor}: {elapsed} billing periods have "
-            "passed and would be billed at once.",
-            record_id=order.order_id,
-            field="EffectiveDate",
-            fix="Release the order to bill them, set Skip_Past_Initial_Invoices__c to leave them out, "
-            "or raise `caps.backdated_periods`.",
-        )
-    if (elapsed + 1) * len(group.lines) > MAXIMUM_INVOICE_LINES:
-        yield _hold(
-            order,
-            "too_many_lines",
-            f"The first invoice of order {order.order_number} would have more than "
-            f"{MAXIMUM_INVOICE_LINES} lines.",
-            record_id=order.order_id,
-            field="EffectiveDate",
-            fix="Set Skip_Past_Initial_Invoices__c on the order and bill the past by hand.",
-        )
-
-
-def _skip_holds(order: Order, group: Group, *, instant: datetime) -> Iterator[Refusal]:
-    """Yield a hold when a schedule begun at the running cycle would drift from the contract's anchor."""
-    running = group.cycle.at_or_before(instant.date())
-    restarted = Cycle(running, group.cycle.months)
-    if any(not restarted.holds(day) for day in group.cycle.within(running, group.end)):
-        yield _hold(
-            order,
-            "skip_past_month_end",
-            f"Order {order.order_number} is billed from day {group.cycle.anchor.day} of the month; "
-            f"the running period began on {running}, and one that begins there would not come back to it.",
-            record_id=order.order_id,
-            field="Skip_Past_Initial_Invoices__c",
-            fix="Sync the order on a day whose period began on its own day of the month.",
-        )
 
 
 def months_text(months: Fraction | Decimal) -> str:

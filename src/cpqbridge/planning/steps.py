@@ -34,16 +34,32 @@ class PriceWanted:
     slot: int
     parameters: Mapping[str, object] = field(default_factory=dict)
 
+    @staticmethod
+    def first_key(owner_id: str, *, currency: str, unit_amount_decimal: str, interval_count: int) -> str:
+        """Return the link key of these terms without the slot at its end."""
+        terms = f"{currency}:{unit_amount_decimal}:month:{interval_count}:licensed"
+        return f"price:{LOOKUP_PREFIX}:{owner_id}:{terms}"
+
     @property
     def lookup_key(self) -> str:
         """Return the lookup key that finds this price again; it ends in the slot."""
-        terms = f"{self.currency}:{self.unit_amount_decimal}:month:{self.interval_count}:licensed"
-        return f"{LOOKUP_PREFIX}:{self.owner_id}:{terms}:{self.slot}"
+        return self.key.removeprefix("price:")
 
     @property
     def key(self) -> str:
         """Return the key of the price's link."""
-        return f"price:{self.lookup_key}"
+        first = self.first_key(
+            self.owner_id,
+            currency=self.currency,
+            unit_amount_decimal=self.unit_amount_decimal,
+            interval_count=self.interval_count,
+        )
+        return f"{first}:{self.slot}"
+
+
+def owner_of_price(price_key: str) -> str:
+    """Return whose price a link key names: a price book entry's or an order line's id."""
+    return price_key.split(":")[2]
 
 
 def record_metadata(history: OrderHistory, kind: str, record_id: str) -> dict[str, str]:

@@ -1,0 +1,277 @@
+"""A contract built from the orders that are carried out: objects, forecast, proof, and the calls in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import cached_property
+
+from cpqbridge.domain.billing import BillingObject, ForecastInvoice, Proof, Step
+from cpqbridge.domain.order import LineKind, Order
+from cpqbridge.domain.refusal import Refusal
+from cpqbridge.planning import steps
+from cpqbridge.planning.acceptance import Verdict
+from cpqbridge.planning.billing_steps import ScheduleBody, invoice_steps
+from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.credits import credit_steps, drafts_final_at, with_portions
+from cpqbridge.planning.forecast import forecast_object
+from cpqbridge.planning.items import Naming
+from cpqbridge.planning.limits import limit_refusals
+from cpqbridge.planning.objects import Designer, Wanted, placed_identities
+from cpqbridge.planning.pieces import CutRules
+from cpqbridge.planning.placing import Placed, place
+from cpqbridge.planning.price_book import give_prices, price_steps
+from cpqbridge.planning.proof import Evidence, billed_by_line, mismatches
+from cpqbridge.planning.request import Request
+from cpqbridge.planning.safety import Look, multiplier_warnings
+from cpqbridge.planning.timetable import load_again_at
+
+
+class Build:
+    """Everything that follows from a request and the orders that are accepted."""
+
+    def __init__(self, request: Request, verdict: Verdict) -> None:
+        """Take in the orders, one after the other, until one cannot be taken in."""
+        self._request = request
+        self._verdict = verdict
+        self._names = {key: product.name for key, product in request.history.products.items()}
+        policy = request.configuration.policy
+        currency = verdict.accepted[0].currency if verdict.accepted else ""
+        self._contract = Contract(
+            history=request.history,
+            state=request.state,
+            rules=CutRules(
+                currency=currency,
+                precision=policy.prorate_precision,
+                true_up=policy.rounding == "true_up",
+            ),
+            as_of=request.as_of,
+            cutover=request.cutover,
+        )
+        self._refused: dict[str, tuple[Refusal, ...]] = {}
+        for order in verdict.accepted:
+            refusals = self._contract.add(order)
+            if refusals:
+                self._refused[order.order_id] = refusals
+                break
+        self._contract.decide_first_invoices()
+        give_prices(self._contract)
+        self._designer = Designer(contract=self._contract, policy=policy, product_names=self._names)
+
+    @cached_property
+    def _placed(self) -> Placed:
+        request, contract = self._request, self._contract
+        done = placed_identities(request.state.objects.values(), request.as_of, product_names=self._names)
+        return place(
+            contract,
+            request.configuration.policy,
+            Naming(product_names=self._names),
+            done=done,
+            drops_credits={
+                order.order_id for order in contract.orders if self._designer.drops_credits(order)
+            },
+        )
+
+    @cached_property
+    def _schedules(self) -> tuple[Wanted, ...]:
+        if self._verdict.frozen:
+            return tuple(
+                Wanted(wanted=track.sent, change="none") for track in self._contract.tracks if track.sent
+            )
+        found = (self._designer.schedule(track, self._placed) for track in self._contract.tracks)
+        return tuple(each for each in found if each is not None)
+
+    @cached_property
+    def _documents(self) -> tuple[BillingObject, ...]:
+        """Return own invoices and credits: those begun before, then new ones, due now or later."""
+        known = [each for each in self._request.state.objects.values() if each.kind != "schedule"]
+        if self._verdict.frozen:
+            return tuple(sorted(known, key=_by_day))
+        new = [self._designer.document(each, "invoice") for each in self._placed.invoices]
+        new += [self._with_portions(each) for each in self._new_credits]
+        return tuple(sorted([*known, *new], key=_by_day))
+
+    @cached_property
+    def _new_credits(self) -> tuple[BillingObject, ...]:
+        return tuple(self._designer.document(each, "credit") for each in self._placed.credits)
+
+    def _is_due(self, wanted: BillingObject) -> bool:
+        return wanted.anchor_at <= self._request.as_of
+
+    @property
+    def needs_invoices(self) -> bool:
+        """Return whether a credit is due and the contract's invoices were not read."""
+        if self._request.state.invoices is not None or self._verdict.frozen:
+            return False
+        return any(self._is_due(each) for each in self._new_credits)
+
+    @cached_property
+    def _credits_wait_until(self) -> datetime | None:
+        invoices = self._request.state.invoices
+        if not invoices or self._verdict.frozen or not any(map(self._is_due, self._new_credits)):
+            return None
+        return drafts_final_at(invoices)
+
+    def _with_portions(self, wanted: BillingObject) -> BillingObject:
+        invoices = self._request.state.invoices
+        if invoices is None or not self._is_due(wanted) or self._credits_wait_until is not None:
+            return wanted
+        return with_portions(wanted, invoices, self._reduced_by(wanted))
+
+    def _reduced_by(self, wanted: BillingObject) -> set[str]:
+        """Return the lines whose time a credit is for."""
+        crediting = {item.order_item_id for item in wanted.phases[0].one_time_items}
+        found = {
+            run.line.order_item_id
+            for reduction in self._contract.reductions
+            if reduction.line.order_item_id in crediting
+            for run, _ in reduction.takes
+        }
+        lineages = self._contract.lineages
+        for each in self._contract.one_time:
+            if each.line.order_item_id in crediting:
+                found.add(lineages.root(each.line))
+        return found
+
+    @cached_property
+    def objects(self) -> tuple[BillingObject, ...]:
+        """Return everything the contract should have in Stripe: schedules, then own invoices and credits."""
+        return (*(each.wanted for each in self._schedules), *self._documents)
+
+    @cached_property
+    def forecast(self) -> tuple[ForecastInvoice, ...]:
+        """Return every invoice and credit of the contract's whole life, oldest first."""
+        found = (
+            invoice
+            for wanted in self.objects
+            for invoice in forecast_object(wanted, product_names=self._names)
+        )
+        return tuple(sorted(found, key=lambda invoice: (invoice.at, invoice.object_key)))
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """Return what the orders say of their lines."""
+        return Evidence.of(self._contract, () if self._verdict.frozen else self._placed.dropped)
+
+    @cached_property
+    def proof(self) -> tuple[Proof, ...]:
+        """Return the proof of every line of the orders that are carried out."""
+        billed = billed_by_line(self.forecast)
+        return tuple(proof for order in self._contract.orders for proof in self.evidence.prove(order, billed))
+
+    def stops(self) -> Mapping[str, tuple[Refusal, ...]]:
+        """Return what stops the first order that cannot be carried out, by its id; empty when all can."""
+        if self._refused:
+            return self._refused
+        look = Look(contract=self._contract, configuration=self._request.configuration)
+        for order in self._verdict.new:
+            held = [hold for hold in look.holds(order) if hold.code not in self._request.released]
+            found = (*self._limits(order), *held)
+            if found:
+                return {order.order_id: found}
+        wrong = tuple(mismatches(self.proof))
+        if not wrong:
+            return {}
+        new = {order.order_id for order in self._verdict.new}
+        first = next((each for each in wrong if each.order_id in new), wrong[0])
+        blamed = first.order_id if first.order_id in new or not new else self._verdict.new[-1].order_id
+        return {blamed: tuple(each for each in wrong if each.order_id == first.order_id)}
+
+    def _limits(self, order: Order) -> Iterator[Refusal]:
+        """Yield the limits that objects changed by the order, and by none after it, would pass."""
+        newer = self._verdict.new[self._verdict.new.index(order) + 1 :]
+        later = {each.order_id for each in newer}
+        changed = [each.wanted for each in self._schedules if each.change in ("create", "update")]
+        concerned = [
+            wanted
+            for wanted in (*changed, *self._documents)
+            if order.order_id in wanted.order_ids and later.isdisjoint(wanted.order_ids)
+        ]
+        yield from limit_refusals(order, concerned, self._request.history, now=self._request.as_of)
+
+    def changes(self, order: Order) -> bool:
+        """Return whether the plan does anything for the order."""
+        if order in self._verdict.new:
+            return True
+        billing = [step for step in self.steps() if step.object_key is not None]
+        concerned = {each.key for each in self._documents if order.order_id in each.order_ids}
+        if any(step.object_key in concerned for step in billing):
+            return True
+        return bool(self.steps()) and not billing and not self._verdict.new
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return the calls, each after those it needs: customer, products, prices, then what bills."""
+        return tuple({step.key: step for step in self._steps}.values())
+
+    @cached_property
+    def _steps(self) -> tuple[Step, ...]:
+        return tuple(self._all_steps())
+
+    def _all_steps(self) -> Iterator[Step]:
+        history, state = self._request.history, self._request.state
+        if self._contract.orders:
+            yield from steps.customer_steps(history, state)
+            used = (line.product_id for order in self._contract.orders for line in order.lines)
+            for product_id in dict.fromkeys(used):
+                yield from steps.product_steps(history, state, history.products[product_id])
+        yield from self._schedule_steps()
+        for wanted in self._documents:
+            order = history.order(wanted.order_ids[0])
+            if order is None or not self._is_due(wanted):
+                continue
+            if wanted.kind == "invoice":
+                yield from invoice_steps(history, order, wanted, state)
+            else:
+                yield from credit_steps(history, order, wanted, state)
+
+    def _schedule_steps(self) -> Iterator[Step]:
+        history, state, now = self._request.history, self._request.state, self._request.as_of
+        changed = {
+            each.wanted.key: each.wanted for each in self._schedules if each.change in ("create", "update")
+        }
+        resolved: dict[str, str] = {}
+        for each in price_steps(self._contract, history, state, changed):
+            if isinstance(each, Step):
+                yield each
+            else:
+                resolved[each[0]] = each[1]
+        body = ScheduleBody(history=history, orders=self._contract.orders, resolved=resolved)
+        for schedule in self._schedules:
+            wanted = schedule.wanted
+            if schedule.change == "create":
+                first = next((each.total_minor for each in wanted.settled), None)
+                yield body.created(wanted, first_invoice_minor=first)
+            elif schedule.change == "update":
+                yield body.updated(wanted, now=now, stripe_id=state.links[wanted.key].stripe_id)
+            elif schedule.change == "cancel":
+                yield body.cancelled(wanted, stripe_id=state.links[wanted.key].stripe_id)
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """Return the next instant at which something is to be done that no order triggers."""
+        later = [each.anchor_at for each in self._documents if not self._is_due(each)]
+        for schedule in self._schedules:
+            wanted = schedule.wanted
+            if wanted.ended_at is None:
+                again = load_again_at(wanted.phases, wanted.loaded)
+                later += [again] if again is not None else []
+        if self._credits_wait_until is not None:
+            later.append(self._credits_wait_until)
+        return min((at for at in later if at > self._request.as_of), default=None)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return sentences for people about orders that are carried out all the same."""
+        found = []
+        for order in self._contract.orders:
+            if order.days_until_due is None and order in self._verdict.new:
+                found.append(
+                    f"Order {order.order_number} has no payment term, so Stripe charges automatically: "
+                    "its customer needs a payment method in Stripe."
+                )
+            lines = [line for line in order.lines if line.kind is LineKind.RECURRING]
+            found += multiplier_warnings(lines, self._request.configuration.policy)
+        return tuple(found)
+
+
+def _by_day(wanted: BillingObject) -> tuple[datetime, str]:
+    return (wanted.anchor_at, wanted.key)

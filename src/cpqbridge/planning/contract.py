@@ -1,0 +1,280 @@
+"""The whole contract, rebuilt from its orders: executed ones as they were, new ones as of now (B6.2).
+
+Orders are taken in one after the other. What was sent says when an order was executed, which schedule a line
+is on, at which price, and from which lines a reduction took its units; only what nothing was sent of is
+decided now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from cpqbridge.domain.billing import BilledOrderLine, BillingObject, BillingState, ExecutedOrder, TakenUnits
+from cpqbridge.domain.dates import Cycle, day_after, midnight
+from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
+from cpqbridge.domain.refusal import Refusal
+from cpqbridge.planning.pieces import CutRules, cut
+from cpqbridge.planning.prices import PeriodPrice
+from cpqbridge.planning.reductions import (
+    Lineages,
+    Reduction,
+    attribute,
+    one_time_below_zero,
+    units_reduced,
+)
+from cpqbridge.planning.runs import Run, Take
+from cpqbridge.planning.steps import owner_of_price
+from cpqbridge.planning.tracks import Track, anchor_of, cycle_for, distinct_cycles, track_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneTimeLine:
+    """A one-time line with its order; `executed_at` is the instant of the order."""
+
+    line: OrderLine
+    order: Order
+    executed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentFacts:
+    """What the objects sent so far say, by schedule key and record."""
+
+    entries: Mapping[tuple[str, str], ExecutedOrder]
+    orders: Mapping[str, ExecutedOrder]
+    lines: Mapping[str, tuple[str, BilledOrderLine]]
+    taken: Mapping[str, tuple[tuple[str, TakenUnits], ...]]
+
+    @staticmethod
+    def of(objects: Iterable[BillingObject]) -> SentFacts:
+        """Return the facts of these objects; an order's first execution is the one that counts for it."""
+        entries, orders, lines = {}, {}, {}
+        taken: dict[str, tuple[tuple[str, TakenUnits], ...]] = {}
+        for each in sorted(objects, key=lambda each: each.key):
+            for entry in each.orders:
+                entries[each.key, entry.order_id] = entry
+                known = orders.get(entry.order_id)
+                if known is None or entry.executed_at < known.executed_at:
+                    orders[entry.order_id] = entry
+            lines |= {line.order_item_id: (each.key, line) for line in each.lines}
+            for take in each.taken:
+                taken[take.reducing_id] = (*taken.get(take.reducing_id, ()), (each.key, take))
+        return SentFacts(entries=entries, orders=orders, lines=lines, taken=taken)
+
+
+@dataclass(slots=True, kw_only=True)
+class Contract:
+    """Runs, reductions and one-time lines of the orders taken in so far, on their tracks."""
+
+    history: OrderHistory
+    state: BillingState
+    rules: CutRules
+    as_of: datetime
+    cutover: date | None = None
+    sent: SentFacts = field(init=False)
+    lineages: Lineages = field(init=False)
+    tracks: list[Track] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
+    reductions: list[Reduction] = field(default_factory=list)
+    one_time: list[OneTimeLine] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    _track_of: dict[str, Track] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin with the schedules that were sent, without any order."""
+        self.sent = SentFacts.of(self.state.objects.values())
+        self.lineages = Lineages.of(self.history)
+        frequency = next(iter(self._frequencies()), 1)
+        for key, each in sorted(self.state.objects.items(), key=lambda item: _creation(item[1])):
+            if each.kind == "schedule":
+                self.tracks.append(Track(key=key, cycle=Cycle(anchor_of(key), frequency), sent=each))
+
+    def executed_at(self, order: Order, track: Track | None = None) -> datetime:
+        """Return the execution instant of an order, on one track where it is named; now for a new one."""
+        if track is not None and track.sent is not None:
+            entry = self.sent.entries.get((track.key, order.order_id))
+            return entry.executed_at if entry is not None else self.as_of
+        known = self.sent.orders.get(order.order_id)
+        return known.executed_at if known is not None else self.as_of
+
+    def track_of(self, run: Run) -> Track:
+        """Return the track a run is on."""
+        return self._track_of[run.line.order_item_id]
+
+    def add(self, order: Order) -> tuple[Refusal, ...]:
+        """Take in one order, or return why it cannot be; then nothing of it was taken in."""
+        takes, refusals = self._attributed(order)
+        refusals += self._one_time_refusals(order)
+        if refusals:
+            return tuple(refusals)
+        self.orders.append(order)
+        for line in sorted(order.lines, key=lambda line: (line.starts_on, line.order_item_id)):
+            if line.kind is LineKind.ONE_TIME:
+                at = self.executed_at(order)
+                self.one_time.append(OneTimeLine(line=line, order=order, executed_at=at))
+            elif line.quantity > 0:
+                self._run(line, order)
+        for line, units in takes:
+            self._reduce(line, order, units)
+        return ()
+
+    def decide_first_invoices(self) -> None:
+        """Decide for schedules that are yet to be made which lines their own first invoice bills.
+
+        They start where the schedule does and renew past now, and the schedule's end does not cut the running
+        period, which Stripe would prorate. Later plans keep what was decided.
+        """
+        for track in self.tracks:
+            if track.sent is not None or not track.runs:
+                continue
+            start = track.starts_on
+            next_boundary = midnight(track.cycle.after(self.as_of.date()))
+            if midnight(start) > self.as_of or track.ends_at < next_boundary:
+                continue
+            for run in track.runs:
+                begun = max(run.pieces.start, start) == start and run.pieces.full_from <= start
+                fresh = run.executed_at == self.as_of
+                run.carried = begun and fresh and run.pieces.renews_after(self.as_of.date())
+
+    def _frequencies(self) -> Iterable[int]:
+        for order in self.history.orders:
+            for line in order.lines:
+                if line.kind is LineKind.RECURRING and line.frequency_months and line.quantity > 0:
+                    yield line.frequency_months
+
+    def _main_cycle(self, order: Order, months: int) -> Cycle:
+        if self.tracks:
+            anchors = [track.cycle.anchor for track in self.tracks]
+            return Cycle(min(anchors), months)
+        opening = [each for each in self.history.orders if each.kind is not OrderKind.AMENDMENT]
+        starts = [
+            line.starts_on
+            for each in ({other.order_id: other for other in (*opening, order) if other.activated}).values()
+            for line in each.lines
+            if line.kind is LineKind.RECURRING and line.quantity > 0
+        ]
+        starts += [line.starts_on for line in order.lines if line.kind is LineKind.RECURRING]
+        return Cycle(min(starts), months)
+
+    def _attributed(
+        self, order: Order
+    ) -> tuple[list[tuple[OrderLine, list[tuple[Run, int]]]], list[Refusal]]:
+        """Return the units each reducing line takes now, beside those it was given before."""
+        found: list[tuple[OrderLine, list[tuple[Run, int]]]] = []
+        refusals: list[Refusal] = []
+        spent: dict[int, int] = {}
+        for line in sorted(order.lines, key=lambda line: line.order_item_id):
+            if line.kind is not LineKind.RECURRING or line.quantity >= 0:
+                continue
+            units = [
+                (self.runs[take.reduced_id], take.units)
+                for _, take in self.sent.taken.get(line.order_item_id, ())
+                if take.reduced_id in self.runs
+            ]
+            for run, taken in units:
+                spent[id(run)] = spent.get(id(run), 0) + taken
+            wanted = units_reduced(line) - sum(taken for _, taken in units)
+            attribution = attribute(
+                line,
+                order,
+                list(self.runs.values()),
+                wanted=wanted,
+                history=self.history,
+                lineages=self.lineages,
+                spent=spent,
+            )
+            if attribution.refusal is not None:
+                refusals.append(attribution.refusal)
+                continue
+            units += attribution.units
+            for run, taken in attribution.units:
+                spent[id(run)] = spent.get(id(run), 0) + taken
+            found.append((line, units))
+        return found, refusals
+
+    def _one_time_refusals(self, order: Order) -> list[Refusal]:
+        accepted = [each.line for each in self.one_time]
+        found = []
+        for line in sorted(order.lines, key=lambda line: -line.quantity):
+            if line.kind is not LineKind.ONE_TIME:
+                continue
+            if line.quantity < 0 and line.revises is not None:
+                refusal = one_time_below_zero(line, order, accepted, self.lineages)
+                found += [refusal] if refusal is not None else []
+            accepted.append(line)
+        return found
+
+    def _reduce(self, line: OrderLine, order: Order, units: list[tuple[Run, int]]) -> None:
+        reduction = Reduction(line=line, order=order, executed_at=self.executed_at(order))
+        for run, taken in units:
+            track = self.track_of(run)
+            at = self.executed_at(order, track)
+            take = Take(line=line, order=order, units=taken, executed_at=at)
+            run.takes.append(take)
+            reduction.takes.append((run, take))
+        self.reductions.append(reduction)
+
+    def _run(self, line: OrderLine, order: Order) -> None:
+        known = self.sent.lines.get(line.order_item_id)
+        if known is not None:
+            track = next(each for each in self.tracks if each.key == known[0])
+        else:
+            track = self._place(line, order)
+        at = self.executed_at(order, track)
+        revised = self.runs.get(line.revises or "")
+        kept = _kept_price(known[1], line) if known is not None else None
+        pieces = cut(
+            line,
+            track.cycle,
+            self.rules,
+            kept=kept,
+            revised=revised.pieces.price if revised is not None else None,
+        )
+        run = Run(
+            order=order,
+            pieces=pieces,
+            executed_at=at,
+            carried=known is not None and known[1].carried,
+            billed_from=known[1].billed_from if known is not None else self._billed_from(order, track, line),
+            price_key=known[1].price_key if known is not None else None,
+        )
+        track.runs.append(run)
+        self.runs[line.order_item_id] = run
+        self._track_of[line.order_item_id] = track
+
+    def _billed_from(self, order: Order, track: Track, line: OrderLine) -> date | None:
+        """Return the first day that is billed at all: past cycles may be skipped, or billed elsewhere."""
+        if self.cutover is not None and line.starts_on < self.cutover:
+            return self.cutover
+        if order.skip_past_initial_invoices and midnight(line.starts_on) <= self.as_of:
+            running = track.cycle.at_or_before(self.as_of.date())
+            return running if running > line.starts_on else None
+        return None
+
+    def _place(self, line: OrderLine, order: Order) -> Track:
+        """Return the track of a new line: the first with its cycle that is alive and has room, else a new one."""
+        start, end = line.starts_on, day_after(line.ends_on or line.starts_on)
+        main = self._main_cycle(order, line.frequency_months or 1)
+        cycle = cycle_for(start, end, dict.fromkeys([main, *distinct_cycles(self.tracks)]))
+        same = [track for track in self.tracks if track.cycle == cycle]
+        for track in same:
+            reachable = track.sent is None or track.starts_on <= start
+            if reachable and track.is_usable(self.as_of) and track.has_room(start, end):
+                return track
+        track = Track(key=track_key(self.history.root_id, cycle.anchor, len(same) + 1), cycle=cycle)
+        self.tracks.append(track)
+        return track
+
+
+def _creation(each: BillingObject) -> tuple[datetime, str]:
+    return (min((entry.executed_at for entry in each.orders), default=each.anchor_at), each.key)
+
+
+def _kept_price(known: BilledOrderLine, line: OrderLine) -> PeriodPrice:
+    """Return the price a line was given when it was sent first."""
+    owner_id = owner_of_price(known.price_key) if known.price_key else line.order_item_id
+    return PeriodPrice(
+        text=known.unit_amount_decimal, from_entry=owner_id == line.pricebook_entry_id, owner_id=owner_id
+    )

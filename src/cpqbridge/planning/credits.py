@@ -1,0 +1,177 @@
+"""Where a credit goes that no coming invoice absorbs: onto invoices that were made, else the balance (B6.6).
+
+The invoices that billed the reduced time come first, newest first; then other lines of the contract; what they
+cannot carry becomes a customer balance transaction. Unpaid invoices shrink; what was paid goes where the
+policy says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cpqbridge.domain.billing import (
+    BilledInvoice,
+    BilledLine,
+    BillingObject,
+    BillingState,
+    CreditPortion,
+    OneTimeItem,
+    Ref,
+    Step,
+    StepAction,
+)
+from cpqbridge.domain.money import major_text
+from cpqbridge.domain.order import Order, OrderHistory
+from cpqbridge.domain.parameters import fingerprint
+from cpqbridge.planning.billing_steps import METADATA_VALUE_LIMIT, contract_metadata
+
+_COUNTED = frozenset({"open", "paid"})
+_AFTER_FINAL = timedelta(minutes=1)
+_TARGETS = {"balance": "credit_amount", "refund": "out_of_band_amount", "outside": "out_of_band_amount"}
+
+
+def drafts_final_at(invoices: Sequence[BilledInvoice]) -> datetime | None:
+    """Return when the last draft among the invoices will be final; None without drafts.
+
+    Only a final invoice can be credited, so a credit waits for it: an hour at most.
+    """
+    finals = [
+        invoice.final_at + _AFTER_FINAL
+        for invoice in invoices
+        if invoice.status == "draft" and invoice.final_at is not None and invoice.total_minor > 0
+    ]
+    return max(finals, default=None)
+
+
+def with_portions(
+    wanted: BillingObject, invoices: Sequence[BilledInvoice], reduced_ids: Collection[str]
+) -> BillingObject:
+    """Return the credit shared out over invoices; `reduced_ids` are the lines whose time it is for."""
+    tail = wanted.key.partition(":")[2]
+    missing = -sum(item.amount_minor for item in wanted.phases[0].one_time_items)
+    portions: list[CreditPortion] = []
+    usable = [each for each in invoices if each.status in _COUNTED and each.creditable_minor > 0]
+    newest = sorted(usable, key=lambda each: (each.created_at, each.invoice_id), reverse=True)
+    lines: dict[str, list[tuple[str, int]]] = {}
+    room = {each.invoice_id: each.creditable_minor for each in newest}
+    for of_the_time in (True, False):
+        for invoice in newest:
+            for line in invoice.lines:
+                amount = min(line.creditable_minor, room[invoice.invoice_id], missing)
+                if amount > 0 and _is_of(line, reduced_ids) is of_the_time:
+                    lines.setdefault(invoice.invoice_id, []).append((line.line_id, amount))
+                    room[invoice.invoice_id] -= amount
+                    missing -= amount
+    for number, invoice in enumerate((each for each in newest if each.invoice_id in lines), start=1):
+        amount = sum(amount for _, amount in lines[invoice.invoice_id])
+        portions.append(
+            CreditPortion(
+                key=f"credit_note:{tail}:{number}",
+                invoice_id=invoice.invoice_id,
+                amount_minor=amount,
+                unpaid_minor=min(amount, invoice.unpaid_minor),
+                lines=tuple(lines[invoice.invoice_id]),
+            )
+        )
+    if missing:
+        key = f"credit_note:{tail}:{len(portions) + 1}"
+        portions.append(CreditPortion(key=key, invoice_id=None, amount_minor=missing))
+    return replace(wanted, portions=tuple(portions))
+
+
+def _is_of(line: BilledLine, reduced_ids: Collection[str]) -> bool:
+    return not set(line.order_item_ids).isdisjoint(reduced_ids)
+
+
+def credit_steps(
+    history: OrderHistory, order: Order, wanted: BillingObject, state: BillingState
+) -> Iterator[Step]:
+    """Yield a call for each portion of a credit that was not made yet."""
+    shares = _shared_items(wanted)
+    for portion, items in zip(wanted.portions, shares, strict=True):
+        if portion.key not in state.links:
+            yield _credit_step(history, order, wanted, portion, items)
+
+
+def _credit_step(
+    history: OrderHistory,
+    order: Order,
+    wanted: BillingObject,
+    portion: CreditPortion,
+    items: Sequence[tuple[str, int]],
+) -> Step:
+    metadata = contract_metadata(history, order, portion.key) | _credits_metadata(items)
+    amount = major_text(portion.amount_minor, wanted.currency)
+    if portion.invoice_id is None:
+        body: dict[str, object] = {
+            "amount": -portion.amount_minor,
+            "currency": wanted.currency,
+            "description": f"Credit of order {order.order_number}",
+            "metadata": metadata,
+        }
+        return Step(
+            key=portion.key,
+            action=StepAction.CREDIT_BALANCE,
+            parameters=body,
+            fingerprint=fingerprint(body),
+            summary=f"Credit {amount} {wanted.currency.upper()} to the customer's balance",
+            target=Ref(key=f"customer:{history.account.account_id}"),
+            object_key=wanted.key,
+        )
+    body = {
+        "invoice": portion.invoice_id,
+        "lines": [
+            {"type": "invoice_line_item", "invoice_line_item": line_id, "amount": line_amount}
+            for line_id, line_amount in portion.lines
+        ],
+        "memo": f"Credit of order {order.order_number}",
+        "metadata": metadata,
+    }
+    paid = portion.amount_minor - portion.unpaid_minor
+    if paid:
+        body[_TARGETS[wanted.target]] = paid
+    return Step(
+        key=portion.key,
+        action=StepAction.CREATE_CREDIT_NOTE,
+        parameters=body,
+        fingerprint=fingerprint(body),
+        summary=f"Credit {amount} {wanted.currency.upper()} on invoice {portion.invoice_id}",
+        object_key=wanted.key,
+    )
+
+
+def _shared_items(wanted: BillingObject) -> list[list[tuple[str, int]]]:
+    """Return which order lines' amounts each portion stands for; charges that were netted go with the first."""
+    items: list[OneTimeItem] = sorted(
+        wanted.phases[0].one_time_items, key=lambda item: (item.amount_minor < 0, item.order_item_id)
+    )
+    shares: list[list[tuple[str, int]]] = []
+    left = [(item.order_item_id, item.amount_minor) for item in items]
+    for portion in wanted.portions:
+        room, share = -portion.amount_minor, []
+        while left and room:
+            order_item_id, amount = left.pop(0)
+            part = amount if amount > 0 else max(amount, room)
+            share.append((order_item_id, part))
+            room -= part
+            if part != amount:
+                left.insert(0, (order_item_id, amount - part))
+        shares.append(share)
+    return shares
+
+
+def _credits_metadata(items: Sequence[tuple[str, int]]) -> dict[str, str]:
+    """Return whose credit it is, as `order line:minor units` joined by commas, over as many keys as needed."""
+    values: list[str] = []
+    for order_item_id, amount in items:
+        text = f"{order_item_id}:{amount}"
+        if values and len(f"{values[-1]},{text}") <= METADATA_VALUE_LIMIT:
+            values[-1] += f",{text}"
+        else:
+            values.append(text)
+    return {
+        "salesforce_credits" + (f"_{number}" if number > 1 else ""): value
+        for number, value in enumerate(values, start=1)
+    }

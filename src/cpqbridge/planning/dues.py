@@ -1,0 +1,89 @@
+"""Dues: what is charged or credited once, and at which instant it falls due (B6.5, B6.6, B6.8).
+
+A head falls due on its first day, a catch-up when its order is executed, a credit on the first day without
+the units or, late, when its order is executed. Each is one item of one order line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cpqbridge.domain.billing import OneTimeItem
+from cpqbridge.domain.dates import midnight
+from cpqbridge.domain.order import LineKind, Order
+from cpqbridge.planning.contract import Contract, OneTimeLine
+from cpqbridge.planning.items import Naming, catch_up_item, credit_item, one_time_item, piece_item
+from cpqbridge.planning.reductions import Reduction
+from cpqbridge.planning.tracks import Track
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """One item that falls due at `at` (aware UTC); `track` is the schedule it may ride on."""
+
+    item: OneTimeItem
+    at: datetime
+    track: Track | None
+
+    @property
+    def is_credit(self) -> bool:
+        """Return whether it is the credit of a reduction."""
+        return self.item.kind == "credit" and self.item.amount_minor < 0
+
+
+def dues_of(contract: Contract, naming: Naming) -> Iterator[Due]:
+    """Yield every due of the contract, placed already or not, in no particular order."""
+    currency = contract.rules.currency
+    for run in contract.runs.values():
+        track = contract.track_of(run)
+        caught_up = catch_up_item(run, naming)
+        if caught_up is not None:
+            yield Due(item=caught_up, at=run.executed_at, track=track)
+        for piece in run.to_come():
+            if piece.kind == "head" and run.amount_minor(piece):
+                yield Due(item=piece_item(run, piece, naming), at=midnight(piece.start), track=track)
+    for reduction in contract.reductions:
+        item = credit_item(reduction, currency=currency, naming=naming)
+        if item is not None:
+            track = contract.track_of(reduction.takes[0][0]) if reduction.takes else None
+            yield Due(item=item, at=_credited_at(reduction), track=track)
+    for each in contract.one_time:
+        item = one_time_item(each.line, each.order, currency=currency, naming=naming)
+        if item.amount_minor:
+            at, track = _one_time_at(contract, each)
+            yield Due(item=item, at=at, track=track)
+
+
+def _credited_at(reduction: Reduction) -> datetime:
+    executed = [take.executed_at for _, take in reduction.takes] or [reduction.executed_at]
+    return max(midnight(reduction.line.starts_on), *executed)
+
+
+def _one_time_at(contract: Contract, each: OneTimeLine) -> tuple[datetime, Track | None]:
+    """Return when a one-time line falls due, and on which schedule it may ride.
+
+    Those of the contract's first order ride on the first phase of its schedule (B5.4); one that starts before
+    any recurring line, and an order without recurring lines, is billed when it is executed.
+    """
+    if each.order is contract.orders[0]:
+        track = _first_track(contract, each.order)
+        if track is None or midnight(each.line.starts_on) < track.earliest(each.order):
+            return each.executed_at, None
+        return max(midnight(track.starts_on), each.executed_at), track
+    at = max(midnight(each.line.starts_on), each.executed_at)
+    alive = (track for track in contract.tracks if track.runs and track.ends_at > at)
+    return at, next(alive, None)
+
+
+def _first_track(contract: Contract, order: Order) -> Track | None:
+    recurring = [
+        line
+        for line in order.lines
+        if line.kind is LineKind.RECURRING and line.order_item_id in contract.runs
+    ]
+    if not recurring:
+        return None
+    first = min(recurring, key=lambda line: (line.starts_on, line.order_item_id))
+    return contract.track_of(contract.runs[first.order_item_id])

@@ -1,0 +1,194 @@
+"""What stands on an invoice or a schedule for a run: recurring items, zero-priced ones, one-time items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from fractions import Fraction
+
+from cpqbridge.domain.billing import OneTimeItem, PhaseItem
+from cpqbridge.domain.dates import day_after, midnight
+from cpqbridge.domain.money import rounded_minor
+from cpqbridge.domain.order import Order, OrderLine
+from cpqbridge.planning.pieces import Piece
+from cpqbridge.planning.reductions import Lineages, Reduction
+from cpqbridge.planning.runs import Run
+
+KIND_WORDS = {
+    "head": "first part of a period",
+    "tail": "last part of a period",
+    "cut": "last period",
+    "catch_up": "from the start to the next period",
+    "credit": "no longer used",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """How items are named: product names by product id."""
+
+    product_names: Mapping[str, str]
+
+    def describe(self, line: OrderLine, kind: str, units: int | None = None) -> str:
+        """Return what an invoice line of this kind says; `units` where they are not the line's quantity."""
+        name = self.product_names[line.product_id]
+        quantity = abs(line.quantity) if units is None else units
+        prefix = f"{quantity:f} x " if units is None and quantity != 1 else ""
+        if units is not None and units != 1:
+            prefix = f"{units} x "
+        words = KIND_WORDS.get(kind)
+        return f"{prefix}{name} ({words})" if words else f"{prefix}{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRules:
+    """How runs become items: whether lines of one lineage are merged (B3.6)."""
+
+    merged: bool
+    lineages: Lineages
+
+
+def is_priced(run: Run, instant: datetime, cuts_on: date | None) -> bool:
+    """Return whether the run's item has its price from `instant` on: a full cycle is running or to come.
+
+    From `cuts_on` on, the last boundary before an end inside a period, nothing has a price.
+    """
+    if run.price_key is None or not run.pieces.renews_after(instant.date()):
+        return False
+    return cuts_on is None or instant < midnight(cuts_on)
+
+
+def phase_items(
+    runs: Sequence[Run], instant: datetime, *, cuts_on: date | None, rules: ItemRules
+) -> tuple[PhaseItem, ...]:
+    """Return the items of the runs that are alive from `instant` on; the placeholder where there are none."""
+    priced: dict[tuple[str, ...], list[tuple[Run, int]]] = {}
+    items: list[PhaseItem | tuple[str, ...]] = []
+    for run in runs:
+        units = run.units_after(instant)
+        if not (run.begins_at <= instant < run.over_at and units > 0):
+            continue
+        if not is_priced(run, instant, cuts_on):
+            items.append(zero_item(run))
+            continue
+        key = _merging_key(run, rules)
+        if key not in priced:
+            items.append(key)
+        priced.setdefault(key, []).append((run, units))
+    found = tuple(_priced_item(priced[each]) if isinstance(each, tuple) else each for each in items)
+    return found or (zero_item(standing_in(runs, instant), placeholder=True),)
+
+
+def _merging_key(run: Run, rules: ItemRules) -> tuple[str, ...]:
+    """Return what lines of one item share; a price with parts of a minor unit is never shared.
+
+    Stripe rounds an item once, so that lines with such a price would no longer sum to their own charges.
+    """
+    line, price = run.line, run.pieces.price
+    if not rules.merged or Fraction(price.text).denominator != 1:
+        return (line.order_item_id,)
+    return (rules.lineages.root(line), line.product_id, price.text)
+
+
+def _priced_item(members: Sequence[tuple[Run, int]]) -> PhaseItem:
+    first = members[0][0]
+    return PhaseItem(
+        product_id=first.line.product_id,
+        order_item_ids=tuple(run.line.order_item_id for run, _ in members),
+        price_key=first.price_key,
+        unit_amount_decimal=first.pieces.price.text,
+        interval_count=first.pieces.cycle.months,
+        quantity=sum(units for _, units in members),
+        units=tuple(units for _, units in members),
+        parameters=first.line.item_parameters,
+    )
+
+
+def zero_item(run: Run, *, placeholder: bool = False) -> PhaseItem:
+    """Return a zero-priced item for a run whose partial period is billed one time, or a bare placeholder."""
+    return PhaseItem(
+        product_id=run.line.product_id,
+        order_item_ids=() if placeholder else (run.line.order_item_id,),
+        price_key=None,
+        unit_amount_decimal="0",
+        interval_count=run.pieces.cycle.months,
+        quantity=1,
+        units=() if placeholder else (1,),
+        parameters={} if placeholder else run.line.item_parameters,
+    )
+
+
+def standing_in(runs: Sequence[Run], instant: datetime) -> Run:
+    """Return the run whose product stands for a span without lines: the next one to start, else the last."""
+    return next((run for run in runs if run.begins_at > instant), runs[-1])
+
+
+def piece_item(run: Run, piece: Piece, naming: Naming, *, kind: str | None = None) -> OneTimeItem:
+    """Return a piece to come as the one-time item that bills it, with the units that are left in it."""
+    units = run.units_billed(piece)
+    whole = units == run.pieces.terms.quantity
+    return OneTimeItem(
+        order_item_id=run.line.order_item_id,
+        order_id=run.order.order_id,
+        product_id=run.line.product_id,
+        kind=kind or piece.kind,
+        amount_minor=run.amount_minor(piece),
+        period_start=piece.start,
+        period_end=piece.end,
+        description=naming.describe(run.line, kind or piece.kind, None if whole else units),
+    )
+
+
+def catch_up_item(run: Run, naming: Naming) -> OneTimeItem | None:
+    """Return what is owed up to the first boundary after the execution; None where that is nothing."""
+    owed = run.caught_up
+    if not owed or not run.catch_up_minor:
+        return None
+    return OneTimeItem(
+        order_item_id=run.line.order_item_id,
+        order_id=run.order.order_id,
+        product_id=run.line.product_id,
+        kind="catch_up",
+        amount_minor=run.catch_up_minor,
+        period_start=owed[0].start,
+        period_end=owed[-1].end,
+        description=naming.describe(run.line, "catch_up"),
+    )
+
+
+def credit_item(reduction: Reduction, *, currency: str, naming: Naming) -> OneTimeItem | None:
+    """Return the credit of a reduction: its `TotalPrice` less what it takes (B6.6); None where it is zero.
+
+    Its time runs from the first day without the units to the first period that is billed without them.
+    """
+    line = reduction.line
+    amount = rounded_minor(line.total_price, currency) + reduction.taken_minor
+    if not amount:
+        return None
+    reached = [piece.start for run, take in reduction.takes for piece in run.to_come() if take.reaches(piece)]
+    end = day_after(line.ends_on) if line.ends_on else line.starts_on
+    return OneTimeItem(
+        order_item_id=line.order_item_id,
+        order_id=reduction.order.order_id,
+        product_id=line.product_id,
+        kind="credit",
+        amount_minor=amount,
+        period_start=line.starts_on,
+        period_end=max(min(reached, default=end), day_after(line.starts_on)),
+        description=naming.describe(line, "credit"),
+    )
+
+
+def one_time_item(line: OrderLine, order: Order, *, currency: str, naming: Naming) -> OneTimeItem:
+    """Return a one-time line as the item that bills its `TotalPrice` once, negative ones as credits."""
+    return OneTimeItem(
+        order_item_id=line.order_item_id,
+        order_id=order.order_id,
+        product_id=line.product_id,
+        kind="one_time",
+        amount_minor=rounded_minor(line.total_price, currency),
+        period_start=line.starts_on,
+        period_end=day_after(line.ends_on) if line.ends_on else line.starts_on,
+        description=naming.describe(line, "one_time"),
+    )

@@ -1,0 +1,226 @@
+"""The objects a contract should have in Stripe, each beside what was sent of it last (B6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from cpqbridge.domain.billing import (
+    BilledOrderLine,
+    BillingObject,
+    ExecutedOrder,
+    Phase,
+    TakenUnits,
+)
+from cpqbridge.domain.dates import midnight
+from cpqbridge.domain.order import Order
+from cpqbridge.mapping.policies import CreditsPolicy, Policy
+from cpqbridge.planning.billing_steps import facts_fingerprint
+from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.forecast import first_invoice, settled_by
+from cpqbridge.planning.items import ItemRules
+from cpqbridge.planning.placing import Document, Placed
+from cpqbridge.planning.timetable import Timetable, goes_on_the_same, loaded_phases
+from cpqbridge.planning.tracks import Track
+
+Change = Literal["none", "create", "update", "cancel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An object as it should stand, and what has to be done for it."""
+
+    wanted: BillingObject
+    change: Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Designer:
+    """Turns tracks and documents into objects."""
+
+    contract: Contract
+    policy: Policy
+    product_names: Mapping[str, str]
+
+    def entry(self, order: Order, track: Track | None = None) -> ExecutedOrder:
+        """Return how the order counts as executed; what was kept of it stays."""
+        sent = self.contract.sent
+        known = sent.entries.get((track.key, order.order_id)) if track is not None else None
+        return known or ExecutedOrder(
+            order_id=order.order_id,
+            executed_at=self.contract.executed_at(order, track),
+            fingerprint=facts_fingerprint(order, order.lines),
+            drops_credits=self.drops_credits(order),
+        )
+
+    def drops_credits(self, order: Order) -> bool:
+        """Return whether credits of the order are dropped, by the policy in force when it was executed."""
+        known = self.contract.sent.orders.get(order.order_id)
+        return known.drops_credits if known is not None else self.policy.credits is CreditsPolicy.NONE
+
+    def schedule(self, track: Track, placed: Placed) -> Wanted | None:
+        """Return the schedule of a track and what is to be done; None where none is needed."""
+        now, sent = self.contract.as_of, track.sent
+        if sent is not None and not track.is_usable(now):
+            return Wanted(wanted=sent, change="none")
+        if not track.runs:
+            return Wanted(wanted=sent, change="none") if sent is not None else None
+        over = track.ends_at <= max(now, midnight(track.starts_on))
+        if sent is None:
+            return None if over else self._created(track, placed)
+        if over:
+            settled = settled_by(sent, now, product_names=self.product_names)
+            ended = self._kept(track, placed, sent, settled)
+            return Wanted(wanted=replace(ended, ended_at=now), change="cancel")
+        return self._updated(track, placed, sent)
+
+    def _timetable(self, track: Track, placed: Placed) -> Timetable:
+        return Timetable(
+            track=track,
+            rules=ItemRules(merged=self.policy.items == "merged", lineages=self.contract.lineages),
+            first=tuple(placed.first.get(track.key, ())),
+            riders=placed.riders.get(track.key, {}),
+            now=self.contract.as_of,
+        )
+
+    def _created(self, track: Track, placed: Placed) -> Wanted:
+        now, first_order = self.contract.as_of, self.contract.orders[0]
+        phases = self._timetable(track, placed).created()
+        wanted = BillingObject(
+            key=track.key,
+            kind="schedule",
+            currency=first_order.currency,
+            phases=phases,
+            end_behavior=first_order.end_behavior,
+            collection_method=collection_method(first_order),
+            days_until_due=first_order.days_until_due,
+            anchor_at=midnight(track.starts_on),
+            orders=self._entries(track, placed, ()),
+            lines=_lines(track),
+            taken=_taken(track),
+            sent_at=now,
+            loaded=loaded_phases(phases, None, now),
+        )
+        settled = first_invoice(wanted, now, product_names=self.product_names)
+        return Wanted(wanted=replace(wanted, settled=settled), change="create")
+
+    def _updated(self, track: Track, placed: Placed, sent: BillingObject) -> Wanted:
+        now = self.contract.as_of
+        phases = self._timetable(track, placed).updated(sent)
+        entries = self._entries(track, placed, sent.orders)
+        same = entries == sent.orders and goes_on_the_same(sent.phases, phases, now)
+        if same and loaded_phases(sent.phases, sent, now) == sent.loaded:
+            return Wanted(wanted=sent, change="none")
+        settled = settled_by(sent, now, product_names=self.product_names)
+        changed = replace(
+            self._kept(track, placed, sent, settled), phases=phases, loaded=loaded_phases(phases, None, now)
+        )
+        return Wanted(wanted=changed, change="update")
+
+    def _kept(
+        self, track: Track, placed: Placed, sent: BillingObject, settled: tuple[object, ...]
+    ) -> BillingObject:
+        return replace(
+            sent,
+            orders=self._entries(track, placed, sent.orders),
+            lines=_lines(track),
+            taken=_taken(track),
+            settled=settled,
+            sent_at=self.contract.as_of,
+        )
+
+    def _entries(
+        self, track: Track, placed: Placed, known: tuple[ExecutedOrder, ...]
+    ) -> tuple[ExecutedOrder, ...]:
+        """Return the orders that shaped a schedule: those known before, then new ones as they come."""
+        touching = {run.order.order_id for run in track.runs}
+        touching |= {take.order.order_id for run in track.runs for take in run.takes}
+        riders = placed.riders.get(track.key, {}).values()
+        touching |= {item.order_id for items in riders for item in items}
+        touching |= {item.order_id for item in placed.first.get(track.key, ())}
+        seen = {entry.order_id for entry in known}
+        new = [
+            self.entry(order, track)
+            for order in self.contract.orders
+            if order.order_id in touching and order.order_id not in seen
+        ]
+        return (*known, *new)
+
+    def document(self, document: Document, kind: Literal["invoice", "credit"]) -> BillingObject:
+        """Return an own invoice or credit, made when it falls due, at the earliest now."""
+        contract = self.contract
+        order = next(each for each in contract.orders if each.order_id == document.order_id)
+        phase = Phase(
+            starts_at=midnight(min(item.period_start for item in document.items)),
+            ends_at=midnight(max(item.period_end for item in document.items)),
+            proration_behavior="none",
+            items=(),
+            one_time_items=document.items,
+            order_ids=(order.order_id,),
+        )
+        return BillingObject(
+            key=document_key(kind, contract.history.root_id, order.order_id, document.at),
+            kind=kind,
+            currency=order.currency,
+            phases=(phase,),
+            end_behavior="none",
+            collection_method=collection_method(contract.orders[0]),
+            days_until_due=contract.orders[0].days_until_due,
+            anchor_at=max(document.at, contract.as_of),
+            orders=(self.entry(order),),
+            target=self.policy.credit_target.value,
+        )
+
+
+def document_key(kind: str, root_id: str, order_id: str, at: datetime) -> str:
+    """Return the key of an own invoice or credit: by order and the instant it falls due."""
+    is_midnight = at == midnight(at.date())
+    return f"{kind}:{root_id}:{order_id}:{at:%Y-%m-%d}" + ("" if is_midnight else f"T{at:%H%M%S}")
+
+
+def collection_method(order: Order) -> str:
+    """Return how Stripe collects what the order bills."""
+    return "charge_automatically" if order.days_until_due is None else "send_invoice"
+
+
+def _lines(track: Track) -> tuple[BilledOrderLine, ...]:
+    return tuple(
+        BilledOrderLine(
+            order_item_id=run.line.order_item_id,
+            unit_amount_decimal=run.pieces.price.text,
+            price_key=run.price_key,
+            carried=run.carried,
+            billed_from=run.billed_from,
+        )
+        for run in track.runs
+    )
+
+
+def _taken(track: Track) -> tuple[TakenUnits, ...]:
+    return tuple(
+        TakenUnits(reducing_id=take.line.order_item_id, reduced_id=run.line.order_item_id, units=take.units)
+        for run in track.runs
+        for take in run.takes
+    )
+
+
+def placed_identities(
+    objects: Iterable[BillingObject], at: datetime, *, product_names: Mapping[str, str]
+) -> frozenset[tuple[str, str, object]]:
+    """Return the identities of one-time charges and credits that are on their way or made already.
+
+    A phase that has begun by `at` has sent what rode on it; an own invoice or credit counts from its first
+    call on.
+    """
+    found: set[tuple[str, str, object]] = set()
+    for each in objects:
+        if each.kind != "schedule":
+            found |= {item.identity for item in each.phases[0].one_time_items}
+            continue
+        for invoice in settled_by(each, at, product_names=product_names):
+            for line in invoice.lines:
+                if line.kind != "cycle":
+                    found.add((line.shares[0][0], line.kind, line.period_start))
+    return frozenset(found)

@@ -1,0 +1,205 @@
+"""Where each due goes: on a phase, on an invoice of its own, on a credit note (B6.6, B6.7, B6.8).
+
+The dues of one order at one instant go together, and their sum decides whether they are a charge or a credit.
+Nothing ever waits on a subscription: an item rides only on a phase that begins on a boundary, where Stripe
+makes an invoice at once, so that no credit can be lost when a subscription ends.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from cpqbridge.domain.billing import OneTimeItem
+from cpqbridge.domain.dates import midnight
+from cpqbridge.mapping.policies import CreditsPolicy, Policy, ProrationPolicy
+from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.dues import Due, dues_of
+from cpqbridge.planning.items import Naming, piece_item
+from cpqbridge.planning.limits import MAXIMUM_ONE_TIME_ITEMS
+from cpqbridge.planning.tracks import Track
+
+ABSORBED_WITHIN = timedelta(days=31)
+"""How soon an invoice must come for a credit to wait for it (B6.6)."""
+
+Identity = tuple[str, str, date]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """An invoice or credit note of its own: the dues of one order that fall due at `at` (aware UTC)."""
+
+    order_id: str
+    at: datetime
+    items: tuple[OneTimeItem, ...]
+
+    @property
+    def total_minor(self) -> int:
+        """Return the sum of the items in minor units; negative for a credit."""
+        return sum(item.amount_minor for item in self.items)
+
+
+@dataclass(slots=True, kw_only=True)
+class Placed:
+    """Where everything goes. `first` rides on schedules made now, `riders` on phases by their first day."""
+
+    first: dict[str, list[OneTimeItem]] = field(default_factory=lambda: defaultdict(list))
+    riders: dict[str, dict[date, list[OneTimeItem]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    invoices: list[Document] = field(default_factory=list)
+    credits: list[Document] = field(default_factory=list)
+    dropped: list[OneTimeItem] = field(default_factory=list)
+
+
+def place(
+    contract: Contract,
+    policy: Policy,
+    naming: Naming,
+    *,
+    done: Collection[Identity],
+    drops_credits: Collection[str],
+) -> Placed:
+    """Return where every due goes that is not `done`; `drops_credits` are orders whose credits are dropped."""
+    placer = _Placer(contract, policy)
+    for track in contract.tracks:
+        placer.add_pieces(track, naming)
+    bundles: dict[tuple[datetime, str], list[Due]] = defaultdict(list)
+    for due in dues_of(contract, naming):
+        if due.item.identity in done:
+            continue
+        if due.is_credit and due.item.order_id in drops_credits:
+            placer.placed.dropped.append(due.item)
+        else:
+            bundles[due.at, due.item.order_id].append(due)
+    sequence = {order.order_id: number for number, order in enumerate(contract.orders)}
+    for at, order_id in sorted(bundles, key=lambda key: (key[0], sequence[key[1]])):
+        placer.add_bundle(order_id, at, bundles[at, order_id])
+    return placer.placed
+
+
+class _Placer:
+    """Places one bundle after the other; what rides already counts for what the next may lean on."""
+
+    def __init__(self, contract: Contract, policy: Policy) -> None:
+        self._now = contract.as_of
+        self._policy = policy
+        self._charges: dict[str, dict[date, int]] = {}
+        self.placed = Placed()
+
+    def add_pieces(self, track: Track, naming: Naming) -> None:
+        """Put tails, and cycles that the schedule's end cuts, on the phases that begin with them."""
+        if not track.runs:
+            return
+        cuts_on = track.cuts_on
+        riders = self.placed.riders[track.key]
+        charges: dict[date, int] = defaultdict(int)
+        for run in track.runs:
+            for piece in run.to_come():
+                if midnight(piece.start) <= self._now or piece.kind == "head":
+                    continue
+                amount = run.amount_minor(piece)
+                if piece.kind == "tail" or piece.start == cuts_on:
+                    kind = "cut" if piece.kind == "cycle" else piece.kind
+                    if amount:
+                        riders[piece.start].append(piece_item(run, piece, naming, kind=kind))
+                charges[piece.start] += amount
+        self._charges[track.key] = charges
+
+    def add_bundle(self, order_id: str, at: datetime, dues: Sequence[Due]) -> None:
+        """Place the dues of one order at one instant."""
+        items = tuple(sorted((due.item for due in dues), key=_invoice_order))
+        total = sum(item.amount_minor for item in items)
+        if at <= self._now and self._rides_first(dues):
+            for due in dues:
+                self.placed.first[_key(due)].append(due.item)
+            return
+        day = at.date()
+        if at > self._now and at == midnight(day) and self._rides(dues, dict.fromkeys(_keys(dues), day)):
+            return
+        if self._may_wait(total, at, dues) and self._rides(dues, _next_boundaries(dues, at)):
+            return
+        document = Document(order_id=order_id, at=at, items=items)
+        (self.placed.credits if total < 0 else self.placed.invoices).append(document)
+
+    def _may_wait(self, total: int, at: datetime, dues: Sequence[Due]) -> bool:
+        """Return whether the policy lets these dues wait for the next boundary after `at`."""
+        if total > 0:
+            return self._policy.proration is ProrationPolicy.NEXT_INVOICE
+        if self._policy.credits is not CreditsPolicy.NEXT_INVOICE:
+            return False
+        return all(midnight(day) - at <= ABSORBED_WITHIN for day in _next_boundaries(dues, at).values())
+
+    def _rides_first(self, dues: Sequence[Due]) -> bool:
+        """Return whether all ride on the first invoices of schedules that are made now."""
+        if any(due.track is None or not self._makes_invoice_now(due.track) for due in dues):
+            return False
+        sums = _sums(dues)
+        if len(sums) > 1 and min(sums.values()) < 0:
+            return False
+        return all(
+            len(self.placed.first[key]) + count <= MAXIMUM_ONE_TIME_ITEMS
+            for key, count in _counts(dues).items()
+        )
+
+    def _makes_invoice_now(self, track: Track) -> bool:
+        return track.sent is None and midnight(track.starts_on) <= self._now < track.ends_at
+
+    def _rides(self, dues: Sequence[Due], days: dict[str, date]) -> bool:
+        """Put the dues on the phases that begin on `days`, by schedule; return whether that was possible."""
+        if any(due.track is None for due in dues):
+            return False
+        tracks = {due.track.key: due.track for due in dues if due.track is not None}
+        counts = _counts(dues)
+        for key, sum_minor in _sums(dues).items():
+            track, day = tracks[key], days[key]
+            begins = midnight(day)
+            fits = (
+                track.cycle.holds(day)
+                and track.starts_on <= day
+                and self._now < begins < track.ends_at
+                and len(self.placed.riders[key][day]) + counts[key] <= MAXIMUM_ONE_TIME_ITEMS
+            )
+            if not fits or (sum_minor < 0 and not self._absorbs(key, day, sum_minor)):
+                return False
+        for due in dues:
+            key = _key(due)
+            self.placed.riders[key][days[key]].append(due.item)
+            self._charges[key][days[key]] += due.item.amount_minor
+        return True
+
+    def _absorbs(self, key: str, day: date, sum_minor: int) -> bool:
+        absorbing = self._policy.credits is CreditsPolicy.NEXT_INVOICE
+        return absorbing and self._charges[key].get(day, 0) + sum_minor >= 0
+
+
+def _key(due: Due) -> str:
+    return due.track.key if due.track is not None else ""
+
+
+def _keys(dues: Iterable[Due]) -> list[str]:
+    return [_key(due) for due in dues]
+
+
+def _sums(dues: Iterable[Due]) -> dict[str, int]:
+    sums: dict[str, int] = defaultdict(int)
+    for due in dues:
+        sums[_key(due)] += due.item.amount_minor
+    return sums
+
+
+def _counts(dues: Iterable[Due]) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for due in dues:
+        counts[_key(due)] += 1
+    return counts
+
+
+def _next_boundaries(dues: Iterable[Due], at: datetime) -> dict[str, date]:
+    return {_key(due): due.track.cycle.after(at.date()) for due in dues if due.track is not None}
+
+
+def _invoice_order(item: OneTimeItem) -> tuple[date, str, str]:
+    return (item.period_start, item.order_item_id, item.kind)

@@ -1,0 +1,203 @@
+"""Which lines a reduction takes its units from: its lineage, newest addition first, same end (B6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from cpqbridge.domain.dates import day_after
+from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderLine
+from cpqbridge.domain.refusal import OrderState, Refusal
+from cpqbridge.planning.runs import Run, Take
+
+SAME_END_WITHIN = timedelta(days=3)
+"""Ends this far apart are the same: a month that lacks the start's day moves them (B6.10)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reduction:
+    """A negative recurring line and the takes by which it is carried out."""
+
+    line: OrderLine
+    order: Order
+    executed_at: datetime
+    takes: list[tuple[Run, Take]] = field(default_factory=list)
+
+    @property
+    def taken_minor(self) -> int:
+        """Return what all takes take from pieces to come, in minor units."""
+        return sum(run.taken_minor(take) for run, take in self.takes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineages:
+    """To which first line every line of a history goes back (B2.6)."""
+
+    roots: Mapping[str, str]
+
+    @staticmethod
+    def of(history: OrderHistory) -> Lineages:
+        """Return the lineages of all lines, activated or not."""
+        revises = {line.order_item_id: line.revises for order in history.orders for line in order.lines}
+        roots = {}
+        for order_item_id in revises:
+            root, seen = order_item_id, {order_item_id}
+            while (parent := revises.get(root)) is not None and parent not in seen:
+                root = parent
+                seen.add(parent)
+            roots[order_item_id] = root
+        return Lineages(roots=roots)
+
+    def root(self, line: OrderLine) -> str:
+        """Return the id of the first line of the lineage."""
+        return self.roots.get(line.order_item_id, line.order_item_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """The units a reduction takes from each run, or why it cannot be carried out."""
+
+    units: tuple[tuple[Run, int], ...] = ()
+    refusal: Refusal | None = None
+
+
+def units_reduced(line: OrderLine) -> int:
+    """Return how many units a negative line takes away."""
+    return int(-line.quantity)
+
+
+def attribute(
+    line: OrderLine,
+    order: Order,
+    runs: Sequence[Run],
+    *,
+    wanted: int,
+    history: OrderHistory,
+    lineages: Lineages,
+    spent: Mapping[int, int],
+) -> Attribution:
+    """Return from which runs `wanted` units are taken.
+
+    `runs` are all runs of the contract, oldest addition first; `spent` are units that other lines of the same
+    order take already, by the run's `id()`.
+    """
+    root = lineages.root(line)
+    lineage = [run for run in runs if lineages.root(run.line) == root]
+    begun = [run for run in lineage if run.pieces.start <= line.starts_on]
+    taken: list[tuple[Run, int]] = []
+    missing = wanted
+    for run in reversed(begun):
+        left = run.units_left - spent.get(id(run), 0)
+        if missing and left > 0 and _same_end(run, line):
+            if run.pieces.terms.folded:
+                return Attribution(refusal=_block_price(line, order, run))
+            units = min(left, missing)
+            taken.append((run, units))
+            missing -= units
+    if missing:
+        return Attribution(refusal=_short(line, order, lineage, wanted, missing, history, lineages))
+    return Attribution(units=tuple(taken))
+
+
+def _same_end(run: Run, line: OrderLine) -> bool:
+    return line.ends_on is not None and abs(run.pieces.end - day_after(line.ends_on)) <= SAME_END_WITHIN
+
+
+def _block_price(line: OrderLine, order: Order, run: Run) -> Refusal:
+    return Refusal(
+        code="reduction_of_block_price",
+        message=f"{line.words} reduces {run.line.words}, which is billed as one block at its total, not per "
+        "unit; what a unit less costs is not in the data.",
+        record_id=line.order_item_id,
+        field="Quantity",
+        fix="Replace the block: reduce the whole line in Stripe by hand and sell the new quantity as a line "
+        "of its own.",
+        order_id=order.order_id,
+        state=OrderState.HELD,
+    )
+
+
+def _short(
+    line: OrderLine,
+    order: Order,
+    lineage: Sequence[Run],
+    wanted: int,
+    missing: int,
+    history: OrderHistory,
+    lineages: Lineages,
+) -> Refusal:
+    """Return why the units are not there: still to come, on lines with other ends, or never sold."""
+    coming = _coming_order(line, order, history, lineages)
+    there = sum(run.units_left for run in lineage if run.pieces.start <= line.starts_on)
+    base = f"{line.words} takes {wanted} units away from {line.starts_on} on"
+    if coming is not None:
+        return Refusal(
+            code="waiting_for_units",
+            message=f"{base}, {missing} more than are sold so far; order {coming.order_number}, which is not "
+            "activated yet, adds some before that.",
+            record_id=line.order_item_id,
+            field="Quantity",
+            fix=f"Activate order {coming.order_number} first, or correct the quantity.",
+            order_id=order.order_id,
+            state=OrderState.WAITING,
+        )
+    if there >= wanted:
+        ends = ", ".join(sorted({_last_day(run.pieces.end) for run in lineage if run.units_left}))
+        return Refusal(
+            code="reduction_across_ends",
+            message=f"{base} and ends on {line.ends_on}, but the units it could take end on {ends}.",
+            record_id=line.order_item_id,
+            field="EndDate",
+            fix="Reduce the lines that end on those dates instead, each with a line that ends on its date.",
+            order_id=order.order_id,
+            state=OrderState.HELD,
+        )
+    return Refusal(
+        code="reduction_below_zero",
+        message=f"{base}, {missing} more than there are.",
+        record_id=line.order_item_id,
+        field="Quantity",
+        fix="Correct the quantity, or activate the order that sold the missing units.",
+        order_id=order.order_id,
+    )
+
+
+def _last_day(end: date) -> str:
+    return (end - timedelta(days=1)).isoformat()
+
+
+def _coming_order(line: OrderLine, order: Order, history: OrderHistory, lineages: Lineages) -> Order | None:
+    """Return an order with an earlier start that is not activated and adds units to the lineage."""
+    root = lineages.root(line)
+    for other in history.orders:
+        if other.activated or other.order_id == order.order_id or other.effective_on > line.starts_on:
+            continue
+        if any(_adds(each, root, lineages) for each in other.lines):
+            return other
+    return None
+
+
+def _adds(line: OrderLine, root: str, lineages: Lineages) -> bool:
+    return line.kind is LineKind.RECURRING and line.quantity > 0 and lineages.root(line) == root
+
+
+def one_time_below_zero(
+    line: OrderLine, order: Order, others: Iterable[OrderLine], lineages: Lineages
+) -> Refusal | None:
+    """Return a refusal when a reduction of a one-time line takes more units than were sold.
+
+    `others` are all one-time lines accepted so far, reductions included.
+    """
+    root = lineages.root(line)
+    left = sum(other.quantity for other in others if lineages.root(other) == root)
+    if left + line.quantity >= 0:
+        return None
+    return Refusal(
+        code="reduction_below_zero",
+        message=f"{line.words} takes {-line.quantity} units away, but only {left} are there.",
+        record_id=line.order_item_id,
+        field="Quantity",
+        fix="Correct the quantity of the order line.",
+        order_id=order.order_id,
+    )
