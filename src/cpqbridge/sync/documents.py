@@ -90,6 +90,7 @@ def proof_document(proof: Proof, *, taken: Iterable[TakenAmount] = ()) -> dict[s
         "taken": [
             {"order_item_id": other, "amount": major_text(amount_minor, currency)}
             for other, amount_minor in adjustments
+            if amount_minor
         ],
     }
 
