@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cpqbridge.domain.billing import BillingState, Link, Plan, Ref, StepAction
+from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.parameters import json_form
+from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.planning.plan import plan_contract
+from cpqbridge.stripe_billing.billed import contract_invoices
 from cpqbridge_sim.stripe.account import Account
 
 _PATHS = {
@@ -17,9 +22,16 @@ _PATHS = {
     StepAction.UPDATE_PRODUCT: "/v1/products/{target}",
     StepAction.CREATE_PRICE: "/v1/prices",
     StepAction.CREATE_SCHEDULE: "/v1/subscription_schedules",
+    StepAction.UPDATE_SCHEDULE: "/v1/subscription_schedules/{target}",
+    StepAction.CANCEL_SCHEDULE: "/v1/subscription_schedules/{target}/cancel",
     StepAction.CREATE_INVOICE: "/v1/invoices",
     StepAction.ADD_INVOICE_LINES: "/v1/invoices/{target}/add_lines",
+    StepAction.FINALIZE_INVOICE: "/v1/invoices/{target}/finalize",
+    StepAction.CREATE_CREDIT_NOTE: "/v1/credit_notes",
+    StepAction.CREDIT_BALANCE: "/v1/customers/{target}/balance_transactions",
 }
+PATIENCE = timedelta(seconds=5)
+"""How long after it is due a timer is carried out."""
 
 
 def filled(value, ids):
@@ -33,12 +45,12 @@ def filled(value, ids):
     return value
 
 
-def carry_out(plan: Plan, account: Account, known: Mapping[str, Link] | None = None) -> BillingState:
-    """Send every step of a plan; return the state the connector would know afterwards.
-
-    `known` are the links of what the account already has.
-    """
-    links: dict[str, Link] = dict(known or {})
+def carry_out(plan: Plan, account: Account, known: BillingState | None = None) -> BillingState:
+    """Send every step of a plan; return the state the connector would know afterwards."""
+    known = known or BillingState()
+    links: dict[str, Link] = dict(known.links)
+    objects = dict(known.objects)
+    wanted = {each.key: each for each in plan.objects}
     ids = {key: link.stripe_id for key, link in links.items()}
     for step in plan.steps:
         target = ids[step.target.key] if isinstance(step.target, Ref) else step.target
@@ -47,8 +59,83 @@ def carry_out(plan: Plan, account: Account, known: Mapping[str, Link] | None = N
         assert status == 200, (step.summary, json_form(step.parameters), body)
         ids[step.key] = body["id"]
         links[step.key] = Link(key=step.key, stripe_id=body["id"], fingerprint=step.fingerprint)
-    executed = {outcome.order_id: plan.executed_at for outcome in plan.outcomes}
-    return BillingState(links=links, executed_at=executed)
+        if step.object_key is not None:
+            objects[step.object_key] = wanted[step.object_key]
+    return BillingState(links=links, objects=objects)
+
+
+class Life:
+    """A contract with its simulated account over time: synced when told, and whenever a plan asks for it."""
+
+    def __init__(self, account: Account, configuration: Configuration) -> None:
+        self.account = account
+        self.configuration = configuration
+        self.state = BillingState()
+        self.history: OrderHistory | None = None
+        self.plan: Plan | None = None
+        self.released: frozenset[str] = frozenset()
+
+    def sync(self, history: OrderHistory, instant: datetime, released=frozenset()) -> Plan:
+        """Plan the contract at `instant` and carry the plan out; return it."""
+        self.history, self.released = history, self.released | frozenset(released)
+        if instant > self.account.now:
+            self.account.advance(instant)
+        plan = self._planned(self.state)
+        if plan.needs_invoices:
+            plan = self._planned(replace(self.state, invoices=self.invoices()))
+        self.state = carry_out(plan, self.account, self.state)
+        self.plan = plan
+        return plan
+
+    def run_until(self, instant: datetime) -> None:
+        """Let time pass, syncing again at every instant a plan asked for."""
+        while self.plan is not None and self.plan.wake_at is not None and self.plan.wake_at <= instant:
+            assert self.history is not None
+            self.sync(self.history, max(self.plan.wake_at + PATIENCE, self.account.now))
+        if instant > self.account.now:
+            self.account.advance(instant)
+
+    def invoices(self):
+        """Return the contract's invoices as the connector reads them."""
+        assert self.history is not None
+        customer = self.state.links[f"customer:{self.history.account.account_id}"]
+        lines = {line.order_item_id for order in self.history.orders for line in order.lines}
+        return contract_invoices(_Listing(self.account), customer_id=customer.stripe_id, order_item_ids=lines)
+
+    def _planned(self, state: BillingState) -> Plan:
+        return plan_contract(
+            self.history, state, self.configuration, as_of=self.account.now, released=self.released
+        )
+
+
+class _Listing:
+    """The listings of the real client, over the account without HTTP."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def list_invoices(self, *, customer_id: str, drafts: bool) -> Iterator[dict]:
+        assert drafts
+        for invoice in listed(self._account, "/v1/invoices", customer=customer_id):
+            yield invoice | {"lines": {"data": lines_of(self._account, invoice)}}
+
+    def list_schedules(self, *, customer_id: str) -> Iterator[dict]:
+        return listed(self._account, "/v1/subscription_schedules", customer=customer_id)
+
+    def list_credit_notes(self, *, customer_id: str) -> Iterator[dict]:
+        return listed(self._account, "/v1/credit_notes", customer=customer_id)
+
+
+def listed(account: Account, path: str, **filters: str) -> Iterator[dict]:
+    """Yield every object of a list, newest first as Stripe lists them."""
+    after: dict[str, str] = {}
+    while True:
+        status, page = account.request("GET", path, {"limit": 100, **filters, **after})
+        assert status == 200, page
+        yield from page["data"]
+        if not page["has_more"]:
+            return
+        after = {"starting_after": page["data"][-1]["id"]}
 
 
 def run_to_the_end(plan: Plan, account: Account) -> None:
@@ -59,14 +146,8 @@ def run_to_the_end(plan: Plan, account: Account) -> None:
 
 def invoices_of(account: Account) -> list[dict]:
     """Return every invoice with its lines, oldest first, read as a client reads them."""
-    found, after = [], {}
-    while True:
-        status, page = account.request("GET", "/v1/invoices", {"limit": 100, **after})
-        assert status == 200, page
-        found += page["data"]
-        if not page["has_more"]:
-            return [invoice | {"all_lines": lines_of(account, invoice)} for invoice in reversed(found)]
-        after = {"starting_after": found[-1]["id"]}
+    found = reversed(list(listed(account, "/v1/invoices")))
+    return [invoice | {"all_lines": lines_of(account, invoice)} for invoice in found]
 
 
 def lines_of(account: Account, invoice: dict) -> list[dict]:
@@ -80,22 +161,45 @@ def lines_of(account: Account, invoice: dict) -> list[dict]:
     return lines
 
 
-def billed_by_line(account: Account) -> Counter[str]:
-    """Return what all invoices bill per order line, in minor units, zero sums left out."""
-    billed: Counter[str] = Counter()
+def documents_of(account: Account) -> Iterator[tuple[str, str, int]]:
+    """Yield (UTC creation date, order line, minor units) of every invoice line and credit that counts."""
     for invoice in invoices_of(account):
+        if invoice["status"] in ("void", "uncollectible"):
+            continue
         for line in invoice["all_lines"]:
-            billed[line["metadata"].get("salesforce_order_item_id", "nobody")] += line["amount"]
+            named = line["metadata"].get("salesforce_order_item_id", "nobody").split(",")
+            units = line["metadata"].get("salesforce_units", "1").split(",")
+            for name, share in zip(named, units, strict=True):
+                amount = line["amount"] * int(share) // sum(map(int, units))
+                yield _day(invoice), name, amount
+    credits = [*listed(account, "/v1/credit_notes")]
+    for customer in listed(account, "/v1/customers"):
+        credits += listed(account, f"/v1/customers/{customer['id']}/balance_transactions")
+    for made in credits:
+        for name, value in made["metadata"].items():
+            if name.startswith("salesforce_credits"):
+                for entry in value.split(","):
+                    order_item_id, _, amount = entry.partition(":")
+                    yield _day(made), order_item_id, int(amount)
+
+
+def _day(made: dict) -> str:
+    return datetime.fromtimestamp(made["created"], UTC).date().isoformat()
+
+
+def billed_by_line(account: Account) -> Counter[str]:
+    """Return what all invoices and credits bill per order line, in minor units, zero sums left out."""
+    billed: Counter[str] = Counter()
+    for _, order_item_id, amount in documents_of(account):
+        billed[order_item_id] += amount
     return Counter({key: value for key, value in billed.items() if value})
 
 
 def billed_by_day(account: Account) -> Counter[tuple[str, str]]:
     """Return what is billed per UTC creation date and order line, zero sums left out."""
     billed: Counter[tuple[str, str]] = Counter()
-    for invoice in invoices_of(account):
-        day = datetime.fromtimestamp(invoice["created"], UTC).date().isoformat()
-        for line in invoice["all_lines"]:
-            billed[day, line["metadata"].get("salesforce_order_item_id", "nobody")] += line["amount"]
+    for day, order_item_id, amount in documents_of(account):
+        billed[day, order_item_id] += amount
     return Counter({key: value for key, value in billed.items() if value})
 
 
