@@ -98,15 +98,16 @@ class LineMoney:
 class Movement:
     """Money that moved in Stripe: an invoice line, or (negative) a part of a credit.
 
-    `order_item_ids` are the order lines it names; several only where the items of a lineage are merged.
+    `order_item_ids` are the order lines it names; several only where the items of a lineage are merged. The
+    period (end exclusive) is None on a credit, which names none.
     """
 
     at: datetime
     amount: int
     order_item_ids: tuple[str, ...]
     kind: str
-    period_start: date
-    period_end: date
+    period_start: date | None
+    period_end: date | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -495,9 +496,9 @@ def outside_terms(money: ContractMoney, movements: Collection[Movement]) -> list
     for movement in movements:
         own = [money.lines[line_id] for line_id in movement.order_item_ids if line_id in money.lines]
         served = [line for line in own if line.kind is LineKind.RECURRING]
-        if not movement.amount or not served:
+        if not movement.amount or not served or movement.period_start is None:
             continue
         start, end = min(line.start for line in served), max(line.end for line in served)
-        if movement.period_start < start or movement.period_end > end:
+        if movement.period_start < start or (movement.period_end or end) > end:
             found.append(f"{movement} is outside {start} to {end}")
     return found

@@ -1,0 +1,178 @@
+"""Random contracts through planner and simulated account over their whole life, to the cent.
+
+300 contracts, or as many as the Hypothesis profile asks for: `--hypothesis-profile=soak` lives 20,000.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import event, given, settings
+from tests.simulation import daily_money, in_process
+from tests.simulation.histories import Story, Sync, contract_stories, known
+from tests.simulation.movements import movements, prorations, settled_invoices
+
+from cpqbridge.domain.billing import Plan
+from cpqbridge.domain.dates import midnight
+from cpqbridge.domain.order import Order
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.mapping.policies import CreditsPolicy, ItemsPolicy
+from cpqbridge_sim.stripe.account import Account
+
+EXAMPLES = max(300, settings.default.max_examples)
+SECONDS_EACH = 1
+DONE = {OrderState.SYNCED, OrderState.UNCHANGED}
+KINDS = {"cycle", "head", "tail", "cut", "catch_up", "credit", "one_time"}
+REASONS = {None, "rounding", "credit_policy"}
+LIVED = "lived"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lived:
+    """A story after its last day: `carried_out` are the orders each sync had done, `codes` what stopped any."""
+
+    account: Account
+    plan: Plan
+    carried_out: tuple[Sync, ...]
+    codes: frozenset[str]
+
+    @property
+    def done(self) -> frozenset[str]:
+        return self.carried_out[-1][1]
+
+
+@pytest.mark.timeout(120 + EXAMPLES * SECONDS_EACH)
+def test_contracts_are_billed_what_was_sold(capsys):
+    ends: Counter[str] = Counter()
+
+    @settings(max_examples=EXAMPLES)
+    @given(contract_stories())
+    def one(story):
+        end = check(story)
+        event(end)
+        ends[end] += 1
+
+    one()
+    expected = sum(count for end, count in ends.items() if end == LIVED or end.startswith("planted"))
+    lives = sum(ends.values())
+    with capsys.disabled():
+        sys.stdout.writelines(f"\n{count:6} {end}" for end, count in ends.most_common())
+    # A refusal without a planted cause is money that somebody has to bill by hand.
+    assert (lives - expected) * 50 <= lives, ends.most_common()
+
+
+def check(story: Story) -> str:
+    """Live a story, check all that must hold of it, and return how it ended."""
+    lived = live(story, story.syncs)
+    if lived.done:
+        check_money(story, lived)
+    codes = sorted(lived.codes)
+    if story.planted in lived.codes:
+        return f"planted {story.planted}"
+    # A contract that is over may be billed without being asked, as long as the money is right.
+    assert story.planted in (None, "contract_over"), (story.planted, codes)
+    if lived.done != story.syncs[-1][1]:
+        return f"stopped by {', '.join(codes)}"
+    if in_time(story):
+        check_all_at_once(story, lived)
+    return LIVED
+
+
+def live(story: Story, syncs: tuple[Sync, ...]) -> Lived:
+    """Run the connector at each of the instants, twice, and the account past the last day of service."""
+    account = Account(now=syncs[0][0])
+    life = in_process.Life(account, story.configuration)
+    carried_out: list[Sync] = []
+    codes: set[str] = set()
+    for instant, order_ids in syncs:
+        life.run_until(instant)
+        past = settled_invoices(account)
+        history = known(story, order_ids)
+        plan = life.sync(history, instant)
+        now_settled = settled_invoices(account)
+        assert {invoice_id: now_settled[invoice_id] for invoice_id in past} == past
+        codes = {
+            refusal.code
+            for outcome in plan.outcomes
+            if outcome.order_id in order_ids
+            for refusal in outcome.refusals
+            if outcome.state not in DONE
+        } | (codes & {story.planted})
+        done = frozenset(outcome.order_id for outcome in plan.outcomes if outcome.state in DONE)
+        carried_out.append((instant, done))
+        again = life.sync(history, instant + timedelta(seconds=1))
+        assert again.steps == (), [step.summary for step in again.steps]
+    life.run_until(last_instant(story))
+    return Lived(account=account, plan=life.plan, carried_out=tuple(carried_out), codes=frozenset(codes))
+
+
+def last_instant(story: Story) -> datetime:
+    """Return when nothing is left to happen: a period after the last day, so that every invoice is final."""
+    ends = [line.ends_on or line.starts_on for order in story.history.orders for line in order.lines]
+    return max(midnight(max(ends)), story.syncs[-1][0]) + timedelta(days=3)
+
+
+def check_money(story: Story, lived: Lived) -> None:
+    account, plan = lived.account, lived.plan
+    moved = movements(account)
+    money = daily_money.contract_money(story.history, story.configuration, lived.carried_out)
+    assert in_process.billed_by_day(account) == in_process.forecast_by_day(plan)
+    assert daily_money.wrong_totals(money, moved, story.configuration) == []
+    assert daily_money.outside_terms(money, moved) == []
+    assert prorations(account) == []
+    assert {movement.kind for movement in moved if movement.amount} <= KINDS
+    if not money.waited:
+        assert daily_money.wrong_days(money, moved, story.configuration) == []
+    check_proof(story, plan, money)
+
+
+def check_proof(story: Story, plan: Plan, money: daily_money.ContractMoney) -> None:
+    """The proof says what was sold, and what the third calculator says is billed of it."""
+    currency = story.history.orders[0].currency
+    lines = {line.order_item_id: line for order in story.history.orders for line in order.lines}
+    policy = story.configuration.policy
+    proofs = {proof.order_item_id: proof for proof in plan.proof if proof.order_id in money.entered}
+    assert proofs.keys() == money.lines.keys()
+    for line_id, proof in proofs.items():
+        assert proof.sold_minor == daily_money.minor_total(lines[line_id], currency)
+        assert proof.reason in REASONS
+        assert (proof.reason is None) == (proof.difference_minor == 0)
+        if proof.reason == "credit_policy":
+            assert policy.credits is CreditsPolicy.NONE
+        elif policy.items is ItemsPolicy.SEPARATE:
+            assert proof.difference_minor == money.lines[line_id].rounding, line_id
+
+
+def in_time(story: Story) -> bool:
+    """Return whether every order was known before the first day it changes."""
+    first_known: dict[str, datetime] = {}
+    for instant, order_ids in story.syncs:
+        for order_id in order_ids:
+            first_known.setdefault(order_id, instant)
+    return all(first_known[order.order_id] < midnight(first_day(order)) for order in story.history.orders)
+
+
+def first_day(order: Order):
+    return min([order.effective_on, *(line.starts_on for line in order.lines)])
+
+
+def check_all_at_once(story: Story, lived: Lived) -> None:
+    """Amendments one by one bill what all of them at once would have billed, where none was late."""
+    if len(story.syncs) == 1 or story.configuration.policy.credits is CreditsPolicy.NONE:
+        return
+    at_once = live(story, ((story.syncs[0][0], story.syncs[-1][1]),))
+    assert at_once.done == lived.done
+    assert by_lineage(story, at_once) == by_lineage(story, lived)
+
+
+def by_lineage(story: Story, lived: Lived) -> Counter[str]:
+    lines = {line.order_item_id: line for order in story.history.orders for line in order.lines}
+    billed: Counter[str] = Counter()
+    for movement in movements(lived.account):
+        for order_item_id in movement.order_item_ids[:1]:
+            billed[daily_money.root_of(lines[order_item_id], lines)] += movement.amount
+    return Counter({root: amount for root, amount in billed.items() if amount})
