@@ -255,10 +255,10 @@ _LINES = {
         "the same contract; for an export, export Order and OrderItem again in full.",
     ),
     "order_line_not_found": _refused(
-        "Named line is not there",
-        "A line that a person named for the order, for example to say which lines a reduction takes from, is "
-        "no line of the contract with units left.",
-        "Name order lines of the same contract, by their ids.",
+        "First order is not there",
+        "The order amends a contract of which neither the first order nor its lines were found.",
+        "Let the connection's user see the first order of the contract and its quote; for an export, export "
+        "Order and OrderItem again in full.",
     ),
     "coupon_amounts": _refused(
         "Coupon with both or neither amount",
@@ -267,7 +267,8 @@ _LINES = {
     ),
     "too_many_items": _refused(
         "Too many items",
-        "Stripe holds 20 recurring items at once, and the lines cannot be spread over several schedules.",
+        "Stripe holds 20 recurring and 20 one-time items at once, and the lines cannot be spread over "
+        "several schedules.",
         "Split the order into several, or join lines of the same product.",
     ),
     "too_many_one_time_items": _refused(
@@ -343,13 +344,13 @@ _HOLDS = {
         "Reduction across end dates",
         "The lines that the reduction changes and that end with it hold too few units; others of the same "
         "lineage, which end on another day, hold more.",
-        "Release the order and name the lines that it takes from.",
+        "Reduce the lines that end on the other days instead, each with an order line that ends on its day.",
     ),
     "reduction_of_block_price": _held(
         "Reduction of a block price",
-        "The line that is reduced has one price for all its units, so that a unit of it has none.",
-        "Work out the credit, bill it by hand, and release the order; or replace the line: all of it away, a "
-        "new one added.",
+        "The line that is reduced is billed as one block at its total; what a unit less costs is not in the "
+        "data.",
+        "Reduce the block in Stripe by hand, and sell the new quantity as a line of its own.",
     ),
     "credit_needs_person": _held(
         "Credit needs a person",

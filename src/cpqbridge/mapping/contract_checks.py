@@ -51,36 +51,20 @@ def _check_currencies(orders: Sequence[Order], findings: Findings) -> None:
 
 
 def _check_initial(orders: Sequence[Order], findings: Findings) -> None:
-    """Stop amendments while no first order of the contract is there, inside the filter and activated."""
+    """Refuse amendments whose initial order is not there, or outside the filter."""
     left_out = {refusal.order_id for refusal in findings.refusals if refusal.code == "filtered_out"}
     first = [order for order in orders if order.kind is not OrderKind.AMENDMENT]
-    inside = [order for order in first if order.order_id not in left_out]
-    if any(order.activated or order.before_start_date for order in inside):
+    if any(order.order_id not in left_out for order in first):
         return
+    found = "was not found"
+    if first:
+        found = f"{first[0].order_number} is outside the filter"
     for order in orders:
         if order.kind is OrderKind.AMENDMENT and order.activated:
-            _refuse_amendment(order, first, inside, findings)
-
-
-def _refuse_amendment(
-    order: Order, first: Sequence[Order], inside: Sequence[Order], findings: Findings
-) -> None:
-    if inside:
-        findings.refuse(
-            "waiting_for_order",
-            f"Order {order.order_number} is an amendment; its initial order {inside[0].order_number} is not "
-            "activated.",
-            order_id=order.order_id,
-            record_id=inside[0].order_id,
-            field="StatusCode",
-            fix=f"Activate order {inside[0].order_number}; this one follows by itself.",
-        )
-        return
-    found = f"{first[0].order_number} is outside the filter" if first else "was not found"
-    findings.refuse(
-        "initial_order_filtered",
-        f"Order {order.order_number} is an amendment; its initial order {found}.",
-        order_id=order.order_id,
-        record_id=order.order_id,
-        field="Opportunity.SBQQ__AmendedContract__c",
-    )
+            findings.refuse(
+                "initial_order_filtered",
+                f"Order {order.order_number} is an amendment; its initial order {found}.",
+                order_id=order.order_id,
+                record_id=order.order_id,
+                field="Opportunity.SBQQ__AmendedContract__c",
+            )

@@ -597,13 +597,11 @@ def test_amendment_when_no_initial_order_is_there_is_refused():
     assert (refusal.code, refusal.order_id) == ("initial_order_filtered", AMENDMENT)
 
 
-def test_amendment_when_its_initial_order_is_a_draft_waits_for_it():
+def test_amendment_when_its_initial_order_is_a_draft_is_left_to_the_planner():
     draft = an_order(StatusCode="Draft", ActivatedDate=None)
     history = history_of(orders=[draft, an_amendment()], items=[an_item(SBQQ__Status__c="Draft")])
-    refusal = only_refusal(history)
-    assert (refusal.code, refusal.state) == ("waiting_for_order", OrderState.WAITING)
-    assert (refusal.order_id, refusal.record_id) == (AMENDMENT, ORDER)
-    assert not history_of(orders=[draft, an_amendment() | {"StatusCode": "Draft"}], items=[]).refusals
+    assert codes(history) == []
+    assert [order.activated for order in history.orders] == [False, True]
 
 
 def test_amendment_when_a_draft_or_filtered_out_is_there_but_not_activated():
