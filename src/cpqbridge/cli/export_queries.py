@@ -49,8 +49,8 @@ OPTIONAL_OBJECTS = tuple(name for name in _FIELDS if name not in NEEDED_OBJECTS)
 _ABSENT_MEANS: Mapping[str, str] = MappingProxyType(
     {
         "Contact": "e-mail addresses to send invoices to are only those nested in other records",
-        "Opportunity": "amendments and renewals are told by their quote and by opportunities nested in orders alone",
-        "Contract": "contracts are called by their first order, and their lines alone tell what amends and renews them",
+        "Opportunity": "amendments and renewals are told by quotes and by opportunities nested in orders",
+        "Contract": "contracts are called by their first order, and known by their lines alone",
         "SBQQ__OrderItemConsumptionSchedule__c": "no line has price tiers of its own",
         "SBQQ__OrderItemConsumptionRate__c": "no line has price tiers of its own",
         "ProductConsumptionSchedule": "no product has price tiers",

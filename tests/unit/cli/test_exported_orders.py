@@ -101,6 +101,7 @@ RELATIONS = {
     "SBQQ__MasterContract__r": "Contract",
     "SBQQ__PrimaryContact__r": "Contact",
     "SBQQ__Quote__r": "SBQQ__Quote__c",
+    "SBQQ__RenewedContract__r": "Contract",
 }
 NOT_IN_EVERY_ORG = {"CurrencyIsoCode", "BillingCountryCode", "ShippingCountryCode", "IsDeleted"}
 
