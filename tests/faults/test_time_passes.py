@@ -14,7 +14,7 @@ from tests.faults.two_sides import NOW, connect, service, two_sides
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.billing import StepAction
 from cpqbridge.errors import RecordError
-from cpqbridge.store import plans
+from cpqbridge.store import objects
 from cpqbridge.sync.durable import JsonObject
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
 from cpqbridge_sim.salesforce.cpq.model import Line
@@ -153,8 +153,9 @@ def test_the_instant_a_schedule_was_made_at_is_kept(setting: Setting) -> None:
     setting.move_everything_to(later)
     assert setting.run()["states"] == {setting.sides.order_id: "synced"}
     with setting.service.store.read() as transaction:
-        kept = plans.instants(transaction, connection_id=1, root_id=setting.standing().root_id)
-    assert kept == {setting.sides.order_id: later}
+        kept = objects.of_contract(transaction, connection_id=1, root_id=setting.standing().root_id)
+    instants = [(entry.order_id, entry.executed_at) for sent in kept.values() for entry in sent.orders]
+    assert instants == [(setting.sides.order_id, later)]
 
 
 def quarterly_lines_with_an_anchor_each() -> tuple[dict[str, list[dict[str, Any]]], tuple[str, ...]]:

@@ -275,21 +275,6 @@ def test_a_first_invoice_that_differs_is_an_alarm_until_a_person_accepts_it(sett
     assert setting.run()["states"] == {setting.sides.order_id: "unchanged"}
 
 
-def test_an_old_execution_instant_gives_way_while_nothing_was_made_by_it(setting: Setting) -> None:
-    later = NOW + timedelta(days=10)
-    root_id = setting.sides.order()["SBQQ__Quote__c"]
-    with setting.service.store.write() as transaction:
-        plans.remember_instants(
-            transaction, connection_id=1, root_id=root_id, order_ids=[setting.sides.order_id], at=NOW
-        )
-    setting.move_everything_to(later)
-    assert setting.run()["states"] == {setting.sides.order_id: "synced"}
-    with setting.service.store.read() as transaction:
-        assert plans.instants(transaction, connection_id=1, root_id=root_id) == {
-            setting.sides.order_id: later
-        }
-
-
 def test_an_order_saved_while_it_is_planned_is_planned_again(setting: Setting) -> None:
     seen: list[str] = []
 

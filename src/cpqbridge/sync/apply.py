@@ -1,33 +1,39 @@
 """Carrying out one step: intent, call, outcome and link; and settling what an earlier run left open.
 
 The intent is committed before the call with everything filled in, so that any later run can repeat exactly
-this call under the same idempotency key. The outcome and the link are one transaction after it.
+this call under the same idempotency key. The outcome, the link, and the object as it was sent are one
+transaction after it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from cpqbridge.clock import Clock
-from cpqbridge.domain.billing import Link, Ref, Step, StepAction
+from cpqbridge.domain.billing import BillingObject, Link, Step, StepAction
 from cpqbridge.domain.parameters import json_form
-from cpqbridge.errors import InvariantError, RecordError
+from cpqbridge.errors import RecordError
 from cpqbridge.mapping.fields import OurFields
-from cpqbridge.store import intents, lanes, links
+from cpqbridge.store import intents, lanes, links, objects
 from cpqbridge.store.database import Store
 from cpqbridge.store.intents import Intent, NewIntent
 from cpqbridge.store.lanes import Lane
 from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, GONE, REFUSED
+from cpqbridge.sync.outcomes import holds_all, invoice_doubt, invoice_total_minor, is_what_was_wanted
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.references import filled_in, refs_of
+from cpqbridge.sync.standings import FIRST_INVOICE_DIFFERS
+from cpqbridge.sync.touched import what_was_touched
 
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=23)
 """How long an unsettled call is repeated under its key. Stripe keeps keys for at least 24 hours
 (API reference, "Idempotent requests", as restated in the project's design notes, 20 Nov 2026)."""
 
+_ON_SCHEDULE = frozenset({StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE})
 _NOT_ADOPTED = {
     StepAction.CREATE_PRODUCT: "Look at that product in Stripe; make it active again there, then sync again.",
     StepAction.CREATE_PRICE: "Look at that price in Stripe; make it active again if cpqbridge made it, else "
@@ -45,18 +51,27 @@ def no_boundary(_name: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applier:
-    """Carries out the steps of one contract while its lane is held."""
+    """Carries out the steps of one contract while its lane is held.
+
+    With `accepts_differences` a person has looked at an invoice that is not the planned one.
+    """
 
     store: Store
     opened: OpenConnection
     clock: Clock
     lane: Lane
     boundary: Boundary = no_boundary
+    accepts_differences: bool = False
 
-    def apply(self, step: Step) -> None:
+    def apply(self, step: Step, sends: BillingObject | None = None) -> None:
         """Carry out one step, or nothing when its link already stands with the same fingerprint.
 
-        A first invoice that is not the planned one is kept with the intent (`intents.doubts`).
+        A first invoice that is not the planned one is kept with the intent (`intents.doubts`); one that is
+        still a draft is not finalised.
+
+        Args:
+            step: the call to make.
+            sends: the object that stands as it says once the call is answered; None where it makes none.
 
         Raises:
             RecordError: Stripe refused for good; nothing was made.
@@ -74,7 +89,7 @@ class Applier:
                 transaction,
                 connection_id=self.opened.connection_id,
                 namespace=self.opened.namespace,
-                content=self._content(step, known),
+                content=self._content(step, known, sends),
                 at=self.clock.now(),
             )
         self.boundary(f"intent {step.key}")
@@ -83,20 +98,18 @@ class Applier:
     def settle(self, intent: Intent) -> None:
         """Find out what became of a call whose outcome is not known, by repeating or by looking.
 
-        A refusal settles it too: nothing was made, and the next plan decides anew. A schedule whose start has
-        passed since is never repeated: one that begins in the past without prorations gives its first period
-        away.
+        A refusal settles it too: nothing was made, and the next plan decides anew. A call on a schedule that
+        time has overtaken is never repeated: one that begins in the past without prorations gives its first
+        period away.
         """
         now = self.clock.now()
-        repeatable = now - intent.created_at < IDEMPOTENCY_KEY_LIFE and not start_has_passed(intent, now)
-        if repeatable:
+        if now - intent.created_at < IDEMPOTENCY_KEY_LIFE and not is_overtaken(intent, now):
             try:
                 self._carry_out(intent)
             except RecordError:
                 return
             return
-        content = intent.content
-        made = self.opened.stripe.find_made(content.action, content.parameters, target=content.target)
+        made = self._look_for(intent, now)
         if made is not None:
             self._finish(intent, made)
             return
@@ -109,7 +122,16 @@ class Applier:
                 at=now,
             )
 
-    def _content(self, step: Step, known: Mapping[str, Link]) -> NewIntent:
+    def _look_for(self, intent: Intent, now: datetime) -> Mapping[str, Any] | None:
+        """Return what the call made or changed, None where there is no trace of it."""
+        content = intent.content
+        if content.action is StepAction.UPDATE_SCHEDULE and content.sends is not None and content.target:
+            standing = self.opened.stripe.schedule_standing(content.target)
+            stands = what_was_touched(content.sends, standing, at=now) is None
+            return {"id": content.target} if stands else None
+        return self.opened.stripe.find_made(content.action, content.parameters, target=content.target)
+
+    def _content(self, step: Step, known: Mapping[str, Link], sends: BillingObject | None) -> NewIntent:
         parameters = json_form(filled_in(step.parameters, known))
         return NewIntent(
             root_id=self.lane.root_id,
@@ -119,11 +141,13 @@ class Applier:
             target=cast("str | None", filled_in(step.target, known)),
             parameters=cast("Mapping[str, object]", parameters),
             expected_total_minor=step.expected_total_minor,
+            sends=sends,
         )
 
     def _carry_out(self, intent: Intent) -> None:
         content = intent.content
         try:
+            self._require_planned_total(content)
             made = self.opened.stripe.perform(
                 content.action,
                 content.parameters,
@@ -142,10 +166,29 @@ class Applier:
         self._finish(intent, made)
         self.boundary(f"outcome {content.step_key}")
 
+    def _require_planned_total(self, content: NewIntent) -> None:
+        """Compare a draft with the plan before it is finalised; what is final already is left as it is."""
+        expected, target = content.expected_total_minor, content.target
+        compares = content.action is StepAction.FINALIZE_INVOICE and not self.accepts_differences
+        if not compares or expected is None or target is None:
+            return
+        invoice = self.opened.stripe.find_shown(target)
+        if invoice is None or invoice.get("status") != "draft":
+            return
+        actual = invoice_total_minor(invoice)
+        if actual != expected:
+            raise RecordError(
+                f"Invoice {target} was planned to be {expected} minor units before tax, but its draft in "
+                f"Stripe is one of {actual}.",
+                code=FIRST_INVOICE_DIFFERS,
+                fix="Correct or delete the draft in Stripe, or release "
+                f"{FIRST_INVOICE_DIFFERS} when it is right; then sync again.",
+            )
+
     def _adopt(self, intent: Intent, error: RecordError) -> None:
         content = intent.content
         found = self.opened.stripe.find_taken(content.action, content.parameters)
-        if found is None or not is_ours(content, found):
+        if found is None or not is_what_was_wanted(content, found):
             self._record_refusal(intent, error)
             raise RecordError(
                 f"{error.message} It is not the one this record needs.",
@@ -202,6 +245,14 @@ class Applier:
                 at=now,
             )
             links.save(transaction, connection_id=self.opened.connection_id, link=link, at=now)
+            if content.sends is not None:
+                objects.save(
+                    transaction,
+                    connection_id=self.opened.connection_id,
+                    root_id=content.root_id,
+                    sent=content.sends,
+                    at=now,
+                )
 
 
 def stands(present: Link, step: Step) -> bool:
@@ -210,108 +261,22 @@ def stands(present: Link, step: Step) -> bool:
     return present.fingerprint == step.fingerprint and same_object
 
 
-def start_has_passed(intent: Intent, now: datetime) -> bool:
-    """Return whether the call makes a schedule that was to begin later when decided, and has begun by now."""
-    start = intent.content.parameters.get("start_date")
-    if intent.content.action is not StepAction.CREATE_SCHEDULE or not isinstance(start, int):
-        return False
-    return intent.created_at.timestamp() < start <= now.timestamp()
+def is_overtaken(intent: Intent, now: datetime) -> bool:
+    """Return whether a call on a schedule would do something else now than when it was decided.
 
-
-def filled_in(value: object, known: Mapping[str, Link]) -> object:
-    """Return `value` with the Stripe id in the place of every `Ref`.
-
-    Raises:
-        InvariantError: a `Ref` names a link that does not exist; the plan's steps are out of order.
+    A schedule that was to begin later has begun by now; or, for one that is changed or ended, a day or one of
+    its phases has.
     """
-    if isinstance(value, Ref):
-        link = known.get(value.key)
-        if link is None:
-            raise InvariantError(
-                f"The plan needs {value.key} before it is made.",
-                code="plan_order",
-                fix="This is a mistake of cpqbridge; report this text.",
-            )
-        return link.stripe_id
-    if isinstance(value, Mapping):
-        return {name: filled_in(inner, known) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [filled_in(inner, known) for inner in value]
-    return value
-
-
-def refs_of(step: Step) -> frozenset[str]:
-    """Return the keys of the links a step needs."""
-    return frozenset(_refs((step.parameters, step.target)))
-
-
-def _refs(value: object) -> list[str]:
-    if isinstance(value, Ref):
-        return [value.key]
-    if isinstance(value, Mapping):
-        return [key for inner in value.values() for key in _refs(inner)]
-    if isinstance(value, (list, tuple)):
-        return [key for inner in value for key in _refs(inner)]
-    return []
-
-
-def is_ours(content: NewIntent, found: Mapping[str, Any]) -> bool:
-    """Return whether an object found under our chosen id or lookup key is what the call would have made."""
-    wanted = content.parameters
-    if content.action is StepAction.CREATE_PRODUCT:
-        return found.get("id") == wanted.get("id") and found.get("active") is not False
-    if content.action is StepAction.CREATE_PRICE:
-        recurring = cast("Mapping[str, object]", wanted.get("recurring") or {})
-        found_recurring = found.get("recurring") or {}
-        return (
-            found.get("active") is not False
-            and _id_of(found.get("product")) == wanted.get("product")
-            and found.get("currency") == wanted.get("currency")
-            and _number_text(found.get("unit_amount_decimal")) == _number_text(wanted["unit_amount_decimal"])
-            and all(found_recurring.get(name) == value for name, value in recurring.items())
-        )
-    return False
-
-
-def _id_of(value: Any) -> Any:
-    return value.get("id") if isinstance(value, Mapping) else value
-
-
-def _number_text(value: object) -> str:
-    text = format(value, "f") if not isinstance(value, str) and value is not None else str(value)
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def holds_all(found: Any, wanted: object) -> bool:
-    """Return whether everything that `wanted` names stands in `found` like this; what else it has is left."""
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(
-            holds_all(found.get(name), value) for name, value in wanted.items()
-        )
-    return bool(found == wanted)
-
-
-def invoice_doubt(content: NewIntent, made: Mapping[str, Any]) -> str | None:
-    """Return how the first invoice, where one was expected, differs from the plan, before tax (B6.3)."""
-    expected = content.expected_total_minor
-    if expected is None:
-        return None
-    invoice = made if content.action is StepAction.ADD_INVOICE_LINES else _first_invoice(made)
-    actual = _total_minor(invoice) if invoice is not None else None
-    if actual == expected or (actual is None and expected == 0):
-        return None
-    said = "no invoice" if actual is None else f"one of {actual}"
-    return f"The first invoice was planned to be {expected} minor units before tax, but Stripe made {said}."
-
-
-def _first_invoice(made: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    subscription = made.get("subscription")
-    invoice = subscription.get("latest_invoice") if isinstance(subscription, Mapping) else None
-    return invoice if isinstance(invoice, Mapping) else None
-
-
-def _total_minor(invoice: Mapping[str, Any]) -> int | None:
-    for name in ("total_excluding_tax", "subtotal", "total"):
-        if isinstance(invoice.get(name), int):
-            return int(invoice[name])
-    return None
+    content, decided_at = intent.content, intent.created_at
+    if content.action is StepAction.CREATE_SCHEDULE:
+        begins = content.parameters.get("start_date")
+        return isinstance(begins, int) and decided_at.timestamp() < begins <= now.timestamp()
+    if content.action not in _ON_SCHEDULE:
+        return False
+    phases = cast("Sequence[Mapping[str, object]]", content.parameters.get("phases") or ())
+    instants = [phase.get(name) for phase in phases for name in ("start_date", "end_date")]
+    passed = any(
+        isinstance(instant, int) and decided_at.timestamp() < instant <= now.timestamp()
+        for instant in instants
+    )
+    return passed or decided_at.date() != now.date()

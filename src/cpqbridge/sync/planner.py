@@ -1,4 +1,4 @@
-"""Planning with what the store knows: the pure planner is given the links that concern the contract."""
+"""Planning with what the store and Stripe know: the pure planner is given what concerns the contract."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cpqbridge.domain.billing import BillingState, Plan, StepAction
+from cpqbridge.domain.billing import BilledInvoice, BillingState, Plan, Step, StepAction
 from cpqbridge.domain.order import OrderHistory
+from cpqbridge.domain.refusal import OrderState
 from cpqbridge.planning.plan import plan_contract
-from cpqbridge.store import links, plans
+from cpqbridge.store import intents, links, objects
 from cpqbridge.store.database import Store
-from cpqbridge.sync.adoption import TAKEOVER, Shown, look_at_shown
+from cpqbridge.sync.adoption import TAKEOVER, Search, Shown
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.touched import what_was_touched
+
+_ON_SCHEDULE = frozenset({StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,58 +38,159 @@ class PlanMade:
 
 
 def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> PlanMade:
-    """Return the contract's plan against what exists.
+    """Return the contract's plan against what exists. Nothing is written.
 
-    Which prices a contract needs is known only once it is planned, so the plan is made again when the store
-    turns out to know some of what the first one would create. Stripe is asked only for what a Salesforce
-    record shows and the store does not know. Nothing is written.
+    Which prices a contract needs, which schedules change and whether a credit is due is known only once it
+    is planned, so the plan is made again with what the store or Stripe say about these. Stripe is asked for
+    no more than that: ids that records show and the store does not know, schedules that are to be changed,
+    and the contract's invoices when a credit note is due.
     """
-    state = _known_state(store, opened, request.history)
-    plan = _plan(opened, request, state)
-    wanted = [step.key for step in plan.steps if step.key not in state.links]
-    if wanted:
-        with store.read() as transaction:
-            found = links.load(transaction, connection_id=opened.connection_id, keys=wanted)
+    planning = _Planning(store, opened, request)
+    planning.learn_links()
+    found = planning.look_at_shown()
+    planning.learn_prices()
+    planning.ask_stripe()
+    return PlanMade(plan=planning.plan, found=found)
+
+
+class _Planning:
+    """A plan and the state it was made against; whatever is learned more leads to another plan."""
+
+    def __init__(self, store: Store, opened: OpenConnection, request: PlanRequest) -> None:
+        self._store = store
+        self._opened = opened
+        self._request = request
+        self._state = self._known_state()
+        self.plan = self._made()
+
+    def learn_links(self) -> None:
+        """Plan again when the store turns out to know some of what would be created."""
+        wanted = [step.key for step in self.plan.steps if step.key not in self._state.links]
+        if not wanted:
+            return
+        with self._store.read() as transaction:
+            found = links.load(transaction, connection_id=self._opened.connection_id, keys=wanted)
         if found:
-            state = replace(state, links={**state.links, **found})
-            plan = _plan(opened, request, state)
-    shown = look_at_shown(opened.stripe, request.history, plan, released=TAKEOVER in request.released)
-    if shown is not None:
-        history, state = shown.added_to(request.history, state)
-        request = replace(request, history=history)
-        plan = _plan(opened, request, state)
-    unknown = _displayed_prices(request.history, plan, state)
-    if unknown:
-        state = replace(state, verified_prices=opened.stripe.verified_prices(unknown))
-        plan = _plan(opened, request, state)
-    return PlanMade(plan=plan, found=shown or Shown())
+            self._know(replace(self._state, links={**self._state.links, **found}))
 
+    def look_at_shown(self) -> Shown:
+        """Plan again with what stands behind ids that orders show and the store does not know."""
+        search = Search(
+            stripe=self._opened.stripe,
+            history=self._request.history,
+            plan_then=self._plan_then,
+            released=TAKEOVER in self._request.released,
+        )
+        found = search.look(self.plan, self._state)
+        if found is None:
+            return Shown()
+        history, state = found.added_to(self._request.history, self._state)
+        self._request = replace(self._request, history=history)
+        self._know(state)
+        return found
 
-def _plan(opened: OpenConnection, request: PlanRequest, state: BillingState) -> Plan:
-    return plan_contract(
-        request.history,
-        state,
-        opened.configuration,
-        as_of=request.as_of,
-        released=frozenset(request.released),
-        preview_order_id=request.preview_order_id,
-    )
+    def learn_prices(self) -> None:
+        """Plan again with the prices that Salesforce records name, where one is to be created."""
+        if not any(step.action is StepAction.CREATE_PRICE for step in self.plan.steps):
+            return
+        lines = (line for order in self._request.history.orders for line in order.lines)
+        shown = {line.displayed_price_id for line in lines if line.displayed_price_id}
+        with self._store.read() as transaction:
+            # One that we made ourselves is found by its key, or it is not the one that is wanted.
+            known = links.of_stripe_ids(
+                transaction, connection_id=self._opened.connection_id, stripe_ids=shown
+            )
+        unknown = frozenset(shown) - {link.stripe_id for link in known}
+        if unknown:
+            prices = self._opened.stripe.verified_prices(unknown)
+            self._know(replace(self._state, verified_prices=prices))
 
+    def ask_stripe(self) -> None:
+        """Plan again with what Stripe says about schedules that are changed and about invoices to credit."""
+        looked_at: set[str] = set()
+        while True:
+            to_read = [step for step in self.plan.steps if self._is_to_be_read(step, looked_at)]
+            if to_read:
+                looked_at |= {step.key for step in to_read}
+                self._learn_touched(to_read)
+            elif self.plan.needs_invoices and self._state.invoices is None:
+                self._know(replace(self._state, invoices=self._invoices()))
+            else:
+                return
 
-def _known_state(store: Store, opened: OpenConnection, history: OrderHistory) -> BillingState:
-    keys = [f"customer:{history.account.account_id}"]
-    keys += [f"product:{product_id}" for product_id in history.products]
-    connection_id = opened.connection_id
-    with store.read() as transaction:
-        known = links.load(transaction, connection_id=connection_id, keys=keys)
-        known |= links.of_contract(transaction, connection_id=connection_id, root_id=history.root_id)
-        instants = plans.instants(transaction, connection_id=connection_id, root_id=history.root_id)
-    return BillingState(links=known, executed_at=instants)
+    def _is_to_be_read(self, step: Step, looked_at: Collection[str]) -> bool:
+        is_known = step.key in self._state.links and step.key in self._state.objects
+        return step.action in _ON_SCHEDULE and is_known and step.key not in looked_at
 
+    def _learn_touched(self, steps: Collection[Step]) -> None:
+        touched = {}
+        for step in steps:
+            standing = self._opened.stripe.schedule_standing(self._state.links[step.key].stripe_id)
+            sent = self._state.objects[step.key]
+            what = what_was_touched(sent, standing, at=self._request.as_of)
+            if what is not None:
+                touched[step.key] = what
+        if touched:
+            self._know(replace(self._state, touched={**self._state.touched, **touched}))
 
-def _displayed_prices(history: OrderHistory, plan: Plan, state: BillingState) -> frozenset[str]:
-    if not any(step.action is StepAction.CREATE_PRICE for step in plan.steps):
-        return frozenset()
-    displayed = {line.displayed_price_id for order in history.orders for line in order.lines}
-    linked = {link.stripe_id for link in state.links.values()}
-    return frozenset(price_id for price_id in displayed if price_id and price_id not in linked)
+    def _invoices(self) -> tuple[BilledInvoice, ...]:
+        """Return the contract's invoices, oldest first, of every customer that it was billed to."""
+        history = self._request.history
+        line_ids = {line.order_item_id for order in history.orders for line in order.lines}
+        for sent in self._state.objects.values():
+            line_ids |= {line.order_item_id for line in sent.lines}
+            line_ids |= {item.order_item_id for phase in sent.phases for item in phase.one_time_items}
+        with self._store.read() as transaction:
+            customers = intents.customers_of(
+                transaction, connection_id=self._opened.connection_id, root_id=history.root_id
+            )
+        link = self._state.links.get(f"customer:{history.account.account_id}")
+        if link is not None:
+            customers |= {link.stripe_id}
+        found = [
+            invoice
+            for customer_id in sorted(customers)
+            for invoice in self._opened.stripe.contract_invoices(
+                customer_id=customer_id, order_item_ids=line_ids
+            )
+        ]
+        return tuple(sorted(found, key=lambda invoice: (invoice.created_at, invoice.invoice_id)))
+
+    def _know(self, state: BillingState) -> None:
+        self._state = state
+        self.plan = self._made()
+
+    def _made(self) -> Plan:
+        request = self._request
+        return plan_contract(
+            request.history,
+            self._state,
+            self._opened.configuration,
+            as_of=request.as_of,
+            released=frozenset(request.released),
+            preview_order_id=request.preview_order_id,
+        )
+
+    def _plan_then(self, history: OrderHistory, at: datetime) -> Plan:
+        """Return the plan of a history as of `at` from nothing; its holds were released then."""
+        state, configuration = BillingState(), self._opened.configuration
+        plan = plan_contract(history, state, configuration, as_of=at)
+        held = frozenset(
+            refusal.code
+            for outcome in plan.outcomes
+            if outcome.state is OrderState.HELD
+            for refusal in outcome.refusals
+        )
+        return plan_contract(history, state, configuration, as_of=at, released=held) if held else plan
+
+    def _known_state(self) -> BillingState:
+        history = self._request.history
+        connection_id = self._opened.connection_id
+        keys = {f"customer:{history.account.account_id}"}
+        keys |= {f"product:{product_id}" for product_id in history.products}
+        with self._store.read() as transaction:
+            sent = objects.of_contract(transaction, connection_id=connection_id, root_id=history.root_id)
+            keys |= {line.price_key for each in sent.values() for line in each.lines if line.price_key}
+            known = links.load(transaction, connection_id=connection_id, keys=keys)
+            known |= links.of_contract(transaction, connection_id=connection_id, root_id=history.root_id)
+        return BillingState(links=known, objects=sent)

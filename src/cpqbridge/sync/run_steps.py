@@ -18,7 +18,7 @@ from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import CpqbridgeError, InvariantError, RecordError
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
-from cpqbridge.store import intents, lanes, links, plans
+from cpqbridge.store import intents, lanes, links, objects, plans, timers
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
@@ -35,6 +35,7 @@ from cpqbridge.sync.standings import (
     not_told,
     not_written,
     order_ids_of,
+    orders_begun,
     planned_standings,
     says_the_same,
 )
@@ -43,6 +44,9 @@ from cpqbridge.sync.write_back_step import WriteBackRequest, write_back_records_
 
 PLAN_LIFE = timedelta(minutes=10)
 """How old a plan may be when a step of it begins; after a longer stop the contract is planned anew."""
+
+
+_ON_SCHEDULE = frozenset({StepAction.CREATE_SCHEDULE, StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE})
 
 
 def is_stale(made_at: datetime, now: datetime) -> bool:
@@ -118,6 +122,7 @@ class RunSteps:
             clock=parts.clock,
             lane=lane,
             boundary=parts.boundary,
+            accepts_differences=FIRST_INVOICE_DIFFERS in task.released,
         )
 
     def open_intents(self) -> JsonObject:
@@ -144,6 +149,7 @@ class RunSteps:
         is_same = not planned.plan.steps and all(map(planned.is_same, planned.final))
         if is_same and not self._records(read, planned.plan, planned.final):
             self._note_stamps(planned)
+            self._set_timer_if_it_differs(planned.plan)
             return {"plan_id": None, "steps": [], "states": states}
         plan_id = self._keep(planned)
         self._parts.boundary("plan kept")
@@ -166,19 +172,21 @@ class RunSteps:
             made_at = plans.made_at(transaction, plan_id=plan_id)
         if is_stale(made_at, self._parts.clock.now()):
             return {"stale": True}
-        step = next(step for step in self.plan(plan_id).steps if step.key == key)
+        plan = self.plan(plan_id)
+        step = next(step for step in plan.steps if step.key == key)
+        sends = next((wanted for wanted in plan.objects if wanted.key == step.object_key), None)
         try:
-            self._applier.apply(step)
+            self._applier.apply(step, sends)
         except RecordError as error:
             return {"refused": error_document(error)}
         return {}
 
     def was_too_late(self, plan_id: int, refused: Sequence[str]) -> JsonObject:
-        """Return whether Stripe may have refused a schedule because the plan had grown old by then.
+        """Return whether Stripe may have refused a call on a schedule because the plan had grown old by then.
 
         What was to lie ahead is past then; a new plan is decided by a new instant.
         """
-        keys = {step.key for step in self.plan(plan_id).steps if step.action is StepAction.CREATE_SCHEDULE}
+        keys = {step.key for step in self.plan(plan_id).steps if step.action in _ON_SCHEDULE}
         with self._store.read() as transaction:
             made_at = plans.made_at(transaction, plan_id=plan_id)
         return {"late": bool(keys & set(refused)) and is_stale(made_at, self._parts.clock.now())}
@@ -203,6 +211,8 @@ class RunSteps:
                     ),
                 )
             plans.finish_plan(transaction, plan_id=plan_id, state="failed" if refused else "done", at=now)
+            if not refused:
+                self._set_timer(transaction, self.plan(plan_id).wake_at)
 
     def keep_failure(self, error: CpqbridgeError) -> None:
         """Store that an error stopped the run for the orders under way, at least for the one asked for."""
@@ -288,43 +298,33 @@ class RunSteps:
         )
 
     def _keep_found(self, found: Shown, *, at: datetime) -> None:
-        """Store links and instants that were found again, before anything is planned on top of them."""
+        """Store links and objects that were found again, before anything is planned on top of them."""
         if not found.links:
             return
         with self._store.write() as transaction:
             lanes.require(transaction, self._lane)
             for link in found.links.values():
                 links.save(transaction, connection_id=self._connection_id, link=link, at=at)
-            for order_id, executed_at in found.executed_at.items():
-                plans.remember_instants(
+            for sent in found.objects.values():
+                objects.save(
                     transaction,
                     connection_id=self._connection_id,
                     root_id=self._root_id,
-                    order_ids=[order_id],
-                    at=executed_at,
+                    sent=sent,
+                    at=at,
                 )
 
     def _keep(self, planned: _Planned) -> int:
-        """Store plan, execution instants and standings in one transaction; return the plan's id."""
+        """Store plan, standings and the contract's timer in one transaction; return the plan's id.
+
+        While steps are to be carried out, a timer that was set before is not put off.
+        """
         plan, now = planned.plan, planned.at
+        begun = orders_begun(plan)
         with self._store.write() as transaction:
             lanes.require(transaction, self._lane)
             plan_id = plans.save_plan(transaction, connection_id=self._connection_id, plan=plan, at=now)
-            begun = {
-                standing.order_id
-                for standing in planned.final
-                if plan.steps and planned.state_of(standing.order_id) is OrderState.SYNCED
-            }
-            plans.remember_instants(
-                transaction,
-                connection_id=self._connection_id,
-                root_id=self._root_id,
-                order_ids=sorted(begun),
-                at=now,
-                replacing=not links.of_contract(
-                    transaction, connection_id=self._connection_id, root_id=self._root_id
-                ),
-            )
+            self._set_timer(transaction, plan.wake_at, may_put_off=not plan.steps)
             for standing in planned.final:
                 state = OrderState.QUEUED if standing.order_id in begun else standing.state
                 plans.save_standing(
@@ -334,6 +334,30 @@ class RunSteps:
                 )
         self._plan = (plan_id, plan)
         return plan_id
+
+    def _set_timer(
+        self, transaction: Transaction, due_at: datetime | None, *, may_put_off: bool = True
+    ) -> None:
+        if not may_put_off:
+            present = timers.find(transaction, connection_id=self._connection_id, root_id=self._root_id)
+            instants = [due_at, present.due_at if present is not None else None]
+            due_at = min((instant for instant in instants if instant is not None), default=None)
+        timers.put(
+            transaction,
+            connection_id=self._connection_id,
+            root_id=self._root_id,
+            order_id=self._task.notice.order_id,
+            due_at=due_at,
+        )
+
+    def _set_timer_if_it_differs(self, plan: Plan) -> None:
+        with self._store.read() as transaction:
+            present = timers.find(transaction, connection_id=self._connection_id, root_id=self._root_id)
+        if (present.due_at if present is not None else None) == plan.wake_at:
+            return
+        with self._store.write() as transaction:
+            lanes.require(transaction, self._lane)
+            self._set_timer(transaction, plan.wake_at)
 
     def _note_stamps(self, planned: _Planned) -> None:
         """Keep the stamps of orders that were saved without a change that matters."""
@@ -365,8 +389,11 @@ class RunSteps:
 
     def _doubts(self, transaction: Transaction, plan: Plan) -> dict[str, str]:
         """Return by order id what is not as planned of what was made for it."""
-        by_step = intents.doubts(transaction, connection_id=self._connection_id, root_id=self._root_id)
-        return {order_id: text for key, text in by_step.items() for order_id in order_ids_of(plan, key)}
+        return {
+            order_id: doubt.text
+            for doubt in intents.doubts(transaction, connection_id=self._connection_id, root_id=self._root_id)
+            for order_id in doubt.order_ids or order_ids_of(plan, doubt.step_key)
+        }
 
     def _standings(self) -> tuple[OrderStanding, ...]:
         with self._store.read() as transaction:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -23,11 +23,12 @@ from cpqbridge.errors import (
 from cpqbridge.mapping.configuration import Configuration, default_configuration
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import connections, plans
+from cpqbridge.store import connections, plans, timers
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
 from cpqbridge.store.engine import Synchronous
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.store.timers import Timer
 from cpqbridge.store.views import OrderViews
 from cpqbridge.sync.apply import Boundary, no_boundary
 from cpqbridge.sync.connect import Connections, FreshSecrets, NewConnection
@@ -40,6 +41,7 @@ from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.run_steps import RunParts, RunSteps
 from cpqbridge.sync.sides import Retries
 from cpqbridge.sync.task import Task, root_of
+from cpqbridge.sync.wake import contract_notice, contract_of_event
 from cpqbridge.sync.worker import Worker
 from cpqbridge.sync.workflow import run_contract
 
@@ -244,6 +246,33 @@ class SyncService:
             raise error
         return SyncReport(order_id=notice.order_id, standings=reported, plan_id=result["plan_id"])
 
+    # What is due without a change in Salesforce.
+
+    def timers(self, name: str | None) -> tuple[Timer, ...]:
+        """Return when contracts of a connection are to be synced next by themselves, oldest first."""
+        with self._store.read() as transaction:
+            connection = connections.find(transaction, name)
+            return timers.upcoming(transaction, connection_id=connection.connection_id)
+
+    def sync_timer(self, name: str | None, timer: Timer) -> SyncReport | None:
+        """Sync the contract of a timer in this process, as `sync` does; None when nobody knows it."""
+        with self._store.write() as transaction:
+            connection = connections.find(transaction, name)
+            now = self.clock_of(connection).now()
+            timers.claim(transaction, connection_id=connection.connection_id, timer=timer, at=now)
+        return self._sync_contract(connection.connection_id, timer.root_id, timer.order_id)
+
+    def sync_contract_of_event(self, event: Mapping[str, Any], name: str | None = None) -> SyncReport | None:
+        """Sync the contract that an event of Stripe names, as `sync` does; the event's data is not used.
+
+        None for an event that names no contract that was synced before, or is of a type that changes nothing.
+        An event that comes twice, or late, finds nothing left to do.
+        """
+        with self._store.read() as transaction:
+            connection = connections.find(transaction, name)
+            root_id = contract_of_event(transaction, event, connection_id=connection.connection_id)
+        return None if root_id is None else self._sync_contract(connection.connection_id, root_id)
+
     # The worker.
 
     def start_worker(self) -> None:
@@ -329,6 +358,15 @@ class SyncService:
                 self._mark.release()
                 self._mark = None
         self._connections.close()
+
+    def _sync_contract(
+        self, connection_id: int, root_id: str, order_id: str | None = None
+    ) -> SyncReport | None:
+        with self._store.read() as transaction:
+            notice = contract_notice(
+                transaction, connection_id=connection_id, root_id=root_id, order_id=order_id
+            )
+        return None if notice is None else self.sync_notice(connection_id, notice)
 
     def _run(self, document: JsonObject, run_id: str, steps: StepRunner) -> JsonObject:
         task = Task.from_document(document)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,10 +12,10 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import ConflictError, CpqbridgeError, OutcomeUnknownError, TransientError
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.plans import OrderStanding
-from cpqbridge.sync.apply import refs_of
+from cpqbridge.sync.references import refs_of
 
 FIRST_INVOICE_DIFFERS = "first_invoice_differs"
-"""The code of orders whose first invoice is not the planned one; releasing the code accepts it."""
+"""The code of orders with an invoice that is not the planned one; releasing the code accepts it."""
 
 NOT_WRITTEN = "write_back_failed"
 """The code of orders that are billed rightly but whose ids or status Salesforce did not take."""
@@ -43,7 +43,8 @@ def carried_out(
 ) -> OrderStanding:
     """Return the standing of an order whose steps were all begun: synced, refused by Stripe, or in doubt."""
     if refused is not None:
-        return failed_standing(standing, refused, state=OrderState.REFUSED, at=at)
+        state = OrderState.FAILED if refused.code == FIRST_INVOICE_DIFFERS else OrderState.REFUSED
+        return failed_standing(standing, refused, state=state, at=at)
     return _doubted(replace(standing, state=OrderState.SYNCED, retryable=False, updated_at=at), doubt)
 
 
@@ -125,8 +126,9 @@ def says_the_same(one: OrderStanding | None, other: OrderStanding) -> bool:
 def orders_of_step(plan: Plan, key: str) -> frozenset[str]:
     """Return the orders that cannot be billed without the step under `key`.
 
-    A step that nothing else of the plan needs (an update of a customer whose schedule stands already)
-    concerns every order of the contract that is billed.
+    Of a schedule that several orders shaped, these are the ones that are new in this plan, all of them where
+    none is. A step that nothing else of the plan needs (an update of a customer whose schedule stands
+    already) concerns every order of the contract that is billed.
     """
     needing = {key}
     order_ids: set[str] = set()
@@ -134,9 +136,29 @@ def orders_of_step(plan: Plan, key: str) -> frozenset[str]:
         if step.key in needing or refs_of(step) & needing:
             needing.add(step.key)
             order_ids |= order_ids_of(plan, step.key)
-    if order_ids:
-        return frozenset(order_ids)
-    return frozenset(outcome.order_id for outcome in plan.outcomes if outcome.state in _BILLABLE)
+    billed = {outcome.order_id: outcome.state for outcome in plan.outcomes if outcome.state in _BILLABLE}
+    fresh = frozenset(each for each in order_ids if billed.get(each) is OrderState.SYNCED)
+    return fresh or frozenset(order_ids or billed)
+
+
+def concerns_only(plan: Plan, key: str, order_ids: Collection[str]) -> bool:
+    """Return whether the step under `key` bills nothing but some of these orders."""
+    if not order_ids or not order_ids_of(plan, key):
+        return False
+    return orders_of_step(plan, key) <= frozenset(order_ids)
+
+
+def orders_begun(plan: Plan) -> frozenset[str]:
+    """Return the orders of which something is carried out by this plan, also long after they were synced."""
+    if not plan.steps:
+        return frozenset()
+    fresh = frozenset(each.order_id for each in plan.outcomes if each.state is OrderState.SYNCED)
+    begun = set(fresh)
+    for step in plan.steps:
+        own = order_ids_of(plan, step.key)
+        if not own & fresh:
+            begun |= own
+    return frozenset(begun or (each.order_id for each in plan.outcomes if each.state in _BILLABLE))
 
 
 def needs_one_of(step: Step, keys: Iterable[str]) -> bool:
@@ -145,11 +167,21 @@ def needs_one_of(step: Step, keys: Iterable[str]) -> bool:
 
 
 def order_ids_of(plan: Plan, key: str) -> frozenset[str]:
-    """Return the orders of the schedule or invoice that the step under `key` makes or fills."""
-    object_key = key.replace("invoice_lines:", "invoice:", 1)
+    """Return the orders that shaped the object that the step under `key` makes, changes, fills or credits."""
+    keys = {step.object_key for step in plan.steps if step.key == key and step.object_key is not None}
+    keys.add(object_key_of(key))
     return frozenset(
-        order_id for wanted in plan.objects if wanted.key == object_key for order_id in wanted.order_ids
+        order_id
+        for wanted in plan.objects
+        if wanted.key in keys or any(portion.key == key for portion in wanted.portions)
+        for order_id in wanted.order_ids
     )
+
+
+def object_key_of(key: str) -> str:
+    """Return the key of the object a step's link belongs to: an invoice's lines and end are the invoice's."""
+    kind, _, rest = key.partition(":")
+    return f"invoice:{rest}" if kind in {"invoice_lines", "invoice_final"} else key
 
 
 def _standing(outcome: OrderOutcome, plan: Plan, history: OrderHistory, *, at: datetime) -> OrderStanding:

@@ -1,9 +1,9 @@
-"""A worker's work beside carrying out queued runs: polling, taking over from the dead, trying again."""
+"""A worker's work beside carrying out queued runs: polling, timers, take-over from the dead, new tries."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,13 @@ from cpqbridge.clock import monotonic_seconds
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, CpqbridgeError
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import connections, cursors, plans
+from cpqbridge.store import connections, cursors, plans, timers
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.durable import partition_of
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.task import Task
+from cpqbridge.sync.wake import contract_notice
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -38,7 +39,11 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Polls every live connection and puts contracts to sync on the queue, until it is stopped."""
+    """Puts contracts to sync on the queue, until it is stopped.
+
+    These are the ones that changed, where a connection is live, and everywhere the ones whose timer is due: a
+    connection that is no longer live still finishes what was begun.
+    """
 
     def __init__(self, service: SyncService) -> None:
         """Prepare; nothing runs yet."""
@@ -76,7 +81,32 @@ class Worker:
             engine.forget_finished(older_than=KEEP_FINISHED)
         for connection in self._service.connections():
             if connection.access_lost is None:
-                self._poll_when_due(connection)
+                self._begin(connection)
+
+    def wake(self, connection: Connection) -> int:
+        """Queue every contract whose timer is due; return how many.
+
+        The timer stands until the sync has planned what comes after it, and is tried again later if that
+        does not happen (`cpqbridge.store.timers`).
+        """
+        store, connection_id = self._service.store, connection.connection_id
+        now = self._service.clock_of(connection).now()
+        with store.read() as transaction:
+            due = timers.upcoming(transaction, connection_id=connection_id, until=now)
+        queued = self._service.engine().waiting_partitions() if due else frozenset()
+        for timer in due:
+            with store.read() as transaction:
+                notice = contract_notice(
+                    transaction,
+                    connection_id=connection_id,
+                    root_id=timer.root_id,
+                    order_id=timer.order_id,
+                )
+            if notice is not None:
+                self._enqueue(Task(connection_id=connection_id, notice=notice), queued)
+            with store.write() as transaction:
+                timers.claim(transaction, connection_id=connection_id, timer=timer, at=now)
+        return len(due)
 
     def poll(self, opened: OpenConnection) -> int:
         """Queue every contract that changed since the last poll or is to be tried again; return how many."""
@@ -93,13 +123,10 @@ class Worker:
         for notice in self._notices(opened, known, since=since - OVERLAP if since else None):
             stamp = _instant(notice)
             newest = max(newest, stamp) if newest and stamp else newest or stamp
-            task = Task(connection_id=connection_id, notice=notice)
-            partition = partition_of(task.as_document())
-            if partition in queued:
-                continue
-            queued.add(partition)
-            self._service.engine().enqueue(task.as_document(), root_id=task.root_id, partition=partition)
-            count += 1
+            partition = self._enqueue(Task(connection_id=connection_id, notice=notice), queued)
+            if partition is not None:
+                queued.add(partition)
+                count += 1
         if newest is not None and newest != since:
             with self._service.store.write() as transaction:
                 cursors.move(transaction, connection_id=connection_id, name=_CURSOR, instant=newest)
@@ -120,8 +147,20 @@ class Worker:
                 if found is not None:
                     yield found
 
-    def _poll_when_due(self, connection: Connection) -> None:
+    def _enqueue(self, task: Task, queued: Collection[str]) -> str | None:
+        """Queue the task and return its partition, or None when its contract waits in the queue already."""
+        document = task.as_document()
+        partition = partition_of(document)
+        if partition in queued:
+            return None
+        self._service.engine().enqueue(document, root_id=task.root_id, partition=partition)
+        return partition
+
+    def _begin(self, connection: Connection) -> None:
         try:
+            woken = self.wake(connection)
+            if woken:
+                log.info("timers_due", connection=connection.name, contracts=woken)
             opened = self._service.open_id(connection.connection_id)
             settings = opened.configuration.sync
             if not settings.live or not self._is_due(f"poll {connection.name}", settings.poll_seconds):

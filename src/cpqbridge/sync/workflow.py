@@ -15,7 +15,7 @@ from cpqbridge.errors import ConflictError, CpqbridgeError
 from cpqbridge.sync.durable import JsonObject, StepRunner
 from cpqbridge.sync.error_record import error_document, error_from_document
 from cpqbridge.sync.run_steps import RunSteps
-from cpqbridge.sync.standings import needs_one_of, orders_of_step
+from cpqbridge.sync.standings import concerns_only, needs_one_of, orders_of_step
 
 PLANS_AT_MOST = 4
 LANE_LOST = "lane_lost"
@@ -102,12 +102,17 @@ class _Flow:
         return self._result(error)
 
     def _apply(self, plan_id: int) -> dict[str, CpqbridgeError] | None:
-        """Return the refusals by step key, or None when the plan had grown too old to go on with."""
+        """Return the refusals by step key, or None when the plan had grown too old to go on with.
+
+        After a refusal the orders it concerns get no further call: what a refused change of a schedule would
+        have billed is not billed by half.
+        """
         plan: Plan = self._bodies.plan(plan_id)
         refused: dict[str, CpqbridgeError] = {}
         left_out: set[str] = set()
+        stopped: frozenset[str] = frozenset()
         for step in plan.steps:
-            if needs_one_of(step, {*refused, *left_out}):
+            if needs_one_of(step, {*refused, *left_out}) or concerns_only(plan, step.key, stopped):
                 left_out.add(step.key)
                 continue
             answer = self._step(f"apply {step.key}", partial(self._bodies.apply, plan_id, step.key))
@@ -115,6 +120,7 @@ class _Flow:
                 return None
             if "refused" in answer:
                 refused[step.key] = error_from_document(answer["refused"])
+                stopped |= orders_of_step(plan, step.key)
         return refused
 
     def _step(self, name: str, function: Callable[[], JsonObject]) -> JsonObject:

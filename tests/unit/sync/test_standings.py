@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cpqbridge.domain.billing import BillingObject, OrderOutcome, Plan, Ref, Step, StepAction
+from cpqbridge.domain.billing import (
+    BillingObject,
+    CreditPortion,
+    ExecutedOrder,
+    OrderOutcome,
+    Plan,
+    Ref,
+    Step,
+    StepAction,
+)
 from cpqbridge.domain.order import Account, OrderHistory
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import (
@@ -50,24 +60,28 @@ def wanted(key: str, *order_ids: str) -> BillingObject:
     return BillingObject(
         key=key,
         kind="schedule",
-        order_ids=order_ids,
         currency="usd",
         phases=(),
         end_behavior="cancel",
         collection_method="send_invoice",
         days_until_due=30,
         anchor_at=NOW,
+        orders=tuple(
+            ExecutedOrder(order_id=order_id, executed_at=NOW, fingerprint="f") for order_id in order_ids
+        ),
     )
 
 
-def plan(steps: tuple[Step, ...] = (), *outcomes: OrderOutcome) -> Plan:
+def plan(
+    steps: tuple[Step, ...] = (), *outcomes: OrderOutcome, objects: tuple[BillingObject, ...] = ()
+) -> Plan:
     return Plan(
         root_id="Q1",
         contract_key="800",
         account_id="001",
         executed_at=NOW,
         outcomes=outcomes,
-        objects=(wanted("schedule:Q1:a", "A"), wanted("invoice:Q1:B", "B")),
+        objects=(wanted("schedule:Q1:a", "A"), wanted("invoice:Q1:B", "B"), *objects),
         steps=steps,
         forecast=(),
         proof=(),
@@ -113,6 +127,55 @@ def test_an_update_that_nothing_needs_concerns_every_billed_order() -> None:
         outcome("C", OrderState.HELD),
     )
     assert standings.orders_of_step(made, "customer:1") == {"A", "B"}
+
+
+def test_what_a_later_order_changes_on_a_schedule_concerns_that_order_only() -> None:
+    changed = replace(wanted("schedule:Q1:s", "A", "B", "C"), key="schedule:Q1:s")
+    steps = (step("schedule:Q1:s", action=StepAction.UPDATE_SCHEDULE),)
+    later = plan(
+        steps,
+        outcome("A", OrderState.UNCHANGED),
+        outcome("B", OrderState.SYNCED),
+        outcome("C", OrderState.UNCHANGED),
+        objects=(changed,),
+    )
+    assert standings.orders_of_step(later, "schedule:Q1:s") == {"B"}
+    assert standings.orders_begun(later) == {"B"}
+    due = plan(steps, *(outcome(each, OrderState.UNCHANGED) for each in "ABC"), objects=(changed,))
+    assert standings.orders_of_step(due, "schedule:Q1:s") == {"A", "B", "C"}
+    assert standings.orders_begun(due) == {"A", "B", "C"}
+
+
+def test_the_parts_of_an_invoice_and_of_a_credit_concern_their_orders() -> None:
+    portion = CreditPortion(key="credit_note:Q1:D:2026-02-01:2", invoice_id="in_1", amount_minor=5)
+    credit = replace(wanted("credit:Q1:D", "D"), kind="credit", portions=(portion,))
+    made = plan((step("invoice_final:Q1:B"), step(portion.key)), objects=(credit,))
+    assert standings.order_ids_of(made, "invoice_final:Q1:B") == {"B"}
+    assert standings.order_ids_of(made, portion.key) == {"D"}
+    assert standings.order_ids_of(made, "customer:1") == frozenset()
+    named = replace(step("credit_note:Q1:D:9"), object_key="credit:Q1:D")
+    assert standings.order_ids_of(plan((named,), objects=(credit,)), named.key) == {"D"}
+
+
+def test_nothing_is_begun_by_a_plan_without_steps() -> None:
+    assert standings.orders_begun(plan((), outcome("A", OrderState.SYNCED))) == frozenset()
+    renamed = plan((step("customer:1"),), outcome("A", OrderState.UNCHANGED))
+    assert standings.orders_begun(renamed) == {"A"}
+
+
+def test_a_refused_order_gets_no_further_call_of_its_own() -> None:
+    steps = (step("schedule:Q1:a"), step("invoice:Q1:B"), step("customer:1"))
+    made = plan(steps, outcome("A", OrderState.SYNCED), outcome("B", OrderState.SYNCED))
+    assert not standings.concerns_only(made, "invoice:Q1:B", {"A"})
+    assert standings.concerns_only(made, "invoice:Q1:B", {"A", "B"})
+    assert not standings.concerns_only(made, "customer:1", {"A", "B"})
+    assert not standings.concerns_only(made, "schedule:Q1:a", frozenset())
+
+
+def test_an_invoice_that_is_not_finalised_for_its_total_is_no_refusal() -> None:
+    error = RecordError("Differs.", code=standings.FIRST_INVOICE_DIFFERS)
+    found = standings.carried_out(synced(), refused=error, doubt=None, at=NOW)
+    assert (found.state, found.code) == (OrderState.FAILED, "first_invoice_differs")
 
 
 def test_a_refused_order_says_all_its_reasons_of_that_state() -> None:
