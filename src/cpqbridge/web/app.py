@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -19,7 +19,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.ids import salesforce_id
 from cpqbridge.logs import unexpected
-from cpqbridge.store.views import OrderViews
+from cpqbridge.store.views import OrderView, OrderViews
 from cpqbridge.sync.report import Report
 from cpqbridge.web.order_pages import OrderLabel, order_facts, order_row, state_counts
 from cpqbridge.web.rendering import render
@@ -59,10 +59,17 @@ def create_app(shown: Shown) -> FastAPI:
     app.middleware("http")(_with_headers)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     document = shown.report.as_document() if shown.report else None
+    reported = {plan.root_id: plan for plan in shown.report.plans.values()} if shown.report else {}
     has_report = shown.report is not None
 
     def page(template: str, *, status: int = 200, **context: object) -> HTMLResponse:
         return HTMLResponse(render(template, has_report=has_report, **context), status_code=status)
+
+    def told(view: OrderView) -> Mapping[str, Any] | None:
+        """Return the report's document, None for a contract that was changed after the report."""
+        known = reported.get(view.plan.root_id) if view.plan else None
+        is_newer = known is not None and view.plan is not None and view.plan.executed_at > known.executed_at
+        return None if is_newer else document
 
     @app.get("/health")
     def health() -> JSONResponse:
@@ -72,7 +79,7 @@ def create_app(shown: Shown) -> FastAPI:
     def orders(number: PageNumber = 1) -> HTMLResponse:
         found = shown.orders.page(offset=(number - 1) * PAGE_SIZE, limit=PAGE_SIZE)
         rows = [
-            order_row(view, label=_label(shown, view.standing.order_id), report=document)
+            order_row(view, label=_label(shown, view.standing.order_id), report=told(view))
             for view in found.orders
         ]
         return page(
@@ -94,8 +101,10 @@ def create_app(shown: Shown) -> FastAPI:
         numbers = shown.orders.numbers([each.order_id for each in plan.outcomes]) if plan else {}
         return page(
             "order.html",
-            order=order_row(detail.view, label=label, report=document),
-            page=order_facts(detail, report=document, numbers=numbers, today=shown.clock.now().date()),
+            order=order_row(detail.view, label=label, report=told(detail.view)),
+            page=order_facts(
+                detail, report=told(detail.view), numbers=numbers, today=shown.clock.now().date()
+            ),
         )
 
     @app.get("/report")
