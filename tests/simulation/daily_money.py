@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from fractions import Fraction
 
 from tests.acceptance.slow_calculator import (
@@ -166,6 +166,9 @@ def contract_money(
                 waited.add(order.order_id)
                 break
             entered[order.order_id] = instant.date()
+            for line in order.lines:
+                if line.order_item_id in held:
+                    money[line.order_item_id] = _executed(held[line.order_item_id].money, order, instant)
             money |= reduced
             money |= {
                 line.order_item_id: _once(line, lines, order, first)
@@ -269,6 +272,21 @@ def _hold(
 def minor_total(line: OrderLine, currency: str) -> int:
     """Return a line's `TotalPrice` in minor units."""
     return half_up(Fraction(line.total_price) * 10 ** DECIMALS[currency])
+
+
+def _executed(line: LineMoney, order: Order, instant: datetime) -> LineMoney:
+    """Return a line as it is when it became known then: one that runs already has no rounding left.
+
+    Its time so far is one item, `TotalPrice` less the pieces to come (B6.8). Lines of the initial order that
+    start with the schedule are billed by the schedule's own first invoice instead.
+    """
+    start, end = (datetime.combine(day, time(), UTC) for day in (line.start, line.end))
+    carried = order.kind is not OrderKind.AMENDMENT and line.start == line.anchor and instant < end
+    if instant < start or carried:
+        return line
+    first, *others = line.stretches
+    first = replace(first, amount=first.amount - line.rounding)
+    return replace(line, stretches=(first, *others), rounding=0)
 
 
 def _once(line: OrderLine, lines: Mapping[str, OrderLine], order: Order, first: date) -> LineMoney:

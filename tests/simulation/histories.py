@@ -279,7 +279,7 @@ def _plant(draw, desk: Desk, terms: _Terms, on: date) -> str | None:
     if cause == "end":
         latest = max(subscription.end for subscription in desk.subscriptions)
         desk.sell(victim.offer, 1, on, latest + DAY * 40)
-        return "amendment_end_differs"
+        return "coterminate_required"
     line = desk.priced(victim, -1, on)
     if cause == "half a unit":
         half = Decimal("-0.5")
@@ -339,7 +339,7 @@ def contract_stories(draw) -> Story:
         if planted is None:
             _amend(draw, desk, terms, on)
         desk.activate(OrderKind.AMENDMENT, on, now, days_until_due=desk.orders[0].days_until_due)
-    if planted == "amendment_end_differs":
+    if planted == "coterminate_required":
         policy = replace(configuration.policy, coterminate=CoterminatePolicy.REQUIRED)
         configuration = replace(configuration, policy=policy)
     return _finished(draw, desk, terms, configuration, planted)
