@@ -125,11 +125,9 @@ def _without_empty_groups(parameters: dict[str, object]) -> dict[str, object]:
         address = "shipping.address." if group == "shipping" else prefix
         if any(kept[name] is not None for name in kept if name.startswith(address)):
             continue
-        names = [name for name in kept if name.startswith(prefix)]
-        for name in names:
+        for name in [name for name in kept if name.startswith(prefix)]:
             del kept[name]
-        if names:
-            kept[group] = None
+        kept[group] = None
     if "shipping.name" in kept:
         # Stripe wants a name beside a shipping address.
         kept["shipping.name"] = kept["shipping.name"] or kept.get("name")

@@ -46,7 +46,7 @@ def converted(target: Target, value: object) -> object:
                 return days_until_due(value)
             case Kind.DATE:
                 return _date(value)
-            case Kind.AMOUNT | Kind.PERCENT:
+            case _:  # an amount or a percentage
                 return as_decimal(value)
     except UnfitValueError:
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 MAX_WHOLE_DIGITS = 18
 """Salesforce numbers have at most 18 digits (Salesforce help, "Custom Field Types", 20 Nov 2026)."""
@@ -66,10 +66,7 @@ def as_decimal(value: object) -> Decimal | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise UnreadableValueError(f"{shown(value)} is not a number")
-    try:
-        number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
-    except (InvalidOperation, ValueError):
-        raise UnreadableValueError(f"{shown(value)} is not a number") from None
+    number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite():
         raise UnreadableValueError(f"{shown(value)} is not a number")
     if number and number.adjusted() >= MAX_WHOLE_DIGITS:

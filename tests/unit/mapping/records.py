@@ -13,6 +13,8 @@ CONTRACT = "800Qy000002CnTrIAK"
 ACCOUNT = "001Qy00000BdNrTIAV"
 ORDER = "801Qy00000AbC01IAF"
 AMENDMENT = "801Qy00000AbC02IAF"
+RENEWAL = "801Qy00000AbC09IAF"
+NEW_ROOT = "a0zQy00000QuT09IAF"
 SEATS = "802Qy00000LiNe1IAF"
 ADDED = "802Qy00000LiNe4IAF"
 SETUP = "802Qy00000LiNe3IAF"
@@ -76,6 +78,25 @@ def an_amendment(**changes) -> dict:
             "SBQQ__MasterContract__c": CONTRACT,
         },
         **changes,
+    )
+
+
+def a_renewal(**changes) -> dict:
+    return an_order(
+        **{
+            "Id": RENEWAL,
+            "OrderNumber": "00000201",
+            "EffectiveDate": "2027-02-01",
+            "ActivatedDate": "2027-01-20T10:00:00.000+0000",
+            "SBQQ__Quote__c": NEW_ROOT,
+            "Opportunity": {
+                "SBQQ__AmendedContract__c": None,
+                "SBQQ__RenewedContract__c": CONTRACT,
+                "SBQQ__RenewedContract__r": {"SBQQ__Quote__c": ROOT},
+            },
+            "quote": {"SBQQ__Type__c": "Renewal", "SBQQ__StartDate__c": "2027-02-01"},
+            **changes,
+        }
     )
 
 

@@ -466,6 +466,20 @@ def test_dates_when_sources_disagree_or_lack_are_refused(item, quote, order, cod
     assert codes(history) == [code]
 
 
+@pytest.mark.parametrize(
+    ("item", "code"),
+    [
+        (an_item(ServiceDate=None), "dates_missing"),
+        (a_one_time_item(ServiceDate=None), "dates_missing"),
+        (a_one_time_item(EndDate="2026-01-31"), "dates_disagree"),
+    ],
+)
+def test_line_when_it_has_no_date_or_ends_before_it_starts_is_refused(item, code):
+    order = an_order(EffectiveDate=None, quote={"SBQQ__StartDate__c": None})
+    history = history_of(orders=[order], items=[item])
+    assert (code, item["Id"]) in {(found.code, found.record_id) for found in history.refusals}
+
+
 def test_order_when_it_has_no_date_at_all_is_refused_and_kept():
     order = an_order(EffectiveDate=None, quote={"SBQQ__StartDate__c": None})
     history = history_of(orders=[order], items=[])
@@ -590,6 +604,9 @@ def test_order_when_condition_is_replaced_qualifies_by_salesforces_answer():
     assert history_of(orders=[draft], qualifying_order_ids=frozenset({ORDER})).orders[0].activated
     free = configured(filters={"activated": None})
     assert history_of(orders=[draft], configuration=free).orders[0].activated
+    other = history_of(orders=[draft], qualifying_order_ids=frozenset())
+    assert codes(other) == []
+    assert not other.orders[0].activated
 
 
 def test_amendment_when_no_initial_order_is_there_is_refused():

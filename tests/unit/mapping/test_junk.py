@@ -7,7 +7,16 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.mapping.records import ORDER, SEATS, a_contract, an_amendment, an_item, an_order, configured
+from tests.unit.mapping.records import (
+    ORDER,
+    SEATS,
+    a_contract,
+    a_renewal,
+    an_amendment,
+    an_item,
+    an_order,
+    configured,
+)
 
 from cpqbridge.domain.billing import BillingState
 from cpqbridge.domain.dates import midnight
@@ -44,8 +53,8 @@ values = (
     | st.sampled_from(
         [
             *("2026-02-01", "2199-12-31", "1970-01-01", "2026-01-28T15:04:05.000+0000", ORDER, SEATS),
-            *("Net 30", "Monthly", "Evergreen", "Arrears", "Activated", "Amendment", "USD"),
-            *(Decimal("0.0"), Decimal("1E-30")),
+            *("Net 30", "Monthly", "Evergreen", "Arrears", "Activated", "Amendment", "Renewal", "USD"),
+            *(Decimal("0.0"), Decimal("1E-30"), Decimal(-3)),
         ]
     )
     | st.lists(st.integers(), max_size=2)
@@ -73,11 +82,27 @@ def spoiled(draw, build, object_name):
     return record
 
 
-contracts = st.builds(
-    lambda orders, items, contract, extra: RawContract(
-        root_id="a0z", contract=contract, orders=tuple(orders), items=tuple(items), extra=extra
+old_contracts = st.builds(
+    lambda order, items, contract: RawContract(
+        root_id="a0y", contract=contract, orders=(order,), items=tuple(items)
     ),
-    st.lists(st.one_of(spoiled(an_order(), "Order"), spoiled(an_amendment(), "Order")), max_size=3),
+    spoiled(an_order(), "Order"),
+    st.lists(spoiled(an_item(), "OrderItem"), max_size=2),
+    st.none() | st.dictionaries(st.sampled_from(["Id", "EndDate"]), values, max_size=2),
+)
+
+contracts = st.builds(
+    lambda orders, items, contract, extra, renewed: RawContract(
+        root_id="a0z",
+        contract=contract,
+        orders=tuple(orders),
+        items=tuple(items),
+        extra=extra,
+        renewed=renewed,
+    ),
+    st.lists(
+        st.one_of(spoiled(each, "Order") for each in (an_order(), an_amendment(), a_renewal())), max_size=3
+    ),
     st.lists(spoiled(an_item(), "OrderItem"), max_size=3),
     st.none() | st.dictionaries(st.sampled_from(["Id", "x"]), values, max_size=2),
     st.dictionaries(
@@ -90,6 +115,7 @@ contracts = st.builds(
         ).map(tuple),
         max_size=2,
     ),
+    st.none() | old_contracts,
 )
 
 

@@ -22,8 +22,11 @@ from tests.unit.mapping.records import (
 
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import configuration_document
+from cpqbridge.mapping.fields import OurFields
+from cpqbridge.mapping.findings import Findings
+from cpqbridge.mapping.mapper import Mapper, Owner
 from cpqbridge.mapping.needs import field_needs
-from cpqbridge.mapping.rules import STRIPE_OBJECTS
+from cpqbridge.mapping.rules import STRIPE_OBJECTS, MappedValue, MappingRules
 
 PRODUCT = "01tQy00000PrD01IAF"
 
@@ -140,6 +143,12 @@ def test_rule_when_value_is_fixed_or_case_differs_is_applied():
     assert found["metadata.vip"] == "false"
     assert found["metadata.score"] == "0"
     assert found["tax_exempt"] == "reverse"
+
+
+def test_rule_when_stripe_has_no_such_parameter_is_passed_by():
+    rules = MappingRules(objects={"customer": {"shoe_size": MappedValue(value="44")}})
+    owner = Owner(record_id=ACCOUNT, name="Account", order_ids=(ORDER,))
+    assert Mapper(rules, Findings()).fill("customer", {}, owner, order=an_order()) == {}
 
 
 def test_rule_when_value_does_not_fit_refuses_and_names_the_field():
@@ -313,6 +322,10 @@ def test_needs_when_nothing_is_mapped_cover_what_the_history_reads():
     assert "Opportunity.SBQQ__AmendedContract__c" in needs.of("Order").optional
     assert "Stripe_ID__c" in needs.of("Order").optional
     assert needs.of("Contract").optional_object
+    assert "Opportunity.SBQQ__RenewedContract__r.SBQQ__Quote__c" in needs.of("Order").optional
+    assert (set(needs.bare.objects), needs.bare.extra) == ({"Contract", "Order", "OrderItem"}, ())
+    written = {object_name for object_name, _ in OurFields().written()}
+    assert {"Account", "Order", "Stripe_Sync_Record__c"} <= written
     assert [need.parent for need in needs.extra if need.object_name == "Stripe_Sync_Record__c"] == [
         "Order__c"
     ]

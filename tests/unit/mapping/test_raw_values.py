@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpqbridge.mapping import values
+from cpqbridge.mapping.conversion import plain_text
 from cpqbridge.mapping.countries import country_code
 from cpqbridge.mapping.paths import follow, follow_any_case, parse_path
 from cpqbridge.mapping.payment_terms import days_until_due
@@ -174,6 +175,12 @@ def test_resolve_when_path_is_typed_starts_at_the_right_record(stripe_object, pa
 def test_path_when_malformed_says_what_to_write(path, reason):
     with pytest.raises(ValueError, match=reason):
         parse_path(path)
+
+
+def test_plain_text_when_given_a_date_or_nothing():
+    assert plain_text(date(2026, 1, 31)) == "2026-01-31"
+    with pytest.raises(ValueError, match="nothing"):
+        plain_text(None)
 
 
 @pytest.mark.parametrize(

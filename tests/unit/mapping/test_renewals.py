@@ -10,11 +10,14 @@ from tests.unit.mapping.records import (
     ADDED,
     AMENDMENT,
     CONTRACT,
+    NEW_ROOT,
     ORDER,
+    RENEWAL,
     ROOT,
     SEATS,
     a_contract,
     a_one_time_item,
+    a_renewal,
     an_amendment,
     an_item,
     an_order,
@@ -26,29 +29,8 @@ from cpqbridge.domain.order import OrderKind
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.raw import RawContract
 
-RENEWAL = "801Qy00000AbC09IAF"
-NEW_ROOT = "a0zQy00000QuT09IAF"
 TAKEN = "802Qy00000LiNe7IAF"
 END = date(2027, 1, 31)
-
-
-def a_renewal(**changes) -> dict:
-    return an_order(
-        **{
-            "Id": RENEWAL,
-            "OrderNumber": "00000201",
-            "EffectiveDate": "2027-02-01",
-            "ActivatedDate": "2027-01-20T10:00:00.000+0000",
-            "SBQQ__Quote__c": NEW_ROOT,
-            "Opportunity": {
-                "SBQQ__AmendedContract__c": None,
-                "SBQQ__RenewedContract__c": CONTRACT,
-                "SBQQ__RenewedContract__r": {"SBQQ__Quote__c": ROOT},
-            },
-            "quote": {"SBQQ__Type__c": "Renewal", "SBQQ__StartDate__c": "2027-02-01"},
-            **changes,
-        }
-    )
 
 
 def renewing(old: RawContract | None, configuration=None, **changes):

@@ -334,13 +334,16 @@ def test_entry_when_price_is_the_lines_own_or_a_duplicate_is_left_alone():
 
 def test_entry_when_two_frequencies_share_it_shows_the_products_own():
     quarterly = PRICE_KEY.replace("5000:month:1", "15000:month:3")
-    items = [
-        an_item(SBQQ__BillingFrequency__c="Quarterly"),
-        an_item(Id=SETUP, Product2={"Name": "Seat", "SBQQ__BillingFrequency__c": "Monthly"}),
-    ]
-    links = {quarterly: "price_q", PRICE_KEY: "price_m"}
-    found = written(a_contract(items=items), links=links, price_keys={SEATS: quarterly, SETUP: PRICE_KEY})
-    assert found["PricebookEntry", ENTRY]["Stripe_ID__c"] == "price_m"
+    ids = [SEATS, SETUP]
+    for by_quarter, by_month in (ids, ids[::-1]):
+        items = [
+            an_item(Id=by_quarter, SBQQ__BillingFrequency__c="Quarterly"),
+            an_item(Id=by_month, Product2={"Name": "Seat", "SBQQ__BillingFrequency__c": "Monthly"}),
+        ]
+        links = {quarterly: "price_q", PRICE_KEY: "price_m"}
+        keys = {by_quarter: quarterly, by_month: PRICE_KEY}
+        found = written(a_contract(items=items), links=links, price_keys=keys)
+        assert found["PricebookEntry", ENTRY]["Stripe_ID__c"] == "price_m"
 
 
 def test_entry_when_it_shows_a_price_already_is_not_overwritten_by_another_frequency():
