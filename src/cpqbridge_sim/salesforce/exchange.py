@@ -32,10 +32,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What comes back: a JSON body (None for an empty one), a status, and headers of its own."""
+    """What comes back: a JSON body (None for an empty one), a status, and headers of its own.
+
+    `content` is text that is no JSON, for the simulator's own pages.
+    """
 
     status: int = 200
     body: Any = None
+    content: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
     @property

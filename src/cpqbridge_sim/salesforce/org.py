@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
+    from cpqbridge_sim.salesforce.cpq.proration import Precision
     from cpqbridge_sim.salesforce.metadata import ObjectType
     from cpqbridge_sim.salesforce.values import Record
 
@@ -43,6 +44,7 @@ class Org:
         queries: Answers SOQL.
         lock: Held by the server during each request; hold it to change several things at once.
         edit_activated_orders: Whether the connector's user has the right of that name.
+        prorate_precision: CPQ's setting of that name; None is the one that fits the org's lines.
     """
 
     def __init__(  # noqa: PLR0913 - each is one named switch of the org, and all have defaults
@@ -84,6 +86,7 @@ class Org:
         self.tokens = None if tokens is None else frozenset(tokens)
         self.daily_limit = daily_limit
         self.edit_activated_orders = edit_activated_orders
+        self.prorate_precision: Precision | None = None
         self._usage: deque[tuple[datetime, int]] = deque()
         self._serial = 0
         self._replay = Replay(self) if replay else None
@@ -201,6 +204,28 @@ class Org:
                 raise LoadError(f"The org has no {item.name} {record_id}.")
             changes = self._converted(item, fields)
             order_rules.save(self, item.name, long_form, changes)
+
+    def store_whole(self, records_by_object: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        """Store records made inside this process, by object and id, with the stamps that they bring.
+
+        Objects and fields that the org does not have are left out.
+
+        Raises:
+            LoadError: A value has the wrong type; nothing is then stored.
+        """
+        with self.lock:
+            ready: list[tuple[str, str, Record]] = []
+            for object_name, records in records_by_object.items():
+                item = self.metadata.find(object_name)
+                if item is None:
+                    continue
+                for record_id, fields in records.items():
+                    known = {name: value for name, value in fields.items() if name in item.fields}
+                    ready.append((item.name, record_id, self._converted(item, known)))
+            for object_name, record_id, record in ready:
+                before = self.store.get(object_name, record_id) or {"IsDeleted": False}
+                stored = {**before, **record, "Id": self.ids.register(record_id)}
+                self.store.put(object_name, record_id, stored)
 
     def _converted(self, item: ObjectType, fields: Mapping[str, Any]) -> Record:
         changes: Record = {}

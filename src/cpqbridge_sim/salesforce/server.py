@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.salesforce import values
 from cpqbridge_sim.salesforce.composite import CompositeResource
+from cpqbridge_sim.salesforce.desk.resource import ROOT as DESK
+from cpqbridge_sim.salesforce.desk.resource import DeskCall, DeskOptions, DeskResource
 from cpqbridge_sim.salesforce.errors import ApiError, not_found
 from cpqbridge_sim.salesforce.exchange import Answer, Call, parse_query, split_path
 from cpqbridge_sim.salesforce.org import USER_ID
@@ -39,9 +41,9 @@ _SEASONS = ("Summer", "Winter", "Spring")
 _RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite")
 
 
-def create_app(org: Org) -> OrgServer:
-    """The ASGI app that serves one org; each app has its own request log and query cursors."""
-    return OrgServer(org)
+def create_app(org: Org, desk: DeskOptions | None = None) -> OrgServer:
+    """The ASGI app that serves one org and its sales desk; each has its own request log and query cursors."""
+    return OrgServer(org, desk or DeskOptions())
 
 
 class OrgServer:
@@ -52,13 +54,14 @@ class OrgServer:
         log: Every API request it answered, the simulator's own controls left out.
     """
 
-    def __init__(self, org: Org) -> None:
+    def __init__(self, org: Org, desk: DeskOptions) -> None:
         self.org = org
         self.log = RequestLog()
         self._queries = QueryResource(org)
         self._records = RecordResource(org)
         self._collections = CollectionResource(org)
         self._composite = CompositeResource(org, self._dispatch)
+        self._desk = DeskResource(org, desk)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; other kinds of connection are not served."""
@@ -76,11 +79,12 @@ class OrgServer:
         raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         query = scope.get("query_string", b"").decode("latin-1")
         answer = self.handle(str(scope["method"]), raw_path, query=query, headers=headers, body=body)
-        content = b"" if answer.body is None else values.dump_json(answer.body).encode()
-        sent = {"content-length": str(len(content)), **answer.headers}
+        content = _content(answer)
+        sent = {"content-length": str(len(content))}
         if content:
             sent["content-type"] = "application/json;charset=UTF-8"
-        pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()]
+        sent |= {name.lower(): value for name, value in answer.headers.items()}
+        pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
         await send({"type": "http.response.body", "body": content})
 
@@ -96,6 +100,8 @@ class OrgServer:
             headers: Header names in small letters.
             body: The request's bytes.
         """
+        if raw_path == DESK or raw_path.startswith(f"{DESK}/"):
+            return self._at_desk(method, raw_path, headers=headers, body=body)
         with self.org.lock:
             parameters: dict[str, Any] = parse_query(query)
             control = raw_path.startswith("/_sim/")
@@ -125,6 +131,15 @@ class OrgServer:
                 "Sforce-Limit-Info": f"api-usage={self.org.usage()}/{self.org.daily_limit}",
             }
             return Answer(status=answer.status, body=answer.body, headers={**answer.headers, **own})
+
+    def _at_desk(self, method: str, raw_path: str, *, headers: dict[str, str], body: bytes) -> Answer:
+        """The desk needs no token, and its requests are not counted, like the other controls."""
+        call = DeskCall(method=method, segments=split_path(raw_path)[2:], headers=headers, body=body)
+        with self.org.lock:
+            try:
+                return self._desk.answer(call)
+            except ApiError as error:
+                return Answer(status=error.status, body=error.body())
 
     def _api(self, method: str, raw_path: str, *, query: str, headers: dict[str, str], body: Any) -> Answer:
         if len(raw_path) + len(query) + 1 > MAX_URI_BYTES:
@@ -218,6 +233,12 @@ class OrgServer:
             self.org.set_clock(moment)
         except ValueError as error:
             raise ApiError(400, "INVALID_CLOCK", str(error)) from error
+
+
+def _content(answer: Answer) -> bytes:
+    if answer.content is not None:
+        return answer.content.encode()
+    return b"" if answer.body is None else values.dump_json(answer.body).encode()
 
 
 def _parse_body(method: str, headers: dict[str, str], body: bytes) -> Any:

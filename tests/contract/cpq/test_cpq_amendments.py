@@ -79,7 +79,7 @@ def test_each_subscription_goes_down_to_zero_and_no_further(shop, grown):
 
 
 def test_change_of_a_reducing_line_means_the_line_it_reduces(shop, grown):
-    contract, first, second, _ = grown
+    contract, _, second, _ = grown
     start = D("2026-09-01")
     less = shop.cpq.amend(contract, start=start, changes=[Change(line=second.lines[0], by=-1)])
     shop.close(less)

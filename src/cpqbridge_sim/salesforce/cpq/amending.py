@@ -195,4 +195,5 @@ def _difference(edit: _Edit, start: date, *, currency: str, settings: PackageSet
         action="Quantity Increase" if by > 0 else "Quantity Decrease" if by < 0 else "No Change",
         revises=edit.revised,
         terminated_on=begin if ended else None,
+        entry_id=old.entry_id,
     )

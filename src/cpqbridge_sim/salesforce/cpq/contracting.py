@@ -22,7 +22,7 @@ class Contracting:
         """
         if not order.is_activated:
             raise CpqError(f"Order {order.number} is not activated, so it cannot be contracted.")
-        if self._table.get("Order", order.record_id)["SBQQ__Contracted__c"]:
+        if self._table.get("Order", order.record_id).get("SBQQ__Contracted__c"):
             raise CpqError(f"Order {order.number} is contracted already.")
         if order.quote.kind == "Amendment" and order.quote.contract is not None:
             groups = [(order.quote.contract, list(order.lines))]

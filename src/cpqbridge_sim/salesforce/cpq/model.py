@@ -140,7 +140,8 @@ class Account:
 class PricedLine:
     """A quote line after the price waterfall; quantity and total are differences on an amendment.
 
-    `list_price` and `net_price` are for one default term, `unit_price` for the line's own time.
+    `list_price` and `net_price` are for one default term, `unit_price` for the line's own time. `entry_id`
+    is the price book entry it was sold with, None for what the price book has now.
     """
 
     line: Line
@@ -158,6 +159,7 @@ class PricedLine:
     action: str = "New"
     revises: "OrderLine | None" = None
     terminated_on: date | None = None
+    entry_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,8 @@ class Ordering:
             **shapes.order_item_record(line, settings=self._settings, currency=currency),
             **self._bundle_fields(order, line),
             "OrderItemNumber": f"{int(order.number):06d}{position:04d}",
-            "PricebookEntryId": self._catalog.entry_id(line.priced.line.product, currency),
+            "PricebookEntryId": line.priced.entry_id
+            or self._catalog.entry_id(line.priced.line.product, currency),
         }
         if line.priced.line.block_price is not None:
             record["SBQQ__BlockPrice__c"] = self._catalog.block_price(line.priced.line, currency)
