@@ -1,5 +1,6 @@
 """A rehearsal: orders are synced as they were activated, then time runs to the end of every contract.
 
+On its way the clock stops wherever a contract is due without a change in Salesforce, as a worker would be.
 It gets the addresses of two systems, a way to move their clock, and a count of their requests. What was
 billed is read from the invoices that the Stripe side really has at the end, never from the forecast.
 """
@@ -80,11 +81,12 @@ class Rehearsal:
 
 @dataclass(slots=True, kw_only=True)
 class _Progress:
-    """What has happened so far, by order id."""
+    """What has happened so far, by order id; `woken` are the timers seen to, by contract and instant."""
 
     standings: dict[str, OrderStanding] = field(default_factory=dict)
     failures: dict[str, CpqbridgeError] = field(default_factory=dict)
     calls: dict[str, Calls] = field(default_factory=dict)
+    woken: set[tuple[str, datetime]] = field(default_factory=set)
 
     def note(self, standing: OrderStanding) -> None:
         """Keep where an order stands; that a later run found it unchanged undoes no sync."""
@@ -112,14 +114,13 @@ def rehearse(rehearsal: Rehearsal) -> Report:
     before = rehearsal.systems.calls()
     for moment, orders in _moments(rehearsal):
         if moment is not None:
-            rehearsal.systems.set_clock(moment)
-            rehearsal.clock.set(moment)
+            _wake_until(rehearsal, seen, moment)
+            _set_clocks(rehearsal, moment)
         for order in orders:
             _sync_one(rehearsal, order, seen)
-    spent = rehearsal.systems.calls().since(before)
-    plans = _plans(rehearsal)
     rehearsal.progress("Running the clock to the end of every contract")
-    rehearsal.systems.set_clock(_horizon(rehearsal, plans.values()))
+    plans = _run_out(rehearsal, seen)
+    spent = rehearsal.systems.calls().since(before)
     invoices = _invoices(rehearsal, plans)
     contracts = {plan.contract_key: plan for plan in plans.values()}
     taken = [each for plan in contracts.values() for each in plan.taken]
@@ -141,6 +142,56 @@ def _moments(rehearsal: Rehearsal) -> Iterator[tuple[datetime | None, list[Expor
         return
     for moment, group in groupby(rehearsal.orders, key=lambda order: order.activated_at):
         yield moment, list(group)
+
+
+def _set_clocks(rehearsal: Rehearsal, instant: datetime) -> None:
+    rehearsal.systems.set_clock(instant)
+    rehearsal.clock.set(instant)
+
+
+def _wake_until(rehearsal: Rehearsal, seen: _Progress, until: datetime) -> bool:
+    """Sync every contract that is due by `until`, oldest first, each at its instant; return whether any was.
+
+    A timer that stands after its sync is not seen to again: its contract waits for a person.
+    """
+    service, woken = rehearsal.service, False
+    while True:
+        timer = next(
+            (
+                each
+                for each in service.timers(rehearsal.connection)
+                if (each.root_id, each.due_at) not in seen.woken
+            ),
+            None,
+        )
+        if timer is None or timer.due_at > until:
+            return woken
+        woken = True
+        seen.woken.add((timer.root_id, timer.due_at))
+        _set_clocks(rehearsal, max(timer.due_at, rehearsal.clock.now()))
+        try:
+            report = service.sync_timer(rehearsal.connection, timer)
+        except (AccessLostError, ConfigurationError):
+            raise
+        except CpqbridgeError as error:
+            seen.failures[timer.order_id] = error
+            seen.standings.pop(timer.order_id, None)
+            continue
+        for standing in report.standings if report else ():
+            seen.note(standing)
+
+
+def _run_out(rehearsal: Rehearsal, seen: _Progress) -> dict[str, Plan]:
+    """Run the clock past the end of every contract and return the last plans by order id.
+
+    What is done on the way may plan something later still, so the end is looked for again.
+    """
+    while True:
+        plans = _plans(rehearsal)
+        horizon = _horizon(rehearsal, plans.values())
+        if not _wake_until(rehearsal, seen, horizon):
+            rehearsal.systems.set_clock(horizon)
+            return plans
 
 
 def _sync_one(rehearsal: Rehearsal, order: ExportedOrder, seen: _Progress) -> None:
