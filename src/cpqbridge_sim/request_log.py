@@ -1,6 +1,6 @@
 """The record of every request a simulator answered, which tests and reports count calls by."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,15 @@ class LoggedRequest:
     idempotency_key: str | None
     status: int
     response: Any
+
+
+Observer = Callable[[LoggedRequest], None]
+_observers: list[Observer] = []
+
+
+def observe(observer: Observer) -> None:
+    """Call `observer` with every request that any simulator of this process answers from now on."""
+    _observers.append(observer)
 
 
 class RequestLog:
@@ -48,6 +57,8 @@ class RequestLog:
             response=response,
         )
         self._requests.append(entry)
+        for observer in _observers:
+            observer(entry)
         return entry
 
     def after(self, number: int = 0) -> list[dict[str, Any]]:

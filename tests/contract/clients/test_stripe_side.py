@@ -304,7 +304,11 @@ class TestLinesThatDoNotNameTheirOrderLines:
 
     def test_a_subscription_without_schedule_names_nothing(self, played: Played) -> None:
         customer = played.customer()
-        body = {"customer": customer, "items": [{"price": played.price(1000, "seat")}]}
+        body = {
+            "customer": customer,
+            "items": [{"price": played.price(1000, "seat")}],
+            "proration_behavior": "none",
+        }
         played.account.request("POST", "/v1/subscriptions", body)
         assert played.invoices(customer, "802A") == ()
 
