@@ -104,7 +104,7 @@ def live(story: Story, syncs: tuple[Sync, ...]) -> Lived:
         } | (codes & {story.planted})
         done = frozenset(outcome.order_id for outcome in plan.outcomes if outcome.state in DONE)
         carried_out.append((instant, done))
-        again = life.sync(history, instant + timedelta(seconds=1))
+        again = life.sync(history, instant)
         assert again.steps == (), [step.summary for step in again.steps]
     life.run_until(last_instant(story))
     return Lived(account=account, plan=life.plan, carried_out=tuple(carried_out), codes=frozenset(codes))
