@@ -24,8 +24,8 @@ def _summary(report: Report) -> str:
     counts = ", ".join(f"{number} {state}" for state, number in states.most_common()) or "none"
     contracts = len({order.contract for order in report.orders})
     return (
-        f"{len(report.orders)} orders of {contracts} contract{'' if contracts == 1 else 's'}: {counts}.\n"
-        f"{len(report.invoices)} invoices and credits; {report.calls.salesforce} calls to Salesforce, "
+        f"{len(report.orders)} orders: {counts}.\n"
+        f"{contracts} contract{'' if contracts == 1 else 's'}, {len(report.invoices)} invoices and credits; {report.calls.salesforce} calls to Salesforce, "
         f"{report.calls.stripe} calls to Stripe (all simulated)."
     )
 
