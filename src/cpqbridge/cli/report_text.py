@@ -25,8 +25,9 @@ def _summary(report: Report) -> str:
     contracts = len({order.contract for order in report.orders})
     return (
         f"{len(report.orders)} orders: {counts}.\n"
-        f"{contracts} contract{'' if contracts == 1 else 's'}, {len(report.invoices)} invoices and credits; {report.calls.salesforce} calls to Salesforce, "
-        f"{report.calls.stripe} calls to Stripe (all simulated)."
+        f"{contracts} contract{'' if contracts == 1 else 's'}, {len(report.invoices)} invoices and credits; "
+        f"{report.calls.salesforce} calls to Salesforce, {report.calls.stripe} calls to Stripe "
+        "(all simulated)."
     )
 
 
