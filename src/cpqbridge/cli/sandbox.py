@@ -1,21 +1,27 @@
-"""`cpqbridge sandbox`: a simulated Salesforce org or Stripe account of your own, on loopback."""
+"""`cpqbridge sandbox`: a simulated Salesforce org or Stripe account of your own, and CPQ's desk."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cpqbridge.cli import sandbox_cpq
 from cpqbridge.cli.output import answer, note
 from cpqbridge.clock import SystemClock, parse_instant
 from cpqbridge.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from cpqbridge_sim.salesforce.cpq.proration import Precision
+
 application = typer.Typer(
     help="Start a simulated Salesforce org or Stripe account.", no_args_is_help=True, rich_markup_mode=None
 )
+
+application.add_typer(sandbox_cpq.application, name="cpq")
 
 PortOption = Annotated[
     int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")
@@ -27,7 +33,7 @@ NowOption = Annotated[
 
 
 @application.command("salesforce")
-def salesforce(
+def salesforce(  # noqa: PLR0917 - each is one option of the command
     port: PortOption,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder with an org export; the sample org if left out.")
@@ -35,6 +41,12 @@ def salesforce(
     now: NowOption = None,
     token: Annotated[
         str | None, typer.Option("--token", help="The only access token accepted; any if left out.")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision", help="CPQ's Subscription Prorate Precision; else the one its lines show."
+        ),
     ] = None,
 ) -> None:
     """Serve a simulated Salesforce org with CPQ until interrupted."""
@@ -51,6 +63,7 @@ def salesforce(
             org.load_directory(data)
     except LoadError as error:
         raise ConfigurationError(str(error), code="export_file", fix="Then start again.") from None
+    org.prorate_precision = _known_precision(precision)
     _serve(create_app(org), port=port, system="salesforce")
 
 
@@ -81,6 +94,22 @@ def _serve(app: Any, *, port: int, system: str) -> None:
         serve_forever(app, port=port, on_ready=ready)
     except PortTakenError:
         raise port_taken(port) from None
+
+
+def _known_precision(wanted: str | None) -> Precision | None:
+    from cpqbridge_sim.salesforce.cpq.proration import PRECISIONS  # noqa: PLC0415
+
+    if wanted is None:
+        return None
+    for precision in PRECISIONS:
+        if precision == wanted:
+            return precision
+    raise ConfigurationError(
+        f"--precision is {wanted!r}, which CPQ does not have.",
+        code="precision_unknown",
+        field="--precision",
+        fix=f"Choose one of {', '.join(PRECISIONS)}.",
+    )
 
 
 def port_taken(port: int) -> ConfigurationError:
