@@ -121,12 +121,13 @@ def check_money(story: Story, lived: Lived) -> None:
     moved = movements(account)
     money = daily_money.contract_money(story.history, story.configuration, lived.carried_out)
     assert in_process.billed_by_day(account) == in_process.forecast_by_day(plan)
-    assert daily_money.wrong_totals(money, moved, story.configuration) == []
-    assert daily_money.outside_terms(money, moved) == []
-    assert prorations(account) == []
-    assert {movement.kind for movement in moved if movement.amount} <= KINDS
+    problems = daily_money.wrong_totals(money, moved, story.configuration)
+    problems += daily_money.outside_terms(money, moved)
+    problems += [f"{line_id} is prorated by Stripe" for line_id in prorations(account)]
+    problems += [f"{each} has an unknown kind" for each in moved if each.amount and each.kind not in KINDS]
     if not money.waited:
-        assert daily_money.wrong_days(money, moved, story.configuration) == []
+        problems += daily_money.wrong_days(money, moved, story.configuration)
+    assert not problems, problems
     check_proof(story, plan, money)
 
 
