@@ -172,10 +172,10 @@ def documents_of(account: Account) -> Iterator[tuple[str, str, int]]:
             for name, share in zip(named, units, strict=True):
                 amount = line["amount"] * int(share) // sum(map(int, units))
                 yield _day(invoice), name, amount
-    credits = [*listed(account, "/v1/credit_notes")]
+    credited = [*listed(account, "/v1/credit_notes")]
     for customer in listed(account, "/v1/customers"):
-        credits += listed(account, f"/v1/customers/{customer['id']}/balance_transactions")
-    for made in credits:
+        credited += listed(account, f"/v1/customers/{customer['id']}/balance_transactions")
+    for made in credited:
         for name, value in made["metadata"].items():
             if name.startswith("salesforce_credits"):
                 for entry in value.split(","):

@@ -9,13 +9,12 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.simulation import in_process
+from tests.simulation.movements import prorations
 from tests.unit.planning.builders import a_history, a_line, a_one_time_line, a_policy, an_order
 
-from cpqbridge.domain.billing import BillingState
-from cpqbridge.domain.dates import add_months
+from cpqbridge.domain.dates import add_months, midnight
 from cpqbridge.domain.money import currency_decimals
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.proration import PRECISIONS, term_months
 from cpqbridge_sim.stripe.account import Account
 
@@ -95,39 +94,25 @@ def sold_orders(draw):
 def test_what_is_billed_is_what_was_forecast_and_sold(case):
     order, configuration, instant = case
     history = a_history(order)
-    plan = plan_contract(
-        history, BillingState(), configuration, as_of=instant, released=frozenset({"backdated"})
-    )
+    life = in_process.Life(Account(now=instant), configuration)
+    plan = life.sync(history, instant, released={"backdated", "contract_over"})
     outcome = plan.outcomes[0]
     if outcome.state is not OrderState.SYNCED:
-        assert {refusal.code for refusal in outcome.refusals} <= {
-            "amount_step",
-            "contract_over",
-            "skip_past_month_end",
-            "too_many_phases",
-        }
+        assert {refusal.code for refusal in outcome.refusals} <= {"amount_step"}
         return
-    account = Account(now=instant)
-    state = in_process.carry_out(plan, account)
-    in_process.run_to_the_end(plan, account)
+    life.run_until(instant + timedelta(seconds=30))
+    again = life.sync(history, instant + timedelta(minutes=1))
+    assert again.steps == ()
+    last = max(line.ends_on or line.starts_on for line in order.lines)
+    life.run_until(max(midnight(last), life.account.now) + timedelta(days=3))
 
-    assert in_process.billed_by_day(account) == in_process.forecast_by_day(plan)
-    by_line = in_process.billed_by_line(account)
+    plan = life.plan
+    assert in_process.billed_by_day(life.account) == in_process.forecast_by_day(plan)
+    by_line = in_process.billed_by_line(life.account)
     for proof in plan.proof:
         assert by_line[proof.order_item_id] == proof.billed_minor
         assert proof.reason in {None, "rounding", "past_skipped"}
         if configuration.policy.rounding == "true_up" and proof.reason == "rounding":
             raise AssertionError("true_up leaves no rounding")
-    assert not [
-        line
-        for invoice in in_process.invoices_of(account)
-        for line in invoice["all_lines"]
-        if (line["parent"].get("subscription_item_details") or {}).get("proration")
-        and invoice["billing_reason"] != "subscription_create"
-    ]
-
-    again = plan_contract(
-        history, state, configuration, as_of=instant + timedelta(days=3), released=frozenset()
-    )
-    assert again.steps == ()
+    assert prorations(life.account) == []
     assert [outcome.state for outcome in again.outcomes] == [OrderState.UNCHANGED]

@@ -251,8 +251,8 @@ class BillingObject:
     """A schedule, own invoice or credit that should exist, or as it was sent last.
 
     `kind` is schedule, invoice or credit; the latter two have one phase, whose one-time items they bill, and
-    are made at `anchor_at`. `sent_at` is the instant of the last change of a schedule, and `settled` what it
-    had invoiced by then, which nothing changes any more. `loaded` is how many of its phases Stripe was given
+    are made at `anchor_at`. `made_at` and `sent_at` are the instants at which a schedule was made and changed
+    last, and `settled` is what it had invoiced by the latter, which nothing changes any more. `loaded` is how many of its phases Stripe was given
     (None: all), `ended_at` when it was cancelled. `target` is where the paid part of a credit goes.
     """
 
@@ -269,6 +269,7 @@ class BillingObject:
     lines: tuple[BilledOrderLine, ...] = ()
     taken: tuple[TakenUnits, ...] = ()
     settled: tuple[ForecastInvoice, ...] = ()
+    made_at: datetime | None = None
     sent_at: datetime | None = None
     ended_at: datetime | None = None
     loaded: int | None = None

@@ -199,8 +199,8 @@ class ScheduleBody:
             metadata["salesforce_order_id"] = joined(
                 dict.fromkeys(owners[line_id] for line_id in item.order_item_ids)
             )
-            if len(item.order_item_ids) > 1:
-                metadata["salesforce_units"] = ",".join(map(str, item.units))
+            # Stripe keeps an item's metadata from phase to phase, so the units are said each time.
+            metadata["salesforce_units"] = ",".join(map(str, item.units))
         else:
             metadata |= {"salesforce_order_id": self.orders[0].order_id, "salesforce_kind": "placeholder"}
         body: dict[str, object] = {"quantity": item.quantity, "metadata": metadata}

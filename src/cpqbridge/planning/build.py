@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 
-from cpqbridge.domain.billing import BillingObject, ForecastInvoice, Proof, Step
+from cpqbridge.domain.billing import BilledInvoice, BillingObject, ForecastInvoice, Proof, Step
 from cpqbridge.domain.order import LineKind, Order
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.planning import steps
 from cpqbridge.planning.acceptance import Verdict
 from cpqbridge.planning.billing_steps import ScheduleBody, invoice_steps
 from cpqbridge.planning.contract import Contract
-from cpqbridge.planning.credits import credit_steps, drafts_final_at, with_portions
+from cpqbridge.planning.credits import Creditable, credit_steps, drafts_final_at
 from cpqbridge.planning.forecast import forecast_object
 from cpqbridge.planning.items import Naming
 from cpqbridge.planning.limits import limit_refusals
@@ -48,15 +48,25 @@ class Build:
             as_of=request.as_of,
             cutover=request.cutover,
         )
-        self._refused: dict[str, tuple[Refusal, ...]] = {}
-        for order in verdict.accepted:
-            refusals = self._contract.add(order)
-            if refusals:
-                self._refused[order.order_id] = refusals
-                break
+        self._refused = self._take_in(verdict.accepted)
         self._contract.decide_first_invoices()
         give_prices(self._contract)
         self._designer = Designer(contract=self._contract, policy=policy, product_names=self._names)
+
+    def _take_in(self, orders: Iterable[Order]) -> dict[str, tuple[Refusal, ...]]:
+        """Take the orders into the contract; return what refuses the first that cannot be, by its id.
+
+        A line's own start decides when it takes effect (B1.5), so an order may reduce units of one that comes
+        after it: it is tried again once the others are in.
+        """
+        pending = list(orders)
+        while pending:
+            refused = {order.order_id: self._contract.add(order) for order in pending}
+            left = [order for order in pending if refused[order.order_id]]
+            if len(left) == len(pending):
+                return {left[0].order_id: refused[left[0].order_id]}
+            pending = left
+        return {}
 
     @cached_property
     def _placed(self) -> Placed:
@@ -88,7 +98,7 @@ class Build:
         if self._verdict.frozen:
             return tuple(sorted(known, key=_by_day))
         new = [self._designer.document(each, "invoice") for each in self._placed.invoices]
-        new += [self._with_portions(each) for each in self._new_credits]
+        new += self._shared_out_credits()
         return tuple(sorted([*known, *new], key=_by_day))
 
     @cached_property
@@ -99,24 +109,35 @@ class Build:
         return wanted.anchor_at <= self._request.as_of
 
     @property
+    def _invoices(self) -> tuple[BilledInvoice, ...] | None:
+        """Return the contract's invoices: none while nothing was ever sent, None where they were not read."""
+        state = self._request.state
+        return state.invoices if state.objects else ()
+
+    @property
     def needs_invoices(self) -> bool:
         """Return whether a credit is due and the contract's invoices were not read."""
-        if self._request.state.invoices is not None or self._verdict.frozen:
+        if self._invoices is not None or self._verdict.frozen:
             return False
         return any(self._is_due(each) for each in self._new_credits)
 
     @cached_property
     def _credits_wait_until(self) -> datetime | None:
-        invoices = self._request.state.invoices
+        invoices = self._invoices
         if not invoices or self._verdict.frozen or not any(map(self._is_due, self._new_credits)):
             return None
         return drafts_final_at(invoices)
 
-    def _with_portions(self, wanted: BillingObject) -> BillingObject:
-        invoices = self._request.state.invoices
-        if invoices is None or not self._is_due(wanted) or self._credits_wait_until is not None:
-            return wanted
-        return with_portions(wanted, invoices, self._reduced_by(wanted))
+    def _shared_out_credits(self) -> list[BillingObject]:
+        """Return the new credits; those due now with the invoices that carry them, once these are known."""
+        invoices = self._invoices
+        if invoices is None or self._credits_wait_until is not None:
+            return list(self._new_credits)
+        creditable = Creditable(invoices)
+        return [
+            creditable.share_out(each, self._reduced_by(each)) if self._is_due(each) else each
+            for each in self._new_credits
+        ]
 
     def _reduced_by(self, wanted: BillingObject) -> set[str]:
         """Return the lines whose time a credit is for."""

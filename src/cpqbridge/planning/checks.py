@@ -50,7 +50,7 @@ def order_refusals(order: Order, history: OrderHistory, configuration: Configura
     for line in order.lines:
         yield from _line_refusals(order, line, configuration)
     yield from _frequency_refusals(order, history)
-    if configuration.policy.coterminate is CoterminatePolicy.REQUIRED:
+    if configuration.policy.coterminate == CoterminatePolicy.REQUIRED:
         yield from _coterminate_refusals(order, history)
 
 

@@ -45,40 +45,52 @@ def drafts_final_at(invoices: Sequence[BilledInvoice]) -> datetime | None:
     return max(finals, default=None)
 
 
-def with_portions(
-    wanted: BillingObject, invoices: Sequence[BilledInvoice], reduced_ids: Collection[str]
-) -> BillingObject:
-    """Return the credit shared out over invoices; `reduced_ids` are the lines whose time it is for."""
-    tail = wanted.key.partition(":")[2]
-    missing = -sum(item.amount_minor for item in wanted.phases[0].one_time_items)
-    portions: list[CreditPortion] = []
-    usable = [each for each in invoices if each.status in _COUNTED and each.creditable_minor > 0]
-    newest = sorted(usable, key=lambda each: (each.created_at, each.invoice_id), reverse=True)
-    lines: dict[str, list[tuple[str, int]]] = {}
-    room = {each.invoice_id: each.creditable_minor for each in newest}
-    for of_the_time in (True, False):
-        for invoice in newest:
-            for line in invoice.lines:
-                amount = min(line.creditable_minor, room[invoice.invoice_id], missing)
-                if amount > 0 and _is_of(line, reduced_ids) is of_the_time:
-                    lines.setdefault(invoice.invoice_id, []).append((line.line_id, amount))
-                    room[invoice.invoice_id] -= amount
-                    missing -= amount
-    for number, invoice in enumerate((each for each in newest if each.invoice_id in lines), start=1):
-        amount = sum(amount for _, amount in lines[invoice.invoice_id])
-        portions.append(
-            CreditPortion(
-                key=f"credit_note:{tail}:{number}",
-                invoice_id=invoice.invoice_id,
-                amount_minor=amount,
-                unpaid_minor=min(amount, invoice.unpaid_minor),
-                lines=tuple(lines[invoice.invoice_id]),
+class Creditable:
+    """What the contract's invoices can still carry; each credit that is shared out leaves less for the next."""
+
+    def __init__(self, invoices: Sequence[BilledInvoice]) -> None:
+        """Begin with the invoices as they were read; drafts and what was given up carry nothing."""
+        usable = [each for each in invoices if each.status in _COUNTED and each.creditable_minor > 0]
+        self._newest = sorted(usable, key=lambda each: (each.created_at, each.invoice_id), reverse=True)
+        self._room = {each.invoice_id: each.creditable_minor for each in usable}
+        self._unpaid = {each.invoice_id: each.unpaid_minor for each in usable}
+        self._lines = {line.line_id: line.creditable_minor for each in usable for line in each.lines}
+
+    def share_out(self, wanted: BillingObject, reduced_ids: Collection[str]) -> BillingObject:
+        """Return the credit with its portions; `reduced_ids` are the lines whose time it is for."""
+        tail = wanted.key.partition(":")[2]
+        missing = -sum(item.amount_minor for item in wanted.phases[0].one_time_items)
+        taken: dict[str, dict[str, int]] = {}
+        for of_the_time in (True, False):
+            for invoice in self._newest:
+                for line in invoice.lines:
+                    amount = min(self._lines[line.line_id], self._room[invoice.invoice_id], missing)
+                    if amount > 0 and _is_of(line, reduced_ids) is of_the_time:
+                        taken.setdefault(invoice.invoice_id, {})[line.line_id] = amount
+                        self._lines[line.line_id] -= amount
+                        self._room[invoice.invoice_id] -= amount
+                        missing -= amount
+        portions = []
+        for invoice in self._newest:
+            lines = taken.get(invoice.invoice_id)
+            if not lines:
+                continue
+            amount = sum(lines.values())
+            unpaid = min(amount, self._unpaid[invoice.invoice_id])
+            self._unpaid[invoice.invoice_id] -= unpaid
+            portions.append(
+                CreditPortion(
+                    key=f"credit_note:{tail}:{len(portions) + 1}",
+                    invoice_id=invoice.invoice_id,
+                    amount_minor=amount,
+                    unpaid_minor=unpaid,
+                    lines=tuple(lines.items()),
+                )
             )
-        )
-    if missing:
-        key = f"credit_note:{tail}:{len(portions) + 1}"
-        portions.append(CreditPortion(key=key, invoice_id=None, amount_minor=missing))
-    return replace(wanted, portions=tuple(portions))
+        if missing:
+            key = f"credit_note:{tail}:{len(portions) + 1}"
+            portions.append(CreditPortion(key=key, invoice_id=None, amount_minor=missing))
+        return replace(wanted, portions=tuple(portions))
 
 
 def _is_of(line: BilledLine, reduced_ids: Collection[str]) -> bool:

@@ -181,14 +181,18 @@ def credit_item(reduction: Reduction, *, currency: str, naming: Naming) -> OneTi
 
 
 def one_time_item(line: OrderLine, order: Order, *, currency: str, naming: Naming) -> OneTimeItem:
-    """Return a one-time line as the item that bills its `TotalPrice` once, negative ones as credits."""
+    """Return a one-time line as the item that bills its `TotalPrice` once.
+
+    A negative line is a credit; one that reduces a line sold before is the credit of a reduction (B6.6).
+    """
+    kind = "credit" if line.quantity < 0 and line.revises is not None else "one_time"
     return OneTimeItem(
         order_item_id=line.order_item_id,
         order_id=order.order_id,
         product_id=line.product_id,
-        kind="one_time",
+        kind=kind,
         amount_minor=rounded_minor(line.total_price, currency),
         period_start=line.starts_on,
         period_end=day_after(line.ends_on) if line.ends_on else line.starts_on,
-        description=naming.describe(line, "one_time"),
+        description=naming.describe(line, kind),
     )

@@ -58,7 +58,7 @@ class Designer:
     def drops_credits(self, order: Order) -> bool:
         """Return whether credits of the order are dropped, by the policy in force when it was executed."""
         known = self.contract.sent.orders.get(order.order_id)
-        return known.drops_credits if known is not None else self.policy.credits is CreditsPolicy.NONE
+        return known.drops_credits if known is not None else self.policy.credits == CreditsPolicy.NONE
 
     def schedule(self, track: Track, placed: Placed) -> Wanted | None:
         """Return the schedule of a track and what is to be done; None where none is needed."""
@@ -100,6 +100,7 @@ class Designer:
             orders=self._entries(track, placed, ()),
             lines=_lines(track),
             taken=_taken(track),
+            made_at=now,
             sent_at=now,
             loaded=loaded_phases(phases, None, now),
         )
@@ -152,13 +153,15 @@ class Designer:
         """Return an own invoice or credit, made when it falls due, at the earliest now."""
         contract = self.contract
         order = next(each for each in contract.orders if each.order_id == document.order_id)
+        billed = {item.order_id for item in document.items}
+        orders = [each for each in contract.orders if each.order_id in billed]
         phase = Phase(
             starts_at=midnight(min(item.period_start for item in document.items)),
             ends_at=midnight(max(item.period_end for item in document.items)),
             proration_behavior="none",
             items=(),
             one_time_items=document.items,
-            order_ids=(order.order_id,),
+            order_ids=tuple(each.order_id for each in orders),
         )
         return BillingObject(
             key=document_key(kind, contract.history.root_id, order.order_id, document.at),
@@ -169,7 +172,7 @@ class Designer:
             collection_method=collection_method(contract.orders[0]),
             days_until_due=contract.orders[0].days_until_due,
             anchor_at=max(document.at, contract.as_of),
-            orders=(self.entry(order),),
+            orders=tuple(map(self.entry, orders)),
             target=self.policy.credit_target.value,
         )
 

@@ -72,6 +72,9 @@ def place(
             continue
         if due.is_credit and due.item.order_id in drops_credits:
             placer.placed.dropped.append(due.item)
+        elif due.at == contract.as_of and not contract.state.objects:
+            # A contract that is synced for the first time settles everything past at once (B6.8).
+            bundles[due.at, contract.orders[0].order_id].append(due)
         else:
             bundles[due.at, due.item.order_id].append(due)
     sequence = {order.order_id: number for number, order in enumerate(contract.orders)}
@@ -127,8 +130,8 @@ class _Placer:
     def _may_wait(self, total: int, at: datetime, dues: Sequence[Due]) -> bool:
         """Return whether the policy lets these dues wait for the next boundary after `at`."""
         if total > 0:
-            return self._policy.proration is ProrationPolicy.NEXT_INVOICE
-        if self._policy.credits is not CreditsPolicy.NEXT_INVOICE:
+            return self._policy.proration == ProrationPolicy.NEXT_INVOICE
+        if self._policy.credits != CreditsPolicy.NEXT_INVOICE:
             return False
         return all(midnight(day) - at <= ABSORBED_WITHIN for day in _next_boundaries(dues, at).values())
 
@@ -171,7 +174,7 @@ class _Placer:
         return True
 
     def _absorbs(self, key: str, day: date, sum_minor: int) -> bool:
-        absorbing = self._policy.credits is CreditsPolicy.NEXT_INVOICE
+        absorbing = self._policy.credits == CreditsPolicy.NEXT_INVOICE
         return absorbing and self._charges[key].get(day, 0) + sum_minor >= 0
 
 

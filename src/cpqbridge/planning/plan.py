@@ -35,7 +35,8 @@ def plan_contract(
         configuration: mapping and policies of the connection.
         as_of: the present instant, aware UTC; what was executed before keeps its own instant.
         released: codes of holds a person has released for this run.
-        preview_order_id: a draft order that is planned as if it were activated now.
+        preview_order_id: the order somebody looks at: a draft is planned as if it were activated now, and a
+            held one is shown as it would be carried out, as long as nothing else is to be done.
         cutover: the first day we bill, for a contract that was billed elsewhere before (B1.8).
     """
     request = Request(
@@ -57,11 +58,12 @@ def plan_contract(
         if shown is None:
             shown = build
         acceptance.stop(stops)
-    return _plan(request, verdict, build, shown)
+    looking = preview_order_id is not None or not verdict.accepted
+    return _plan(request, verdict, build, shown if looking else None)
 
 
 def _plan(request: Request, verdict: Verdict, build: Build, shown: Build | None) -> Plan:
-    """Return the plan: the steps of what is accepted, and, while there are none, the sight of what waits."""
+    """Return the plan: what is accepted, or, where nothing of that is to be done, the sight of what waits."""
     history = request.history
     steps = build.steps()
     sight = build if steps or shown is None else shown

@@ -95,7 +95,7 @@ class Look:
         if not late:
             return
         over = [run for run in late if midnight(run.pieces.end) <= now]
-        if over and len(over) == len(runs):
+        if order.kind is not OrderKind.AMENDMENT and len(over) == len(runs):
             yield _hold(
                 order,
                 "contract_over",
@@ -151,7 +151,7 @@ class Look:
         renewed = self.contract.history.renewed
         if order.kind is not OrderKind.RENEWAL or renewed is None:
             return
-        if self.configuration.policy.overlap is OverlapPolicy.BOTH:
+        if self.configuration.policy.overlap == OverlapPolicy.BOTH:
             return
         for line in order.lines:
             for old in renewed.lines:
@@ -195,7 +195,8 @@ def credit_strays(reduction: Reduction, credit_minor: int, precision: str) -> tu
         end = min((piece.start for piece in reached), default=pieces.end)
         share -= per_unit * term_months(line.starts_on, end, precision)
         days = per_unit if precision == "month" else per_unit * TOLERATED_DAYS * MONTHS_PER_DAY
-        bound += abs(days) + Fraction(take.units + len(reached), 2)
+        # A cycle is given back as the difference of two rounded charges.
+        bound += abs(days) + Fraction(take.units, 2) + len(reached)
     return abs(credit_minor - share) > bound, round_half_up(share)
 
 

@@ -95,7 +95,7 @@ class Timetable:
 
     def _is_first_of_two(self, running: Phase, sent: BillingObject) -> bool:
         """Return whether the phase is the short first one, whose end is a break point for ever (B6.8)."""
-        made_at = min(entry.executed_at for entry in sent.orders)
+        made_at = sent.made_at or sent.anchor_at
         return running.ends_at <= made_at + FIRST_PHASE_LASTS and running.ends_at < self.track.ends_at
 
     def _later(self, start: datetime) -> tuple[Phase, ...]:
