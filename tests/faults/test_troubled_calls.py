@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults.two_sides import NOW, TOKEN, TwoSides, connect, service, two_sides
+from tests.faults.two_sides import NOW, TOKEN, TwoSides, connect, move_everything_to, service, two_sides
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.billing import StepAction
@@ -100,7 +100,7 @@ class Setting:
     def run(self, **wrong: Any) -> dict[str, Any]:
         """Sync the order with parts of the connection replaced; steps are not recorded."""
         opened = self.service.open(None)
-        notice = opened.salesforce.find_order(self.sides.order_id)
+        notice = opened.salesforce.find_order(wrong.pop("order_id", self.sides.order_id))
         task = Task(
             connection_id=opened.connection_id, notice=notice, released=wrong.pop("released", frozenset())
         )
@@ -124,9 +124,7 @@ class Setting:
             mark.release()
 
     def move_everything_to(self, instant: datetime) -> None:
-        self.clock.set(instant)
-        self.sides.org.set_clock(instant)
-        self.sides.account.advance(instant)
+        move_everything_to(instant, self.sides, self.clock)
 
     def first_start(self) -> float:
         """Return the instant the order's service begins, in Unix seconds."""

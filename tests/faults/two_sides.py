@@ -10,13 +10,15 @@ from decimal import Decimal
 from pathlib import Path
 
 from cpqbridge.clock import SettableClock
-from cpqbridge.mapping.configuration import default_configuration
+from cpqbridge.mapping.configuration import parse_configuration
 from cpqbridge.store.database import open_store
 from cpqbridge.sync.service import ServiceOptions, SyncService
 from cpqbridge_sim.hosting import host
 from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
 from cpqbridge_sim.salesforce.cpq.model import Line
+from cpqbridge_sim.salesforce.desk.requests import amend_request
+from cpqbridge_sim.salesforce.desk.sales import SalesDesk
 from cpqbridge_sim.salesforce.org import Org
 from cpqbridge_sim.salesforce.server import create_app as create_org_app
 from cpqbridge_sim.stripe.account import Account
@@ -56,6 +58,17 @@ class TwoSides:
             if part["method"] == "PATCH"
         ]
 
+    def amend(self, changes: list[tuple[int, str]], *, start: date, activate: bool = True) -> str:
+        """Amend the first order's contract at the desk: units by the place of its lines; return the order."""
+        lines = [item["Id"] for item in self.org.records("OrderItem") if item["OrderId"] == self.order_id]
+        document = {
+            "contract": self.org.records("Contract")[0]["Id"],
+            "lines": [{"line": lines[place], "by": by} for place, by in changes],
+            "start": start.isoformat(),
+            "activate": activate,
+        }
+        return SalesDesk(self.org).amend(amend_request(document)).order_id
+
     def objects(self, kind: str) -> list[dict]:
         return self.account.all_objects().get(kind, [])
 
@@ -63,7 +76,9 @@ class TwoSides:
         return self.org.record("Order", order_id or self.order_id)
 
 
-def one_line_orders(count: int = 1, *, drafts: bool = False) -> tuple[dict, tuple[str, ...]]:
+def one_line_orders(
+    count: int = 1, *, drafts: bool = False, contracted: bool = False
+) -> tuple[dict, tuple[str, ...]]:
     """Records of an org with orders of one line each: 10 seats at 50.00 a month, 1 Feb 2026 to 31 Jan 2027."""
     cpq = Cpq(clock=lambda: NOW)
     product = cpq.product("Seat", frequency="Monthly", default_term=1)
@@ -77,6 +92,8 @@ def one_line_orders(count: int = 1, *, drafts: bool = False) -> tuple[dict, tupl
         order = cpq.order(quote, name=f"Order {number}")
         if not drafts:
             cpq.activate(order, at=NOW)
+        if contracted:
+            cpq.contract(order, at=NOW)
         ids.append(order.record_id)
     return cpq.records(), tuple(ids)
 
@@ -88,6 +105,7 @@ def two_sides(
     """Host both sides; `records` are what the org holds, with the ids of its orders, where given."""
     held, ids = records or one_line_orders(count, drafts=drafts)
     org = Org(NOW)
+    org.prorate_precision = "monthly_daily"
     org.load(held)
     account = Account(NOW)
     org_app = create_org_app(org)
@@ -114,8 +132,15 @@ def service(home: Path, *, clock: SettableClock | None = None, **options: object
         store.close()
 
 
-def connect(opened: SyncService, sides: TwoSides, *, live_sync: bool = False) -> None:
-    settings = default_configuration()
+def move_everything_to(instant: datetime, sides: TwoSides, clock: SettableClock) -> None:
+    clock.set(instant)
+    sides.org.set_clock(instant)
+    sides.account.advance(instant)
+
+
+def connect(opened: SyncService, sides: TwoSides, *, live_sync: bool = False, **policy: str) -> None:
+    """Connect both sides; `policy` are policies that differ from the default."""
+    settings = parse_configuration({"version": 1, "policy": policy})
     opened.add_connection(
         name="test",
         salesforce_url=sides.salesforce_url,

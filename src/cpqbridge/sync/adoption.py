@@ -70,18 +70,22 @@ class Search:
     released: bool
 
     def look(self, plan: Plan, state: BillingState) -> Shown | None:
-        """Return what stands behind the unknown ids of orders for which the plan makes something.
+        """Return what stands behind ids that orders show and the store does not know.
 
-        None where there is nothing to look at.
+        They are looked at while nothing of the contract is known, and when the plan makes something for their
+        orders. None where there is nothing to look at.
         """
         makes = {step.key for step in plan.steps if step.action in _MAKING}
         linked = {link.stripe_id for link in state.links.values()}
+        made_for = {
+            order_id for wanted in plan.objects if wanted.key in makes for order_id in wanted.order_ids
+        }
         concerned = [
             order
             for order in self.history.orders
             if order.displayed_stripe_id
             and order.displayed_stripe_id not in linked
-            and any(wanted.key in makes for wanted in plan.objects if order.order_id in wanted.order_ids)
+            and (order.order_id in made_for or (order.activated and not state.objects))
         ]
         if not concerned:
             return None
@@ -112,11 +116,12 @@ class Search:
 
     def _remembered(self, made: Mapping[str, Mapping[str, Any]]) -> Shown | str:
         """Return links and objects of what we made, or why what was sent for it cannot be worked out."""
-        stamps = [_created_at(each) for each in made.values()]
-        if max(stamps) - min(stamps) > _ONE_PLAN:
-            return "whose contract was changed after its first sync"
         named = {order_id for each in made.values() for order_id in _order_ids(each)}
         orders = tuple(order for order in self.history.orders if order.order_id in named)
+        stamps = [_created_at(each) for each in made.values()]
+        activated = [order.activated_at for order in orders if order.activated_at is not None]
+        if max([*stamps, *activated]) - min(stamps) > _ONE_PLAN:
+            return "whose contract was changed after its first sync"
         plan = self.plan_then(replace(self.history, orders=orders), min(stamps))
         objects = {wanted.key: wanted for wanted in plan.objects if wanted.key in made}
         if objects.keys() != made.keys() or any(step.action in _CREDITING for step in plan.steps):
