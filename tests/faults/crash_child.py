@@ -78,3 +78,17 @@ def work(home: Path, now: datetime, order_id: str, kill_at: int) -> None:
     service.stop_worker()
     states = {standing.order_id: standing.state.value for standing in found}
     write_result(home, service, order_id, states, seen)
+
+
+def wake(home: Path, now: datetime, order_id: str, kill_at: int) -> None:
+    """Be a worker until no timer is left; leave the result in `result.json`."""
+    seen: list[str] = []
+    service = open_service(home, now, killing_boundary(kill_at, seen))
+    service.start_worker()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (service.timers(None) == () and "written back" in seen):
+        time.sleep(0.02)
+    service.stop_worker()
+    with service.store.read() as transaction:
+        found = plans.standings(transaction, connection_id=1)
+    write_result(home, service, order_id, {each.order_id: each.state.value for each in found}, seen)

@@ -1,4 +1,4 @@
-"""A contract built from the orders that are carried out: objects, forecast, proof, and the calls in between."""
+"""A contract built from the orders that are carried out: objects, forecast, proof, and the calls between."""
 
 from __future__ import annotations
 

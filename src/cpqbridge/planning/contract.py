@@ -28,6 +28,8 @@ from cpqbridge.planning.runs import Run, Take
 from cpqbridge.planning.steps import owner_of_price
 from cpqbridge.planning.tracks import Track, anchor_of, cycle_for, distinct_cycles, track_key
 
+RunUnits = list[tuple[Run, int]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneTimeLine:
@@ -50,7 +52,9 @@ class SentFacts:
     @staticmethod
     def of(objects: Iterable[BillingObject]) -> SentFacts:
         """Return the facts of these objects; an order's first execution is the one that counts for it."""
-        entries, orders, lines = {}, {}, {}
+        entries: dict[tuple[str, str], ExecutedOrder] = {}
+        orders: dict[str, ExecutedOrder] = {}
+        lines: dict[str, tuple[str, BilledOrderLine]] = {}
         taken: dict[str, tuple[tuple[str, TakenUnits], ...]] = {}
         for each in sorted(objects, key=lambda each: each.key):
             for entry in each.orders:
@@ -162,7 +166,7 @@ class Contract:
         self, order: Order
     ) -> tuple[list[tuple[OrderLine, list[tuple[Run, int]]]], list[Refusal]]:
         """Return the units each reducing line takes now, beside those it was given before."""
-        found: list[tuple[OrderLine, list[tuple[Run, int]]]] = []
+        found: list[tuple[OrderLine, RunUnits]] = []
         refusals: list[Refusal] = []
         spent: dict[int, int] = {}
         for line in sorted(order.lines, key=lambda line: line.order_item_id):
@@ -181,7 +185,6 @@ class Contract:
                 order,
                 list(self.runs.values()),
                 wanted=wanted,
-                history=self.history,
                 lineages=self.lineages,
                 spent=spent,
             )
@@ -206,7 +209,7 @@ class Contract:
             accepted.append(line)
         return found
 
-    def _reduce(self, line: OrderLine, order: Order, units: list[tuple[Run, int]]) -> None:
+    def _reduce(self, line: OrderLine, order: Order, units: RunUnits) -> None:
         reduction = Reduction(line=line, order=order, executed_at=self.executed_at(order))
         for run, taken in units:
             track = self.track_of(run)
@@ -254,7 +257,7 @@ class Contract:
         return None
 
     def _place(self, line: OrderLine, order: Order) -> Track:
-        """Return the track of a new line: the first with its cycle that is alive and has room, else a new one."""
+        """Return the track of a new line: the first of its cycle with room that is alive, else a new one."""
         start, end = line.starts_on, day_after(line.ends_on or line.starts_on)
         main = self._main_cycle(order, line.frequency_months or 1)
         cycle = cycle_for(start, end, dict.fromkeys([main, *distinct_cycles(self.tracks)]))

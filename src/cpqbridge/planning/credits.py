@@ -1,13 +1,13 @@
 """Where a credit goes that no coming invoice absorbs: onto invoices that were made, else the balance (B6.6).
 
-The invoices that billed the reduced time come first, newest first; then other lines of the contract; what they
-cannot carry becomes a customer balance transaction. Unpaid invoices shrink; what was paid goes where the
+The invoices that billed the reduced time come first, newest first; then other lines of the contract; what
+they cannot carry becomes a customer balance transaction. Unpaid invoices shrink; what was paid goes where the
 policy says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -46,7 +46,7 @@ def drafts_final_at(invoices: Sequence[BilledInvoice]) -> datetime | None:
 
 
 class Creditable:
-    """What the contract's invoices can still carry; each credit that is shared out leaves less for the next."""
+    """What the contract's invoices can still carry; each credit shared out leaves less for the next."""
 
     def __init__(self, invoices: Sequence[BilledInvoice]) -> None:
         """Begin with the invoices as they were read; drafts and what was given up carry nothing."""
@@ -70,7 +70,7 @@ class Creditable:
                         self._lines[line.line_id] -= amount
                         self._room[invoice.invoice_id] -= amount
                         missing -= amount
-        portions = []
+        portions: list[CreditPortion] = []
         for invoice in self._newest:
             lines = taken.get(invoice.invoice_id)
             if not lines:
@@ -104,42 +104,38 @@ def credit_steps(
     shares = _shared_items(wanted)
     for portion, items in zip(wanted.portions, shares, strict=True):
         if portion.key not in state.links:
-            yield _credit_step(history, order, wanted, portion, items)
+            metadata = contract_metadata(history, order, portion.key) | _credits_metadata(items)
+            text = f"Credit of order {order.order_number}"
+            if portion.invoice_id is None:
+                target = Ref(key=f"customer:{history.account.account_id}")
+                yield _balance_step(wanted, portion, target, {"description": text, "metadata": metadata})
+            else:
+                yield _credit_note_step(wanted, portion, {"memo": text, "metadata": metadata})
 
 
-def _credit_step(
-    history: OrderHistory,
-    order: Order,
-    wanted: BillingObject,
-    portion: CreditPortion,
-    items: Sequence[tuple[str, int]],
+def _balance_step(
+    wanted: BillingObject, portion: CreditPortion, target: Ref, words: Mapping[str, object]
 ) -> Step:
-    metadata = contract_metadata(history, order, portion.key) | _credits_metadata(items)
-    amount = major_text(portion.amount_minor, wanted.currency)
-    if portion.invoice_id is None:
-        body: dict[str, object] = {
-            "amount": -portion.amount_minor,
-            "currency": wanted.currency,
-            "description": f"Credit of order {order.order_number}",
-            "metadata": metadata,
-        }
-        return Step(
-            key=portion.key,
-            action=StepAction.CREDIT_BALANCE,
-            parameters=body,
-            fingerprint=fingerprint(body),
-            summary=f"Credit {amount} {wanted.currency.upper()} to the customer's balance",
-            target=Ref(key=f"customer:{history.account.account_id}"),
-            object_key=wanted.key,
-        )
-    body = {
+    body = {"amount": -portion.amount_minor, "currency": wanted.currency, **words}
+    return Step(
+        key=portion.key,
+        action=StepAction.CREDIT_BALANCE,
+        parameters=body,
+        fingerprint=fingerprint(body),
+        summary=f"Credit {_amount(wanted, portion)} to the customer's balance",
+        target=target,
+        object_key=wanted.key,
+    )
+
+
+def _credit_note_step(wanted: BillingObject, portion: CreditPortion, words: Mapping[str, object]) -> Step:
+    body: dict[str, object] = {
         "invoice": portion.invoice_id,
         "lines": [
-            {"type": "invoice_line_item", "invoice_line_item": line_id, "amount": line_amount}
-            for line_id, line_amount in portion.lines
+            {"type": "invoice_line_item", "invoice_line_item": line_id, "amount": amount}
+            for line_id, amount in portion.lines
         ],
-        "memo": f"Credit of order {order.order_number}",
-        "metadata": metadata,
+        **words,
     }
     paid = portion.amount_minor - portion.unpaid_minor
     if paid:
@@ -149,13 +145,17 @@ def _credit_step(
         action=StepAction.CREATE_CREDIT_NOTE,
         parameters=body,
         fingerprint=fingerprint(body),
-        summary=f"Credit {amount} {wanted.currency.upper()} on invoice {portion.invoice_id}",
+        summary=f"Credit {_amount(wanted, portion)} on invoice {portion.invoice_id}",
         object_key=wanted.key,
     )
 
 
+def _amount(wanted: BillingObject, portion: CreditPortion) -> str:
+    return f"{major_text(portion.amount_minor, wanted.currency)} {wanted.currency.upper()}"
+
+
 def _shared_items(wanted: BillingObject) -> list[list[tuple[str, int]]]:
-    """Return which order lines' amounts each portion stands for; charges that were netted go with the first."""
+    """Return which order lines' amounts each portion stands for; charges netted go with the first."""
     items: list[OneTimeItem] = sorted(
         wanted.phases[0].one_time_items, key=lambda item: (item.amount_minor < 0, item.order_item_id)
     )
@@ -175,7 +175,7 @@ def _shared_items(wanted: BillingObject) -> list[list[tuple[str, int]]]:
 
 
 def _credits_metadata(items: Sequence[tuple[str, int]]) -> dict[str, str]:
-    """Return whose credit it is, as `order line:minor units` joined by commas, over as many keys as needed."""
+    """Return whose credit it is, as `order line:minor units` with commas, over as many keys as it takes."""
     values: list[str] = []
     for order_item_id, amount in items:
         text = f"{order_item_id}:{amount}"

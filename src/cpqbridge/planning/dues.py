@@ -47,13 +47,13 @@ def dues_of(contract: Contract, naming: Naming) -> Iterator[Due]:
     for reduction in contract.reductions:
         item = credit_item(reduction, currency=currency, naming=naming)
         if item is not None:
-            track = contract.track_of(reduction.takes[0][0]) if reduction.takes else None
-            yield Due(item=item, at=_credited_at(reduction), track=track)
+            reduced_on = contract.track_of(reduction.takes[0][0]) if reduction.takes else None
+            yield Due(item=item, at=_credited_at(reduction), track=reduced_on)
     for each in contract.one_time:
         item = one_time_item(each.line, each.order, currency=currency, naming=naming)
         if item.amount_minor:
-            at, track = _one_time_at(contract, each)
-            yield Due(item=item, at=at, track=track)
+            at, riding_on = _one_time_at(contract, each)
+            yield Due(item=item, at=at, track=riding_on)
 
 
 def _credited_at(reduction: Reduction) -> datetime:

@@ -11,6 +11,7 @@ from cpqbridge.domain.billing import (
     BilledOrderLine,
     BillingObject,
     ExecutedOrder,
+    ForecastInvoice,
     Phase,
     TakenUnits,
 )
@@ -21,7 +22,7 @@ from cpqbridge.planning.billing_steps import facts_fingerprint
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.forecast import first_invoice, settled_by
 from cpqbridge.planning.items import ItemRules
-from cpqbridge.planning.placing import Document, Placed
+from cpqbridge.planning.placing import Document, Identity, Placed
 from cpqbridge.planning.timetable import Timetable, goes_on_the_same, loaded_phases
 from cpqbridge.planning.tracks import Track
 
@@ -121,7 +122,7 @@ class Designer:
         return Wanted(wanted=changed, change="update")
 
     def _kept(
-        self, track: Track, placed: Placed, sent: BillingObject, settled: tuple[object, ...]
+        self, track: Track, placed: Placed, sent: BillingObject, settled: tuple[ForecastInvoice, ...]
     ) -> BillingObject:
         return replace(
             sent,
@@ -211,13 +212,13 @@ def _taken(track: Track) -> tuple[TakenUnits, ...]:
 
 def placed_identities(
     objects: Iterable[BillingObject], at: datetime, *, product_names: Mapping[str, str]
-) -> frozenset[tuple[str, str, object]]:
+) -> frozenset[Identity]:
     """Return the identities of one-time charges and credits that are on their way or made already.
 
     A phase that has begun by `at` has sent what rode on it; an own invoice or credit counts from its first
     call on.
     """
-    found: set[tuple[str, str, object]] = set()
+    found: set[Identity] = set()
     for each in objects:
         if each.kind != "schedule":
             found |= {item.identity for item in each.phases[0].one_time_items}

@@ -62,7 +62,7 @@ def place(
     done: Collection[Identity],
     drops_credits: Collection[str],
 ) -> Placed:
-    """Return where every due goes that is not `done`; `drops_credits` are orders whose credits are dropped."""
+    """Return where every due goes that is not `done`; `drops_credits` are orders that get no credit."""
     placer = _Placer(contract, policy)
     for track in contract.tracks:
         placer.add_pieces(track, naming)

@@ -10,11 +10,12 @@ from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.planning.acceptance import Acceptance, Verdict
-from cpqbridge.planning.build import Build, Request
+from cpqbridge.planning.build import Build
+from cpqbridge.planning.request import Request
 from cpqbridge.planning.safety import NEVER_RELEASED
 
 TRIALS_AT_MOST = 60
-"""How often a contract is planned again without an order that cannot be carried out; a bound against error."""
+"""How often a contract is planned again without an order that cannot be carried out, at most."""
 
 
 def plan_contract(

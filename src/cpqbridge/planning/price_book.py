@@ -1,4 +1,4 @@
-"""Which Stripe price each run has, duplicates in slots of their own; a line keeps its price for life (B3.6)."""
+"""Which Stripe price each run has, duplicates in slots of their own; a line keeps its price (B3.6)."""
 
 from __future__ import annotations
 

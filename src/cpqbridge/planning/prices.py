@@ -106,8 +106,8 @@ def period_price(
     """Return the price one unit of the line has for one billing period (B3.2, B3.3, B5.6).
 
     `term` is the line's length in months, `cycles` its number of full cycles, `partial` whether it has a head
-    or tail that takes the remainder; `revised` is the price of the line it revises. The price book's price, or
-    else that of the revised line, is used only when it passes the forward test; otherwise it is
+    or tail that takes the remainder; `revised` is the price of the line it revises. The price book's price,
+    or else that of the revised line, is used only when it passes the forward test; otherwise it is
     `UnitPrice ÷ term * frequency`, or `TotalPrice ÷ cycles` when only full cycles exist.
     """
     frequency = line.frequency_months or 1

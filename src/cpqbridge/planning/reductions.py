@@ -35,6 +35,7 @@ class Lineages:
     """To which first line every line of a history goes back (B2.6)."""
 
     roots: Mapping[str, str]
+    orders: tuple[Order, ...] = ()
 
     @staticmethod
     def of(history: OrderHistory) -> Lineages:
@@ -47,11 +48,24 @@ class Lineages:
                 root = parent
                 seen.add(parent)
             roots[order_item_id] = root
-        return Lineages(roots=roots)
+        return Lineages(roots=roots, orders=history.orders)
 
     def root(self, line: OrderLine) -> str:
         """Return the id of the first line of the lineage."""
         return self.roots.get(line.order_item_id, line.order_item_id)
+
+    def coming(self, line: OrderLine, order: Order) -> Order | None:
+        """Return an order that is not activated yet and adds units to the line's lineage before it starts."""
+        root = self.root(line)
+        for other in self.orders:
+            if other.activated or other.order_id == order.order_id or other.effective_on > line.starts_on:
+                continue
+            if any(self._adds(each, root) for each in other.lines):
+                return other
+        return None
+
+    def _adds(self, line: OrderLine, root: str) -> bool:
+        return line.kind is LineKind.RECURRING and line.quantity > 0 and self.root(line) == root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +87,6 @@ def attribute(
     runs: Sequence[Run],
     *,
     wanted: int,
-    history: OrderHistory,
     lineages: Lineages,
     spent: Mapping[int, int],
 ) -> Attribution:
@@ -96,7 +109,7 @@ def attribute(
             taken.append((run, units))
             missing -= units
     if missing:
-        return Attribution(refusal=_short(line, order, lineage, wanted, missing, history, lineages))
+        return Attribution(refusal=_Shortage(line, order, wanted, missing).refusal(lineage, lineages))
     return Attribution(units=tuple(taken))
 
 
@@ -118,68 +131,61 @@ def _block_price(line: OrderLine, order: Order, run: Run) -> Refusal:
     )
 
 
-def _short(
-    line: OrderLine,
-    order: Order,
-    lineage: Sequence[Run],
-    wanted: int,
-    missing: int,
-    history: OrderHistory,
-    lineages: Lineages,
-) -> Refusal:
-    """Return why the units are not there: still to come, on lines with other ends, or never sold."""
-    coming = _coming_order(line, order, history, lineages)
-    there = sum(run.units_left for run in lineage if run.pieces.start <= line.starts_on)
-    base = f"{line.words} takes {wanted} units away from {line.starts_on} on"
-    if coming is not None:
-        return Refusal(
-            code="waiting_for_units",
-            message=f"{base}, {missing} more than are sold so far; order {coming.order_number}, which is not "
-            "activated yet, adds some before that.",
-            record_id=line.order_item_id,
+@dataclass(frozen=True, slots=True)
+class _Shortage:
+    """A reduction of `wanted` units of which `missing` are not there on lines with the same end."""
+
+    line: OrderLine
+    order: Order
+    wanted: int
+    missing: int
+
+    def refusal(self, lineage: Sequence[Run], lineages: Lineages) -> Refusal:
+        """Return why: the units are still to come, on lines with other ends, or were never sold."""
+        line = self.line
+        base = f"{line.words} takes {self.wanted} units away from {line.starts_on} on"
+        coming = lineages.coming(line, self.order)
+        if coming is not None:
+            return self._refusal(
+                "waiting_for_units",
+                f"{base}, {self.missing} more than are sold so far; order {coming.order_number}, which is "
+                "not activated yet, adds some before that.",
+                field="Quantity",
+                fix=f"Activate order {coming.order_number} first, or correct the quantity.",
+                state=OrderState.WAITING,
+            )
+        if sum(run.units_left for run in lineage if run.pieces.start <= line.starts_on) >= self.wanted:
+            ends = ", ".join(sorted({_last_day(run.pieces.end) for run in lineage if run.units_left}))
+            return self._refusal(
+                "reduction_across_ends",
+                f"{base} and ends on {line.ends_on}, but the units it could take end on {ends}.",
+                field="EndDate",
+                fix="Reduce the lines that end on those dates instead, each with a line that ends on its date.",
+                state=OrderState.HELD,
+            )
+        return self._refusal(
+            "reduction_below_zero",
+            f"{base}, {self.missing} more than there are.",
             field="Quantity",
-            fix=f"Activate order {coming.order_number} first, or correct the quantity.",
-            order_id=order.order_id,
-            state=OrderState.WAITING,
+            fix="Correct the quantity, or activate the order that sold the missing units.",
         )
-    if there >= wanted:
-        ends = ", ".join(sorted({_last_day(run.pieces.end) for run in lineage if run.units_left}))
+
+    def _refusal(
+        self, code: str, message: str, *, field: str, fix: str, state: OrderState = OrderState.REFUSED
+    ) -> Refusal:
         return Refusal(
-            code="reduction_across_ends",
-            message=f"{base} and ends on {line.ends_on}, but the units it could take end on {ends}.",
-            record_id=line.order_item_id,
-            field="EndDate",
-            fix="Reduce the lines that end on those dates instead, each with a line that ends on its date.",
-            order_id=order.order_id,
-            state=OrderState.HELD,
+            code=code,
+            message=message,
+            record_id=self.line.order_item_id,
+            field=field,
+            fix=fix,
+            order_id=self.order.order_id,
+            state=state,
         )
-    return Refusal(
-        code="reduction_below_zero",
-        message=f"{base}, {missing} more than there are.",
-        record_id=line.order_item_id,
-        field="Quantity",
-        fix="Correct the quantity, or activate the order that sold the missing units.",
-        order_id=order.order_id,
-    )
 
 
 def _last_day(end: date) -> str:
     return (end - timedelta(days=1)).isoformat()
-
-
-def _coming_order(line: OrderLine, order: Order, history: OrderHistory, lineages: Lineages) -> Order | None:
-    """Return an order with an earlier start that is not activated and adds units to the lineage."""
-    root = lineages.root(line)
-    for other in history.orders:
-        if other.activated or other.order_id == order.order_id or other.effective_on > line.starts_on:
-            continue
-        if any(_adds(each, root, lineages) for each in other.lines):
-            return other
-    return None
-
-
-def _adds(line: OrderLine, root: str, lineages: Lineages) -> bool:
-    return line.kind is LineKind.RECURRING and line.quantity > 0 and lineages.root(line) == root
 
 
 def one_time_below_zero(

@@ -1,4 +1,4 @@
-"""A run: a positive order line with its pieces as if nothing followed, and what is taken from it (B6.1, B6.6).
+"""A run: a positive order line with its pieces as if nothing followed, and what is taken of it (B6.1, B6.6).
 
 Everything a contract bills comes from its runs: pieces still to come are billed by the schedule, pieces begun
 when the order was executed by its first invoice or by one catch-up item.

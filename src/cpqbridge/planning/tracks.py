@@ -89,7 +89,7 @@ def is_own_series(start: date, end: date, main: Cycle) -> bool:
 
 
 def cycle_for(start: date, end: date, cycles: Iterable[Cycle]) -> Cycle:
-    """Return the cycle a line from `start` up to, not including, `end` belongs to; the first is the contract's.
+    """Return the cycle of a line from `start` up to, not including, `end`; the first is the contract's.
 
     A new one is made for a line that has whole cycles of its own, unless it fits one that is there.
     """

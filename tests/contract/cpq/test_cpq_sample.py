@@ -153,3 +153,83 @@ def test_troubles_are_all_there(org, lines_of):
     assert lines_of["Half a seat"][0]["Quantity"] == Decimal("2.5")
     assert lines_of["A subscription with a negative price"][1]["UnitPrice"] < 0
     assert orders["A trial"]["Trial_End_Date__c"] == "2026-11-30"
+
+
+def deltas(lines):
+    return [(int(line["Quantity"]), line["ServiceDate"], str(line["TotalPrice"])) for line in lines]
+
+
+def test_amendments_of_every_kind_are_there(org, lines_of):
+    assert deltas(lines_of["Six fewer over two additions"]) == [
+        (-5, "2026-10-01", "-1250.0"),
+        (-1, "2026-10-01", "-250.0"),
+    ]
+    orders = {order["Name"]: order for order in org["Order"]}
+    ahead, late = (
+        orders[name] for name in ("For December, signed in September", "For October, signed in October")
+    )
+    assert ahead["ActivatedDate"] < late["ActivatedDate"]
+    assert ahead["EffectiveDate"] > late["EffectiveDate"]
+    assert orders["Five weeks late"]["EffectiveDate"] < orders["Five weeks late"]["ActivatedDate"][:10]
+    assert orders["In the morning"]["EffectiveDate"] == orders["In the afternoon"]["EffectiveDate"]
+    planned = [
+        orders[name]["EffectiveDate"] for name in ("Planned for January", "Planned anew for the same day")
+    ]
+    assert planned == ["2027-01-10"] * 2
+    extra, longer = lines_of["Ten seats for a shooting"]
+    assert (extra["EndDate"], longer["EndDate"]) == ("2026-10-25", "2027-08-31")
+    back, training = lines_of["One reader back, two training days more"]
+    assert (str(back["TotalPrice"]), back["EndDate"], str(training["TotalPrice"])) == (
+        "-89.0",
+        None,
+        "1800.0",
+    )
+    assert {line["Skip_Line_Item__c"] for line in lines_of["Two more that are not billed"]} == {True, False}
+    frequencies = {
+        line["SBQQ__BillingFrequency__c"]
+        for order in org["Order"]
+        if order["Type"] == "Amendment"
+        for line in lines_of[order["Name"]]
+    }
+    assert frequencies >= {"Monthly", "Quarterly", "Semiannual", "Annual", None}
+    assert lines_of["Seven more in yen"][0]["CurrencyIsoCode"] == "JPY"
+    assert len(lines_of["Twenty-four lines"]) == 24
+    assert len({line["ServiceDate"] for line in lines_of["Thirteen phases"]}) == 13
+    together = [order["ActivatedDate"] for name, order in orders.items() if name.startswith("Connected late")]
+    assert len(together) == 3
+    assert len(set(together)) == 1
+
+
+def test_terminations_and_renewals_of_every_kind_are_there(org, lines_of):
+    starts = {
+        "Never mind": "2027-01-01",
+        "Withdrawn": "2026-09-01",
+        "Left at the end of a month": "2026-10-01",
+        "Half a year back": "2026-09-15",
+        "Notice": "2027-01-15",
+        "Settled afterwards": "2026-07-10",
+    }
+    for name, start in starts.items():
+        assert {line["SBQQ__TerminatedDate__c"] for line in lines_of[name]} == {start}
+    gone, back = lines_of["Gone in August"], lines_of["Back in October"]
+    assert gone[0]["SBQQ__Contract__c"] == back[0]["SBQQ__Contract__c"]
+    assert back[0]["ServiceDate"] == "2026-10-05"
+    renewals = {order["Name"]: order["EffectiveDate"] for order in org["Order"] if order["Type"] == "Renewal"}
+    assert renewals == {
+        "A renewal": "2026-12-01",
+        "An early renewal": "2026-12-01",
+        "A late renewal": "2026-10-01",
+        "A renewal after the end": "2026-10-15",
+        "A renewal in place of the rest": "2026-11-01",
+    }
+
+
+def test_amendments_name_what_they_revise_within_their_contract(org):
+    items = {item["Id"]: item for item in org["OrderItem"]}
+    revising = [item for item in items.values() if item["SBQQ__RevisedOrderProduct__c"]]
+    for item in revising:
+        revised = items[item["SBQQ__RevisedOrderProduct__c"]]
+        assert item["SBQQ__Contract__c"] in {None, revised["SBQQ__Contract__c"]}
+        assert (item["Product2Id"], item["EndDate"]) == (revised["Product2Id"], revised["EndDate"])
+        assert item["Quantity"] < 0 or item["TotalPrice"] >= 0
+    assert len(revising) > 40

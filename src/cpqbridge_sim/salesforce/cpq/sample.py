@@ -4,7 +4,21 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cpqbridge_sim.salesforce.cpq.model import Record
+from cpqbridge_sim.salesforce.cpq.sample_changes import (
+    change_late_and_ahead,
+    change_other_frequencies,
+    change_products,
+    stack_changes,
+)
 from cpqbridge_sim.salesforce.cpq.sample_desk import Desk
+from cpqbridge_sim.salesforce.cpq.sample_endings import (
+    change_wrongly,
+    end_contracts,
+    end_in_parts,
+    go_on,
+    sell_many,
+    sync_late,
+)
 from cpqbridge_sim.salesforce.cpq.sample_histories import (
     grow_and_shrink,
     sell_endless,
@@ -53,4 +67,14 @@ def sample_org() -> dict[str, list[Record]]:
     sell_with_wrong_headers(desk)
     sell_with_wrong_lines(desk)
     leave_unfinished(desk)
+    stack_changes(desk)
+    change_late_and_ahead(desk)
+    change_other_frequencies(desk)
+    change_products(desk)
+    end_contracts(desk)
+    end_in_parts(desk)
+    go_on(desk)
+    sell_many(desk)
+    sync_late(desk)
+    change_wrongly(desk)
     return desk.cpq.records()

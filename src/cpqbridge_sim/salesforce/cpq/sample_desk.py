@@ -5,9 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Unpack
 
+from cpqbridge_sim.salesforce.cpq.amending import product_changes
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
 from cpqbridge_sim.salesforce.cpq.model import (
     Account,
+    Change,
     Changes,
     Line,
     Order,
@@ -62,6 +64,10 @@ class Products:
             cpq.price(self.seat, price, currency=currency)
         cpq.price(self.archive, "1440", currency="JPY")
         cpq.price(self.onboarding, "99.5", currency="KWD")
+        self.reader = cpq.product(
+            "Badge Reader", pricing=None, default_term=None, charge_type="One-Time", refundable=True
+        )
+        cpq.price(self.reader, "89")
 
     def _recurring(self, name: str, price: str, frequency: str, term: int | None) -> Product:
         product = self._cpq.product(name, frequency=frequency, default_term=term, code=name.upper()[:12])
@@ -165,13 +171,28 @@ class Desk:
 
     def amend(self, order: Order, story: str, *, activated: str, start: str, changes: Changes) -> Order:
         """Amend the contract of an order, activate and contract the amendment."""
-        self._now = instant(activated) - timedelta(hours=3)
-        name, description = story.split(": ", maxsplit=1)
-        amendment = self.cpq.amend(
-            order.contracts[0], start=day(start), changes=changes, name=name, description=description
-        )
+        amendment = self.amendment(order, story, drafted=activated, start=start, changes=changes)
         self.close(amendment, activated)
         return amendment
+
+    def amendment(self, order: Order, story: str, *, drafted: str, start: str, changes: Changes) -> Order:
+        """Return the draft of an amendment, made three hours before `drafted`."""
+        self._now = instant(drafted) - timedelta(hours=3)
+        name, description = story.split(": ", maxsplit=1)
+        return self.cpq.amend(
+            order.contracts[0], start=day(start), changes=changes, name=name, description=description
+        )
+
+    def change_seats(self, order: Order, story: str, *, activated: str, start: str, by: int) -> Order:
+        """Amend the number of seats on the contract of an order, newest seats first where there are fewer."""
+        seat = self.products.seat.record_id
+        changes = product_changes(order.contracts[0], seat, Decimal(by), day(start))
+        return self.amend(order, story, activated=activated, start=start, changes=changes)
+
+    def change_first_line(self, order: Order, story: str, *, activated: str, start: str, by: int) -> Order:
+        """Amend the quantity of an order's first line."""
+        change = Change(line=order.lines[0], by=by)
+        return self.amend(order, story, activated=activated, start=start, changes=[change])
 
     def terminate(self, order: Order, story: str, *, activated: str, at: str) -> Order:
         """End everything on the contract of an order."""
@@ -181,10 +202,16 @@ class Desk:
         self.close(termination, activated)
         return termination
 
-    def renew(self, order: Order, story: str, *, activated: str) -> Order:
-        """Renew the contract of an order for a year."""
-        self._now = instant(activated) - timedelta(days=7)
-        name, description = story.split(": ", maxsplit=1)
-        renewal = self.cpq.renew(order.contracts[0], name=name, description=description)
+    def renew(self, order: Order, story: str, *, activated: str, start: str | None = None) -> Order:
+        """Renew the contract of an order for a year, from the day after its end or another one."""
+        renewal = self.renewal(order, story, drafted=activated, start=start)
         self.close(renewal, activated)
         return renewal
+
+    def renewal(self, order: Order, story: str, *, drafted: str, start: str | None) -> Order:
+        """Return the draft of a renewal, made a week before `drafted`."""
+        self._now = instant(drafted) - timedelta(days=7)
+        name, description = story.split(": ", maxsplit=1)
+        return self.cpq.renew(
+            order.contracts[0], start=day(start) if start else None, name=name, description=description
+        )
