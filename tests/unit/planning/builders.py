@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
-from cpqbridge.domain.billing import BillingState
+from tests.simulation.in_process import Life
+
+from cpqbridge.domain.billing import BillingState, Plan
+from cpqbridge.domain.dates import day_after
 from cpqbridge.domain.order import Account, LineKind, Order, OrderHistory, OrderKind, OrderLine, Product
 from cpqbridge.mapping.configuration import default_configuration
+from cpqbridge.domain.refusal import OrderState
 from cpqbridge.planning.plan import plan_contract
+from cpqbridge.planning.proration import term_months
+from cpqbridge_sim.stripe.account import Account
 
 BEFORE = datetime(2026, 1, 28, 15, 4, 5, tzinfo=UTC)
 CONFIGURATION = default_configuration()
@@ -53,6 +59,15 @@ def a_line(
     return replace(line, **changes)
 
 
+def seats(number: int, units, start, end="2027-01-31", *, price="50", revises=None, **changes) -> OrderLine:
+    """Seats as CPQ prices them on the first order or an amendment: list price by the term, to the cent."""
+    months = term_months(date.fromisoformat(start), day_after(date.fromisoformat(end)), "monthly_daily")
+    exact = Decimal(price) * months.numerator / months.denominator
+    unit_price = exact.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    defaults = {"quantity": str(units), "unit_price": str(unit_price), "start": start, "end": end}
+    return a_line(number, entry=price, revises=revises and f"802LINE{revises:03}", **(defaults | changes))
+
+
 def a_one_time_line(number: int = 9, *, total="750", start="2026-02-01", **changes) -> OrderLine:
     line = OrderLine(
         order_item_id=f"802LINE{number:03}",
@@ -83,6 +98,18 @@ def an_order(lines=None, **changes) -> Order:
         days_until_due=30,
     )
     return replace(order, **changes)
+
+
+def an_amendment(*lines: OrderLine, number: int = 2, **changes) -> Order:
+    """An amendment whose lines are its own, effective on the first of their days."""
+    order_id = f"801ORDER{number}"
+    own = [replace(line, order_id=order_id) for line in lines]
+    defaults = {
+        "order_id": order_id,
+        "order_number": f"{100 + number:08}",
+        "kind": OrderKind.AMENDMENT,
+    }
+    return an_order(own, **(defaults | changes))
 
 
 def a_history(*orders: Order, **changes) -> OrderHistory:
@@ -123,3 +150,30 @@ def invoices_of(planned) -> list[tuple[str, int]]:
     return [
         (invoice.on.isoformat(), invoice.total_minor) for invoice in planned.forecast if invoice.total_minor
     ]
+
+
+def a_life(*, now=BEFORE, configuration=CONFIGURATION) -> Life:
+    """A contract that is not synced yet, beside an empty simulated account."""
+    return Life(Account(now=now), configuration)
+
+
+def states_of(found: Plan) -> list[tuple[OrderState, list[str]]]:
+    return [(each.state, [refusal.code for refusal in each.refusals]) for each in found.outcomes]
+
+
+def documents_of(planned: Plan) -> list[tuple[str, str, int]]:
+    """Return (kind, date, total in minor units) of every own invoice and credit."""
+    return [
+        (invoice.kind, invoice.on.isoformat(), invoice.total_minor)
+        for invoice in planned.forecast
+        if not invoice.object_key.startswith("schedule:")
+    ]
+
+
+def differences_of(planned: Plan) -> dict[str, tuple[int, str | None]]:
+    """Return the difference and its reason of every line that is not billed what it was sold for."""
+    return {
+        proof.order_item_id: (proof.difference_minor, proof.reason)
+        for proof in planned.proof
+        if proof.difference_minor
+    }

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from tests.unit.planning.builders import a_line
 
 from cpqbridge.domain.dates import Cycle, add_months
-from cpqbridge.planning.pieces import cut
+from cpqbridge.planning.pieces import CutRules, cut
 from cpqbridge.planning.prices import line_terms
 from cpqbridge.planning.proration import PRECISIONS, term_months
-from cpqbridge.planning.timeline import group_lines
+from cpqbridge.planning.tracks import aligned_start, cycle_for
 
 FEBRUARY = date(2026, 2, 1)
 
 
-def pieces_of(line, *, anchor=FEBRUARY, currency="usd", precision="monthly_daily", **options):
-    cycle = Cycle(anchor, line.frequency_months)
-    return cut(line, cycle, currency=currency, precision=precision, **options)
+def pieces_of(line, *, anchor=FEBRUARY, currency="usd", precision="monthly_daily", true_up=False, **prices):
+    rules = CutRules(currency=currency, precision=precision, true_up=true_up)
+    return cut(line, Cycle(anchor, line.frequency_months), rules, **prices)
 
 
 @pytest.mark.parametrize(
@@ -149,23 +149,40 @@ def test_line_without_an_end_cannot_be_cut():
         pieces_of(a_line(ends_on=None))
 
 
-def test_annual_line_on_its_own_dates_gets_its_own_group():
-    lines = [
-        a_line(1, months=12, end="2028-01-31"),
-        a_line(2, months=12, start="2026-06-15", end="2027-06-14"),
-        a_line(3, months=12, start="2026-06-15", end="2028-06-14"),
-        a_line(4, months=12, start="2026-06-15", end="2028-01-31"),
-    ]
-    groups = group_lines(lines, currency="usd", precision="monthly_daily")
-    assert [
-        (group.cycle.anchor.isoformat(), [pieces.line.order_item_id[-1] for pieces in group.lines])
-        for group in groups
-    ] == [("2026-02-01", ["1", "4"]), ("2026-06-15", ["2", "3"])]
+def anchors_of(months, *spans):
+    """Return the anchor each line gets, one line after the other."""
+    cycles = [Cycle(FEBRUARY, months)]
+    anchors = []
+    for start, end in spans:
+        cycle = cycle_for(date.fromisoformat(start), date.fromisoformat(end), cycles)
+        cycles.append(cycle)
+        anchors.append(cycle.anchor.isoformat())
+    return anchors
+
+
+def test_annual_line_on_its_own_dates_gets_an_anchor_that_others_share():
+    assert anchors_of(
+        12,
+        ("2026-02-01", "2028-02-01"),
+        ("2026-06-15", "2027-06-15"),
+        ("2026-06-15", "2028-06-15"),
+        ("2027-06-15", "2028-06-15"),
+        ("2026-06-15", "2028-02-01"),
+        ("2026-08-15", "2027-08-15"),
+    ) == ["2026-02-01", "2026-06-15", "2026-06-15", "2026-06-15", "2026-02-01", "2026-08-15"]
 
 
 def test_monthly_line_on_its_own_dates_stays_on_the_anchor():
-    lines = [a_line(1), a_line(2, start="2026-06-15", end="2026-12-14")]
-    assert len(group_lines(lines, currency="usd", precision="monthly_daily")) == 1
+    assert anchors_of(1, ("2026-06-15", "2026-12-15")) == ["2026-02-01"]
+
+
+@pytest.mark.parametrize(
+    ("day", "start"),
+    [("2026-03-15", "2026-01-31"), ("2026-03-31", "2026-03-31"), ("2026-06-30", "2026-05-31")],
+)
+def test_schedule_of_a_contract_from_the_31st_never_starts_in_a_shorter_month(day, start):
+    cycle = Cycle(date(2026, 1, 31), 1)
+    assert aligned_start(cycle, date.fromisoformat(day)) == date.fromisoformat(start)
 
 
 @st.composite
@@ -199,7 +216,7 @@ def sold_lines(draw):
 @given(sold_lines())
 def test_pieces_cover_the_term_and_sum_to_the_total(case):
     line, cycle, precision = case
-    found = cut(line, cycle, currency="usd", precision=precision)
+    found = cut(line, cycle, CutRules(currency="usd", precision=precision))
     assert found.pieces[0].start == found.start
     assert found.pieces[-1].end == found.end
     for before, after in zip(found.pieces, found.pieces[1:], strict=False):
@@ -212,5 +229,5 @@ def test_pieces_cover_the_term_and_sum_to_the_total(case):
 @given(sold_lines())
 def test_true_up_leaves_nothing(case):
     line, cycle, precision = case
-    found = cut(line, cycle, currency="usd", precision=precision, true_up=True)
+    found = cut(line, cycle, CutRules(currency="usd", precision=precision, true_up=True))
     assert sum(piece.amount_minor for piece in found.pieces) == found.terms.sold_minor
