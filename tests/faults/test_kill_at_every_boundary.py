@@ -1,4 +1,4 @@
-"""A one-line order, kill -9 at every boundary, a new process, and always the same end.
+"""Kill -9 at every boundary, a new process, and always the same end: of an order, and of two amendments.
 
 The simulators and the database stay up. Real processes: `order sync` and a worker.
 """
@@ -9,11 +9,22 @@ import json
 import multiprocessing
 import signal
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from tests.faults import crash_child
-from tests.faults.two_sides import NOW, TwoSides, connect, service, two_sides
+from tests.faults.two_sides import (
+    NOW,
+    TwoSides,
+    connect,
+    move_everything_to,
+    one_line_orders,
+    service,
+    two_sides,
+)
+
+from cpqbridge.clock import SettableClock
 
 MOST_BOUNDARIES = 60
 # Salesforce: find the order, read the contract, read the stamps again, write back. Stripe: one for each object.
@@ -23,8 +34,10 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.faults.crash_child"])
 
 
-def run_child(target: Callable[..., None], home: Path, order_id: str, kill_at: int) -> int:
-    process = _CONTEXT.Process(target=target, args=(home, NOW, order_id, kill_at))
+def run_child(
+    target: Callable[..., None], home: Path, order_id: str, kill_at: int, *, now: datetime = NOW
+) -> int:
+    process = _CONTEXT.Process(target=target, args=(home, now, order_id, kill_at))
     process.start()
     process.join(90)
     if process.is_alive():
@@ -98,3 +111,51 @@ def test_a_killed_worker_is_continued_by_the_next_one(tmp_path: Path) -> None:
             assert killed == -signal.SIGKILL, (kill_at, name)
             assert run_child(crash_child.work, home, sides.order_id, crash_child.NEVER) == 0, name
             assert_same_end(sides, home)
+
+
+AMENDED = datetime(2026, 8, 20, 10, tzinfo=UTC)
+
+
+def amended(home: Path, sides: TwoSides) -> None:
+    """Sync a contract, then activate an addition to be billed at once and a reduction to be credited."""
+    clock = SettableClock(NOW)
+    with service(home, clock=clock) as opened:
+        connect(opened, sides, credits="credit_note")
+        opened.sync(None, sides.order_id)
+        move_everything_to(AMENDED, sides, clock)
+        for by in ("2", "-3"):
+            sides.amend([(0, by)], start=date(2026, 8, 13))
+
+
+def assert_amended_once(home: Path, sides: TwoSides) -> list[str]:
+    """The schedule is changed, the charge is on one final invoice, the credit on one note; nothing is left."""
+    result = json.loads((home / "result.json").read_text())
+    assert set(result["states"].values()) <= {"synced", "unchanged"}
+    (schedule,) = sides.objects("subscription_schedule")
+    assert [item["quantity"] for item in schedule["phases"][-1]["items"]] == [9]
+    own = [each for each in sides.objects("invoice") if "cpqbridge_key" in each["metadata"]]
+    assert [(each["status"], each["total"]) for each in own] == [("open", 6246)]
+    assert [each["total"] for each in sides.objects("credit_note")] == [9369]
+    assert sides.objects("customer_balance_transaction") == []
+    assert {order["Stripe_Sync_Status__c"] for order in sides.org.records("Order")} == {"Synced"}
+    assert (result["again"], result["nothing_to_do"]) == ("unchanged", True)
+    return list(result["boundaries"])
+
+
+@pytest.mark.timeout(480)
+def test_killed_amendments_bill_and_credit_once(tmp_path: Path) -> None:
+    home = tmp_path / "counted"
+    with two_sides(records=one_line_orders(contracted=True)) as sides:
+        amended(home, sides)
+        never = crash_child.NEVER
+        assert run_child(crash_child.sync_once, home, sides.order_id, never, now=AMENDED) == 0
+        boundaries = assert_amended_once(home, sides)
+    assert 15 <= len(boundaries) < MOST_BOUNDARIES
+    for kill_at, name in enumerate(boundaries, start=1):
+        home = tmp_path / str(kill_at)
+        with two_sides(records=one_line_orders(contracted=True)) as sides:
+            amended(home, sides)
+            killed = run_child(crash_child.sync_once, home, sides.order_id, kill_at, now=AMENDED)
+            assert killed == -signal.SIGKILL, (kill_at, name)
+            assert run_child(crash_child.sync_once, home, sides.order_id, never, now=AMENDED) == 0, name
+            assert_amended_once(home, sides)
