@@ -11,11 +11,11 @@ from tests.simulation.in_process import Life
 from cpqbridge.domain.billing import BillingState, Plan
 from cpqbridge.domain.dates import day_after
 from cpqbridge.domain.order import Account, LineKind, Order, OrderHistory, OrderKind, OrderLine, Product
-from cpqbridge.mapping.configuration import default_configuration
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.mapping.configuration import default_configuration
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.proration import term_months
-from cpqbridge_sim.stripe.account import Account
+from cpqbridge_sim.stripe.account import Account as StripeAccount
 
 BEFORE = datetime(2026, 1, 28, 15, 4, 5, tzinfo=UTC)
 CONFIGURATION = default_configuration()
@@ -154,7 +154,7 @@ def invoices_of(planned) -> list[tuple[str, int]]:
 
 def a_life(*, now=BEFORE, configuration=CONFIGURATION) -> Life:
     """A contract that is not synced yet, beside an empty simulated account."""
-    return Life(Account(now=now), configuration)
+    return Life(StripeAccount(now=now), configuration)
 
 
 def states_of(found: Plan) -> list[tuple[OrderState, list[str]]]:
