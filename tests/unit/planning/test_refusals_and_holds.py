@@ -14,20 +14,24 @@ from tests.unit.planning.builders import (
     a_line,
     a_one_time_line,
     a_policy,
+    an_amendment,
     an_order,
     at,
+    documents_of,
+    invoices_of,
     plan,
+    seats,
+    states_of,
 )
 
 from cpqbridge.domain.billing import BillingState
 from cpqbridge.domain.dates import Cycle, add_months
-from cpqbridge.domain.order import LineKind, OrderKind
+from cpqbridge.domain.order import LineKind
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
-from cpqbridge.planning.pieces import cut
+from cpqbridge.planning.pieces import CutRules, cut
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.proration import line_term, term_months
-from cpqbridge.planning.timeline import group_lines
 
 LATE = at("2026-09-25T08:00:00")
 LONG = "2026-02-01", "2066-02-10"
@@ -74,8 +78,6 @@ def test_line_that_cannot_be_billed_is_refused_with_its_field(changes, code, fie
 def test_order_that_cannot_be_billed_is_refused_with_its_field():
     trial = only_refusal(plan(trial_ends_on=date(2026, 3, 1)))
     assert (trial.code, trial.field) == ("kind_not_built", "trial_end")
-    renewal = only_refusal(plan(kind=OrderKind.RENEWAL))
-    assert (renewal.code, renewal.record_id) == ("kind_not_built", "801ORDER1")
     mixed = only_refusal(plan(a_line(1), a_line(2, months=12)))
     assert "every 1 and 12 months" in mixed.message
 
@@ -93,30 +95,10 @@ def test_invoice_that_is_sent_needs_an_address():
     assert plan_contract(automatic, BillingState(), CONFIGURATION, as_of=BEFORE).steps
 
 
-def test_ten_phases_fit_and_eleven_do_not():
-    def ending_on_different_days(lines):
-        ends = [add_months(date(2026, 2, 1), month) - timedelta(days=1) for month in range(1, lines)]
-        others = [
-            a_line(number, quantity="1", unit_price="0", entry="0", end=end.isoformat())
-            for number, end in enumerate(ends, 2)
-        ]
-        return plan(a_line(1), *others)
-
-    assert len(ending_on_different_days(10).objects[0].phases) == 10
-    assert ending_on_different_days(10).steps
-    assert only_refusal(ending_on_different_days(11)).code == "too_many_phases"
-
-
-def test_twenty_items_fit_and_twenty_one_do_not():
-    assert plan(*[a_line(number) for number in range(1, 21)]).steps
-    refusal = only_refusal(plan(*[a_line(number) for number in range(1, 22)]))
-    assert (refusal.code, refusal.field) == ("too_many_items", "OrderItems")
-
-
 def test_one_time_lines_fit_twenty_on_a_phase_and_more_on_an_own_invoice():
     once = [a_one_time_line(number) for number in range(10, 31)]
-    assert plan(a_line(), *once[:20]).steps
-    assert only_refusal(plan(a_line(), *once)).code == "too_many_items"
+    assert [wanted.kind for wanted in plan(a_line(), *once[:20]).objects] == ["schedule"]
+    assert [wanted.kind for wanted in plan(a_line(), *once).objects] == ["schedule", "invoice"]
     assert plan(*once).steps
     many = [a_one_time_line(number) for number in range(10, 261)]
     assert plan(*many[:250]).steps
@@ -149,7 +131,7 @@ def test_amount_in_dinars_must_end_in_zero(line, amount):
 
 def test_head_and_tail_in_dinars_end_in_zero_when_their_sum_does():
     line = a_line(quantity="1", unit_price="198.630", start="2026-02-20", end="2026-04-18", entry="100")
-    found = cut(line, Cycle(date(2026, 2, 1), 1), currency="kwd", precision="monthly_daily")
+    found = cut(line, Cycle(date(2026, 2, 1), 1), CutRules(currency="kwd", precision="monthly_daily"))
     assert [piece.amount_minor for piece in found.pieces] == [32880, 100000, 65750]
 
 
@@ -174,12 +156,12 @@ def test_first_invoice_longer_than_stripe_makes_it_is_held_for_good():
     assert only_refusal(plan(a_line(), as_of=LATE)).code == "backdated"
 
 
-def test_skipping_the_past_from_a_clipped_boundary_is_held():
+def test_skipping_the_past_from_a_clipped_boundary_keeps_the_billing_day():
     line = a_line(start="2026-01-31", end="2027-01-30")
-    in_march = at("2026-03-15T00:00:00")
-    held = only_refusal(plan(line, as_of=in_march, skip_past_initial_invoices=True))
-    assert held.code == "skip_past_month_end"
-    assert plan(line, as_of=in_march + timedelta(days=17), skip_past_initial_invoices=True).steps
+    found = plan(line, as_of=at("2026-03-15T00:00:00"), skip_past_initial_invoices=True)
+    assert invoices_of(found)[:3] == [("2026-03-15", 50000), ("2026-03-31", 50000), ("2026-04-30", 50000)]
+    assert found.objects[0].phases[0].starts_at == at("2026-01-31")
+    assert [(proof.difference_minor, proof.reason) for proof in found.proof] == [(-50000, "past_skipped")]
 
 
 def test_remainder_far_from_its_share_is_held_until_released():
@@ -207,18 +189,9 @@ def test_multiplier_that_contradicts_the_dates_is_held_or_named():
     assert len(warned.warnings) == 1
 
 
-def test_lines_that_lack_what_planning_needs_are_errors_of_ours():
-    endless = a_line(ends_on=None)
+def test_line_without_an_end_date_is_an_error_of_ours():
     with pytest.raises(ValueError, match="no end date"):
-        line_term(endless, "day")
-    with pytest.raises(ValueError, match="no end date"):
-        group_lines(
-            [a_line(1, months=12), a_line(2, months=12, start="2026-06-15", ends_on=None)],
-            currency="usd",
-            precision="day",
-        )
-    with pytest.raises(ValueError, match="no billing frequency"):
-        group_lines([a_line(months=None)], currency="usd", precision="day")
+        line_term(a_line(ends_on=None), "day")
 
 
 def test_long_contract_stays_in_bounds_by_whole_months():
@@ -232,3 +205,28 @@ def test_a_kind_that_is_not_built_is_said_before_what_could_be_mended():
     lines = [a_line(1), a_line(2, months=12), a_line(3, quantity="2.5")]
     (outcome,) = plan(*lines).outcomes
     assert [refusal.code for refusal in outcome.refusals] == ["kind_not_built", "quantity_not_whole"]
+
+
+def test_contract_that_is_over_is_billed_on_one_invoice_once_released():
+    lines, over = [a_line(), a_one_time_line()], at("2027-03-01T09:00:00")
+    held = only_refusal(plan(*lines, as_of=over))
+    assert held.code == "contract_over"
+    released = plan(*lines, as_of=over, released=["contract_over"])
+    assert states_of(released) == [(OrderState.SYNCED, [])]
+    assert documents_of(released) == [("invoice", "2027-03-01", 675000)]
+    assert [wanted.kind for wanted in released.objects] == ["invoice"]
+
+
+def test_held_order_is_shown_as_it_would_be_carried_out():
+    held = plan(as_of=LATE)
+    assert only_refusal(held).code == "backdated"
+    assert held.forecast == plan(as_of=LATE, released=["backdated"]).forecast
+    assert [proof.difference_minor for proof in held.proof] == [0]
+
+
+def test_cap_counts_what_an_order_takes_away():
+    capped = replace(CONFIGURATION, caps=replace(CONFIGURATION.caps, bill_per_order=Decimal(6000)))
+    swap = an_amendment(seats(2, -10, "2026-08-01", revises=1), seats(3, 20, "2026-08-01"))
+    history = a_history(an_order([a_line()]), swap)
+    found = plan_contract(history, BillingState(), capped, as_of=BEFORE)
+    assert states_of(found) == [(OrderState.SYNCED, [])] * 2
