@@ -1,66 +1,99 @@
-"""Golden scenarios on disk: folders of `story.md`, `orders.json`, `existing.json` and `plan.json`."""
+"""Golden scenarios on disk: folders of `story.md`, `orders.json` and `plan.json`.
+
+`orders.json` holds the records of a contract and the instants at which it is synced. Each sync is carried out
+on a simulated Stripe account, and time runs to the end of all service, so that a folder tells a whole life.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache, cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from cpqbridge.domain.billing import BillingState, Link, Plan
+from tests.simulation import in_process
+
+from cpqbridge.domain.billing import Plan
+from cpqbridge.domain.money import major_text
 from cpqbridge.domain.order import OrderHistory
 from cpqbridge.mapping.configuration import Configuration, parse_configuration
 from cpqbridge.mapping.history import order_history
-from cpqbridge.mapping.raw import RawContract
+from cpqbridge.mapping.raw import RawContract, RawRecord
 from cpqbridge.planning.plan import plan_contract
-from cpqbridge.sync.documents import plan_document
+from cpqbridge.sync.documents import instant_text, plain, plan_document
+from cpqbridge_sim.stripe.account import Account
 
 FOLDER = Path(__file__).parent
 WIDTH = 110
+UNTIL_FINAL = timedelta(days=3)
 _BILL = re.compile(r"^- \d{4}-.*$", re.MULTILINE)
+_DRAFT = {"Status": "Draft", "StatusCode": "Draft", "ActivatedDate": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """One sync. Orders activated after it are not there yet, those in `drafts` are there as drafts.
+
+    `records` are fields that were different then, by record id; `calls` says after how many calls the
+    machine stopped, None for a sync that came to its end.
+    """
+
+    at: datetime
+    released: frozenset[str] = frozenset()
+    drafts: frozenset[str] = frozenset()
+    records: Mapping[str, RawRecord] = field(default_factory=dict)
+    calls: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One folder, read. `order_id` is the order the document is about, `preview` plans it as if activated."""
 
     folder: Path
     raw: RawContract
     configuration: Configuration
-    as_of: datetime
+    syncs: tuple[Sync, ...]
     order_id: str
     preview: bool
-    released: frozenset[str]
+    cutover: date | None
     multiplier_decimals: int | None
-    state: BillingState
 
-    def history(self) -> OrderHistory:
-        return order_history(self.raw, self.configuration, multiplier_decimals=self.multiplier_decimals)
-
-    def plan(self, state: BillingState | None = None) -> Plan:
-        return plan_contract(
-            self.history(),
-            self.state if state is None else state,
+    def history(self, sync: Sync) -> OrderHistory:
+        """Return the contract as it is read at a sync."""
+        orders = tuple(
+            record | (_DRAFT if record["Id"] in sync.drafts else sync.records.get(record["Id"], {}))
+            for record in self.raw.orders
+            if record["Id"] in sync.drafts or _activated_by(record, sync.at)
+        )
+        known = {record["Id"] for record in orders}
+        items = tuple(
+            item | sync.records.get(item["Id"], {}) for item in self.raw.items if item["OrderId"] in known
+        )
+        return order_history(
+            replace(self.raw, orders=orders, items=items),
             self.configuration,
-            as_of=self.as_of,
-            released=self.released,
-            preview_order_id=self.order_id if self.preview else None,
+            multiplier_decimals=self.multiplier_decimals,
         )
 
+    @cached_property
+    def lived(self) -> Lived:
+        """Return the contract after its last day."""
+        return _lived(self)
+
     def document(self) -> dict[str, Any]:
-        """Return what `order preview --json` prints, and where the contract's other orders stand."""
-        plan = self.plan()
-        document = plan_document(plan, order_id=self.order_id)
-        others = {
-            outcome.order_id: [outcome.state.value, *(refusal.code for refusal in outcome.refusals)]
-            for outcome in plan.outcomes
-            if outcome.order_id != self.order_id
-        }
-        return document | {"other_orders": others} if others else document
+        """Return what `order preview --json` prints at the last sync, and all plans carried out beside it."""
+        document = plan_document(self.lived.told, order_id=self.order_id)
+        document["orders"] = _orders(self.lived.told)
+        earlier = [_carried_out(plan) for plan in self.lived.earlier]
+        later = [_carried_out(plan) for plan in self.lived.later if plan.steps]
+        return document | ({"earlier": earlier} if earlier else {}) | ({"later": later} if later else {})
 
     def sold(self) -> dict[str, Decimal]:
         """Return `TotalPrice` by order item id, from the raw records."""
@@ -73,40 +106,147 @@ class Scenario:
         return (self.folder / "story.md").read_text(encoding="utf-8")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lived:
+    """A scenario after the end of all service: `told` is the plan of its last sync.
+
+    `earlier` are the plans before it, `later` those that timers made after it; `again` are the plans of a
+    second sync at the instant of each.
+    """
+
+    account: Account
+    told: Plan
+    earlier: tuple[Plan, ...]
+    later: tuple[Plan, ...]
+    again: tuple[Plan, ...]
+
+    @property
+    def last(self) -> Plan:
+        return (self.told, *self.later)[-1]
+
+
+class _RecordedLife(in_process.Life):
+    """A life that keeps all its plans."""
+
+    def __init__(self, scenario: Scenario, account: Account) -> None:
+        super().__init__(
+            account,
+            scenario.configuration,
+            cutover=scenario.cutover,
+            preview_order_id=scenario.order_id if scenario.preview else None,
+        )
+        self.plans: list[Plan] = []
+        self.again: list[Plan] = []
+
+    def sync(self, history: OrderHistory, instant: datetime, released=frozenset()) -> Plan:
+        plan = super().sync(history, instant, released)
+        self.plans.append(plan)
+        self.again.append(super().sync(history, instant, released))
+        self.plan = plan
+        return plan
+
+    def interrupted(self, history: OrderHistory, sync: Sync) -> None:
+        """Carry out only the first calls of a plan."""
+        plan = plan_contract(
+            history,
+            self.state,
+            self.configuration,
+            as_of=sync.at,
+            released=self.released | sync.released,
+            **self.options,
+        )
+        done = replace(plan, steps=plan.steps[: sync.calls])
+        self.state = in_process.carry_out(done, self.account, self.state)
+        self.plans.append(done)
+
+
+def _lived(scenario: Scenario) -> Lived:
+    life = _RecordedLife(scenario, Account(now=scenario.syncs[0].at))
+    for sync in scenario.syncs:
+        life.run_until(sync.at)
+        before = len(life.plans)
+        if sync.calls is None:
+            life.sync(scenario.history(sync), sync.at, sync.released)
+        else:
+            life.interrupted(scenario.history(sync), sync)
+    ends = [phase.ends_at for wanted in life.plans[-1].objects for phase in wanted.phases]
+    life.run_until(max([*ends, life.account.now]) + UNTIL_FINAL)
+    return Lived(
+        account=life.account,
+        told=life.plans[before],
+        earlier=tuple(life.plans[:before]),
+        later=tuple(life.plans[before + 1 :]),
+        again=tuple(life.again),
+    )
+
+
+def _activated_by(record: RawRecord, instant: datetime) -> bool:
+    """Return whether an order was activated by then; one that never was is a draft all the time."""
+    activated = record.get("ActivatedDate")
+    return activated is None or datetime.fromisoformat(str(activated)) <= instant
+
+
+def _orders(plan: Plan) -> dict[str, list[str]]:
+    return {
+        outcome.order_id: [outcome.state.value, *(refusal.code for refusal in outcome.refusals)]
+        for outcome in plan.outcomes
+    }
+
+
+def _carried_out(plan: Plan) -> dict[str, Any]:
+    return {
+        "executed_at": instant_text(plan.executed_at),
+        "orders": _orders(plan),
+        "steps": [
+            {"key": step.key, "action": step.action.value, "parameters": plain(step.parameters)}
+            for step in plan.steps
+        ],
+    }
+
+
 def names() -> list[str]:
     return sorted(path.parent.name for path in FOLDER.glob("*/orders.json"))
 
 
+@cache
 def load(name: str) -> Scenario:
+    """Return a scenario; it is read, and lived, once."""
     folder = FOLDER / name
     given = read_json(folder / "orders.json")
-    existing = read_json(folder / "existing.json")
+    activated = [order["Id"] for order in given["orders"]]
+    cutover = given.get("cutover")
     return Scenario(
         folder=folder,
-        raw=RawContract(
-            root_id=given["root_id"],
-            contract=given["contract"],
-            orders=tuple(given["orders"]),
-            items=tuple(given["items"]),
-            extra={key: tuple(records) for key, records in given.get("extra", {}).items()},
-            org_url=given.get("org_url", ""),
-        ),
+        raw=_contract(given),
         configuration=parse_configuration(given["configuration"]),
-        as_of=datetime.fromisoformat(given["as_of"]),
-        order_id=given.get("order_id", given["orders"][0]["Id"]),
+        syncs=tuple(_sync(each) for each in given["syncs"]),
+        order_id=given.get("order_id", activated[-1]),
         preview=given.get("preview", False),
-        released=frozenset(given.get("released", ())),
+        cutover=date.fromisoformat(cutover) if cutover else None,
         multiplier_decimals=given.get("multiplier_decimals"),
-        state=BillingState(
-            links={
-                key: Link(key=key, stripe_id=link["stripe_id"], fingerprint=link["fingerprint"])
-                for key, link in existing.get("links", {}).items()
-            },
-            executed_at={
-                order_id: datetime.fromisoformat(instant)
-                for order_id, instant in existing.get("executed_at", {}).items()
-            },
-        ),
+    )
+
+
+def _contract(given: Mapping[str, Any]) -> RawContract:
+    renewed = given.get("renewed")
+    return RawContract(
+        root_id=given["root_id"],
+        contract=given["contract"],
+        orders=tuple(given["orders"]),
+        items=tuple(given["items"]),
+        extra={key: tuple(records) for key, records in given.get("extra", {}).items()},
+        org_url=given.get("org_url", ""),
+        renewed=_contract(renewed) if renewed else None,
+    )
+
+
+def _sync(given: Mapping[str, Any]) -> Sync:
+    return Sync(
+        at=datetime.fromisoformat(given["at"]),
+        released=frozenset(given.get("released", ())),
+        drafts=frozenset(given.get("drafts", ())),
+        records=given.get("records", {}),
+        calls=given.get("calls"),
     )
 
 
@@ -114,15 +254,43 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
 
 
-def bills(document: dict[str, Any]) -> list[str]:
-    """Return the invoices as a story tells them: equal ones in a row are one bullet, zero ones left out."""
-    found = [(each["date"], each["total"]) for each in document["invoices"] if Decimal(each["total"])]
-    told = []
-    for total, group in groupby(found, key=lambda each: each[1]):
-        dates = [day for day, _ in group]
+def bills(document: Mapping[str, Any]) -> list[str]:
+    """Return the invoices and credits of a plan as a story tells them."""
+    found = [(each["date"], each["kind"], each["total"]) for each in document["invoices"]]
+    return told(found)
+
+
+def made(account: Account) -> list[str]:
+    """Return the invoices and credits that were really made, as a story tells them.
+
+    The parts of a credit are one: a story says what is credited, not on how many invoices.
+    """
+    found = []
+    credited: Counter[tuple[str, str]] = Counter()
+    for invoice in in_process.invoices_of(account):
+        if invoice["status"] not in ("void", "uncollectible"):
+            total = sum(line["amount"] for line in invoice["all_lines"])
+            found.append((in_process.day_of(invoice), "invoice", major_text(total, invoice["currency"])))
+    for credit in in_process.credits_of(account):
+        credited[in_process.day_of(credit), credit["currency"]] -= abs(credit["amount"])
+    found += [
+        (day, "credit_note", major_text(total, currency)) for (day, currency), total in credited.items()
+    ]
+    return told(sorted(found))
+
+
+def told(found: list[tuple[str, str, str]]) -> list[str]:
+    """Return documents (day, kind, total) as bullets: equal ones in a row are one, zero ones are left out.
+
+    Those of one day are told credits first, smaller ones before larger ones.
+    """
+    documents = sorted(each for each in found if Decimal(each[2]))
+    lines = []
+    for (kind, total), group in groupby(documents, key=lambda each: each[1:]):
+        dates = [day for day, *_ in group]
         span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}, {len(dates)} invoices"
-        told.append(f"- {span}: {total}")
-    return told
+        lines.append(f"- {span}{', credit note' if kind == 'credit_note' else ''}: {total}")
+    return lines
 
 
 def told_bills(story: str) -> list[str]:

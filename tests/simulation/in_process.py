@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cpqbridge.domain.billing import BillingState, Link, Plan, Ref, StepAction
 from cpqbridge.domain.order import OrderHistory
@@ -65,11 +66,15 @@ def carry_out(plan: Plan, account: Account, known: BillingState | None = None) -
 
 
 class Life:
-    """A contract with its simulated account over time: synced when told, and whenever a plan asks for it."""
+    """A contract with its simulated account over time: synced when told, and whenever a plan asks for it.
 
-    def __init__(self, account: Account, configuration: Configuration) -> None:
+    `options` are handed to every plan as they are.
+    """
+
+    def __init__(self, account: Account, configuration: Configuration, **options: Any) -> None:
         self.account = account
         self.configuration = configuration
+        self.options = options
         self.state = BillingState()
         self.history: OrderHistory | None = None
         self.plan: Plan | None = None
@@ -104,7 +109,12 @@ class Life:
 
     def _planned(self, state: BillingState) -> Plan:
         return plan_contract(
-            self.history, state, self.configuration, as_of=self.account.now, released=self.released
+            self.history,
+            state,
+            self.configuration,
+            as_of=self.account.now,
+            released=self.released,
+            **self.options,
         )
 
 

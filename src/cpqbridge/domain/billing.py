@@ -197,13 +197,15 @@ class ForecastInvoice:
 class ExecutedOrder:
     """An order as it shaped an object: when (its execution instant, B6.8), and the hash of what was sold.
 
-    `drops_credits` tells that the policy `credits: none` was in force then.
+    `drops_credits` tells that the policy `credits: none` was in force then; `cutover` is the first day we
+    bill of a contract that was billed elsewhere before (B1.8).
     """
 
     order_id: str
     executed_at: datetime
     fingerprint: str
     drops_credits: bool = False
+    cutover: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +255,8 @@ class BillingObject:
     `kind` is schedule, invoice or credit; the latter two have one phase, whose one-time items they bill, and
     are made at `anchor_at`. `made_at` and `sent_at` are the instants at which a schedule was made and changed
     last, and `settled` is what it had invoiced by the latter, which nothing changes any more. `loaded` is how many of its phases Stripe was given
-    (None: all), `ended_at` when it was cancelled. `target` is where the paid part of a credit goes.
+    (None: all), `ended_at` when it was cancelled. `target` is where the paid part of a credit goes. `lost` is
+    what somebody stopped in Stripe before it was billed, by order line (minor units).
     """
 
     key: str
@@ -275,11 +278,24 @@ class BillingObject:
     loaded: int | None = None
     portions: tuple[CreditPortion, ...] = ()
     target: str = "balance"
+    lost: tuple[tuple[str, int], ...] = ()
 
     @property
     def order_ids(self) -> tuple[str, ...]:
         """Return the ids of the orders that shaped it, oldest first."""
         return tuple(order.order_id for order in self.orders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """What somebody else did to a schedule in Stripe, in plain words (B6.13).
+
+    `is_over` tells that it ended there before its time, at `ended_at` as far as that is known.
+    """
+
+    words: str
+    is_over: bool = False
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,13 +306,17 @@ class BillingState:
     price id -> its parameters (`product`, `currency`, `unit_amount_decimal`, `interval`,
     `interval_count`, `usage_type`, `active`). `invoices` are the contract's invoices in Stripe, None where
     they were not read; `touched` says, by object key, what somebody else did to a schedule in Stripe.
+    `recent_cancels` counts the schedules the connection cancelled in the last hour, `renewed` are the
+    schedules of the contract this one renews.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
     objects: Mapping[str, BillingObject] = field(default_factory=dict)
     verified_prices: Mapping[str, Parameters] = field(default_factory=dict)
     invoices: tuple[BilledInvoice, ...] | None = None
-    touched: Mapping[str, str] = field(default_factory=dict)
+    touched: Mapping[str, Touched] = field(default_factory=dict)
+    recent_cancels: int = 0
+    renewed: Mapping[str, BillingObject] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

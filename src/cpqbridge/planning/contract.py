@@ -89,6 +89,8 @@ class Contract:
     def __post_init__(self) -> None:
         """Begin with the schedules that were sent, without any order."""
         self.sent = SentFacts.of(self.state.objects.values())
+        kept = (entry.cutover for entry in self.sent.orders.values() if entry.cutover is not None)
+        self.cutover = next(kept, self.cutover)
         self.lineages = Lineages.of(self.history)
         frequency = next(iter(self._frequencies()), 1)
         for key, each in sorted(self.state.objects.items(), key=lambda item: _creation(item[1])):
@@ -127,7 +129,7 @@ class Contract:
     def decide_first_invoices(self) -> None:
         """Decide for schedules that are yet to be made which lines their own first invoice bills.
 
-        They start where the schedule does and renew past now, and the schedule's end does not cut the running
+        They are lines of a first order that start where the schedule does and renew past now, and the schedule's end does not cut the running
         period, which Stripe would prorate. Later plans keep what was decided.
         """
         for track in self.tracks:
@@ -138,8 +140,8 @@ class Contract:
             if midnight(start) > self.as_of or track.ends_at < next_boundary:
                 continue
             for run in track.runs:
-                begun = max(run.pieces.start, start) == start and run.pieces.full_from <= start
-                fresh = run.executed_at == self.as_of
+                begun = run.begins_at <= midnight(start) and run.pieces.full_from <= start
+                fresh = run.executed_at == self.as_of and run.order.kind is not OrderKind.AMENDMENT
                 run.carried = begun and fresh and run.pieces.renews_after(self.as_of.date())
 
     def _frequencies(self) -> Iterable[int]:

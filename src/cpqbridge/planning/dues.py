@@ -50,6 +50,8 @@ def dues_of(contract: Contract, naming: Naming) -> Iterator[Due]:
             reduced_on = contract.track_of(reduction.takes[0][0]) if reduction.takes else None
             yield Due(item=item, at=_credited_at(reduction), track=reduced_on)
     for each in contract.one_time:
+        if contract.cutover is not None and each.line.starts_on < contract.cutover:
+            continue
         item = one_time_item(each.line, each.order, currency=currency, naming=naming)
         if item.amount_minor:
             at, riding_on = _one_time_at(contract, each)

@@ -54,6 +54,7 @@ class Designer:
             executed_at=self.contract.executed_at(order, track),
             fingerprint=facts_fingerprint(order, order.lines),
             drops_credits=self.drops_credits(order),
+            cutover=self.contract.cutover,
         )
 
     def drops_credits(self, order: Order) -> bool:

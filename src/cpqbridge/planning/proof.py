@@ -103,7 +103,7 @@ class Evidence:
             return MISMATCH
         if not run.skipped_minor:
             return "rounding"
-        return "billed_elsewhere" if self.contract.cutover == run.billed_from else "past_skipped"
+        return "past_skipped" if run.order.skip_past_initial_invoices else "billed_elsewhere"
 
 
 def mismatches(proofs: Iterable[Proof]) -> Iterator[Refusal]:

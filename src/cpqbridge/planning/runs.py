@@ -72,8 +72,8 @@ class Run:
 
     @property
     def begins_at(self) -> datetime:
-        """Return 00:00 UTC of the first day of service."""
-        return midnight(self.pieces.start)
+        """Return 00:00 UTC of the first day of service that is billed by us."""
+        return midnight(max(self.pieces.start, self.billed_from or self.pieces.start))
 
     @property
     def over_at(self) -> datetime:

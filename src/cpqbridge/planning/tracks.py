@@ -32,8 +32,7 @@ class Track:
         """Return the first day of the schedule: a boundary with the anchor's own day of the month."""
         if self.sent is not None:
             return self.sent.phases[0].starts_at.date()
-        first = min(max(run.pieces.start, run.billed_from or run.pieces.start) for run in self.runs)
-        return aligned_start(self.cycle, first)
+        return aligned_start(self.cycle, min(run.begins_at for run in self.runs).date())
 
     @property
     def ends_at(self) -> datetime:

@@ -1,3 +1,4 @@
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -22,16 +23,18 @@ def test_a_seed_gives_the_same_org_for_ever():
 def test_random_orders_are_of_the_kinds_that_go_through(seed, precision):
     org = random_org(Random(seed), contracts=4, precision=precision)
     assert org.precision == precision
-    assert [order["StatusCode"] for order in org.records["Order"]] == ["Activated"] * 4
+    assert {order["StatusCode"] for order in org.records["Order"]} == {"Activated"}
+    assert len([order for order in org.records["Order"] if order["Type"] == "New"]) == 4
     for order in org.records["Order"]:
         lines = [item for item in org.records["OrderItem"] if item["OrderId"] == order["Id"]]
-        assert 1 <= len(lines) <= 8
+        assert lines
         recurring = [item for item in lines if item["SBQQ__SubscriptionPricing__c"]]
         assert len({item["SBQQ__BillingFrequency__c"] for item in recurring}) <= 1
         assert {item["CurrencyIsoCode"] for item in lines} == {order["CurrencyIsoCode"]}
         for item in lines:
-            assert item["Quantity"] > 0
+            assert item["Quantity"] > 0 or item["SBQQ__RevisedOrderProduct__c"]
             assert item["Quantity"] % 1 == 0
+            assert item["Quantity"] != 0
             assert item["UnitPrice"] >= 0
             assert item["TotalPrice"] == item["UnitPrice"] * item["Quantity"]
 
@@ -61,3 +64,35 @@ def test_dates_that_hurt_are_common():
     assert "CurrencyIsoCode" not in org.records["Order"][0]
     assert any(item["SBQQ__ChargeType__c"] == "One-Time" for item in org.records["OrderItem"])
     assert Decimal(0) not in {item["TotalPrice"] for item in org.records["OrderItem"]}
+
+
+def test_changes_of_every_kind_come_by_chance_and_never_go_below_zero():
+    org = random_org(Random(17), contracts=200).records
+    kinds = Counter(order["Type"] for order in org["Order"])
+    assert kinds["New"] == 200
+    assert kinds["Amendment"] > 200
+    assert kinds["Renewal"] > 10
+    items = {item["Id"]: item for item in org["OrderItem"]}
+    actions = Counter(item["SBQQ__ContractAction__c"] for item in items.values())
+    assert min(actions[each] for each in ("Quantity Increase", "Quantity Decrease", "Renew")) > 10
+    assert sum(item["SBQQ__TerminatedDate__c"] is not None for item in items.values()) > 50
+    left = Counter()
+    for item in items.values():
+        root = item
+        while root["SBQQ__RevisedOrderProduct__c"]:
+            root = items[root["SBQQ__RevisedOrderProduct__c"]]
+        left[root["Id"]] += item["Quantity"]
+    assert min(left.values()) == 0
+    backdated = [
+        o for o in org["Order"] if o["Type"] == "Amendment" and o["EffectiveDate"] < o["ActivatedDate"][:10]
+    ]
+    ahead = [
+        o for o in org["Order"] if o["Type"] == "Amendment" and o["EffectiveDate"] > o["ActivatedDate"][:10]
+    ]
+    assert min(len(backdated), len(ahead)) > 20
+
+
+def test_org_without_changes_has_one_order_for_each_contract():
+    org = random_org(Random(17), contracts=30, most_changes=0).records
+    assert {order["Type"] for order in org["Order"]} == {"New"}
+    assert len(org["Order"]) == 30

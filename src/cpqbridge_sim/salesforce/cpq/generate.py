@@ -1,7 +1,7 @@
-"""Orders made by chance, for property tests and benchmarks: the kinds that always go through.
+"""Contracts made by chance, for property tests and benchmarks: the kinds that always go through.
 
-An order has recurring lines of one billing frequency and one-time lines, in one currency, nothing else. The
-chance is handed in, so that a seed gives the same org for ever.
+An order has recurring lines of one billing frequency and one-time lines, in one currency, nothing else; its
+contract is amended, ended and renewed. The chance is handed in, so that a seed gives the same org for ever.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from typing import Final
 
 from cpqbridge_sim.salesforce.cpq.dates import ONE_DAY, add_months, last_day_of_term
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
-from cpqbridge_sim.salesforce.cpq.model import Frequency, Line, Product, Record
+from cpqbridge_sim.salesforce.cpq.generate_changes import RandomChanges
+from cpqbridge_sim.salesforce.cpq.model import Frequency, Line, Order, Product, Record
 from cpqbridge_sim.salesforce.cpq.proration import PRECISIONS, Precision
 from cpqbridge_sim.salesforce.cpq.rounding import currency_decimals
 
@@ -40,18 +41,23 @@ def random_org(
     precision: Precision | None = None,
     currencies: Sequence[str] = ("USD", "EUR", "JPY"),
     most_lines: int = 8,
+    most_changes: int = 4,
 ) -> RandomOrg:
-    """Return an org with so many activated and contracted orders, one per contract.
+    """Return an org with so many contracts, each with up to `most_changes` amendments and perhaps an end.
 
     Starts lie from 2020 to 2037, ends up to 2040, with month ends and leap days more often than chance would
-    have them. Without a precision one of the four is drawn. Prices in three-decimal currencies end in a zero
-    only per default term, not after proration.
+    have them; all is activated and contracted. Renewals make further contracts. Without a precision one of
+    the four is drawn. Prices in three-decimal currencies end in a zero only per default term, not after
+    proration.
     """
     setting: Precision = chance.choice(PRECISIONS) if precision is None else precision
     cpq = Cpq(precision=setting, multi_currency=len(currencies) > 1, currency=currencies[0])
     maker = _Maker(chance, cpq, currencies)
+    changes = RandomChanges(chance, cpq, maker.line_in)
     for number in range(contracts):
-        maker.sell(number, chance.randint(1, most_lines))
+        order, moment = maker.sell(number, chance.randint(1, most_lines))
+        for contract in order.contracts:
+            changes.change(contract, after=moment, most=most_changes)
     return RandomOrg(records=cpq.records(), precision=setting)
 
 
@@ -60,6 +66,7 @@ class _Maker:
         self._chance = chance
         self._cpq = cpq
         self._currencies = currencies
+        self._frequency: Frequency = "Monthly"
         self._recurring = {
             (frequency, term): self._product(f"{frequency} {term or 'blank'}", frequency, term)
             for frequency in _FREQUENCIES
@@ -68,15 +75,15 @@ class _Maker:
         self._one_time = cpq.product("One-time", pricing=None, default_term=None, charge_type="One-Time")
         self._set_prices(self._one_time)
 
-    def sell(self, number: int, line_count: int) -> None:
-        """Sell one order, activated some days before or after it starts."""
+    def sell(self, number: int, line_count: int) -> tuple[Order, datetime]:
+        """Sell one order, activated some days before or after it starts; return when it was contracted too."""
         start = self._start()
         term = self._chance.randint(1, _LONGEST_TERM)
         end = last_day_of_term(start, term)
         ends_early = self._happens(1, 4)
         if ends_early:
             end = self._day_between(start, end)
-        frequency = self._chance.choice(_FREQUENCIES)
+        frequency = self._frequency = self._chance.choice(_FREQUENCIES)
         quote = self._cpq.quote(
             self._cpq.account(f"Customer {number}", email=f"customer-{number}@mail.example"),
             start=start,
@@ -89,7 +96,19 @@ class _Maker:
         moment = datetime.combine(start, time(0, 0, tzinfo=UTC))
         moment += timedelta(days=self._chance.randint(-30, 20), minutes=self._chance.randint(0, 1439))
         order = self._cpq.activate(self._cpq.order(quote, name=f"Random order {number}"), at=moment)
-        self._cpq.contracts(order, at=moment + timedelta(minutes=2))
+        moment += timedelta(minutes=2)
+        self._cpq.contracts(order, at=moment)
+        return order, moment
+
+    def line_in(self, start: date, end: date) -> Line:
+        """Return a line for an amendment of the order sold last: its frequency, and sometimes an own end."""
+        own_end = self._day_between(start, end) if self._happens(1, 4) else None
+        return Line(
+            product=self._recurring[self._frequency, self._chance.choice(_DEFAULT_TERMS)],
+            quantity=self._chance.choice((1, 2, 10, self._chance.randint(1, 100))),
+            end=own_end,
+            discount=self._chance.choice((0, 0, 10)),
+        )
 
     def _line(self, start: date, end: date, frequency: Frequency) -> Line:
         if self._happens(1, 7):
