@@ -25,6 +25,9 @@ _CANCEL = re.compile(rf"{_SCHEDULES}/[^/]+/cancel")
 _SUBSCRIPTION = re.compile(r"/v1/subscriptions(/[^/]+)?")
 _ITEM = re.compile(r"/v1/subscription_items(/[^/]+)?")
 
+_ANSWERED_WITHIN = 30 * 60
+"""How many seconds before a start a call is made as if it came after it: its answer may."""
+
 _unsaid: list[str] = []
 _judged = 0
 
@@ -59,10 +62,10 @@ def judged_count() -> int:
 
 
 def _elapsed_start(request: LoggedRequest) -> int | None:
-    """Return the start of a schedule that begins before the call, whose elapsed time is to be billed."""
+    """Return the start of a schedule that may begin before the call is answered, whose time is to be billed."""
     start = str(request.parameters.get("start_date", ""))
     called_at = datetime.fromisoformat(request.at).timestamp()
-    return int(start) if start.isdecimal() and int(start) < called_at else None
+    return int(start) if start.isdecimal() and int(start) < called_at + _ANSWERED_WITHIN else None
 
 
 def _phases(parameters: Mapping[str, Any], *, billed_from: int | None) -> list[str]:

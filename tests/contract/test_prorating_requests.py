@@ -47,6 +47,7 @@ def seconds(day: int) -> int:
         request("POST", SCHEDULES, start_date=seconds(20), phases=[NONE, NONE]),
         request("POST", SCHEDULES, start_date=seconds(1), phases=[BILLED, NONE]),
         request("POST", SCHEDULES, start_date=str(seconds(1)), phases=[BILLED]),
+        request("POST", SCHEDULES, start_date=seconds(10) + 29 * 60, phases=[BILLED]),
         request("POST", SCHEDULES, start_date="now", phases={"0": NONE, "1": NONE}),
         request("POST", SCHEDULES, from_subscription="sub_1"),
         request("POST", f"{SCHEDULES}/x", **NONE, phases=[NONE]),
@@ -72,7 +73,7 @@ def test_request_when_it_says_what_to_do_is_fine(said: LoggedRequest) -> None:
             ["phases[0][proration_behavior] is not said", "phases[2][proration_behavior] is not said"],
         ),
         (
-            request("POST", SCHEDULES, start_date=seconds(10), phases=[BILLED]),
+            request("POST", SCHEDULES, start_date=seconds(11), phases=[BILLED]),
             ["phases[0][proration_behavior] is create_prorations, not none"],
         ),
         (
