@@ -76,7 +76,7 @@ class _Maker:
         self._set_prices(self._one_time)
 
     def sell(self, number: int, line_count: int) -> tuple[Order, datetime]:
-        """Sell one order, activated some days before or after it starts; return when it was contracted too."""
+        """Sell one order, activated some days before or after it starts, and return when too."""
         start = self._start()
         term = self._chance.randint(1, _LONGEST_TERM)
         end = last_day_of_term(start, term)
