@@ -34,7 +34,7 @@ class Naming:
         """Return what an invoice line of this kind says; `units` where they are not the line's quantity."""
         name = self.product_names[line.product_id]
         quantity = abs(line.quantity) if units is None else units
-        prefix = f"{quantity:f} x " if units is None and quantity != 1 else ""
+        prefix = f"{quantity.normalize():f} x " if units is None and quantity != 1 else ""
         if units is not None and units != 1:
             prefix = f"{units} x "
         words = KIND_WORDS.get(kind)
