@@ -44,7 +44,8 @@ class ScheduleStanding:
     """A schedule in Stripe: past, running and coming phases in order.
 
     `status` is not_started, active, released, canceled, completed or missing. `current_phase_starts_at` is
-    None unless it is active. `subscription_id` is the subscription it drives, or drove until it was released.
+    None unless it is active; `ended_at` is when it was cancelled, released or completed. `subscription_id` is
+    the subscription it drives, or drove until it was released.
     """
 
     schedule_id: str
@@ -54,6 +55,7 @@ class ScheduleStanding:
     current_phase_starts_at: datetime | None
     phases: tuple[StandingPhase, ...]
     metadata: Mapping[str, str]
+    ended_at: datetime | None = None
 
     @property
     def ended(self) -> bool:

@@ -172,6 +172,22 @@ def customers_of(transaction: Transaction, *, connection_id: int, root_id: str) 
     return frozenset(str(row.parameters["customer"]) for row in rows if row.parameters.get("customer"))
 
 
+def cancels_since(transaction: Transaction, *, connection_id: int, since: datetime) -> int:
+    """Return how many schedules the connection cancelled after `since`."""
+    return int(
+        transaction.execute(
+            select(func.count())
+            .select_from(intents)
+            .where(
+                intents.c.connection_id == connection_id,
+                intents.c.action == StepAction.CANCEL_SCHEDULE.value,
+                intents.c.state == "done",
+                intents.c.finished_at > since,
+            )
+        ).scalar_one()
+    )
+
+
 def accept_doubts(transaction: Transaction, *, connection_id: int, root_id: str) -> None:
     """Drop the contract's doubts: a person has looked at them."""
     transaction.execute(

@@ -113,6 +113,7 @@ intents = Table(
     UniqueConstraint("connection_id", "idempotency_key"),
     Index(None, "connection_id", "root_id", "state"),
     Index(None, "connection_id", "step_key"),
+    Index(None, "connection_id", "action", "finished_at"),
     sqlite_autoincrement=True,
 )
 

@@ -42,6 +42,7 @@ def schedule_standing(schedule_id: str, schedule: Mapping[str, Any] | None) -> S
         current_phase_starts_at=None if start is None else instant(start),
         phases=tuple(_phase(phase) for phase in found.get("phases") or ()),
         metadata=dict(found.get("metadata") or {}),
+        ended_at=None if ended_at is None else instant(ended_at),
     )
 
 

@@ -136,7 +136,7 @@ class Search:
         if wanted.kind == "schedule":
             standing = self.stripe.schedule_standing(str(found["id"]))
             touched = what_was_touched(wanted, standing, at=_created_at(found))
-            return None if touched is None else f"which is not as cpqbridge first made it: {touched}"
+            return None if touched is None else f"which is not as cpqbridge first made it: {touched.words}"
         total_minor = sum(item.amount_minor for phase in wanted.phases for item in phase.one_time_items)
         if _has_lines(found) and invoice_total_minor(found) != total_minor:
             return f"for which invoice {found['id']} has other lines than planned"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from cpqbridge.domain.billing import BilledInvoice, BillingState, Plan, Step, StepAction
+from sqlalchemy import Connection as Transaction
+
+from cpqbridge.domain.billing import BilledInvoice, BillingObject, BillingState, Plan, Step, StepAction
 from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.planning.plan import plan_contract
@@ -16,6 +18,7 @@ from cpqbridge.sync.adoption import TAKEOVER, Search, Shown
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.touched import what_was_touched
 
+_CANCELS_COUNT_FOR = timedelta(hours=1)
 _ON_SCHEDULE = frozenset({StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE})
 
 
@@ -193,4 +196,18 @@ class _Planning:
             keys |= {line.price_key for each in sent.values() for line in each.lines if line.price_key}
             known = links.load(transaction, connection_id=connection_id, keys=keys)
             known |= links.of_contract(transaction, connection_id=connection_id, root_id=history.root_id)
-        return BillingState(links=known, objects=sent)
+            recent_cancels = intents.cancels_since(
+                transaction, connection_id=connection_id, since=self._request.as_of - _CANCELS_COUNT_FOR
+            )
+            renewed = self._renewed(transaction)
+        return BillingState(links=known, objects=sent, recent_cancels=recent_cancels, renewed=renewed)
+
+    def _renewed(self, transaction: Transaction) -> dict[str, BillingObject]:
+        """Return the schedules of the contract that this one renews, by key."""
+        renewed = self._request.history.renewed
+        if renewed is None or renewed.root_id is None:
+            return {}
+        sent = objects.of_contract(
+            transaction, connection_id=self._opened.connection_id, root_id=renewed.root_id
+        )
+        return {key: each for key, each in sent.items() if each.kind == "schedule"}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from cpqbridge.domain.billing import BilledInvoice, StepAction
 from cpqbridge.domain.order import OrderHistory, Parameters
-from cpqbridge.domain.schedule_standing import ScheduleStanding
+from cpqbridge.domain.schedule_standing import ENDED, ScheduleStanding
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.history import order_history
@@ -263,7 +263,10 @@ class StripeAccountSide:
         if action is StepAction.CREATE_CUSTOMER:
             return _first(client.list_customers(), "salesforce_account_id", wanted)
         if action is StepAction.CREATE_SCHEDULE:
-            return _first(client.list_schedules(customer_id=customer_id), KEY_METADATA, wanted)
+            # One that ended is not the one that this call was to make: a schedule may be made again.
+            schedules = client.list_schedules(customer_id=customer_id)
+            alive = (each for each in schedules if each.get("status") not in ENDED)
+            return _first(alive, KEY_METADATA, wanted)
         if action is StepAction.CREATE_INVOICE:
             invoices = client.list_invoices(customer_id=customer_id, drafts=True)
             return _first(invoices, KEY_METADATA, wanted)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase
+from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, Touched
 from cpqbridge.domain.schedule_standing import MISSING, ScheduleStanding, StandingPhase
 from cpqbridge.sync.plan_rows import interval_text, price_text
 
@@ -44,8 +44,8 @@ class _Span:
     charges: _Identities
 
 
-def what_was_touched(sent: BillingObject, standing: ScheduleStanding, *, at: datetime) -> str | None:
-    """Return in plain words what of a schedule is not as we sent it, None when all of it is.
+def what_was_touched(sent: BillingObject, standing: ScheduleStanding, *, at: datetime) -> Touched | None:
+    """Return what of a schedule is not as we sent it, None when all of it is.
 
     Args:
         sent: the schedule as it was sent last.
@@ -74,13 +74,14 @@ def what_was_touched(sent: BillingObject, standing: ScheduleStanding, *, at: dat
     return None
 
 
-def _how_it_ended(sent: BillingObject, standing: ScheduleStanding, at: datetime) -> str | None:
+def _how_it_ended(sent: BillingObject, standing: ScheduleStanding, at: datetime) -> Touched | None:
     ends_at = sent.phases[-1].ends_at
     as_planned = "released" if sent.end_behavior == "release" else "completed"
     if standing.status in {as_planned, "completed"} and ends_at <= at:
         return None
     text = _WORDS.get(standing.status, f"it was {standing.status}")
-    return text if ends_at <= at else f"{text}, although it was to run until {_day(ends_at)}"
+    words = text if ends_at <= at else f"{text}, although it was to run until {_day(ends_at)}"
+    return Touched(words=words, is_over=True, ended_at=standing.ended_at)
 
 
 def _sent_spans(sent: BillingObject) -> tuple[_Span, ...]:

@@ -359,6 +359,21 @@ def test_the_customers_of_a_contract_are_those_its_schedules_and_invoices_were_m
     assert found == {"cus_1", "cus_2"}
 
 
+def test_cancellations_are_counted_for_their_connection_from_an_instant_on(
+    store: Store, connection_id: int
+) -> None:
+    other = add(store, "two", org_id="00D000000000002AAA").connection_id
+    for number, (at, owner) in enumerate(
+        ((NOW, connection_id), (NOW + timedelta(hours=1), connection_id), (NOW + timedelta(hours=1), other))
+    ):
+        intent = open_intent(store, owner, step_key=f"s{number}", action=StepAction.CANCEL_SCHEDULE)
+        with store.write() as transaction:
+            intents.finish(transaction, intent_id=intent.intent_id, stripe_id="s", doubt=None, at=at)
+    open_intent(store, connection_id, step_key="s9", action=StepAction.CANCEL_SCHEDULE)
+    with store.read() as transaction:
+        assert intents.cancels_since(transaction, connection_id=connection_id, since=NOW) == 1
+
+
 # Lanes
 
 

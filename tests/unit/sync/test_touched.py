@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, PhaseItem
+from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, PhaseItem, Touched
 from cpqbridge.domain.schedule_standing import ScheduleStanding, StandingItem, StandingPhase
 from cpqbridge.sync.touched import what_was_touched
 
@@ -146,7 +146,9 @@ def test_what_stripe_writes_in_another_way_is_no_change() -> None:
 def test_a_schedule_that_ended_is_touched_unless_it_ran_to_its_end(
     status: str, at: datetime, text: str | None
 ) -> None:
-    assert what_was_touched(SENT, standing(status=status), at=at) == text
+    ended = replace(standing(status=status), ended_at=day(6))
+    expected = Touched(words=text, is_over=True, ended_at=day(6)) if text else None
+    assert what_was_touched(SENT, ended, at=at) == expected
 
 
 def test_a_schedule_that_was_to_be_released_or_cancelled_by_us_is_not_touched() -> None:
@@ -187,7 +189,7 @@ def test_a_schedule_that_was_to_be_released_or_cancelled_by_us_is_not_touched() 
     ],
 )
 def test_what_bills_otherwise_from_now_on_is_said(found: ScheduleStanding, text: str) -> None:
-    assert what_was_touched(SENT, found, at=day(3, 15)) == text
+    assert what_was_touched(SENT, found, at=day(3, 15)) == Touched(words=text)
 
 
 def test_a_schedule_that_was_loaded_in_part_runs_to_the_end_with_its_last_loaded_phase() -> None:

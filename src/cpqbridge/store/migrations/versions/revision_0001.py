@@ -154,6 +154,12 @@ def _create_intents() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
+        op.f("ix_intents_connection_id_action_finished_at"),
+        "intents",
+        ["connection_id", "action", "finished_at"],
+        unique=False,
+    )
+    op.create_index(
         op.f("ix_intents_connection_id_root_id_state"),
         "intents",
         ["connection_id", "root_id", "state"],
