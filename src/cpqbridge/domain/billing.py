@@ -254,9 +254,10 @@ class BillingObject:
 
     `kind` is schedule, invoice or credit; the latter two have one phase, whose one-time items they bill, and
     are made at `anchor_at`. `made_at` and `sent_at` are the instants at which a schedule was made and changed
-    last, and `settled` is what it had invoiced by the latter, which nothing changes any more. `loaded` is how many of its phases Stripe was given
-    (None: all), `ended_at` when it was cancelled. `target` is where the paid part of a credit goes. `lost` is
-    what somebody stopped in Stripe before it was billed, by order line (minor units).
+    last, and `settled` is what it had invoiced by the latter, which nothing changes any more. `loaded` is how
+    many of its phases Stripe was given (None: all), `ended_at` when it was cancelled. `target` is where the
+    paid part of a credit goes. `lost` is what somebody stopped in Stripe before it was billed, by order line
+    (minor units).
     """
 
     key: str

@@ -87,6 +87,16 @@ class Acceptance:
         )
         return Verdict(accepted=(*executed, *new), new=tuple(new), outcomes=outcomes)
 
+    def _is_taken_over(self) -> bool:
+        """Return whether the contract has an order from before the start date that was not executed by us."""
+        return any(
+            order.before_start_date and order.activated and order.order_id not in self._sent.orders
+            for order in self._request.history.orders
+        )
+
+    def _may_take_over(self) -> bool:
+        return "takeover" in self._request.released and self._request.cutover is not None
+
     def _trouble(self, order: Order) -> Iterable[Refusal]:
         """Yield why an executed order is no longer what was carried out."""
         yield from self._found.get(order.order_id, ())
@@ -116,6 +126,8 @@ class Acceptance:
         opening = order.kind is not OrderKind.AMENDMENT
         if blocker is not None and (not opening or frozen):
             return stopped(order, [_waiting(order, blocker)])
+        if self._is_taken_over() and not self._may_take_over():
+            return stopped(order, [_takeover(order)])
         found = [*own, *order_refusals(order, history, self._request.configuration)]
         found += self._found.get(order.order_id, ())
         if found:
@@ -130,6 +142,20 @@ class Acceptance:
         if order.skipped_line_ids:
             return OrderOutcome(order_id=order.order_id, state=OrderState.UNCHANGED)
         return stopped(order, [_nothing_to_bill(order)])
+
+
+def _takeover(order: Order) -> Refusal:
+    return Refusal(
+        code="takeover",
+        message=f"Order {order.order_number} belongs to a contract with an order from before the "
+        "connection's start date, which was billed elsewhere so far.",
+        record_id=order.order_id,
+        field="ActivatedDate",
+        fix="End the billing elsewhere on a day, then sync the order with `--release takeover --cutover` and "
+        "that day: what begins before it is not billed again.",
+        order_id=order.order_id,
+        state=OrderState.HELD,
+    )
 
 
 def changed_after_sync(order: Order) -> Refusal:

@@ -16,10 +16,11 @@ from cpqbridge.domain.billing import (
     Step,
     StepAction,
 )
-from cpqbridge.domain.dates import midnight, timestamp
+from cpqbridge.domain.dates import Cycle, midnight, timestamp
 from cpqbridge.domain.order import Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.parameters import fingerprint, merged, nested
 from cpqbridge.planning.steps import record_metadata
+from cpqbridge.planning.tracks import aligned_start
 
 METADATA_VALUE_LIMIT = 500
 """Characters of one metadata value (Stripe API reference, "Metadata", read 20 Nov 2026)."""
@@ -153,6 +154,33 @@ class ScheduleBody:
             target=stripe_id,
             object_key=wanted.key,
         )
+
+    def restarted(self, wanted: BillingObject, *, now: datetime) -> Step | None:
+        """Return the call that goes on with a schedule somebody ended; None where no period is left.
+
+        The new schedule bills from the next boundary on. Where that day of the month is not the anchor's own,
+        it begins earlier with a zero-priced placeholder, so that its boundaries stay those of the contract.
+        """
+        coming = next(phase for phase in wanted.phases if phase.ends_at > now)
+        cycle = Cycle(wanted.anchor_at.date(), coming.items[0].interval_count)
+        boundary = cycle.after(now.date())
+        begins = midnight(boundary)
+        left = [phase for phase in wanted.phases if phase.ends_at > begins]
+        if not left:
+            return None
+        phases = [replace(left[0], starts_at=max(left[0].starts_at, begins)), *left[1:]]
+        if phases[0].starts_at > left[0].starts_at:
+            # What rode on a phase that has begun was billed by the schedule that ended.
+            phases[0] = replace(phases[0], one_time_items=())
+        start = midnight(aligned_start(cycle, boundary))
+        if start < begins:
+            first = phases[0].items[0]
+            nothing = replace(
+                first, order_item_ids=(), units=(), price_key=None, unit_amount_decimal="0", quantity=1
+            )
+            waiting = replace(phases[0], starts_at=start, ends_at=begins, items=(nothing,), one_time_items=())
+            phases.insert(0, waiting)
+        return self.created(replace(wanted, phases=tuple(phases), loaded=None), first_invoice_minor=None)
 
     def cancelled(self, wanted: BillingObject, *, stripe_id: str) -> Step:
         """Return the one call that cancels a schedule, with its subscription, without any invoice (B6.3)."""

@@ -14,14 +14,14 @@ from cpqbridge.planning.acceptance import Verdict
 from cpqbridge.planning.billing_steps import ScheduleBody, invoice_steps
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.credits import Creditable, credit_steps, drafts_final_at
-from cpqbridge.planning.forecast import forecast_object
+from cpqbridge.planning.forecast import billed_by_line, forecast_object
 from cpqbridge.planning.items import Naming
 from cpqbridge.planning.limits import limit_refusals
 from cpqbridge.planning.objects import Designer, Wanted, placed_identities
 from cpqbridge.planning.pieces import CutRules
 from cpqbridge.planning.placing import Placed, place
 from cpqbridge.planning.price_book import give_prices, price_steps
-from cpqbridge.planning.proof import Evidence, billed_by_line, mismatches
+from cpqbridge.planning.proof import Evidence, mismatches
 from cpqbridge.planning.request import Request
 from cpqbridge.planning.safety import Look, multiplier_warnings
 from cpqbridge.planning.timetable import load_again_at
@@ -172,7 +172,8 @@ class Build:
     @cached_property
     def evidence(self) -> Evidence:
         """Return what the orders say of their lines."""
-        return Evidence.of(self._contract, () if self._verdict.frozen else self._placed.dropped)
+        dropped = () if self._verdict.frozen else self._placed.dropped
+        return Evidence.of(self._contract, dropped, self.objects)
 
     @cached_property
     def proof(self) -> tuple[Proof, ...]:
@@ -185,11 +186,19 @@ class Build:
         if self._refused:
             return self._refused
         look = Look(contract=self._contract, configuration=self._request.configuration)
+        released = self._request.released
         for order in self._verdict.new:
-            held = [hold for hold in look.holds(order) if hold.code not in self._request.released]
+            held = [hold for hold in look.holds(order) if hold.code not in released]
             found = (*self._limits(order), *held)
             if found:
                 return {order.order_id: found}
+        for schedule in self._schedules:
+            newest = self._newest(schedule.wanted)
+            if newest is not None and schedule.change != "none":
+                against = look.changes(newest, schedule.wanted.key, cancels=schedule.change == "cancel")
+                found = tuple(refusal for refusal in against if refusal.code not in released)
+                if found:
+                    return {newest.order_id: found}
         wrong = tuple(mismatches(self.proof))
         if not wrong:
             return {}
@@ -198,11 +207,17 @@ class Build:
         blamed = first.order_id if first.order_id in new or not new else self._verdict.new[-1].order_id
         return {blamed: tuple(each for each in wrong if each.order_id == first.order_id)}
 
+    def _newest(self, wanted: BillingObject) -> Order | None:
+        """Return the newest order that shaped an object: a new one where there is any."""
+        shaping = [order for order in self._contract.orders if order.order_id in wanted.order_ids]
+        new = [order for order in shaping if order in self._verdict.new]
+        return next(reversed(new or shaping), None)
+
     def _limits(self, order: Order) -> Iterator[Refusal]:
         """Yield the limits that objects changed by the order, and by none after it, would pass."""
         newer = self._verdict.new[self._verdict.new.index(order) + 1 :]
         later = {each.order_id for each in newer}
-        changed = [each.wanted for each in self._schedules if each.change in ("create", "update")]
+        changed = [each.wanted for each in self._schedules if each.change != "none"]
         concerned = [
             wanted
             for wanted in (*changed, *self._documents)
@@ -248,7 +263,7 @@ class Build:
     def _schedule_steps(self) -> Iterator[Step]:
         history, state, now = self._request.history, self._request.state, self._request.as_of
         changed = {
-            each.wanted.key: each.wanted for each in self._schedules if each.change in ("create", "update")
+            each.wanted.key: each.wanted for each in self._schedules if each.change not in ("none", "cancel")
         }
         resolved: dict[str, str] = {}
         for each in price_steps(self._contract, history, state, changed):
@@ -264,6 +279,10 @@ class Build:
                 yield body.created(wanted, first_invoice_minor=first)
             elif schedule.change == "update":
                 yield body.updated(wanted, now=now, stripe_id=state.links[wanted.key].stripe_id)
+            elif schedule.change == "restart":
+                step = body.restarted(wanted, now=now)
+                if step is not None:
+                    yield step
             elif schedule.change == "cancel":
                 yield body.cancelled(wanted, stripe_id=state.links[wanted.key].stripe_id)
 

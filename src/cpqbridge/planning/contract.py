@@ -129,8 +129,8 @@ class Contract:
     def decide_first_invoices(self) -> None:
         """Decide for schedules that are yet to be made which lines their own first invoice bills.
 
-        They are lines of a first order that start where the schedule does and renew past now, and the schedule's end does not cut the running
-        period, which Stripe would prorate. Later plans keep what was decided.
+        They are lines of a first order that start where the schedule does and renew past now. The schedule's
+        end must not cut the running period, which Stripe would prorate. Later plans keep what was decided.
         """
         for track in self.tracks:
             if track.sent is not None or not track.runs:

@@ -7,6 +7,7 @@ with the object and never computed again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -123,3 +124,13 @@ def _one_time_line(item: OneTimeItem) -> InvoiceLine:
         shares=((item.order_item_id, item.amount_minor),),
         kind=item.kind,
     )
+
+
+def billed_by_line(invoices: Iterable[ForecastInvoice]) -> Counter[str]:
+    """Return the sum of all shares per order line, in minor units."""
+    billed: Counter[str] = Counter()
+    for invoice in invoices:
+        for line in invoice.lines:
+            for order_item_id, amount_minor in line.shares:
+                billed[order_item_id] += amount_minor
+    return billed

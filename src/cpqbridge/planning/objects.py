@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,19 +15,20 @@ from cpqbridge.domain.billing import (
     ForecastInvoice,
     Phase,
     TakenUnits,
+    Touched,
 )
 from cpqbridge.domain.dates import midnight
 from cpqbridge.domain.order import Order
 from cpqbridge.mapping.policies import CreditsPolicy, Policy
 from cpqbridge.planning.billing_steps import facts_fingerprint
 from cpqbridge.planning.contract import Contract
-from cpqbridge.planning.forecast import first_invoice, settled_by
+from cpqbridge.planning.forecast import billed_by_line, first_invoice, settled_by
 from cpqbridge.planning.items import ItemRules
 from cpqbridge.planning.placing import Document, Identity, Placed
 from cpqbridge.planning.timetable import Timetable, goes_on_the_same, loaded_phases
 from cpqbridge.planning.tracks import Track
 
-Change = Literal["none", "create", "update", "cancel"]
+Change = Literal["none", "create", "update", "cancel", "restart"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,9 @@ class Designer:
         now, sent = self.contract.as_of, track.sent
         if sent is not None and not track.is_usable(now):
             return Wanted(wanted=sent, change="none")
+        touched = self.contract.state.touched.get(track.key)
+        if sent is not None and touched is not None and touched.is_over and track.ends_at > now:
+            return self._restarted(track, placed, sent, touched)
         if not track.runs:
             return Wanted(wanted=sent, change="none") if sent is not None else None
         over = track.ends_at <= max(now, midnight(track.starts_on))
@@ -121,6 +126,28 @@ class Designer:
             self._kept(track, placed, sent, settled), phases=phases, loaded=loaded_phases(phases, None, now)
         )
         return Wanted(wanted=changed, change="update")
+
+    def _restarted(self, track: Track, placed: Placed, sent: BillingObject, touched: Touched) -> Wanted:
+        """Return a schedule that somebody ended in Stripe as a new one that bills what is left.
+
+        What fell due between its end there and now was not billed; it is named, never made up for.
+        """
+        now = self.contract.as_of
+        whole = settled_by(sent, now, product_names=self.product_names)
+        ended_at = touched.ended_at or now
+        lost = Counter(dict(sent.lost))
+        for invoice in whole:
+            if invoice.at > ended_at:
+                lost.update(billed_by_line([invoice]))
+        settled = tuple(invoice for invoice in whole if invoice.at <= ended_at)
+        phases = self._timetable(track, placed).updated(sent)
+        again = replace(
+            self._kept(track, placed, sent, settled),
+            phases=phases,
+            loaded=loaded_phases(phases, None, now),
+            lost=tuple(sorted(lost.items())),
+        )
+        return Wanted(wanted=again, change="restart")
 
     def _kept(
         self, track: Track, placed: Placed, sent: BillingObject, settled: tuple[ForecastInvoice, ...]

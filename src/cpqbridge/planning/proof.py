@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cpqbridge.domain.billing import ForecastInvoice, OneTimeItem, Proof, TakenAmount
+from cpqbridge.domain.billing import BillingObject, OneTimeItem, Proof, TakenAmount
 from cpqbridge.domain.money import major_text, rounded_minor
-from cpqbridge.domain.order import Order
+from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.planning.contract import Contract
 
@@ -28,35 +28,23 @@ REASONS = (
 MISMATCH = "proof_mismatch"
 
 
-def billed_by_line(invoices: Iterable[ForecastInvoice]) -> Counter[str]:
-    """Return the sum of all shares per order line, in minor units."""
-    billed: Counter[str] = Counter()
-    for invoice in invoices:
-        for line in invoice.lines:
-            for order_item_id, amount_minor in line.shares:
-                billed[order_item_id] += amount_minor
-    return billed
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What a contract's orders say of their lines, beside what is billed.
 
-    `dropped` are credits that a policy drops (negative minor units), by order line; `adjustments` what later
-    lines take from a line, less what it takes from others.
+    `dropped` are credits that are never made, by order line; `adjustments` what later lines take from a line,
+    less what it takes from others; `lost` what somebody stopped in Stripe before it was billed (minor units).
     """
 
     contract: Contract
-    dropped: Mapping[str, int]
+    dropped: Mapping[str, OneTimeItem]
     taken: tuple[TakenAmount, ...]
     adjustments: Mapping[str, int]
+    lost: Mapping[str, int]
 
     @staticmethod
-    def of(contract: Contract, dropped: Iterable[OneTimeItem]) -> Evidence:
+    def of(contract: Contract, dropped: Iterable[OneTimeItem], objects: Iterable[BillingObject]) -> Evidence:
         """Return the evidence of a contract; `dropped` are the credits that are never made."""
-        amounts: Counter[str] = Counter()
-        for item in dropped:
-            amounts[item.order_item_id] += item.amount_minor
         taken = tuple(
             TakenAmount(
                 reducing_id=reduction.line.order_item_id,
@@ -70,24 +58,32 @@ class Evidence:
         for each in taken:
             adjustments[each.reduced_id] += each.amount_minor
             adjustments[each.reducing_id] -= each.amount_minor
-        return Evidence(contract=contract, dropped=amounts, taken=taken, adjustments=adjustments)
+        lost: Counter[str] = Counter()
+        for wanted in objects:
+            lost.update(dict(wanted.lost))
+        return Evidence(
+            contract=contract,
+            dropped={item.order_item_id: item for item in dropped},
+            taken=taken,
+            adjustments=adjustments,
+            lost=lost,
+        )
 
     def prove(self, order: Order, billed: Mapping[str, int]) -> Iterator[Proof]:
         """Yield the proof of each line of an order; `billed` are raw sums per line of all its bills."""
         for line in order.lines:
-            order_item_id = line.order_item_id
             sold = rounded_minor(line.total_price, order.currency)
-            proven = billed.get(order_item_id, 0) + self.adjustments.get(order_item_id, 0)
+            proven = billed.get(line.order_item_id, 0) + self.adjustments.get(line.order_item_id, 0)
             yield Proof(
-                order_item_id=order_item_id,
+                order_item_id=line.order_item_id,
                 order_id=order.order_id,
                 currency=order.currency,
                 sold_minor=sold,
                 billed_minor=proven,
-                reason=self.reason_for(order_item_id, proven - sold),
+                reason=self.reason_for(line, sold, proven - sold),
             )
 
-    def reason_for(self, order_item_id: str, difference_minor: int) -> str | None:
+    def reason_for(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str | None:
         """Return why billed and sold differ, None when they do not; any gap without a name is a mismatch.
 
         Rounding explains at most half a minor unit for each charge, and nothing on a line whose head or tail
@@ -95,15 +91,28 @@ class Evidence:
         """
         if difference_minor == 0:
             return None
-        run = self.contract.runs.get(order_item_id)
+        run = self.contract.runs.get(line.order_item_id)
+        unbilled = self.lost.get(line.order_item_id, 0)
         if run is None:
-            return "credit_policy" if difference_minor == -self.dropped.get(order_item_id, 0) else MISMATCH
+            return self._reason_without_run(line, sold_minor, difference_minor + unbilled)
+        unbilled += run.skipped_minor
         charges = 0 if run.pieces.exact else run.pieces.cycles
-        if abs(difference_minor + run.skipped_minor) * 2 > charges:
+        if abs(difference_minor + unbilled) * 2 > charges:
             return MISMATCH
-        if not run.skipped_minor:
+        if not unbilled:
             return "rounding"
         return "past_skipped" if run.order.skip_past_initial_invoices else "billed_elsewhere"
+
+    def _reason_without_run(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str:
+        """Return the reason of a reduction or one-time line."""
+        cutover = self.contract.cutover
+        is_before = cutover is not None and line.starts_on < cutover
+        dropped = self.dropped.get(line.order_item_id)
+        if dropped is not None and difference_minor == -dropped.amount_minor:
+            return "billed_elsewhere" if is_before else "credit_policy"
+        if difference_minor in (0, -sold_minor) and (is_before or not difference_minor):
+            return "billed_elsewhere"
+        return MISMATCH
 
 
 def mismatches(proofs: Iterable[Proof]) -> Iterator[Refusal]:

@@ -160,7 +160,7 @@ class _Shortage:
                 "reduction_across_ends",
                 f"{base} and ends on {line.ends_on}, but the units it could take end on {ends}.",
                 field="EndDate",
-                fix="Reduce the lines that end on those dates instead, each with a line that ends on its date.",
+                fix="Reduce the lines that end on those dates, each with a line that ends on its date.",
                 state=OrderState.HELD,
             )
         return self._refusal(

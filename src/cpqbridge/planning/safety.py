@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from cpqbridge.domain.billing import Touched
 from cpqbridge.domain.dates import day_after, midnight
 from cpqbridge.domain.money import major_text, round_half_up, rounded_minor
 from cpqbridge.domain.order import LineKind, Order, OrderKind, OrderLine, RenewedLine
@@ -53,6 +54,26 @@ class Look:
         yield from self._elapsed_holds(order, runs)
         yield from self._cap_holds(order)
         yield from self._overlap_holds(order)
+        yield from self._renewed_itself_holds(order)
+
+    def changes(self, order: Order, key: str, *, cancels: bool) -> Iterator[Refusal]:
+        """Yield why the schedule under `key` should not be changed for the order as it stands in Stripe."""
+        state = self.contract.state
+        touched = state.touched.get(key)
+        if touched is not None and not (touched.is_over and cancels):
+            yield _ended(order, touched) if touched.is_over else _changed(order, touched)
+        cap = self.configuration.caps.cancels_per_hour
+        if cancels and state.recent_cancels >= cap:
+            yield _hold(
+                order,
+                "cap_cancels",
+                f"Order {order.order_number} cancels a subscription schedule, and {state.recent_cancels} "
+                f"were cancelled within the last hour; the cap is {cap}.",
+                record_id=order.order_id,
+                field="",
+                fix="Check that so many terminations are meant, then release the order; or raise "
+                "`caps.cancels_per_hour`.",
+            )
 
     def _line_holds(self, order: Order, pieces: LinePieces) -> Iterator[Refusal]:
         policy, line = self.configuration.policy, pieces.line
@@ -76,6 +97,18 @@ class Look:
         if policy.multiplier_mismatch == "hold" and not multiplier_fits(line, policy.prorate_precision):
             yield _multiplier_hold(order, line, policy)
         credit = rounded_minor(line.total_price, order.currency) + reduction.taken_minor
+        cutover = self.contract.cutover
+        if credit and cutover is not None and line.starts_on < cutover:
+            yield _hold(
+                order,
+                "credit_needs_person",
+                f"{line.words} gives {major_text(credit, order.currency)} back for time from "
+                f"{line.starts_on} on that was billed elsewhere, before {cutover}.",
+                record_id=line.order_item_id,
+                field="ServiceDate",
+                fix="Give that credit where the time was billed, then release the order; no credit is made "
+                "for it in Stripe.",
+            )
         strays, share = credit_strays(reduction, credit, policy.prorate_precision)
         if strays:
             yield _hold(
@@ -146,6 +179,30 @@ class Look:
                 fix="Check the order, then release it; or raise `caps.bill_per_order`.",
             )
 
+    def _renewed_itself_holds(self, order: Order) -> Iterator[Refusal]:
+        """Yield a hold where a subscription that renews by itself would run beside the order (B6.12)."""
+        now = self.contract.as_of
+        running = [
+            sent
+            for sent in self.contract.state.objects.values()
+            if sent.kind == "schedule" and sent.end_behavior == "release" and sent.phases[-1].ends_at <= now
+        ]
+        if order.kind is OrderKind.RENEWAL:
+            renewed = self.contract.state.renewed.values()
+            running += [
+                sent for sent in renewed if sent.kind == "schedule" and sent.end_behavior == "release"
+            ]
+        if any(sent.ended_at is None for sent in running):
+            yield _hold(
+                order,
+                "released_schedule",
+                f"Order {order.order_number} changes or renews a contract whose subscription renews by "
+                "itself in Stripe; both would bill.",
+                record_id=order.order_id,
+                field="EffectiveDate",
+                fix=f"End that subscription in Stripe on {order.effective_on}, then release the order.",
+            )
+
     def _overlap_holds(self, order: Order) -> Iterator[Refusal]:
         """Yield a hold for a renewal whose lines run beside those of the contract it renews (B6.12)."""
         renewed = self.contract.history.renewed
@@ -179,6 +236,31 @@ def _overlap_hold(order: Order, line: OrderLine, old: RenewedLine, policy: Polic
         field="ServiceDate",
         fix="Amend the old contract to zero from that day, so that its rest is credited; or release the "
         "order, or set `policy.overlap: both`, to bill both.",
+    )
+
+
+def _ended(order: Order, touched: Touched) -> Refusal:
+    return Refusal(
+        code="schedule_ended_in_stripe",
+        message=f"Order {order.order_number} changes a subscription schedule that somebody ended in Stripe: "
+        f"{touched.words}.",
+        record_id=order.order_id,
+        field="Stripe_ID__c",
+        fix="To restart it, release schedule_ended_in_stripe: what is left is billed on a new schedule from "
+        "the next period on. To adopt or ignore what was done, leave the order as it is and bill it by hand.",
+        order_id=order.order_id,
+    )
+
+
+def _changed(order: Order, touched: Touched) -> Refusal:
+    return _hold(
+        order,
+        "schedule_changed_in_stripe",
+        f"Order {order.order_number} changes a subscription schedule that somebody changed in Stripe: "
+        f"{touched.words}.",
+        record_id=order.order_id,
+        field="Stripe_ID__c",
+        fix="Undo the change in Stripe, or release the order: then the schedule is written as it was sold.",
     )
 
 
