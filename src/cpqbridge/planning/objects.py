@@ -69,9 +69,6 @@ class Designer:
         now, sent = self.contract.as_of, track.sent
         if sent is not None and not track.is_usable(now):
             return Wanted(wanted=sent, change="none")
-        touched = self.contract.state.touched.get(track.key)
-        if sent is not None and touched is not None and touched.is_over and track.ends_at > now:
-            return self._restarted(track, placed, sent, touched)
         if not track.runs:
             return Wanted(wanted=sent, change="none") if sent is not None else None
         over = track.ends_at <= max(now, midnight(track.starts_on))
@@ -81,7 +78,11 @@ class Designer:
             settled = settled_by(sent, now, product_names=self.product_names)
             ended = self._kept(track, placed, sent, settled)
             return Wanted(wanted=replace(ended, ended_at=now), change="cancel")
-        return self._updated(track, placed, sent)
+        updated = self._updated(track, placed, sent)
+        touched = self.contract.state.touched.get(track.key)
+        if updated.change == "update" and touched is not None and touched.is_over:
+            return self._restarted(updated.wanted, sent, touched)
+        return updated
 
     def _timetable(self, track: Track, placed: Placed) -> Timetable:
         return Timetable(
@@ -127,27 +128,18 @@ class Designer:
         )
         return Wanted(wanted=changed, change="update")
 
-    def _restarted(self, track: Track, placed: Placed, sent: BillingObject, touched: Touched) -> Wanted:
+    def _restarted(self, updated: BillingObject, sent: BillingObject, touched: Touched) -> Wanted:
         """Return a schedule that somebody ended in Stripe as a new one that bills what is left.
 
         What fell due between its end there and now was not billed; it is named, never made up for.
         """
-        now = self.contract.as_of
-        whole = settled_by(sent, now, product_names=self.product_names)
-        ended_at = touched.ended_at or now
+        ended_at = touched.ended_at or self.contract.as_of
         lost = Counter(dict(sent.lost))
-        for invoice in whole:
-            if invoice.at > ended_at:
-                lost.update(billed_by_line([invoice]))
-        settled = tuple(invoice for invoice in whole if invoice.at <= ended_at)
-        phases = self._timetable(track, placed).updated(sent)
-        again = replace(
-            self._kept(track, placed, sent, settled),
-            phases=phases,
-            loaded=loaded_phases(phases, None, now),
-            lost=tuple(sorted(lost.items())),
+        lost.update(billed_by_line(invoice for invoice in updated.settled if invoice.at > ended_at))
+        settled = tuple(invoice for invoice in updated.settled if invoice.at <= ended_at)
+        return Wanted(
+            wanted=replace(updated, settled=settled, lost=tuple(sorted(lost.items()))), change="restart"
         )
-        return Wanted(wanted=again, change="restart")
 
     def _kept(
         self, track: Track, placed: Placed, sent: BillingObject, settled: tuple[ForecastInvoice, ...]
