@@ -34,6 +34,8 @@ def schedule_standing(schedule_id: str, schedule: Mapping[str, Any] | None) -> S
     found = schedule or {"status": MISSING}
     current = found.get("current_phase") or {}
     start = current.get("start_date")
+    ends = (found.get(name) for name in ("canceled_at", "released_at", "completed_at"))
+    ended_at = next((end for end in ends if end is not None), None)
     return ScheduleStanding(
         schedule_id=schedule_id,
         status=str(found.get("status")),
