@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from fractions import Fraction
 
 from cpqbridge.domain.billing import OneTimeItem, PhaseItem
@@ -33,10 +34,8 @@ class Naming:
     def describe(self, line: OrderLine, kind: str, units: int | None = None) -> str:
         """Return what an invoice line of this kind says; `units` where they are not the line's quantity."""
         name = self.product_names[line.product_id]
-        quantity = abs(line.quantity) if units is None else units
-        prefix = f"{quantity.normalize():f} x " if units is None and quantity != 1 else ""
-        if units is not None and units != 1:
-            prefix = f"{units} x "
+        quantity = abs(line.quantity).normalize() if units is None else units
+        prefix = f"{Decimal(quantity):f} x " if quantity != 1 else ""
         words = KIND_WORDS.get(kind)
         return f"{prefix}{name} ({words})" if words else f"{prefix}{name}"
 

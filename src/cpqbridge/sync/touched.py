@@ -56,6 +56,11 @@ def what_was_touched(sent: BillingObject, standing: ScheduleStanding, *, at: dat
         return None
     if standing.ended:
         return _how_it_ended(sent, standing, at)
+    words = _what_is_changed(sent, standing, at)
+    return None if words is None else Touched(words=words)
+
+
+def _what_is_changed(sent: BillingObject, standing: ScheduleStanding, at: datetime) -> str | None:
     if standing.end_behavior != sent.end_behavior:
         return f"it ends with {standing.end_behavior or 'nothing'} instead of {sent.end_behavior}"
     wanted, found = _sent_spans(sent), _standing_spans(standing)
