@@ -96,12 +96,14 @@ def attribute(
     order take already, by the run's `id()`.
     """
     root = lineages.root(line)
-    lineage = [run for run in runs if lineages.root(run.line) == root]
-    begun = [run for run in lineage if run.pieces.start <= line.starts_on]
+    begun = [
+        (run, run.units_left - spent.get(id(run), 0))
+        for run in runs
+        if lineages.root(run.line) == root and run.pieces.start <= line.starts_on
+    ]
     taken: list[tuple[Run, int]] = []
     missing = wanted
-    for run in reversed(begun):
-        left = run.units_left - spent.get(id(run), 0)
+    for run, left in reversed(begun):
         if missing and left > 0 and _same_end(run, line):
             if run.pieces.terms.folded:
                 return Attribution(refusal=_block_price(line, order, run))
@@ -109,7 +111,7 @@ def attribute(
             taken.append((run, units))
             missing -= units
     if missing:
-        return Attribution(refusal=_Shortage(line, order, wanted, missing).refusal(lineage, lineages))
+        return Attribution(refusal=_Shortage(line, order, wanted, missing).refusal(begun, lineages))
     return Attribution(units=tuple(taken))
 
 
@@ -140,8 +142,11 @@ class _Shortage:
     wanted: int
     missing: int
 
-    def refusal(self, lineage: Sequence[Run], lineages: Lineages) -> Refusal:
-        """Return why: the units are still to come, on lines with other ends, or were never sold."""
+    def refusal(self, begun: Sequence[tuple[Run, int]], lineages: Lineages) -> Refusal:
+        """Return why: the units are still to come, on lines with other ends, or were never sold.
+
+        `begun` are the lines of the lineage that have started, with the units that are left of them.
+        """
         line = self.line
         base = f"{line.words} takes {self.wanted} units away from {line.starts_on} on"
         coming = lineages.coming(line, self.order)
@@ -154,8 +159,8 @@ class _Shortage:
                 fix=f"Activate order {coming.order_number} first, or correct the quantity.",
                 state=OrderState.WAITING,
             )
-        if sum(run.units_left for run in lineage if run.pieces.start <= line.starts_on) >= self.wanted:
-            ends = ", ".join(sorted({_last_day(run.pieces.end) for run in lineage if run.units_left}))
+        if sum(left for _, left in begun) >= self.wanted:
+            ends = ", ".join(sorted({_last_day(run.pieces.end) for run, left in begun if left}))
             return self._refusal(
                 "reduction_across_ends",
                 f"{base} and ends on {line.ends_on}, but the units it could take end on {ends}.",

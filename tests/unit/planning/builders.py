@@ -177,3 +177,8 @@ def differences_of(planned: Plan) -> dict[str, tuple[int, str | None]]:
         for proof in planned.proof
         if proof.difference_minor
     }
+
+
+def one_time_items_of(phase) -> list[tuple[str, str, int]]:
+    """Return (order line, kind, minor units) of what rides on a phase."""
+    return [(item.order_item_id, item.kind, item.amount_minor) for item in phase.one_time_items]
