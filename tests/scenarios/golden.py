@@ -67,9 +67,10 @@ class Scenario:
 
     def history(self, sync: Sync) -> OrderHistory:
         """Return the contract as it is read at a sync."""
+        then = [record | sync.records.get(record["Id"], {}) for record in self.raw.orders]
         orders = tuple(
-            record | (_DRAFT if record["Id"] in sync.drafts else sync.records.get(record["Id"], {}))
-            for record in self.raw.orders
+            record | (_DRAFT if record["Id"] in sync.drafts else {})
+            for record in then
             if record["Id"] in sync.drafts or _activated_by(record, sync.at)
         )
         known = {record["Id"] for record in orders}
@@ -280,10 +281,7 @@ def made(account: Account) -> list[str]:
 
 
 def told(found: list[tuple[str, str, str]]) -> list[str]:
-    """Return documents (day, kind, total) as bullets: equal ones in a row are one, zero ones are left out.
-
-    Those of one day are told credits first, smaller ones before larger ones.
-    """
+    """Return documents (day, kind, total) as bullets: equal ones in a row are one, zero ones are left out."""
     documents = sorted(each for each in found if Decimal(each[2]))
     lines = []
     for (kind, total), group in groupby(documents, key=lambda each: each[1:]):

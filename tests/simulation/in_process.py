@@ -181,19 +181,25 @@ def documents_of(account: Account) -> Iterator[tuple[str, str, int]]:
             units = line["metadata"].get("salesforce_units", "1").split(",")
             for name, share in zip(named, units, strict=True):
                 amount = line["amount"] * int(share) // sum(map(int, units))
-                yield _day(invoice), name, amount
-    credited = [*listed(account, "/v1/credit_notes")]
-    for customer in listed(account, "/v1/customers"):
-        credited += listed(account, f"/v1/customers/{customer['id']}/balance_transactions")
-    for made in credited:
-        for name, value in made["metadata"].items():
+                yield day_of(invoice), name, amount
+    for credit in credits_of(account):
+        for name, value in credit["metadata"].items():
             if name.startswith("salesforce_credits"):
                 for entry in value.split(","):
                     order_item_id, _, amount = entry.partition(":")
-                    yield _day(made), order_item_id, int(amount)
+                    yield day_of(credit), order_item_id, int(amount)
 
 
-def _day(made: dict) -> str:
+def credits_of(account: Account) -> list[dict]:
+    """Return our credit notes and balance transactions; those that Stripe made for a note are left out."""
+    found = [*listed(account, "/v1/credit_notes")]
+    for customer in listed(account, "/v1/customers"):
+        found += listed(account, f"/v1/customers/{customer['id']}/balance_transactions")
+    return [each for each in found if "salesforce_credits" in each["metadata"]]
+
+
+def day_of(made: dict) -> str:
+    """Return the UTC date on which something was made."""
     return datetime.fromtimestamp(made["created"], UTC).date().isoformat()
 
 
