@@ -25,6 +25,7 @@ from cpqbridge.mapping.configuration import Configuration, currency_code, defaul
 from cpqbridge.mapping.policies import ProratePrecision
 
 if TYPE_CHECKING:
+    from cpqbridge.settings import Settings
     from cpqbridge.sync.rehearse import ExportedOrder
     from cpqbridge.sync.report import Calls, Report
     from cpqbridge.sync.service import SyncService
@@ -94,7 +95,7 @@ def rehearse(  # noqa: PLR0913, PLR0917 - each is one option of the command
     if html is not None and not html.absolute().parent.is_dir():
         raise _unwritable(html, "its folder does not exist")
     request = _request(directory, config=config, currency=currency, as_of=as_of)
-    with rehearsed(context, request) as result:
+    with rehearsed(runtime_of(context).settings(), request) as result:
         report = result.report
         _write_files(report, html=html, csv=csv, today=(request.as_of or SystemClock().now()).date())
         if as_json:
@@ -108,7 +109,7 @@ def rehearse(  # noqa: PLR0913, PLR0917 - each is one option of the command
 
 
 @contextmanager
-def rehearsed(context: typer.Context, request: RehearsalRequest) -> Iterator[Rehearsed]:
+def rehearsed(settings: Settings, request: RehearsalRequest) -> Iterator[Rehearsed]:
     """Rehearse in a temporary home and keep home and systems until the block ends."""
     from cpqbridge.bootstrap import open_throwaway_service  # noqa: PLC0415 - it loads the database
     from cpqbridge.cli.exported_orders import (  # noqa: PLC0415
@@ -120,7 +121,6 @@ def rehearsed(context: typer.Context, request: RehearsalRequest) -> Iterator[Reh
     from cpqbridge.sync.rehearse import Rehearsal  # noqa: PLC0415
     from cpqbridge.sync.rehearse import rehearse as run  # noqa: PLC0415
 
-    settings = runtime_of(context).settings()
     orders = exported_orders(request.records)
     configuration, notes = _with_precision(request.configuration, lines_that_tell_precision(request.records))
     stamps = [order.activated_at for order in orders if order.activated_at]

@@ -112,12 +112,7 @@ def rehearse(rehearsal: Rehearsal) -> Report:
     """
     seen = _Progress()
     before = rehearsal.systems.calls()
-    for moment, orders in _moments(rehearsal):
-        if moment is not None:
-            _wake_until(rehearsal, seen, moment)
-            _set_clocks(rehearsal, moment)
-        for order in orders:
-            _sync_one(rehearsal, order, seen)
+    _sync_all(rehearsal, seen)
     rehearsal.progress("Running the clock to the end of every contract")
     plans = _run_out(rehearsal, seen)
     spent = rehearsal.systems.calls().since(before)
@@ -133,6 +128,27 @@ def rehearse(rehearsal: Rehearsal) -> Report:
         invoices=invoices,
         plans=contracts,
     )
+
+
+def play(rehearsal: Rehearsal, *, until: datetime) -> None:
+    """Sync every order as it was activated, and stop with both clocks at `until`, aware; see `rehearse`."""
+    _sync_all(rehearsal, _Progress())
+    go_on(rehearsal, until=until)
+
+
+def go_on(rehearsal: Rehearsal, *, until: datetime) -> None:
+    """Move both clocks to `until`, aware, and stop on the way wherever a contract is due by itself."""
+    _wake_until(rehearsal, _Progress(), until)
+    _set_clocks(rehearsal, until)
+
+
+def _sync_all(rehearsal: Rehearsal, seen: _Progress) -> None:
+    for moment, orders in _moments(rehearsal):
+        if moment is not None:
+            _wake_until(rehearsal, seen, moment)
+            _set_clocks(rehearsal, moment)
+        for order in orders:
+            _sync_one(rehearsal, order, seen)
 
 
 def _moments(rehearsal: Rehearsal) -> Iterator[tuple[datetime | None, list[ExportedOrder]]]:

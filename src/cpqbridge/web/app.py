@@ -42,7 +42,8 @@ _HEADERS = {
 class Shown:
     """What the pages show: the stored orders; a demo adds names, an introduction and what was billed.
 
-    `clock` says which day the pictures mark as today.
+    `clock` says which day the pictures mark as today. `desk_url` is the address of the CPQ desk of a demo's
+    org.
     """
 
     orders: OrderViews
@@ -50,6 +51,7 @@ class Shown:
     introduction: str = ""
     report: Report | None = None
     clock: Clock = field(default_factory=SystemClock)
+    desk_url: str = ""
 
 
 def create_app(shown: Shown) -> FastAPI:
@@ -68,8 +70,12 @@ def create_app(shown: Shown) -> FastAPI:
     def told(view: OrderView) -> Mapping[str, Any] | None:
         """Return the report's document, None for a contract that was changed after the report."""
         known = reported.get(view.plan.root_id) if view.plan else None
-        is_newer = known is not None and view.plan is not None and view.plan.executed_at > known.executed_at
-        return None if is_newer else document
+        if known is None or view.plan is None:
+            return document
+        orders = {outcome.order_id for outcome in known.outcomes}
+        is_newer = view.plan.executed_at > known.executed_at
+        has_more = any(outcome.order_id not in orders for outcome in view.plan.outcomes)
+        return None if is_newer or has_more else document
 
     @app.get("/health")
     def health() -> JSONResponse:
@@ -87,6 +93,7 @@ def create_app(shown: Shown) -> FastAPI:
             orders=rows,
             counts=state_counts(row.state for row in rows),
             introduction=shown.introduction,
+            desk_url=shown.desk_url,
             previous=number - 1 if number > 1 else None,
             following=number + 1 if number * PAGE_SIZE < found.total else None,
         )
