@@ -59,7 +59,9 @@ class Timetable:
         if running.starts_at > self.now:
             return (*past, *self._later(running.starts_at))
         if place == 0 and self._is_first_of_two(running, sent):
-            return (*past, running, *self._later(running.ends_at))
+            # Its elapsed time was billed when it was made; an update never prorates (B6.3).
+            settled = replace(running, proration_behavior="none")
+            return (*past, settled, *self._later(running.ends_at))
         points = self._points(self.now)
         present = replace(running, ends_at=points[0], items=self._items(self.now), proration_behavior="none")
         return (*past, *_merged((present, *self._spans(points))))
