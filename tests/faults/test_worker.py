@@ -15,7 +15,7 @@ from tests.faults.two_sides import NOW, TwoSides, connect, service, two_sides
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import InvariantError
-from cpqbridge.store import connections, plans
+from cpqbridge.store import connections, lanes, plans
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.worker import Worker
 
@@ -62,8 +62,13 @@ def test_a_connection_that_is_not_live_is_left_alone(tmp_path: Path, sides: TwoS
 def polled(opened: SyncService) -> int:
     worker = Worker(opened)
     count = worker.poll(opened.open(None))
-    wait_until(lambda: not opened.engine().waiting_partitions())
+    wait_until(lambda: not opened.engine().waiting_partitions() and not held_lanes(opened))
     return count
+
+
+def held_lanes(opened: SyncService) -> tuple[lanes.Lane, ...]:
+    with opened.store.read() as transaction:
+        return lanes.held(transaction)
 
 
 def test_a_poll_passes_orders_it_has_seen_and_queues_what_changed(tmp_path: Path, sides: TwoSides) -> None:
