@@ -112,14 +112,10 @@ class Movement:
 
 @dataclass(frozen=True, kw_only=True)
 class ContractMoney:
-    """The money of all lines by id, and the day on which each order was first known.
-
-    `waited` are orders that could not be carried out when they became known.
-    """
+    """The money of all lines by id, and the day on which each order was carried out."""
 
     lines: Mapping[str, LineMoney]
     entered: Mapping[str, date]
-    waited: frozenset[str]
 
 
 @dataclass(kw_only=True)
@@ -155,28 +151,72 @@ def contract_money(
             _hold(line, lines, held, _Setting(first, history.orders[0].currency, configuration))
     money = {line_id: found.money for line_id, found in held.items()}
     entered: dict[str, date] = {}
-    waited: set[str] = set()
     for instant, order_ids in syncs:
-        for order in history.orders:
-            if order.order_id not in order_ids or order.order_id in entered:
-                continue
-            reduced = _reductions(order, lines, held, known=entered.keys() | {order.order_id})
-            if reduced is None:
-                # Later orders wait with it (B1.5), and come in at the next run.
-                waited.add(order.order_id)
-                break
+        coming = [
+            order
+            for order in history.orders
+            if order.order_id in order_ids and order.order_id not in entered
+        ]
+        carried_out, money_of_reductions = _carried_out(coming, lines, held, entered.keys())
+        money |= money_of_reductions
+        cut_anchors = {
+            line.anchor
+            for line in money.values()
+            if _service_end(line.anchor, held, entered.keys() | {order.order_id for order in carried_out})
+            < line.next_boundary(instant.date())
+        }
+        running = {money[line_id].anchor for line_id in held if money[line_id].order_id in entered}
+        for order in carried_out:
             entered[order.order_id] = instant.date()
             for line in order.lines:
-                if line.order_item_id in held:
-                    money[line.order_item_id] = _executed(held[line.order_item_id].money, order, instant)
-            money |= reduced
-            money |= {
-                line.order_item_id: _once(line, lines, order, first)
-                for line in order.lines
-                if line.kind is LineKind.ONE_TIME
-            }
+                found = held.get(line.order_item_id)
+                if found is not None:
+                    alone = found.money.anchor in cut_anchors | running
+                    money[line.order_item_id] = _executed(found.money, order, instant, alone=alone)
+                elif line.kind is LineKind.ONE_TIME:
+                    money[line.order_item_id] = _once(line, lines, order, first)
     known = {line_id: found for line_id, found in money.items() if found.order_id in entered}
-    return ContractMoney(lines=known, entered=entered, waited=frozenset(waited))
+    return ContractMoney(lines=known, entered=entered)
+
+
+def _carried_out(
+    orders: Sequence[Order],
+    lines: Mapping[str, OrderLine],
+    held: Mapping[str, _Held],
+    known: Collection[str],
+) -> tuple[list[Order], dict[str, LineMoney]]:
+    """Return the orders, which became known together, in the order they are carried out; and their reductions.
+
+    They come in effective order. One that takes units of a later one, which a line's own start can make
+    (B1.5), is put off until the others are in.
+    """
+    done: list[Order] = []
+    money: dict[str, LineMoney] = {}
+    waiting = list(orders)
+    while waiting:
+        put_off = []
+        for order in waiting:
+            there = {*known, order.order_id, *(other.order_id for other in done)}
+            reduced = _reductions(order, lines, held, known=there)
+            if reduced is None:
+                put_off.append(order)
+                continue
+            done.append(order)
+            money |= reduced
+        # The plan says that all of them were carried out, so their units must be somewhere.
+        assert len(put_off) < len(waiting), [order.order_id for order in put_off]
+        waiting = put_off
+    return done, money
+
+
+def _service_end(anchor: date, held: Mapping[str, _Held], known: Collection[str]) -> date:
+    """Return the first day without service on the boundaries of `anchor`, as far as these orders say."""
+    ends = [anchor]
+    for found in held.values():
+        if found.money.anchor == anchor and found.money.order_id in known:
+            gone = max((since for since, _ in found.taken), default=found.money.end)
+            ends.append(found.money.end if found.left else min(gone, found.money.end))
+    return max(ends)
 
 
 @dataclass(frozen=True)
@@ -274,15 +314,20 @@ def minor_total(line: OrderLine, currency: str) -> int:
     return half_up(Fraction(line.total_price) * 10 ** DECIMALS[currency])
 
 
-def _executed(line: LineMoney, order: Order, instant: datetime) -> LineMoney:
+def _executed(line: LineMoney, order: Order, instant: datetime, *, alone: bool) -> LineMoney:
     """Return a line as it is when it became known then: one that runs already has no rounding left.
 
-    Its time so far is one item, `TotalPrice` less the pieces to come (B6.8). Lines of the initial order that
-    start with the schedule are billed by the schedule's own first invoice instead.
+    Its time so far is one item, `TotalPrice` less the pieces to come (B6.8). Only lines of a first order that
+    start with their schedule and renew after the instant are billed by the schedule's own first invoice
+    instead, unless that one is made already, or would end within the running period (`alone`).
     """
-    start, end = (datetime.combine(day, time(), UTC) for day in (line.start, line.end))
-    carried = order.kind is not OrderKind.AMENDMENT and line.start == line.anchor and instant < end
-    if instant < start or carried:
+    if instant < datetime.combine(line.start, time(), UTC):
+        return line
+    first_order = order.kind is not OrderKind.AMENDMENT
+    renews = any(
+        stretch.kind == "cycle" and stretch.end > instant.date() for stretch in line.stretches
+    )
+    if first_order and line.start == line.anchor and renews and not alone:
         return line
     first, *others = line.stretches
     first = replace(first, amount=first.amount - line.rounding)

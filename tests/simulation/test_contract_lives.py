@@ -139,8 +139,7 @@ def check_money(story: Story, lived: Lived) -> None:
     problems += daily_money.outside_terms(money, moved)
     problems += [f"{line_id} is prorated by Stripe" for line_id in prorations(account)]
     problems += [f"{each} has an unknown kind" for each in moved if each.amount and each.kind not in KINDS]
-    if not money.waited:
-        problems += daily_money.wrong_days(money, moved, story.configuration)
+    problems += daily_money.wrong_days(money, moved, story.configuration)
     assert not problems, problems
     check_proof(story, plan, money)
 
