@@ -54,21 +54,25 @@ def org_of(orders: int) -> RandomOrg:
 
 def rehearse(orders: int) -> Rehearsed:
     """Rehearse an export of about so many orders with the command, as a person would."""
-    with tempfile.TemporaryDirectory() as folder:
-        export, shares = Path(folder) / "export", Path(folder) / "shares.json"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        export, shares, report = folder / "export", folder / "shares.json", folder / "report.json"
         write_directory(org_of(orders).records, export)
         started = time.perf_counter()
-        outcome = subprocess.run(
-            [sys.executable, SAMPLING, shares, "rehearse", export, "--json", "--currency", "usd"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        # A pipe would lose what is written while the sampler's timer goes off; a file does not.
+        with report.open("w") as output:
+            outcome = subprocess.run(
+                [sys.executable, SAMPLING, shares, "rehearse", export, "--json", "--currency", "usd"],
+                stdout=output,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
         seconds = time.perf_counter() - started
         if outcome.returncode:
             sys.exit(f"rehearse failed:\n{outcome.stderr}")
         parts = json.loads(shares.read_text())
-    document = json.loads(outcome.stdout)
+        document = json.loads(report.read_text())
     return Rehearsed(
         states=Counter(order["state"] for order in document["orders"]),
         invoices=len(document["invoices"]),

@@ -1,13 +1,13 @@
 """A command run with its time shared out: `python benchmarks/sampling.py SHARES.json COMMAND…`.
 
-A second thread looks every few milliseconds where the command's thread is, and gives the time since the last
-look to the part that the innermost known function on its stack belongs to. The simulators run in threads of
-their own, so their time counts where the command waits for them.
+A timer looks every few milliseconds where the main thread is, and gives the time since the last look to the
+part that the innermost known function on its stack belongs to. The simulators run in threads of their own, so
+their time counts where the command waits for them.
 """
 
 import json
+import signal
 import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -35,30 +35,26 @@ PARTS = (
 
 
 class Sampler:
-    """Watches the main thread from the start to the end of a block."""
+    """Watches the main thread from the start to the end of a block; `seconds` are those of each part."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
         self._known: dict[tuple[str, str], str | None] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="sampler", daemon=True)
+        self._last = time.perf_counter()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        # A second thread would see little but the moments at which this one lets go of the interpreter.
+        signal.signal(signal.SIGALRM, self._look)
+        signal.setitimer(signal.ITIMER_REAL, EVERY_SECONDS, EVERY_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _watch(self) -> None:
-        main_id = threading.main_thread().ident or 0
-        last = time.perf_counter()
-        while not self._over.wait(EVERY_SECONDS):
-            part = self._part(sys._current_frames().get(main_id))  # noqa: SLF001 - the documented way
-            now = time.perf_counter()
-            self.seconds[part] += now - last
-            last = now
+    def _look(self, _number: int, frame: FrameType | None) -> None:
+        now = time.perf_counter()
+        self.seconds[self._part(frame)] += now - self._last
+        self._last = now
 
     def _part(self, frame: FrameType | None) -> str:
         while frame is not None:
