@@ -3,13 +3,23 @@
 `make test ARGS="--hypothesis-profile=explore"` draws fresh and many more ones.
 """
 
-from hypothesis import settings
+import pytest
+from hypothesis import Phase, settings
 
 pytest_plugins = ["tests.prorating_requests"]
 
 settings.register_profile("steady", derandomize=True, deadline=None, database=None, print_blob=True)
 settings.register_profile("soak", max_examples=20_000, deadline=None, print_blob=True)
 settings.register_profile("explore", max_examples=2000, deadline=None, print_blob=True)
+# For `tools/mutants.py`: few examples, and a failing one is not made smaller, since nobody looks at it.
+settings.register_profile(
+    "mutants",
+    max_examples=60,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile("steady")
 
 
@@ -19,3 +29,15 @@ def pytest_addoption(parser):
         action="store_true",
         help="write the plan.json of every golden scenario anew; read each change before you commit it",
     )
+    parser.addoption(
+        "--examples", type=int, help="how many examples each property draws, whatever the profile says"
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    # Hypothesis has loaded the profile of the command line by now.
+    examples = config.getoption("--examples")
+    if examples is not None:
+        settings.register_profile("counted", parent=settings.default, max_examples=examples)
+        settings.load_profile("counted")
