@@ -1,14 +1,21 @@
 """`cpqbridge demo`: the sample org, synced, proven and shown."""
 
+import json
 import socket
+import time
+import urllib.parse
 import urllib.request
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
 from tests.acceptance.conftest import Shell
 
+from cpqbridge_sim.salesforce.cpq import sample_org
+
 REASONS = {"rounding", "skipped", "past_skipped"}
+PATIENCE_SECONDS = 40
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +62,8 @@ def test_proof_is_the_sum_of_the_invoices(demo):
     billed = defaultdict(Decimal)
     for order in demo.document["orders"]:
         for line in order["proof"]:
-            assert Decimal(line["billed"]) == shares.pop(line["order_item_id"], 0)
+            taken = sum(Decimal(each["amount"]) for each in line["taken"])
+            assert Decimal(line["billed"]) == shares.pop(line["order_item_id"], 0) + taken
             billed[order["contract"]] += Decimal(line["billed"])
     assert not any(shares.values())
     assert {contract: total for contract, total in totals.items() if total} == {
@@ -63,10 +71,16 @@ def test_proof_is_the_sum_of_the_invoices(demo):
     }
 
 
-def test_new_order_of_known_things_takes_two_calls_to_stripe(demo):
-    calls = [order["calls"] for order in demo.document["orders"] if order["state"] == "synced"]
-    assert min(call["stripe"] for call in calls) == 2
-    assert max(call["salesforce"] for call in calls) == 4
+def test_orders_of_known_things_take_few_calls(demo):
+    synced = [order for order in demo.document["orders"] if order["state"] == "synced"]
+    kinds = {order["OrderNumber"]: order["Type"] for order in sample_org()["Order"]}
+    calls = defaultdict(list)
+    for order in synced:
+        calls[kinds[order["order_number"]]].append((order["calls"]["stripe"], order["calls"]["salesforce"]))
+    # A customer of its own and a schedule of known prices; a schedule read and changed.
+    assert min(calls["New"]) == (2, 4)
+    assert Counter(calls["Amendment"]).most_common(1)[0][0] == (2, 4)
+    assert max(salesforce for each in calls.values() for _, salesforce in each) <= 5
 
 
 def test_taken_port_is_said_before_any_work(shell):
@@ -78,12 +92,63 @@ def test_taken_port_is_said_before_any_work(shell):
     assert "--port" in ended.err
 
 
-def test_pages_are_served_with_a_strict_policy_and_end_cleanly(shell):
+@dataclass(frozen=True)
+class Running:
+    """A demo that serves its pages: its shell, and the addresses of the pages and of the CPQ desk."""
+
+    shell: Shell
+    pages: str
+    desk: str
+
+    @property
+    def org(self):
+        return self.desk.removesuffix("/_sim/cpq")
+
+    def page(self, path):
+        with urllib.request.urlopen(f"{self.pages}{path}") as answer:
+            return answer.read().decode()
+
+    def order_at_desk(self, order_id):
+        with urllib.request.urlopen(f"{self.desk}/orders/{order_id}") as answer:
+            return json.load(answer)
+
+    def done_at_desk(self, *arguments):
+        ended = self.shell.run("sandbox", "cpq", *arguments, "--activate", "--org-url", self.org, "--json")
+        assert ended.code == 0, ended.err
+        return ended.document["order"]
+
+    def synced(self, order_id):
+        """The order as the desk shows it once the connector has told the org about it."""
+        return eventually(lambda: (order := self.order_at_desk(order_id))["sync_status"] and order)
+
+
+def eventually(look):
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    return found
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    shell = Shell(tmp_path_factory.mktemp("running") / "home")
     process = shell.start("demo", "--port", "0")
     assert process.stderr is not None
-    said = iter(process.stderr.readline, "")
-    address = next(line for line in said if "http://" in line).split()[1]
-    with urllib.request.urlopen(address) as answer:
+    desk = ""
+    for line in iter(process.stderr.readline, ""):
+        if "Play the sales person" in line:
+            desk = line.split("person: ")[1].split()[0]
+        if line.startswith("Open http://"):
+            yield Running(shell=shell, pages=line.split()[1], desk=desk)
+            break
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_pages_are_served_with_a_strict_policy(running):
+    with urllib.request.urlopen(running.pages) as answer:
         page = answer.read().decode()
         policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -92,11 +157,52 @@ def test_pages_are_served_with_a_strict_policy_and_end_cleanly(shell):
     assert "style=" not in page
     assert "Ten seats for a year" in page
     link = page.split('href="/orders/')[1].split('"')[0]
-    with urllib.request.urlopen(f"{address}/orders/{link}") as answer:
-        order = answer.read().decode()
+    order = running.page(f"/orders/{link}")
     for said_there in ("Proof", "Phases", "Invoices as Stripe made them", "sub_sched_", "cus_", "801"):
         assert said_there in order
-    with urllib.request.urlopen(f"{address}/report") as answer:
-        assert "What was not billed, by cause" in answer.read().decode()
-    process.terminate()
-    assert process.wait(timeout=20) == 0
+    assert "What was not billed, by cause" in running.page("/report")
+
+
+def test_first_page_leads_to_the_desk_and_the_desk_back(running):
+    assert f'href="{running.desk}"' in running.page("/")
+    request = urllib.request.Request(running.desk, headers={"Accept": "text/html"})
+    with urllib.request.urlopen(request) as answer:
+        desk = answer.read().decode()
+    assert "Baden Trading" in desk
+    assert f'href="{running.pages}/"' in desk
+
+
+def test_amendment_at_the_desk_arrives_in_stripe_by_itself(running):
+    made = running.done_at_desk("amend", "00000101", "--product", "Seat:+3", "--start", "2026-12-10")
+    order = running.synced(made["id"])
+    assert order["sync_status"] == "Synced"
+    assert order["stripe_id"].startswith("sub_sched_")
+    page = running.page(f"/orders/{made['id']}")
+    # Three seats for 22 of 31 days of December, and for January: 258.48 in all, of which 150.00 in January.
+    for said_there in ("Baden Trading", "108.48", "258.48", "Invoices as planned"):
+        assert said_there in page
+    assert "Invoices as planned" in running.page(f"/orders/{first_order(running)}")
+
+
+def first_order(running):
+    """The id of order 00000101 as the list has it."""
+    return running.page("/").split(">00000101<")[0].rpartition('href="/orders/')[2].split('"')[0]
+
+
+def test_buttons_alone_end_a_contract_and_time_moves_on(running):
+    made = running.done_at_desk("quote", "Baden Trading", "--add", "Seat:2", "--start", "2026-11-25")
+    contract = running.synced(made["id"])["contracts"][0]
+    form = {"contract": contract, "start": "2026-12-28", "activate": "on"}
+    sent = urllib.request.Request(
+        f"{running.desk}/terminate", data=urllib.parse.urlencode(form).encode(), method="POST"
+    )
+    with urllib.request.urlopen(sent) as answer:
+        ended = json.load(answer)
+    assert running.synced(ended["id"])["sync_status"] == "Synced"
+    clock = urllib.request.Request(f"{running.desk}/clock", data=b"day=2026-12-29", method="POST")
+    with urllib.request.urlopen(clock) as answer:
+        assert answer.status == 200
+    address = f"/orders/{first_order(running)}"
+    assert eventually(lambda: "today, 2026-12-29" in running.page(address))
+    taken_back = [line["quantity"] for line in running.order_at_desk(ended["id"])["lines"]]
+    assert taken_back == [-2.0]
