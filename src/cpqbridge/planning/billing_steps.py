@@ -287,7 +287,8 @@ def invoice_steps(
     draft: dict[str, object] = {
         "customer": Ref(key=f"customer:{history.account.account_id}"),
         "currency": wanted.currency,
-        "auto_advance": True,
+        # A draft that advances by itself would be final before its lines are there, after a long stop.
+        "auto_advance": not at_once,
         "collection_method": wanted.collection_method,
         "pending_invoice_items_behavior": "exclude",
         "metadata": contract_metadata(history, order, wanted.key),
@@ -316,6 +317,7 @@ def invoice_steps(
             summary=f"Add {counted(len(items), 'line')} to the invoice",
             target=Ref(key=wanted.key),
             expected_total_minor=total,
+            object_key=wanted.key,
         )
     final_key = f"invoice_final:{tail}"
     if at_once and final_key not in state.links:
@@ -327,6 +329,7 @@ def invoice_steps(
             summary="Finalise the invoice",
             target=Ref(key=wanted.key),
             expected_total_minor=total,
+            object_key=wanted.key,
         )
 
 

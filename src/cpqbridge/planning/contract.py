@@ -21,6 +21,7 @@ from cpqbridge.planning.reductions import (
     Lineages,
     Reduction,
     attribute,
+    not_there_yet,
     one_time_below_zero,
     units_reduced,
 )
@@ -46,6 +47,7 @@ class SentFacts:
 
     entries: Mapping[tuple[str, str], ExecutedOrder]
     orders: Mapping[str, ExecutedOrder]
+    documented: Mapping[str, ExecutedOrder]
     lines: Mapping[str, tuple[str, BilledOrderLine]]
     taken: Mapping[str, tuple[tuple[str, TakenUnits], ...]]
 
@@ -54,18 +56,21 @@ class SentFacts:
         """Return the facts of these objects; an order's first execution is the one that counts for it."""
         entries: dict[tuple[str, str], ExecutedOrder] = {}
         orders: dict[str, ExecutedOrder] = {}
+        documented: dict[str, ExecutedOrder] = {}
         lines: dict[str, tuple[str, BilledOrderLine]] = {}
         taken: dict[str, tuple[tuple[str, TakenUnits], ...]] = {}
         for each in sorted(objects, key=lambda each: each.key):
             for entry in each.orders:
                 entries[each.key, entry.order_id] = entry
+                if each.kind != "schedule":
+                    documented.setdefault(entry.order_id, entry)
                 known = orders.get(entry.order_id)
                 if known is None or entry.executed_at < known.executed_at:
                     orders[entry.order_id] = entry
             lines |= {line.order_item_id: (each.key, line) for line in each.lines}
             for take in each.taken:
                 taken[take.reducing_id] = (*taken.get(take.reducing_id, ()), (each.key, take))
-        return SentFacts(entries=entries, orders=orders, lines=lines, taken=taken)
+        return SentFacts(entries=entries, orders=orders, documented=documented, lines=lines, taken=taken)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,10 +104,13 @@ class Contract:
 
     def executed_at(self, order: Order, track: Track | None = None) -> datetime:
         """Return the execution instant of an order, on one track where it is named; now for a new one."""
-        if track is not None and track.sent is not None:
-            entry = self.sent.entries.get((track.key, order.order_id))
-            return entry.executed_at if entry is not None else self.as_of
-        known = self.sent.orders.get(order.order_id)
+        if track is None:
+            known = self.sent.orders.get(order.order_id)
+        elif track.sent is not None:
+            known = self.sent.entries.get((track.key, order.order_id))
+        else:
+            # Own invoices are made last, so an order with one has no schedule that is still missing.
+            known = self.sent.documented.get(order.order_id)
         return known.executed_at if known is not None else self.as_of
 
     def track_of(self, run: Run) -> Track:
@@ -174,11 +182,11 @@ class Contract:
         for line in sorted(order.lines, key=lambda line: line.order_item_id):
             if line.kind is not LineKind.RECURRING or line.quantity >= 0:
                 continue
-            units = [
-                (self.runs[take.reduced_id], take.units)
-                for _, take in self.sent.taken.get(line.order_item_id, ())
-                if take.reduced_id in self.runs
-            ]
+            known = [take for _, take in self.sent.taken.get(line.order_item_id, ())]
+            if any(take.reduced_id not in self.runs for take in known):
+                refusals.append(not_there_yet(line, order))
+                continue
+            units = [(self.runs[take.reduced_id], take.units) for take in known]
             for run, taken in units:
                 spent[id(run)] = spent.get(id(run), 0) + taken
             wanted = units_reduced(line) - sum(taken for _, taken in units)

@@ -189,6 +189,19 @@ class _Shortage:
         )
 
 
+def not_there_yet(line: OrderLine, order: Order) -> Refusal:
+    """Return why a reduction waits whose units were attributed to a line that was not taken in yet."""
+    return Refusal(
+        code="waiting_for_units",
+        message=f"{line.words} reduces a line of an order that comes after its own.",
+        record_id=line.order_item_id,
+        field="SBQQ__RevisedOrderProduct__c",
+        fix="Restore the order that sold the units, or its activation.",
+        order_id=order.order_id,
+        state=OrderState.WAITING,
+    )
+
+
 def _last_day(end: date) -> str:
     return (end - timedelta(days=1)).isoformat()
 
