@@ -1,0 +1,259 @@
+"""Orders edited after their sync, objects half made, and schedules that somebody touched in Stripe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.simulation import in_process
+from tests.unit.planning.builders import (
+    BEFORE,
+    CONFIGURATION,
+    a_history,
+    a_life,
+    a_one_time_line,
+    an_amendment,
+    an_order,
+    at,
+    differences_of,
+    documents_of,
+    invoices_of,
+    plan,
+    seats,
+    states_of,
+)
+
+from cpqbridge.domain.billing import BillingState, StepAction, Touched
+from cpqbridge.domain.refusal import OrderState, Refusal
+from cpqbridge.planning.plan import plan_contract
+from cpqbridge_sim.stripe.account import Account
+
+FIRST = an_order([seats(1, 10, "2026-02-01")])
+MORE = an_amendment(seats(2, 2, "2026-05-13"), number=2)
+LATER = an_amendment(seats(3, 5, "2026-09-01"), number=3)
+JULY = at("2026-07-10T09:00:00")
+
+
+def synced(*orders, now=BEFORE):
+    life = a_life(now=now)
+    life.sync(a_history(*orders), now)
+    return life
+
+
+def planned(state, *orders, when=BEFORE, released=frozenset(), **history):
+    return plan_contract(a_history(*orders, **history), state, CONFIGURATION, as_of=when, released=released)
+
+
+def test_edited_amendment_freezes_the_contract_and_later_ones_wait():
+    life = synced(FIRST, MORE)
+    edited = replace(MORE, lines=(replace(MORE.lines[0], quantity=MORE.lines[0].quantity + 1),))
+    found = planned(life.state, FIRST, edited, LATER)
+    assert states_of(found) == [
+        (OrderState.UNCHANGED, []),
+        (OrderState.HELD, ["changed_after_sync"]),
+        (OrderState.WAITING, ["waiting_for_order"]),
+    ]
+    assert found.steps == ()
+    assert found.wake_at is None
+    assert found.objects == tuple(life.state.objects.values())
+
+
+def test_frozen_contract_keeps_what_it_bills_in_view():
+    life = synced(FIRST)
+    edited = replace(FIRST, lines=(replace(FIRST.lines[0], quantity=FIRST.lines[0].quantity + 1),))
+    found = planned(life.state, edited)
+    assert found.forecast == life.plan.forecast
+    assert found.proof == ()
+    later = planned(life.state, edited, released=frozenset({"changed_after_sync"}))
+    assert states_of(later) == [(OrderState.HELD, ["changed_after_sync"])]
+
+
+def test_deactivated_order_freezes_unless_the_mapper_names_why_it_is_left_out():
+    life = synced(FIRST)
+    away = replace(FIRST, activated=False)
+    assert states_of(planned(life.state, away)) == [(OrderState.HELD, ["changed_after_sync"])]
+    left_out = Refusal(
+        code="filtered_out",
+        message="Outside the filter.",
+        record_id="801ORDER1",
+        field="Status",
+        fix="x",
+        order_id="801ORDER1",
+        state=OrderState.SKIPPED,
+    )
+    named = planned(life.state, away, MORE, refusals=(left_out,))
+    assert states_of(named) == [
+        (OrderState.SKIPPED, ["filtered_out"]),
+        (OrderState.WAITING, ["waiting_for_order"]),
+    ]
+    assert named.steps == ()
+
+
+def test_synced_order_that_became_refused_stops_what_follows():
+    life = synced(FIRST)
+    refusal = Refusal(
+        code="accounts_differ",
+        message="Two accounts.",
+        record_id="801ORDER1",
+        field="AccountId",
+        fix="x",
+        order_id="801ORDER1",
+    )
+    found = planned(life.state, FIRST, MORE, refusals=(refusal,))
+    assert states_of(found) == [
+        (OrderState.REFUSED, ["accounts_differ"]),
+        (OrderState.WAITING, ["waiting_for_order"]),
+    ]
+
+
+def test_order_that_is_gone_from_salesforce_leaves_stripe_as_it_was():
+    life = synced(FIRST, MORE)
+    found = planned(life.state, FIRST, LATER)
+    assert states_of(found) == [
+        (OrderState.UNCHANGED, []),
+        (OrderState.HELD, ["changed_after_sync"]),
+    ]
+    assert "a synced order is gone" in found.outcomes[1].refusals[0].message
+    assert found.steps == ()
+    assert found.objects == tuple(life.state.objects.values())
+
+
+def test_amendment_without_its_first_order_is_refused():
+    found = planned(BillingState(), MORE)
+    assert states_of(found) == [(OrderState.REFUSED, ["order_line_not_found"])]
+
+
+def test_amendment_of_a_draft_waits_for_it():
+    found = planned(BillingState(), replace(FIRST, activated=False), MORE)
+    assert states_of(found)[1] == (OrderState.WAITING, ["waiting_for_order"])
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_own_invoice_half_made_is_completed_as_it_was_sent(done):
+    fee = an_order([a_one_time_line(start="2026-01-15")])
+    changed_later = an_amendment(a_one_time_line(8, total="80", start="2026-01-20"), number=2)
+    first = planned(BillingState(), fee)
+    account = Account(now=BEFORE)
+    keys = [step.key for step in first.steps]
+    begun = keys.index(next(key for key in keys if key.startswith("invoice:")))
+    state = in_process.carry_out(replace(first, steps=first.steps[: begun + done]), account)
+    later = at("2026-01-29")
+    found = planned(state, fee, changed_later, when=later)
+    assert documents_of(found) == [("invoice", "2026-01-28", 75000), ("invoice", "2026-01-29", 8000)]
+    completing = [step for step in found.steps if step.key in keys]
+    assert [step.key for step in completing] == keys[begun + done :]
+    assert [(step.parameters, step.fingerprint) for step in completing] == [
+        (step.parameters, step.fingerprint) for step in first.steps[begun + done :]
+    ]
+
+
+def test_credit_half_made_is_completed_with_its_other_portions():
+    life = synced(FIRST)
+    ended = an_amendment(seats(2, -10, "2026-05-20", revises=1), number=2)
+    life.run_until(JULY)
+    history = a_history(FIRST, ended)
+    life.history = history
+    state = replace(life.state, invoices=life.invoices())
+    first = plan_contract(history, state, CONFIGURATION, as_of=JULY)
+    credits_ = [step for step in first.steps if step.action is StepAction.CREATE_CREDIT_NOTE]
+    assert len(credits_) == 3
+    state = in_process.carry_out(replace(first, steps=first.steps[:-2]), life.account, life.state)
+    again = plan_contract(history, state, CONFIGURATION, as_of=at("2026-07-11"))
+    assert [step.key for step in again.steps] == [step.key for step in credits_[1:]]
+    assert [outcome.state for outcome in again.outcomes] == [OrderState.UNCHANGED, OrderState.SYNCED]
+
+
+def touched(*orders, when=JULY, first=FIRST, released=(), **touch):
+    """Plan after somebody touched the first schedule in Stripe."""
+    life = synced(first)
+    life.run_until(when)
+    (key,) = life.state.objects
+    state = replace(life.state, touched={key: Touched(words="it was cancelled", **touch)})
+    return planned(state, first, *orders, when=when, released=frozenset(released))
+
+
+ENDED = {"is_over": True, "ended_at": at("2026-06-10")}
+
+
+def test_touched_schedule_stops_nothing_while_nothing_is_to_be_changed():
+    assert states_of(touched(**ENDED)) == [(OrderState.UNCHANGED, [])]
+    assert states_of(touched()) == [(OrderState.UNCHANGED, [])]
+
+
+def test_schedule_changed_in_stripe_holds_the_order_that_would_write_over_it():
+    found = touched(LATER)
+    assert states_of(found)[1] == (OrderState.HELD, ["schedule_changed_in_stripe"])
+    assert found.steps == ()
+    released = touched(LATER, released=["schedule_changed_in_stripe"])
+    assert [step.action for step in released.steps][-1] is StepAction.UPDATE_SCHEDULE
+
+
+def test_schedule_ended_in_stripe_refuses_the_order_that_would_change_it():
+    found = touched(LATER, **ENDED)
+    assert states_of(found)[1] == (OrderState.REFUSED, ["schedule_ended_in_stripe"])
+    assert "it was cancelled" in found.outcomes[1].refusals[0].message
+    assert found.steps == ()
+
+
+RESTART = ["schedule_ended_in_stripe"]
+
+
+def test_schedule_ended_in_stripe_is_restarted_from_the_next_period_on():
+    found = touched(LATER, released=RESTART, **ENDED)
+    assert [step.action for step in found.steps] == [StepAction.CREATE_PRICE, StepAction.CREATE_SCHEDULE]
+    body = found.steps[-1].parameters
+    assert body["start_date"] == int(at("2026-08-01").timestamp())
+    assert [phase["proration_behavior"] for phase in body["phases"]] == ["none", "none"]
+    # July fell due between the end in Stripe and the restart, and is never made up for.
+    assert [day for day, _ in invoices_of(found)][4:7] == ["2026-06-01", "2026-08-01", "2026-09-01"]
+    assert differences_of(found) == {"802LINE001": (-50000, "billed_elsewhere")}
+
+
+def test_restart_of_a_contract_from_the_31st_keeps_its_billing_day():
+    first = an_order([seats(1, 10, "2026-01-31", "2027-01-30")])
+    more = an_amendment(seats(2, 2, "2026-10-31", "2027-01-30"))
+    in_september = at("2026-09-10T09:00:00")
+    found = touched(
+        more, first=first, when=in_september, released=RESTART, is_over=True, ended_at=at("2026-09-01")
+    )
+    body = found.steps[-1].parameters
+    assert body["start_date"] == int(at("2026-08-31").timestamp())
+    placeholder = body["phases"][0]
+    assert placeholder["end_date"] == int(at("2026-09-30").timestamp())
+    assert placeholder["items"][0]["price_data"]["unit_amount_decimal"] == "0"
+    assert placeholder["items"][0]["metadata"]["salesforce_kind"] == "placeholder"
+
+
+def test_restart_with_no_period_left_makes_no_schedule():
+    more = an_amendment(seats(2, 2, "2027-01-10"))
+    found = touched(more, when=at("2027-01-05"), released=RESTART, is_over=True, ended_at=at("2026-12-10"))
+    assert [step for step in found.steps if step.object_key is not None] == []
+    assert documents_of(found) == [("invoice", "2027-01-10", 7232)]
+
+
+def test_restart_without_a_known_end_loses_nothing_that_fell_due():
+    found = touched(LATER, released=RESTART, is_over=True)
+    assert differences_of(found) == {}
+
+
+def test_cancellations_above_the_cap_are_held():
+    life = synced(FIRST)
+    ended = an_amendment(seats(2, -10, "2026-02-01", revises=1), number=2)
+    full = replace(life.state, recent_cancels=CONFIGURATION.caps.cancels_per_hour)
+    found = planned(full, FIRST, ended)
+    assert states_of(found)[1] == (OrderState.HELD, ["cap_cancels"])
+    room = replace(full, recent_cancels=CONFIGURATION.caps.cancels_per_hour - 1)
+    assert planned(room, FIRST, ended).steps
+    assert planned(full, FIRST, ended, released=frozenset({"cap_cancels"})).steps
+    assert states_of(planned(full, FIRST, MORE))[1] == (OrderState.SYNCED, [])
+
+
+def test_preview_of_a_draft_shows_it_as_if_it_were_activated():
+    draft = replace(MORE, activated=False)
+    history = a_history(FIRST, draft)
+    found = plan_contract(
+        history, BillingState(), CONFIGURATION, as_of=BEFORE, preview_order_id=draft.order_id
+    )
+    assert states_of(found) == [(OrderState.SYNCED, [])] * 2
+    assert documents_of(found) == [("invoice", "2026-05-13", 6246)]
+    assert states_of(plan())[0] == (OrderState.SYNCED, [])
