@@ -61,7 +61,8 @@ class Timetable:
         if place == 0 and self._is_first_of_two(running, sent):
             # Its elapsed time was billed when it was made; an update never prorates (B6.3).
             settled = replace(running, proration_behavior="none")
-            return (*past, settled, *self._later(running.ends_at))
+            goes_on = running.ends_at < self.track.ends_at
+            return (settled, *self._later(running.ends_at)) if goes_on else (settled,)
         points = self._points(self.now)
         present = replace(running, ends_at=points[0], items=self._items(self.now), proration_behavior="none")
         return (*past, *_merged((present, *self._spans(points))))
@@ -98,7 +99,7 @@ class Timetable:
     def _is_first_of_two(self, running: Phase, sent: BillingObject) -> bool:
         """Return whether the phase is the short first one, whose end is a break point for ever (B6.8)."""
         made_at = sent.made_at or sent.anchor_at
-        return running.ends_at <= made_at + FIRST_PHASE_LASTS and running.ends_at < self.track.ends_at
+        return running.ends_at <= min(made_at + FIRST_PHASE_LASTS, self.track.ends_at)
 
     def _later(self, start: datetime) -> tuple[Phase, ...]:
         return _merged(self._spans([start, *self._points(start)]))
