@@ -11,13 +11,14 @@ MAKEFLAGS += --no-print-directory
 bin := .venv/bin
 ready := .venv/.ready
 
-.PHONY: help demo test check lint types imports spelling docs bench generate lock clean
+.PHONY: help demo test check lint types imports spelling docs bench soak generate lock clean
 
 help:
 	@echo "make demo    sync a sample org on simulated systems and show it (ARGS=\"--once --json\")"
 	@echo "make test    run all tests (ARGS=\"tests/unit -k proration\" for some of them)"
 	@echo "make check   lint, types, import rules, spelling, docs"
-	@echo "make bench   measure planning and rehearsal speed"
+	@echo "make bench   measure planning, calls and rehearsals (ARGS=\"--orders 100 --strict\")"
+	@echo "make soak    20,000 random contracts, 400 planted errors (ARGS=\"--contracts 2000 --mutants 40\")"
 	@echo "make generate  write the generated reference pages again"
 	@echo "make lock    resolve the dependencies again (needs uv; ARGS=--upgrade for newer ones)"
 	@echo "make clean   remove .venv and caches"
@@ -54,6 +55,9 @@ docs: $(ready)
 
 bench: $(ready)
 	@$(bin)/python benchmarks/run.py $(ARGS)
+
+soak: $(ready)
+	@$(bin)/python tools/soak.py $(ARGS)
 
 generate: $(ready)
 	@for page in errors mapping cli; do $(bin)/python tools/$${page}_reference.py || exit 1; done

@@ -1,0 +1,98 @@
+"""`make soak`: tens of thousands of random contracts, then planted errors that the tests have to catch.
+
+The contracts are lived in batches with seeds of their own on all cores; a batch that fails prints the
+contract that made it fail and the seed that draws it again. Then `mutants.py` runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import mutants
+
+ROOT = Path(__file__).resolve().parents[1]
+LIVES = "tests/simulation/test_contract_lives.py"
+CONTRACTS = 20_000
+MUTANTS = 400
+# A batch judges the share of refused contracts by itself: small ones would fail by chance.
+CONTRACTS_PER_BATCH = 2500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """So many contracts, drawn from one seed."""
+
+    contracts: int
+    seed: int
+
+    @property
+    def options(self) -> list[str]:
+        """Return what pytest is told besides the test."""
+        return ["--hypothesis-profile=soak", f"--examples={self.contracts}", f"--hypothesis-seed={self.seed}"]
+
+
+def batches(contracts: int, seed: int, processes: int) -> list[Batch]:
+    """Return the batches, at least one for each process, each with a seed of its own."""
+    count = max(processes, -(-contracts // CONTRACTS_PER_BATCH))
+    sizes = [contracts // count + (number < contracts % count) for number in range(count)]
+    return [
+        Batch(contracts=size, seed=seed * 1000 + number) for number, size in enumerate(sizes, start=1) if size
+    ]
+
+
+def is_lived(batch: Batch) -> bool:
+    """Live a batch, print what came of it, and return whether all held."""
+    command = [LIVES, "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", *batch.options]
+    started = time.perf_counter()
+    outcome = subprocess.run(
+        [sys.executable, "-m", "pytest", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - started
+    told = outcome.stdout + outcome.stderr if outcome.returncode else _ends(outcome.stdout)
+    word = "failed" if outcome.returncode else "passed"
+    print(
+        f"{batch.contracts} contracts {word} in {seconds:.0f} s (pytest {' '.join([LIVES, *batch.options])})"
+        f"\n{told}",
+        flush=True,
+    )
+    return outcome.returncode == 0
+
+
+def _ends(output: str) -> str:
+    """Return the lines that count how contracts ended: a number, then the end."""
+    lines = [line.split("  [")[0].rstrip(" .") for line in output.splitlines()]
+    return "\n".join(
+        line for line in lines if line.lstrip().partition(" ")[0].isdigit() and "passed" not in line
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Soak; return 1 when a contract was billed wrongly or too few mutants were caught."""
+    parser = argparse.ArgumentParser(prog="make soak", description="Live many contracts, then plant errors.")
+    parser.add_argument("--contracts", type=int, default=CONTRACTS, help="how many (default: %(default)s)")
+    parser.add_argument("--mutants", type=int, default=MUTANTS, help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="which ones of both (default: %(default)s)")
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count() or 1, help="at once (default: all cores)"
+    )
+    given = parser.parse_args(arguments)
+    processes = max(given.processes, 1)
+    with ThreadPoolExecutor(processes) as pool:
+        lived = [*pool.map(is_lived, batches(max(given.contracts, 0), given.seed, processes))]
+    code = 0 if all(lived) else 1
+    if given.mutants > 0:
+        words = ["--mutants", given.mutants, "--seed", given.seed, "--processes", processes]
+        code = mutants.main([str(word) for word in words]) or code
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
