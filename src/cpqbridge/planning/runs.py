@@ -83,6 +83,11 @@ class Run:
             return end
         return min(end, max(take.begins_at for take in self.takes))
 
+    @property
+    def is_annulled(self) -> bool:
+        """Return whether every unit was taken away on or before the first day."""
+        return self.units_left <= 0 and all(take.effective_on <= self.pieces.start for take in self.takes)
+
     def skips(self, piece: Piece) -> bool:
         """Return whether the piece is not billed by us: skipped, or billed elsewhere."""
         return self.billed_from is not None and piece.start < self.billed_from
