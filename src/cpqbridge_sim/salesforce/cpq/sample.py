@@ -5,10 +5,10 @@ from typing import Final
 
 from cpqbridge_sim.salesforce.cpq.model import Record
 from cpqbridge_sim.salesforce.cpq.sample_changes import (
-    change_late_and_ahead,
-    change_other_frequencies,
-    change_products,
-    stack_changes,
+    add_and_give_back,
+    change_longer_periods,
+    change_small_units,
+    swap_products,
 )
 from cpqbridge_sim.salesforce.cpq.sample_desk import Desk
 from cpqbridge_sim.salesforce.cpq.sample_endings import (
@@ -35,6 +35,7 @@ from cpqbridge_sim.salesforce.cpq.sample_new_orders import (
     sell_starts,
 )
 from cpqbridge_sim.salesforce.cpq.sample_prices import sell_currencies, sell_prices
+from cpqbridge_sim.salesforce.cpq.sample_seats import change_seats
 from cpqbridge_sim.salesforce.cpq.sample_troubles import (
     leave_unfinished,
     sell_with_wrong_headers,
@@ -67,10 +68,11 @@ def sample_org() -> dict[str, list[Record]]:
     sell_with_wrong_headers(desk)
     sell_with_wrong_lines(desk)
     leave_unfinished(desk)
-    stack_changes(desk)
-    change_late_and_ahead(desk)
-    change_other_frequencies(desk)
-    change_products(desk)
+    change_seats(desk)
+    change_longer_periods(desk)
+    change_small_units(desk)
+    swap_products(desk)
+    add_and_give_back(desk)
     end_contracts(desk)
     end_in_parts(desk)
     go_on(desk)

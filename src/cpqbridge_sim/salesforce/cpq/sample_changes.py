@@ -1,174 +1,10 @@
-"""Sample contracts that change while they run: more, fewer, other products, on any day and in any order."""
+"""Sample contracts that change while they run: other periods, other products, lines with own dates."""
 
 from cpqbridge_sim.salesforce.cpq.model import Change, Line
 from cpqbridge_sim.salesforce.cpq.sample_desk import Desk, day
 
 
-def stack_changes(desk: Desk) -> None:
-    """Amend contracts several times over."""
-    seats = [Line(product=desk.products.seat, quantity=10)]
-    aster = desk.sell(
-        "Aster Robotics",
-        "Seats in three steps: Ten seats, two more in May, five more in July; see what is given back.",
-        activated="2026-02-24T10:00",
-        start="2026-03-01",
-        lines=seats,
-    )
-    desk.change_seats(
-        aster,
-        "Second step: Two seats more on a monthly boundary.",
-        activated="2026-04-28T10:00",
-        start="2026-05-01",
-        by=2,
-    )
-    desk.change_seats(
-        aster,
-        "Third step: Five seats more in the middle of a month.",
-        activated="2026-07-13T10:00",
-        start="2026-07-15",
-        by=5,
-    )
-    desk.change_seats(
-        aster,
-        "Six fewer over two additions: All five of July and one of May, an order line each, newest first.",
-        activated="2026-09-29T10:00",
-        start="2026-10-01",
-        by=-6,
-    )
-    birch = desk.sell(
-        "Birch Hotels",
-        "Two changes on one day: Three more in the morning, one fewer in the afternoon.",
-        activated="2026-04-27T10:00",
-        start="2026-05-01",
-        lines=seats,
-    )
-    desk.change_seats(
-        birch,
-        "In the morning: Three seats more, from this very day.",
-        activated="2026-08-10T07:30",
-        start="2026-08-10",
-        by=3,
-    )
-    desk.change_seats(
-        birch,
-        "In the afternoon: One seat fewer, from the same day.",
-        activated="2026-08-10T14:10",
-        start="2026-08-10",
-        by=-1,
-    )
-    heather = desk.sell(
-        "Heather Clinics",
-        "Changed at month ends: Anchored on the 31st, so its months end on different days.",
-        activated="2026-01-29T10:00",
-        start="2026-01-31",
-        lines=seats,
-    )
-    desk.change_seats(
-        heather,
-        "More on 30 March: One day before the month's boundary.",
-        activated="2026-03-27T10:00",
-        start="2026-03-30",
-        by=2,
-    )
-    desk.change_seats(
-        heather,
-        "Fewer on 31 August: Exactly on a boundary.",
-        activated="2026-08-28T10:00",
-        start="2026-08-31",
-        by=-1,
-    )
-
-
-def change_late_and_ahead(desk: Desk) -> None:
-    """Activate amendments long before or after they take effect, and out of order."""
-    seats = [Line(product=desk.products.seat, quantity=10)]
-    cypress = desk.sell(
-        "Cypress Labs",
-        "Changes out of order: The change for December is signed before the one for October.",
-        activated="2026-05-27T10:00",
-        start="2026-06-01",
-        lines=seats,
-    )
-    desk.change_seats(
-        cypress,
-        "For December, signed in September: Four seats more, known three months ahead.",
-        activated="2026-09-10T10:00",
-        start="2026-12-10",
-        by=4,
-    )
-    desk.change_seats(
-        cypress,
-        "For October, signed in October: Two seats fewer, before the change that was signed first.",
-        activated="2026-10-05T10:00",
-        start="2026-10-10",
-        by=-2,
-    )
-    dahlia = desk.sell(
-        "Dahlia Care",
-        "More seats, signed late: They are in use from 13 June, the order is activated on 20 July.",
-        activated="2026-01-28T10:00",
-        start="2026-02-01",
-        lines=seats,
-    )
-    desk.change_seats(
-        dahlia,
-        "Five weeks late: The elapsed time is one amount, then the seats are billed monthly.",
-        activated="2026-07-20T10:00",
-        start="2026-06-13",
-        by=2,
-    )
-    elder = desk.sell(
-        "Elder Shipping",
-        "Fewer seats, signed late: Given back on 10 June, the order is activated on 15 September.",
-        activated="2026-03-25T10:00",
-        start="2026-04-01",
-        lines=seats,
-    )
-    desk.change_seats(
-        elder,
-        "Given back months ago: What was billed since is a credit.",
-        activated="2026-09-15T10:00",
-        start="2026-06-10",
-        by=-4,
-    )
-    fir = desk.sell(
-        "Fir Dynamics",
-        "A change of a change to come: Both amendments take effect on 10 January 2027.",
-        activated="2026-07-28T10:00",
-        start="2026-08-01",
-        lines=seats,
-    )
-    desk.change_seats(
-        fir,
-        "Planned for January: Five seats more from the 10th.",
-        activated="2026-10-12T10:00",
-        start="2027-01-10",
-        by=5,
-    )
-    desk.change_seats(
-        fir,
-        "Planned anew for the same day: Two of the five are not wanted after all.",
-        activated="2026-11-11T10:00",
-        start="2027-01-10",
-        by=-2,
-    )
-    iris = desk.sell(
-        "Iris Telecom",
-        "Changed before it began: The contract starts in February 2027.",
-        activated="2026-10-20T10:00",
-        start="2027-02-15",
-        lines=seats,
-    )
-    desk.change_seats(
-        iris,
-        "Five more from the start: Nothing was billed yet.",
-        activated="2026-11-03T10:00",
-        start="2027-02-15",
-        by=5,
-    )
-
-
-def change_other_frequencies(desk: Desk) -> None:
+def change_longer_periods(desk: Desk) -> None:
     """Amend lines that are billed by the quarter, half year and year."""
     products = desk.products
     jasmine = desk.sell(
@@ -229,6 +65,11 @@ def change_other_frequencies(desk: Desk) -> None:
         start="2026-10-01",
         changes=[Line(product=products.support, end=day("2027-09-30"))],
     )
+
+
+def change_small_units(desk: Desk) -> None:
+    """Amend lines whose month has no whole price, and a currency without decimals."""
+    products = desk.products
     moss = desk.sell(
         "Moss Gardens",
         "Yearly price, billed monthly, more of it: 8.333… a month and a part of a month.",
@@ -267,8 +108,8 @@ def change_other_frequencies(desk: Desk) -> None:
     )
 
 
-def change_products(desk: Desk) -> None:
-    """Swap products, add some for a while, and give one-time things back."""
+def swap_products(desk: Desk) -> None:
+    """Swap products by one order and by two."""
     products = desk.products
     reed = desk.sell(
         "Reed Software",
@@ -309,6 +150,11 @@ def change_products(desk: Desk) -> None:
         start="2026-10-12",
         changes=[Line(product=products.seat, quantity=10)],
     )
+
+
+def add_and_give_back(desk: Desk) -> None:
+    """Add lines with dates of their own, give one-time things back, and enlarge a block."""
+    products = desk.products
     gorse = desk.sell(
         "Gorse Film",
         "Extras with dates of their own: For six weeks, and beyond the contract's end.",

@@ -1,92 +1,102 @@
 """Sample contracts that end, go on, or were changed before anybody synced them."""
 
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from cpqbridge_sim.salesforce.cpq.model import Change, Line
 from cpqbridge_sim.salesforce.cpq.sample_desk import Desk, day
 
 
-def end_contracts(desk: Desk) -> None:
-    """Terminate before, on and after the start, on boundaries and inside cycles, early and late."""
-    seats = [Line(product=desk.products.seat, quantity=10)]
-    sorrel = desk.sell(
-        "Sorrel Labs",
-        "Cancelled before it began: It would start in January 2027.",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """A contract for a year and its end: `at` is the first day that is no longer served."""
+
+    customer: str
+    story: str
+    activated: str
+    start: str
+    end: str
+    end_activated: str
+    at: str
+    is_support: bool = False
+
+
+_ENDED: Final = (
+    _Ended(
+        customer="Sorrel Labs",
+        story="Cancelled before it began: It would start in January 2027.",
         activated="2026-10-21T10:00",
         start="2027-01-01",
-        lines=seats,
-    )
-    desk.terminate(
-        sorrel,
-        "Never mind: All seats are given back from the first day.",
-        activated="2026-11-09T10:00",
+        end="Never mind: All seats are given back from the first day.",
+        end_activated="2026-11-09T10:00",
         at="2027-01-01",
-    )
-    thyme = desk.sell(
-        "Thyme Studio",
-        "Cancelled from its first day: The first month is invoiced when the customer withdraws.",
+    ),
+    _Ended(
+        customer="Thyme Studio",
+        story="Cancelled from its first day: The first month is invoiced when the customer withdraws.",
         activated="2026-08-25T10:00",
         start="2026-09-01",
-        lines=seats,
-    )
-    desk.terminate(
-        thyme,
-        "Withdrawn: From 1 September, activated on 3 September.",
-        activated="2026-09-03T10:00",
+        end="Withdrawn: From 1 September, activated on 3 September.",
+        end_activated="2026-09-03T10:00",
         at="2026-09-01",
-    )
-    ulex = desk.sell(
-        "Ulex Farms",
-        "Ended on a boundary: The customer leaves on 1 October, months begin on the 1st.",
+    ),
+    _Ended(
+        customer="Ulex Farms",
+        story="Ended on a boundary: The customer leaves on 1 October, months begin on the 1st.",
         activated="2026-03-27T10:00",
         start="2026-04-01",
-        lines=seats,
-    )
-    desk.terminate(
-        ulex,
-        "Left at the end of a month: Nothing is left to credit.",
-        activated="2026-09-24T10:00",
+        end="Left at the end of a month: Nothing is left to credit.",
+        end_activated="2026-09-24T10:00",
         at="2026-10-01",
-    )
-    violet = desk.sell(
-        "Violet Optics",
-        "Ended inside a paid year: Support is billed yearly and ends after half of it.",
+    ),
+    _Ended(
+        customer="Violet Optics",
+        story="Ended inside a paid year: Support is billed yearly and ends after half of it.",
         activated="2026-02-25T10:00",
         start="2026-03-01",
-        lines=[Line(product=desk.products.support, quantity=3)],
-    )
-    desk.terminate(
-        violet,
-        "Half a year back: The rest of the year is a credit note.",
-        activated="2026-09-11T10:00",
+        end="Half a year back: The rest of the year is a credit note.",
+        end_activated="2026-09-11T10:00",
         at="2026-09-15",
-    )
-    zinnia = desk.sell(
-        "Zinnia Foods",
-        "Notice given: The end on 15 January 2027 is known two months ahead.",
+        is_support=True,
+    ),
+    _Ended(
+        customer="Zinnia Foods",
+        story="Notice given: The end on 15 January 2027 is known two months ahead.",
         activated="2026-05-26T10:00",
         start="2026-06-01",
-        lines=seats,
-    )
-    desk.terminate(
-        zinnia,
-        "Notice: Billing goes on until 15 January and ends inside a month.",
-        activated="2026-11-13T10:00",
+        end="Notice: Billing goes on until 15 January and ends inside a month.",
+        end_activated="2026-11-13T10:00",
         at="2027-01-15",
-    )
-    acacia = desk.sell(
-        "Acacia Rent",
-        "Ended two months ago: The end is agreed on afterwards.",
+    ),
+    _Ended(
+        customer="Acacia Rent",
+        story="Ended two months ago: The end is agreed on afterwards.",
         activated="2026-03-30T10:00",
         start="2026-04-01",
-        lines=seats,
-    )
-    desk.terminate(
-        acacia,
-        "Settled afterwards: Ended on 10 July, activated on 7 September.",
-        activated="2026-09-07T10:00",
+        end="Settled afterwards: Ended on 10 July, activated on 7 September.",
+        end_activated="2026-09-07T10:00",
         at="2026-07-10",
-    )
+    ),
+)
+"""Before, on and after the start, on a boundary and inside cycles, ahead of time and afterwards."""
+
+
+def end_contracts(desk: Desk) -> None:
+    """Terminate ten seats for a year, or support that is billed by the year."""
+    products = desk.products
+    for contract in _ENDED:
+        line = Line(product=products.seat, quantity=10)
+        if contract.is_support:
+            line = Line(product=products.support, quantity=3)
+        order = desk.sell(
+            contract.customer,
+            contract.story,
+            activated=contract.activated,
+            start=contract.start,
+            lines=[line],
+        )
+        desk.terminate(order, contract.end, activated=contract.end_activated, at=contract.at)
 
 
 def end_in_parts(desk: Desk) -> None:
