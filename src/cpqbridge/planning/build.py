@@ -72,13 +72,17 @@ class Build:
     def _placed(self) -> Placed:
         request, contract = self._request, self._contract
         done = placed_identities(request.state.objects.values(), request.as_of, product_names=self._names)
+        # What ends before it begins is credited whatever the policy (B6.11).
+        annulled = contract.runs and all(run.is_annulled for run in contract.runs.values())
         return place(
             contract,
             request.configuration.policy,
             Naming(product_names=self._names),
             done=done,
             drops_credits={
-                order.order_id for order in contract.orders if self._designer.drops_credits(order)
+                order.order_id
+                for order in contract.orders
+                if self._designer.drops_credits(order) and not annulled
             },
         )
 
@@ -187,9 +191,11 @@ class Build:
             return self._refused
         look = Look(contract=self._contract, configuration=self._request.configuration)
         released = self._request.released
-        for order in self._verdict.new:
-            held = [hold for hold in look.holds(order) if hold.code not in released]
-            found = (*self._limits(order), *held)
+        for order in self._contract.orders:
+            is_new = order in self._verdict.new
+            holds = look.holds(order) if is_new else look.late_holds(order)
+            limits = self._limits(order) if is_new else ()
+            found = (*limits, *(hold for hold in holds if hold.code not in released))
             if found:
                 return {order.order_id: found}
         for schedule in self._schedules:

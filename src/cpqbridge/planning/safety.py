@@ -21,6 +21,8 @@ from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.runs import Run
 
 MAXIMUM_INVOICE_LINES = 250
+LATE = frozenset({"contract_over", "too_many_lines", "backdated"})
+"""Holds by the time that has passed; they concern what is still missing of a half-made order too."""
 NEVER_RELEASED = frozenset({"too_many_lines", "changed_after_sync"})
 
 
@@ -42,6 +44,10 @@ class Look:
 
     contract: Contract
     configuration: Configuration
+
+    def late_holds(self, order: Order) -> Iterator[Refusal]:
+        """Yield why what is still missing of a half-made order should be looked at: time has passed."""
+        return (hold for hold in self.holds(order) if hold.code in LATE)
 
     def holds(self, order: Order) -> Iterator[Refusal]:
         """Yield every reason why a person should look at the order before it is billed."""
@@ -124,11 +130,11 @@ class Look:
 
     def _elapsed_holds(self, order: Order, runs: Sequence[Run]) -> Iterator[Refusal]:
         now = self.contract.as_of
-        late = [run for run in runs if run.begins_at <= now and run.executed_at == now]
+        fresh = [run for run in runs if run.executed_at == now]
+        late = [run for run in fresh if run.begins_at <= now]
         if not late:
             return
-        over = [run for run in late if midnight(run.pieces.end) <= now]
-        if order.kind is not OrderKind.AMENDMENT and len(over) == len(runs):
+        if order.kind is not OrderKind.AMENDMENT and all(midnight(run.pieces.end) <= now for run in fresh):
             yield _hold(
                 order,
                 "contract_over",
