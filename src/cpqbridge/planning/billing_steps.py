@@ -333,11 +333,6 @@ def invoice_steps(
         )
 
 
-def is_complete(wanted: BillingObject, order: Order, history: OrderHistory, state: BillingState) -> bool:
-    """Return whether an own invoice lacks nothing any more."""
-    return next(invoice_steps(history, order, wanted, state), None) is None
-
-
 def _line_body(item: OneTimeItem, currency: str) -> dict[str, object]:
     """Return a line of an own invoice. Only a plain amount may be negative, and it cannot name a product."""
     start, end = _one_time_period(item)

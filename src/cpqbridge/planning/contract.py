@@ -220,7 +220,7 @@ class Contract:
         return found
 
     def _reduce(self, line: OrderLine, order: Order, units: RunUnits) -> None:
-        reduction = Reduction(line=line, order=order, executed_at=self.executed_at(order))
+        reduction = Reduction(line=line, order=order)
         for run, taken in units:
             track = self.track_of(run)
             at = self.executed_at(order, track)

@@ -47,7 +47,7 @@ def dues_of(contract: Contract, naming: Naming) -> Iterator[Due]:
     for reduction in contract.reductions:
         item = credit_item(reduction, currency=currency, naming=naming)
         if item is not None:
-            reduced_on = contract.track_of(reduction.takes[0][0]) if reduction.takes else None
+            reduced_on = contract.track_of(reduction.takes[0][0])
             yield Due(item=item, at=_credited_at(reduction), track=reduced_on)
     for each in contract.one_time:
         if contract.cutover is not None and each.line.starts_on < contract.cutover:
@@ -59,7 +59,7 @@ def dues_of(contract: Contract, naming: Naming) -> Iterator[Due]:
 
 
 def _credited_at(reduction: Reduction) -> datetime:
-    executed = [take.executed_at for _, take in reduction.takes] or [reduction.executed_at]
+    executed = (take.executed_at for _, take in reduction.takes)
     return max(midnight(reduction.line.starts_on), *executed)
 
 

@@ -35,11 +35,6 @@ class Document:
     at: datetime
     items: tuple[OneTimeItem, ...]
 
-    @property
-    def total_minor(self) -> int:
-        """Return the sum of the items in minor units; negative for a credit."""
-        return sum(item.amount_minor for item in self.items)
-
 
 @dataclass(slots=True, kw_only=True)
 class Placed:
@@ -95,8 +90,6 @@ class _Placer:
 
     def add_pieces(self, track: Track, naming: Naming) -> None:
         """Put tails, and cycles that the schedule's end cuts, on the phases that begin with them."""
-        if not track.runs:
-            return
         cuts_on = track.cuts_on
         riders = self.placed.riders[track.key]
         charges: dict[date, int] = defaultdict(int)

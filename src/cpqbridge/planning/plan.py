@@ -14,9 +14,6 @@ from cpqbridge.planning.build import Build
 from cpqbridge.planning.request import Request
 from cpqbridge.planning.safety import NEVER_RELEASED
 
-TRIALS_AT_MOST = 60
-"""How often a contract is planned again without an order that cannot be carried out, at most."""
-
 
 def plan_contract(
     history: OrderHistory,
@@ -49,16 +46,15 @@ def plan_contract(
         cutover=cutover,
     )
     acceptance = Acceptance(request, preview_order_id=preview_order_id)
+    verdict = acceptance.verdict()
+    build = Build(request, verdict)
     shown: Build | None = None
-    for _ in range(TRIALS_AT_MOST):
+    # Each round stops one more order, or leaves the contract as it is, so the rounds come to an end.
+    while stops := build.stops():
+        shown = shown or build
+        acceptance.stop(stops)
         verdict = acceptance.verdict()
         build = Build(request, verdict)
-        stops = build.stops()
-        if not stops:
-            break
-        if shown is None:
-            shown = build
-        acceptance.stop(stops)
     looking = preview_order_id is not None or not verdict.accepted
     return _plan(request, verdict, build, shown if looking else None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from cpqbridge.domain.dates import day_after
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderLine
@@ -21,7 +21,6 @@ class Reduction:
 
     line: OrderLine
     order: Order
-    executed_at: datetime
     takes: list[tuple[Run, Take]] = field(default_factory=list)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import takewhile
 
 from cpqbridge.domain.dates import midnight
 from cpqbridge.domain.order import Order, OrderLine
@@ -145,11 +146,9 @@ class Run:
         for piece in self.to_come():
             if not taking.reaches(piece):
                 continue
-            before = self.pieces.terms.quantity
-            for take in self.takes:
-                if take is taking:
-                    break
-                before -= take.units if take.reaches(piece) else 0
+            earlier = takewhile(lambda take: take is not taking, self.takes)
+            gone = sum(take.units for take in earlier if take.reaches(piece))
+            before = self.pieces.terms.quantity - gone
             after = before - taking.units
             total += self.pieces.amount_minor(piece, before) - self.pieces.amount_minor(piece, after)
         return total

@@ -273,8 +273,6 @@ def _changed(order: Order, touched: Touched) -> Refusal:
 def credit_strays(reduction: Reduction, credit_minor: int, precision: str) -> tuple[bool, int]:
     """Return whether a credit misses its formula's share by more than is tolerated, and that share (B5.6)."""
     line = reduction.line
-    if not reduction.takes:
-        return False, 0
     share = bound = Fraction(0)
     for run, take in reduction.takes:
         pieces = run.pieces
