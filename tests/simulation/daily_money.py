@@ -37,7 +37,7 @@ from tests.acceptance.slow_calculator import (
 
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.mapping.configuration import Configuration
-from cpqbridge.mapping.policies import CreditsPolicy, ItemsPolicy, ProrationPolicy, RoundingPolicy
+from cpqbridge.mapping.policies import CreditsPolicy, ItemsPolicy, Policy, ProrationPolicy, RoundingPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,8 @@ class Stretch:
 class LineMoney:
     """The money of one order line: `rounding` is what its charges miss `TotalPrice` by.
 
-    `slack` is what the rules leave open in all, `slack_per_cycle` what they leave open in each cycle.
+    `slack` is what the rules leave open in all, `slack_per_cycle` what they leave open in each cycle. `served`
+    tells that some unit is, or was, there for at least a day.
     """
 
     line_id: str
@@ -70,6 +71,7 @@ class LineMoney:
     rounding: int = 0
     slack: int = 0
     slack_per_cycle: int = 0
+    served: bool = True
 
     @property
     def total(self) -> int:
@@ -175,6 +177,11 @@ def contract_money(
                     money[line.order_item_id] = _executed(found.money, order, instant, alone=alone)
                 elif line.kind is LineKind.ONE_TIME:
                     money[line.order_item_id] = _once(line, lines, order, first)
+    for line_id, found in held.items():
+        if not found.left and all(since <= found.money.start for since, _ in found.taken):
+            # Nothing is sent for it, so it may count as known at any later day; its rounding comes and goes.
+            slack = abs(money[line_id].rounding)
+            money[line_id] = replace(money[line_id], served=False, slack=slack)
     known = {line_id: found for line_id, found in money.items() if found.order_id in entered}
     return ContractMoney(lines=known, entered=entered)
 
@@ -457,20 +464,24 @@ def must_be_billed(
     reducing = {line.order_id for line in money.lines.values() if line.reduces}
     # Charges and credits of one order go on one invoice (B6.6), so that either may wait for the other.
     netted = reducing & {line.order_id for line in money.lines.values() if not line.reduces}
+    policy = configuration.policy
+    recurring = [line for line in money.lines.values() if line.kind is LineKind.RECURRING and not line.reduces]
+    if recurring and not any(line.served for line in recurring):
+        # What ends on or before its first day is credited whatever the policy (B6.11).
+        policy = replace(policy, credits=CreditsPolicy.CREDIT_NOTE)
     total = Bounds()
     for line in lines:
         known = money.entered[line.order_id]
         if day >= known:
             netting = line.order_id in netted
-            total += _line_bounds(line, configuration, day, known=known, over=over, netted=netting)
+            total += _line_bounds(line, policy, day, known=known, over=over, netted=netting)
     return total
 
 
 def _line_bounds(
-    line: LineMoney, configuration: Configuration, day: date, *, known: date, over: date, netted: bool
+    line: LineMoney, policy: Policy, day: date, *, known: date, over: date, netted: bool
 ) -> Bounds:
     """Return the bounds of one line, whose order the connector has known since the day `known`."""
-    policy = configuration.policy
     entered = max(line.start, known)
     next_invoice = day < min(line.next_boundary(entered), over)
     # What is executed shortly before midnight, or waits for a draft to become final, is there a day later.

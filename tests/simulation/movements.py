@@ -48,13 +48,17 @@ def settled_invoices(account: Account) -> dict[str, list[tuple[str, int]]]:
 
 
 def prorations(account: Account) -> list[str]:
-    """Return the lines with a proration that is not the elapsed time of a new schedule's first invoice."""
+    """Return the lines with a proration that is not the elapsed time of a new schedule's first invoice.
+
+    A line of nothing costs nothing: Stripe says of a placeholder that it is prorated where a contract's end
+    moved after its last period had begun.
+    """
     return [
         line["id"]
         for invoice in in_process.invoices_of(account)
         if invoice["billing_reason"] != "subscription_create"
         for line in invoice["all_lines"]
-        if (line["parent"].get("subscription_item_details") or {}).get("proration")
+        if line["amount"] and (line["parent"].get("subscription_item_details") or {}).get("proration")
     ]
 
 
