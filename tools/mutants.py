@@ -31,8 +31,8 @@ WANTED_SHARE = 0.9
 TESTS = (
     "tests/unit/planning",
     "tests/scenarios",
-    "tests/simulation/test_new_orders.py",
     "tests/simulation/test_contract_lives.py",
+    "tests/simulation/test_new_orders.py",
 )
 OPTIONS = ("-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov")
 PROFILE = "--hypothesis-profile=mutants"
