@@ -41,14 +41,16 @@ _DRAFT = {"Status": "Draft", "StatusCode": "Draft", "ActivatedDate": None}
 class Sync:
     """One sync. Orders activated after it are not there yet, those in `drafts` are there as drafts.
 
-    `records` are fields that were different then, by record id; `calls` says after how many calls the
-    machine stopped, None for a sync that came to its end.
+    `records` are fields that were different then, by record id; `paid` says that the customer paid every
+    open invoice before it; `calls` after how many calls the machine stopped, None for a sync that came to its
+    end.
     """
 
     at: datetime
     released: frozenset[str] = frozenset()
     drafts: frozenset[str] = frozenset()
     records: Mapping[str, RawRecord] = field(default_factory=dict)
+    paid: bool = False
     calls: int | None = None
 
 
@@ -165,6 +167,8 @@ def _lived(scenario: Scenario) -> Lived:
     life = _RecordedLife(scenario, Account(now=scenario.syncs[0].at))
     for sync in scenario.syncs:
         life.run_until(sync.at)
+        if sync.paid:
+            _pay(life.account)
         before = len(life.plans)
         if sync.calls is None:
             life.sync(scenario.history(sync), sync.at, sync.released)
@@ -179,6 +183,13 @@ def _lived(scenario: Scenario) -> Lived:
         later=tuple(life.plans[before + 1 :]),
         again=tuple(life.again),
     )
+
+
+def _pay(account: Account) -> None:
+    for invoice in in_process.listed(account, "/v1/invoices", status="open"):
+        path = f"/v1/invoices/{invoice['id']}/pay"
+        status, body = account.request("POST", path, {"paid_out_of_band": "true"})
+        assert status == 200, body
 
 
 def _activated_by(record: RawRecord, instant: datetime) -> bool:
@@ -247,6 +258,7 @@ def _sync(given: Mapping[str, Any]) -> Sync:
         released=frozenset(given.get("released", ())),
         drafts=frozenset(given.get("drafts", ())),
         records=given.get("records", {}),
+        paid=given.get("paid", False),
         calls=given.get("calls"),
     )
 
@@ -282,7 +294,9 @@ def made(account: Account) -> list[str]:
 
 def told(found: list[tuple[str, str, str]]) -> list[str]:
     """Return documents (day, kind, total) as bullets: equal ones in a row are one, zero ones are left out."""
-    documents = sorted(each for each in found if Decimal(each[2]))
+    documents = sorted(
+        (each for each in found if Decimal(each[2])), key=lambda each: (each[0], each[1] != "invoice", each[2])
+    )
     lines = []
     for (kind, total), group in groupby(documents, key=lambda each: each[1:]):
         dates = [day for day, *_ in group]
