@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpqbridge.domain.dates import Cycle, add_months, midnight, timestamp, whole_months
+from cpqbridge.domain.dates import (
+    Cycle,
+    add_months,
+    day_after,
+    day_before,
+    midnight,
+    timestamp,
+    whole_months,
+)
 from cpqbridge.domain.ids import is_salesforce_id, salesforce_id
 from cpqbridge.domain.money import (
     currency_decimals,
@@ -17,6 +25,7 @@ from cpqbridge.domain.money import (
     rounded_minor,
     unit_amount_text,
 )
+from cpqbridge.domain.schedule_standing import ScheduleStanding
 
 DATES = st.dates(min_value=date(2000, 1, 1), max_value=date(2060, 12, 31))
 INTERVALS = st.sampled_from([1, 3, 6, 12])
@@ -166,3 +175,33 @@ def test_whole_months_of_a_span_backwards_are_none():
 def test_midnight_is_utc_and_timestamps_are_whole_seconds():
     assert midnight(date(2026, 2, 1)) == datetime(2026, 2, 1, tzinfo=UTC)
     assert timestamp(datetime(2026, 2, 1, 0, 0, 0, 999999, tzinfo=UTC)) == 1769904000
+
+
+@given(DATES)
+def test_the_day_before_the_day_after_is_the_day(day):
+    assert day_before(day_after(day)) == day
+    assert day_after(day) - day == timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"),
+    [
+        ("not_started", False),
+        ("active", False),
+        ("released", True),
+        ("canceled", True),
+        ("completed", True),
+        ("missing", True),
+    ],
+)
+def test_schedule_has_ended_when_nothing_can_be_changed_on_it(status, ended):
+    standing = ScheduleStanding(
+        schedule_id="sub_sched_1",
+        status=status,
+        end_behavior="cancel",
+        subscription_id=None,
+        current_phase_starts_at=None,
+        phases=(),
+        metadata={},
+    )
+    assert standing.ended is ended

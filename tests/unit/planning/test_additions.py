@@ -254,3 +254,26 @@ def test_annual_seats_off_the_anchor_get_their_own_schedule():
         ("2027-02-01", 600000),
         ("2027-06-15", 600000),
     ]
+
+
+def test_seats_taken_away_before_their_first_day_leave_no_break_in_the_timetable():
+    never = an_amendment(seats(3, -2, "2026-05-13", revises=2), number=3)
+    found = a_life(now=SOLD).sync(a_history(FIRST, ADDED, never), SOLD)
+    assert [(phase.starts_at, phase.ends_at) for phase in found.objects[0].phases] == [
+        (at("2026-02-01"), at("2027-02-01"))
+    ]
+    assert documents_of(found) == []
+    assert differences_of(found) == {}
+
+
+def test_free_line_with_an_own_end_bills_nothing_at_its_end():
+    _, found = after_the_first(an_amendment(seats(2, 2, "2026-06-01", "2026-09-20", price="0")))
+    assert [one_time_items_of(phase) for phase in found.objects[0].phases] == [[], [], [], []]
+    assert differences_of(found) == {}
+
+
+def test_free_one_time_line_is_billed_nowhere():
+    _, found = after_the_first(an_amendment(a_one_time_line(total="0", start="2026-05-13")))
+    assert documents_of(found) == []
+    assert states_of(found)[1] == (OrderState.SYNCED, [])
+    assert differences_of(found) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from tests.simulation import in_process
@@ -378,3 +379,59 @@ def test_only_drafts_that_will_bill_something_are_waited_for():
     assert drafts_final_at([replace(draft, total_minor=0)]) is None
     later = replace(draft, invoice_id="in_9", final_at=NOW + timedelta(minutes=30))
     assert drafts_final_at([later, draft]) == NOW + timedelta(minutes=31)
+
+
+def test_credit_of_a_reduction_beside_one_time_lines_goes_on_the_reduced_lines_first():
+    first = an_order([seats(1, 10, "2026-02-01"), a_one_time_line(9), a_one_time_line(8)])
+    back = a_one_time_line(7, total="-750", start="2026-03-10", revises="802LINE009")
+    life, found = reduced(
+        at("2026-03-10T09:00:00"),
+        first=first,
+        order=an_amendment(replace(back, quantity=Decimal(-1))),
+        credits="credit_note",
+    )
+    (portion,) = found.objects[-1].portions
+    invoice = next(each for each in life.invoices() if each.invoice_id == portion.invoice_id)
+    credited = {line.line_id: line.order_item_ids for line in invoice.lines}
+    assert [credited[line_id] for line_id, _ in portion.lines] == [("802LINE009",)]
+    assert portion.amount_minor == 75000
+
+
+@pytest.mark.parametrize("policy", ["next_invoice", "credit_note", "none"])
+def test_end_on_the_first_day_is_credited_whatever_the_policy(policy):
+    gone = an_amendment(seats(2, -10, "2026-02-01", revises=1))
+    _, found = reduced(at("2026-02-10T09:00:00"), order=gone, credits=policy)
+    assert documents_of(found) == [("credit_note", "2026-02-10", -50000)]
+    assert differences_of(found) == {}
+
+
+def test_policy_none_drops_the_credit_of_a_contract_without_recurring_lines():
+    fees = an_order([a_one_time_line(9)])
+    back = a_one_time_line(7, total="-750", start="2026-03-10", revises="802LINE009")
+    back = replace(back, quantity=Decimal(-1))
+    _, found = reduced(at("2026-03-10T09:00:00"), first=fees, order=an_amendment(back), credits="none")
+    assert differences_of(found) == {"802LINE007": (75000, "credit_policy")}
+    assert all(kind == "invoice" for kind, _, _ in documents_of(found))
+
+
+def test_charge_and_credit_on_two_schedules_are_netted_on_an_own_invoice():
+    yearly = {"months": 12, "default_term": "12", "entry": "600"}
+    first = an_order([a_line(1, unit_price="1200", end="2028-01-31", **yearly)])
+    swap = an_amendment(
+        a_line(
+            2,
+            quantity="-2",
+            unit_price="900",
+            total_price="-1800",
+            start="2026-08-01",
+            end="2028-01-31",
+            revises="802LINE001",
+            **yearly,
+        ),
+        a_line(3, unit_price="600", start="2026-07-15", end="2027-07-14", **yearly),
+    )
+    when = at("2026-08-10T09:00:00")
+    found = a_life(now=when).sync(a_history(first, swap), when, {"backdated"})
+    assert documents_of(found) == [("invoice", "2026-08-10", 600000 - 60000)]
+    assert ("2026-08-10", 600000) in invoices_of(found)
+    assert differences_of(found) == {}

@@ -307,3 +307,15 @@ def test_late_reduction_takes_nothing_back_that_was_billed():
         "802LINE001": 600000 - 4 * 15000,
         "802LINE003": -20919,
     }
+
+
+def test_order_may_reduce_units_of_one_that_comes_after_it():
+    early = an_amendment(seats(2, -11, "2026-08-20", revises=1), number=2)
+    adding = an_amendment(seats(3, 4, "2026-05-13", revises=1), number=3)
+    life = a_life(now=SOLD)
+    found = life.sync(a_history(FIRST, early, adding), SOLD)
+    assert states_of(found) == [(OrderState.SYNCED, [])] * 3
+    assert taken_of(found) == [("2", "1", 7), ("2", "3", 4)]
+    again = life.sync(life.history, at("2026-02-10"))
+    assert again.steps == ()
+    assert states_of(again) == [(OrderState.UNCHANGED, [])] * 3

@@ -17,6 +17,7 @@ from tests.unit.planning.builders import (
     an_amendment,
     an_order,
     at,
+    differences_of,
     documents_of,
     invoices_of,
     plan,
@@ -230,3 +231,54 @@ def test_cap_counts_what_an_order_takes_away():
     history = a_history(an_order([a_line()]), swap)
     found = plan_contract(history, BillingState(), capped, as_of=BEFORE)
     assert states_of(found) == [(OrderState.SYNCED, [])] * 2
+
+
+def test_every_order_above_the_cap_is_held_however_many_there_are():
+    capped = replace(CONFIGURATION, caps=replace(CONFIGURATION.caps, bill_per_order=Decimal(1)))
+    orders = [
+        an_order([seats(number, 1, "2026-02-01")], order_id=f"801ORDER{number:03}") for number in range(1, 71)
+    ]
+    found = plan_contract(a_history(*orders), BillingState(), capped, as_of=BEFORE)
+    assert states_of(found) == [(OrderState.HELD, ["cap_bill_per_order"])] * 70
+    assert found.steps == ()
+
+
+def a_reduction(**changes):
+    return an_amendment(replace(seats(2, -3, "2026-08-20", revises=1), **changes))
+
+
+@pytest.mark.parametrize("total", ["-780", "-840"])
+def test_credit_far_from_its_share_is_held_until_released(total):
+    history = a_history(an_order([a_line()]), a_reduction(total_price=Decimal(total)))
+    found = plan_contract(history, BillingState(), CONFIGURATION, as_of=BEFORE)
+    assert states_of(found)[1] == (OrderState.HELD, ["remainder_out_of_bounds"])
+    message = found.outcomes[1].refusals[0].message
+    assert f"leaves {int(total) + 750}.00 to credit; that time's share is -59.18" in message
+    released = plan_contract(
+        history, BillingState(), CONFIGURATION, as_of=BEFORE, released={"remainder_out_of_bounds"}
+    )
+    assert differences_of(released) == {}
+
+
+@pytest.mark.parametrize("total", ["-790.80", "-828"])
+def test_credit_within_four_days_of_its_share_goes_on(total):
+    history = a_history(an_order([a_line()]), a_reduction(total_price=Decimal(total)))
+    found = plan_contract(history, BillingState(), CONFIGURATION, as_of=BEFORE)
+    assert states_of(found)[1] == (OrderState.SYNCED, [])
+
+
+def test_credit_in_whole_months_may_miss_its_share_by_a_month():
+    precision = a_policy(prorate_precision="month")
+    for total, state in (("-900", OrderState.SYNCED), ("-1060", OrderState.HELD)):
+        history = a_history(an_order([a_line()]), a_reduction(total_price=Decimal(total)))
+        found = plan_contract(history, BillingState(), precision, as_of=BEFORE)
+        assert found.outcomes[1].state is state
+
+
+def test_multiplier_of_a_reduction_that_contradicts_its_dates_is_held():
+    history = a_history(
+        an_order([a_line()]),
+        a_reduction(prorate_multiplier=Decimal(4), default_term_months=Decimal(1)),
+    )
+    found = plan_contract(history, BillingState(), CONFIGURATION, as_of=BEFORE)
+    assert states_of(found)[1] == (OrderState.HELD, ["multiplier_mismatch"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from tests.simulation import in_process
@@ -11,6 +12,7 @@ from tests.unit.planning.builders import (
     CONFIGURATION,
     a_history,
     a_life,
+    a_line,
     a_one_time_line,
     an_amendment,
     an_order,
@@ -257,3 +259,86 @@ def test_preview_of_a_draft_shows_it_as_if_it_were_activated():
     assert states_of(found) == [(OrderState.SYNCED, [])] * 2
     assert documents_of(found) == [("invoice", "2026-05-13", 6246)]
     assert states_of(plan())[0] == (OrderState.SYNCED, [])
+
+
+def test_bill_that_does_not_add_up_stops_its_order_and_what_follows():
+    life = synced(FIRST)
+    life.run_until(JULY)
+    life.sync(a_history(FIRST, LATER), JULY)
+    (key,) = life.state.objects
+    schedule = life.state.objects[key]
+    first, *others = schedule.settled
+    line = replace(first.lines[0], shares=(("802LINE001", 40000),))
+    wrong = replace(schedule, settled=(replace(first, lines=(line,)), *others))
+    state = replace(life.state, objects={key: wrong})
+    found = planned(state, FIRST, LATER, when=at("2026-07-11"))
+    assert states_of(found) == [(OrderState.FAILED, ["proof_mismatch"]), (OrderState.UNCHANGED, [])]
+    newer = an_amendment(seats(4, 1, "2026-10-01"), number=4)
+    found = planned(state, FIRST, LATER, newer, when=at("2026-07-11"))
+    assert states_of(found) == [
+        (OrderState.FAILED, ["proof_mismatch"]),
+        (OrderState.UNCHANGED, []),
+        (OrderState.WAITING, ["waiting_for_order"]),
+    ]
+    assert "sold for 6000.00 but would be billed 5900.00" in found.outcomes[0].refusals[0].message
+    assert found.steps == ()
+
+
+def test_credit_that_does_not_add_up_stops_its_order_and_what_follows():
+    life = synced(FIRST)
+    fewer = an_amendment(seats(2, -3, "2026-05-20", revises=1), number=2)
+    life.run_until(JULY)
+    life.sync(a_history(FIRST, fewer), JULY)
+    objects = dict(life.state.objects)
+    (key,) = [key for key in objects if key.startswith("credit:")]
+    phase = objects[key].phases[0]
+    item = replace(phase.one_time_items[0], amount_minor=phase.one_time_items[0].amount_minor + 100)
+    objects[key] = replace(objects[key], phases=(replace(phase, one_time_items=(item,)),))
+    newer = an_amendment(seats(4, 1, "2026-10-01"), number=4)
+    found = planned(replace(life.state, objects=objects), FIRST, fewer, newer, when=at("2026-07-11"))
+    assert states_of(found)[1:] == [
+        (OrderState.FAILED, ["proof_mismatch"]),
+        (OrderState.WAITING, ["waiting_for_order"]),
+    ]
+    assert found.outcomes[1].refusals[0].record_id == "802LINE002"
+
+
+def test_restart_keeps_what_rides_on_a_phase_that_is_still_to_begin():
+    tail = an_order([seats(1, 10, "2026-02-01", "2026-08-20")])
+    more = an_amendment(seats(2, 2, "2026-09-01"), number=2)
+    found = touched(more, first=tail, released=RESTART, **ENDED)
+    phases = found.steps[-1].parameters["phases"]
+    assert phases[0]["add_invoice_items"][0]["metadata"]["salesforce_kind"] == "tail"
+    assert ("2026-08-01", one_time_of(found)) in invoices_of(found)
+
+
+def one_time_of(found) -> int:
+    (item,) = [item for phase in found.objects[0].phases for item in phase.one_time_items]
+    return item.amount_minor
+
+
+def test_reference_changed_after_the_sync_freezes_the_contract():
+    fees = an_order([seats(1, 10, "2026-02-01"), a_one_time_line(9)])
+    yearly = {"months": 12, "default_term": "12", "entry": "600"}
+    first = replace(fees, lines=(a_line(1, unit_price="1200", end="2028-01-31", **yearly), fees.lines[1]))
+    own = a_line(2, unit_price="600", start="2026-06-15", end="2027-06-14", **yearly)
+    back = a_one_time_line(8, total="-750", start="2026-06-15", quantity=Decimal(-1), revises="802LINE009")
+    life = synced(first, an_amendment(own, back))
+    moved = an_amendment(own, replace(back, revises="802GONE"))
+    found = planned(life.state, first, moved)
+    assert states_of(found) == [
+        (OrderState.UNCHANGED, []),
+        (OrderState.REFUSED, ["reduction_below_zero"]),
+    ]
+    assert found.steps == ()
+
+
+def test_link_to_the_record_is_told_where_the_org_is_known():
+    found = planned(BillingState(), FIRST, org_url="https://baden.example")
+    metadata = [step.parameters["metadata"] for step in found.steps]
+    assert [each[name] for each in metadata for name in each if name.endswith("_link")] == [
+        "https://baden.example/001ACCOUNT1",
+        "https://baden.example/01tSEAT",
+        "https://baden.example/01uSEAT",
+        "https://baden.example/801ORDER1",
+    ]
