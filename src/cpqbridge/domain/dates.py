@@ -9,6 +9,7 @@ import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 MONTHS_PER_YEAR = 12
 SHORTEST_MONTH_DAYS = 28
@@ -41,6 +42,8 @@ def day_before(day: date) -> date:
     return day - timedelta(days=1)
 
 
+# A plan asks for the same days again and again.
+@lru_cache(maxsize=2**14)
 def midnight(day: date) -> datetime:
     """Return 00:00:00 UTC of a calendar date: the instant that stands for it in Stripe (B5.2)."""
     return datetime.combine(day, time.min, tzinfo=UTC)

@@ -35,9 +35,21 @@ def amount_step_minor(currency: str) -> int:
 
 def round_half_up(value: Decimal | Fraction) -> int:
     """Return the nearest integer; an exact half goes away from zero."""
-    numerator, denominator = value.as_integer_ratio()
+    return _half_up(*value.as_integer_ratio())
+
+
+def _half_up(numerator: int, denominator: int) -> int:
     magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
     return magnitude if numerator >= 0 else -magnitude
+
+
+def charge_minor(unit_amount_decimal: str, units: int) -> int:
+    """Return what one invoice line of so many units at a price of Stripe's comes to, in minor units.
+
+    The exact product is rounded once, half up.
+    """
+    numerator, denominator = Decimal(unit_amount_decimal).as_integer_ratio()
+    return _half_up(numerator * units, denominator)
 
 
 def to_minor(amount: Decimal | Fraction, currency: str) -> Fraction:

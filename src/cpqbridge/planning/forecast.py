@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from decimal import Decimal
-from fractions import Fraction
 
 from cpqbridge.domain.billing import (
     BillingObject,
@@ -22,7 +20,7 @@ from cpqbridge.domain.billing import (
     PhaseItem,
 )
 from cpqbridge.domain.dates import Cycle, day_after, midnight
-from cpqbridge.domain.money import round_half_up
+from cpqbridge.domain.money import charge_minor
 
 Period = tuple[date, date]
 
@@ -99,10 +97,9 @@ def _item_lines(
     item: PhaseItem, periods: Iterable[Period], product_names: Mapping[str, str]
 ) -> Iterator[InvoiceLine]:
     """Yield a line per period; Stripe rounds price times quantity once."""
-    price = Fraction(Decimal(item.unit_amount_decimal))
-    amount = round_half_up(price * item.quantity)
+    amount = charge_minor(item.unit_amount_decimal, item.quantity)
     shares = tuple(
-        (order_item_id, round_half_up(price * units))
+        (order_item_id, charge_minor(item.unit_amount_decimal, units))
         for order_item_id, units in zip(item.order_item_ids, item.units, strict=True)
     )
     for start, end in periods:

@@ -8,10 +8,10 @@ most 12 decimals, half up. A charge is one invoice line, price times quantity, r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 
 from cpqbridge.domain.money import (
+    charge_minor,
     currency_decimals,
     round_half_up,
     rounded_minor,
@@ -49,7 +49,7 @@ class PeriodPrice:
 
     def charge_minor(self, quantity: int) -> int:
         """Return what one invoice line of `quantity` units comes to: one half-up rounding."""
-        return round_half_up(Fraction(Decimal(self.text)) * quantity)
+        return charge_minor(self.text, quantity)
 
 
 def line_terms(line: OrderLine, currency: str) -> Terms:
