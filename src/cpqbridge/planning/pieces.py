@@ -6,7 +6,7 @@ remainder, so that the pieces always sum to `TotalPrice`. Pieces are computed as
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -164,6 +164,17 @@ def _strays(pieces: list[Piece], terms: Terms, monthly: Fraction, precision: str
     for piece in pieces:
         if piece.kind == "cycle":
             continue
-        share = monthly * term_months(piece.start, piece.end, precision)
-        if abs(piece.amount_minor - share) > bound:
+        shares = [
+            monthly * term_months(piece.start, piece.end, each) for each in (precision, "monthly_daily")
+        ]
+        if outside(piece.amount_minor, shares) > bound:
             yield piece
+
+
+def outside(amount_minor: int, shares: Collection[Fraction]) -> Fraction:
+    """Return by how much an amount lies outside the shares that formulas give it, in minor units.
+
+    Where the precision counts a day over whole months as a month of its own, the pieces of a line count more
+    months than the line does, so the daily count is asked too.
+    """
+    return max(min(shares) - amount_minor, amount_minor - max(shares), Fraction(0))

@@ -15,7 +15,7 @@ from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.policies import OverlapPolicy, Policy
 from cpqbridge.planning.contract import Contract
-from cpqbridge.planning.pieces import MONTHS_PER_DAY, TOLERATED_DAYS, LinePieces
+from cpqbridge.planning.pieces import MONTHS_PER_DAY, TOLERATED_DAYS, LinePieces, outside
 from cpqbridge.planning.proration import line_term, multiplier_fits, term_months
 from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.runs import Run
@@ -272,18 +272,19 @@ def _changed(order: Order, touched: Touched) -> Refusal:
 
 def credit_strays(reduction: Reduction, credit_minor: int, precision: str) -> tuple[bool, int]:
     """Return whether a credit misses its formula's share by more than is tolerated, and that share (B5.6)."""
-    line = reduction.line
-    share = bound = Fraction(0)
+    shares = {precision: Fraction(0), "monthly_daily": Fraction(0)}
+    bound = Fraction(0)
     for run, take in reduction.takes:
         pieces = run.pieces
         per_unit = pieces.monthly_minor / pieces.terms.quantity * take.units
         reached = [piece for piece in run.to_come() if take.reaches(piece)]
         end = min((piece.start for piece in reached), default=pieces.end)
-        share -= per_unit * term_months(line.starts_on, end, precision)
+        for each in shares:
+            shares[each] -= per_unit * term_months(reduction.line.starts_on, end, each)
         days = per_unit if precision == "month" else per_unit * TOLERATED_DAYS * MONTHS_PER_DAY
         # A cycle is given back as the difference of two rounded charges.
         bound += abs(days) + Fraction(take.units, 2) + len(reached)
-    return abs(credit_minor - share) > bound, round_half_up(share)
+    return outside(credit_minor, shares.values()) > bound, round_half_up(shares[precision])
 
 
 def _multiplier_hold(order: Order, line: OrderLine, policy: Policy) -> Refusal:
