@@ -14,7 +14,7 @@ from cpqbridge.domain.billing import OneTimeItem
 from cpqbridge.domain.dates import midnight
 from cpqbridge.domain.order import LineKind, Order
 from cpqbridge.planning.contract import Contract, OneTimeLine
-from cpqbridge.planning.items import Naming, catch_up_item, credit_item, one_time_item, piece_item
+from cpqbridge.planning.items import Naming, catch_up_item, credit_items, one_time_item, piece_item
 from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.tracks import Track
 
@@ -45,8 +45,7 @@ def dues_of(contract: Contract, naming: Naming) -> Iterator[Due]:
             if piece.kind == "head" and run.amount_minor(piece):
                 yield Due(item=piece_item(run, piece, naming), at=midnight(piece.start), track=track)
     for reduction in contract.reductions:
-        item = credit_item(reduction, currency=currency, naming=naming)
-        if item is not None:
+        for item in credit_items(reduction, cutover=contract.cutover, currency=currency, naming=naming):
             reduced_on = contract.track_of(reduction.takes[0][0])
             yield Due(item=item, at=_credited_at(reduction), track=reduced_on)
     for each in contract.one_time:

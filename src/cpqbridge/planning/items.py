@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -156,15 +156,34 @@ def catch_up_item(run: Run, naming: Naming) -> OneTimeItem | None:
     )
 
 
-def credit_item(reduction: Reduction, *, currency: str, naming: Naming) -> OneTimeItem | None:
-    """Return the credit of a reduction: its `TotalPrice` less what it takes (B6.6); None where it is zero.
+def credit_items(
+    reduction: Reduction, *, cutover: date | None, currency: str, naming: Naming
+) -> Iterator[OneTimeItem]:
+    """Yield the credit of a reduction: its `TotalPrice` less what it takes (B6.6); nothing where it is zero.
 
-    Its time runs from the first day without the units to the first period that is billed without them.
+    Its time runs from the first day without the units to the first period that is billed without them. What
+    of it was billed elsewhere, before the cut-over date, is an item of its own (B1.8).
     """
     line = reduction.line
     amount = rounded_minor(line.total_price, currency) + reduction.taken_minor
-    if not amount:
-        return None
+    whole = _credit_item(reduction, naming=naming, amount_minor=amount)
+    if cutover is None or line.starts_on >= cutover:
+        yield from [whole] if amount else []
+        return
+    ours = -reduction.billed_since_minor(cutover)
+    if amount != ours:
+        yield replace(whole, amount_minor=amount - ours, period_end=max(cutover, day_after(line.starts_on)))
+    if ours:
+        yield replace(
+            whole,
+            amount_minor=ours,
+            period_start=cutover,
+            period_end=max(whole.period_end, day_after(cutover)),
+        )
+
+
+def _credit_item(reduction: Reduction, *, naming: Naming, amount_minor: int) -> OneTimeItem:
+    line = reduction.line
     reached = [piece.start for run, take in reduction.takes for piece in run.to_come() if take.reaches(piece)]
     end = day_after(line.ends_on) if line.ends_on else line.starts_on
     return OneTimeItem(
@@ -172,7 +191,7 @@ def credit_item(reduction: Reduction, *, currency: str, naming: Naming) -> OneTi
         order_id=reduction.order.order_id,
         product_id=line.product_id,
         kind="credit",
-        amount_minor=amount,
+        amount_minor=amount_minor,
         period_start=line.starts_on,
         period_end=max(min(reached, default=end), day_after(line.starts_on)),
         description=naming.describe(line, "credit"),

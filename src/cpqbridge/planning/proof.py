@@ -33,11 +33,12 @@ class Evidence:
     """What a contract's orders say of their lines, beside what is billed.
 
     `dropped` are credits that are never made, by order line; `adjustments` what later lines take from a line,
-    less what it takes from others; `lost` what somebody stopped in Stripe before it was billed (minor units).
+    less what it takes from others; `lost` what somebody stopped in Stripe before it was billed (all in minor
+    units).
     """
 
     contract: Contract
-    dropped: Mapping[str, OneTimeItem]
+    dropped: Mapping[str, int]
     taken: tuple[TakenAmount, ...]
     adjustments: Mapping[str, int]
     lost: Mapping[str, int]
@@ -58,12 +59,15 @@ class Evidence:
         for each in taken:
             adjustments[each.reduced_id] += each.amount_minor
             adjustments[each.reducing_id] -= each.amount_minor
+        amounts: Counter[str] = Counter()
+        for item in dropped:
+            amounts[item.order_item_id] += item.amount_minor
         lost: Counter[str] = Counter()
         for wanted in objects:
             lost.update(dict(wanted.lost))
         return Evidence(
             contract=contract,
-            dropped={item.order_item_id: item for item in dropped},
+            dropped=amounts,
             taken=taken,
             adjustments=adjustments,
             lost=lost,
@@ -108,7 +112,7 @@ class Evidence:
         cutover = self.contract.cutover
         is_before = cutover is not None and line.starts_on < cutover
         dropped = self.dropped.get(line.order_item_id)
-        if dropped is not None and difference_minor == -dropped.amount_minor:
+        if dropped is not None and difference_minor == -dropped:
             return "billed_elsewhere" if is_before else "credit_policy"
         if difference_minor in (0, -sold_minor) and (is_before or not difference_minor):
             return "billed_elsewhere"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import takewhile
 
 from cpqbridge.domain.dates import day_after
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderLine
@@ -27,6 +28,28 @@ class Reduction:
     def taken_minor(self) -> int:
         """Return what all takes take from pieces to come, in minor units."""
         return sum(run.taken_minor(take) for run, take in self.takes)
+
+    def billed_since_minor(self, cutover: date) -> int:
+        """Return what was billed for its units, in minor units, in periods from `cutover` on.
+
+        They had begun when it was executed, so they were billed as if nothing followed.
+        """
+        return sum(_billed_minor(run, take, cutover) for run, take in self.takes)
+
+
+def _billed_minor(run: Run, taking: Take, since: date) -> int:
+    """Return what was billed for the units of one take from `since` on, though they were gone by then."""
+    earlier = list(takewhile(lambda take: take is not taking, run.takes))
+    total = 0
+    for piece in run.pieces.pieces:
+        gone = piece.start >= max(since, taking.effective_on)
+        if not gone or run.skips(piece) or (run.is_to_come(piece) and taking.reaches(piece)):
+            continue
+        before = run.pieces.terms.quantity
+        before -= sum(take.units for take in earlier if take.effective_on <= piece.start)
+        total += run.pieces.amount_minor(piece, before)
+        total -= run.pieces.amount_minor(piece, before - taking.units)
+    return total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
