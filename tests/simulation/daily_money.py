@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 
 from tests.acceptance.slow_calculator import (
@@ -39,6 +39,9 @@ from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, Ord
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.policies import CreditsPolicy, ItemsPolicy, Policy, ProrationPolicy, RoundingPolicy
 
+Sync = tuple[datetime, frozenset[str]]
+SECOND = timedelta(seconds=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
@@ -54,8 +57,7 @@ class Stretch:
 class LineMoney:
     """The money of one order line: `rounding` is what its charges miss `TotalPrice` by.
 
-    `slack` is what the rules leave open in all, `slack_per_cycle` what they leave open in each cycle. `served`
-    tells that some unit is, or was, there for at least a day.
+    `slack` is what the rules leave open in all, `slack_per_cycle` what they leave open in each cycle.
     """
 
     line_id: str
@@ -71,7 +73,6 @@ class LineMoney:
     rounding: int = 0
     slack: int = 0
     slack_per_cycle: int = 0
-    served: bool = True
 
     @property
     def total(self) -> int:
@@ -114,30 +115,84 @@ class Movement:
 
 @dataclass(frozen=True, kw_only=True)
 class ContractMoney:
-    """The money of all lines by id, and the day on which each order was carried out."""
+    """The money of all lines by id, and the day on which each order was carried out.
+
+    `served` tells that anything is there for at least a day.
+    """
 
     lines: Mapping[str, LineMoney]
     entered: Mapping[str, date]
+    served: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """Units that an order takes from a line, from the day `since` on."""
+
+    since: date
+    units: int
+    order_id: str
 
 
 @dataclass(kw_only=True)
 class _Held:
-    """A positive line with the units taken from it: (from when, how many), in the order of execution."""
+    """A positive line with the units taken from it, in the order of execution."""
 
     line: OrderLine
     money: LineMoney
     whole: Cut
-    taken: list[tuple[date, int]] = field(default_factory=list)
+    taken: list[_Taken] = field(default_factory=list)
 
     @property
     def left(self) -> int:
-        return int(self.line.quantity) - sum(units for _, units in self.taken)
+        return int(self.line.quantity) - sum(taken.units for taken in self.taken)
+
+    @property
+    def is_annulled(self) -> bool:
+        """Return whether all units were taken away on or before the first day."""
+        return not self.left and all(taken.since <= self.line.starts_on for taken in self.taken)
 
 
 def contract_money(
-    history: OrderHistory, configuration: Configuration, syncs: Sequence[tuple[datetime, frozenset[str]]]
+    history: OrderHistory, configuration: Configuration, syncs: Sequence[Sync]
 ) -> ContractMoney:
-    """Return the money of every line of orders that the connector knew at one of its runs."""
+    """Return the money of every line of orders that the connector carried out at one of its runs.
+
+    A line that was taken back whole before anything was billed of it is told again as one that has no
+    cycles: it and its reductions come to what their totals differ by.
+    """
+    told = _told(history, configuration, syncs, frozenset())
+    annulled = frozenset(
+        line_id
+        for line_id, found in told.held.items()
+        if found.is_annulled and _is_unbilled(found, told.entered)
+    )
+    told = _told(history, configuration, syncs, annulled) if annulled else told
+    entered = {order_id: instant.date() for order_id, instant in told.entered.items()}
+    known = {line_id: line for line_id, line in told.money.items() if line.order_id in entered}
+    served = any(not found.is_annulled for found in told.held.values() if found.line.order_id in entered)
+    return ContractMoney(lines=known, entered=entered, served=served)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """A history as far as it was carried out, with the instants of that."""
+
+    held: Mapping[str, _Held]
+    money: Mapping[str, LineMoney]
+    entered: Mapping[str, datetime]
+
+
+def _is_unbilled(found: _Held, entered: Mapping[str, datetime]) -> bool:
+    """Return whether every unit was known to be taken away before any of it was billed."""
+    sold_at = entered[found.line.order_id]
+    begins_at = datetime.combine(found.line.starts_on, time(), UTC)
+    return all(entered[taken.order_id] < max(begins_at, sold_at + SECOND) for taken in found.taken)
+
+
+def _told(
+    history: OrderHistory, configuration: Configuration, syncs: Sequence[Sync], annulled: Collection[str]
+) -> _Told:
     lines = {line.order_item_id: line for order in history.orders for line in order.lines}
     firsts = [
         line.starts_on
@@ -150,40 +205,33 @@ def contract_money(
     held: dict[str, _Held] = {}
     for line in lines.values():
         if line.kind is LineKind.RECURRING and line.quantity > 0:
-            _hold(line, lines, held, _Setting(first, history.orders[0].currency, configuration))
+            _hold(line, lines, held, _Setting(first, history.orders[0].currency, configuration, annulled))
     money = {line_id: found.money for line_id, found in held.items()}
-    entered: dict[str, date] = {}
+    entered: dict[str, datetime] = {}
     for instant, order_ids in syncs:
         coming = [
-            order
-            for order in history.orders
-            if order.order_id in order_ids and order.order_id not in entered
+            order for order in history.orders if order.order_id in order_ids and order.order_id not in entered
         ]
         carried_out, money_of_reductions = _carried_out(coming, lines, held, entered.keys())
         money |= money_of_reductions
-        cut_anchors = {
-            line.anchor
-            for line in money.values()
-            if _service_end(line.anchor, held, entered.keys() | {order.order_id for order in carried_out})
-            < line.next_boundary(instant.date())
+        known = entered.keys() | {order.order_id for order in carried_out}
+        scheduled = {
+            found.money.anchor
+            for line_id, found in held.items()
+            if found.line.order_id in entered and line_id not in annulled
         }
-        running = {money[line_id].anchor for line_id in held if money[line_id].order_id in entered}
         for order in carried_out:
-            entered[order.order_id] = instant.date()
+            entered[order.order_id] = instant
             for line in order.lines:
                 found = held.get(line.order_item_id)
                 if found is not None:
-                    alone = found.money.anchor in cut_anchors | running
+                    anchor = found.money.anchor
+                    ends = _service_end(anchor, held, known)
+                    alone = anchor in scheduled or ends < found.money.next_boundary(instant.date())
                     money[line.order_item_id] = _executed(found.money, order, instant, alone=alone)
                 elif line.kind is LineKind.ONE_TIME:
                     money[line.order_item_id] = _once(line, lines, order, first)
-    for line_id, found in held.items():
-        if not found.left and all(since <= found.money.start for since, _ in found.taken):
-            # Nothing is sent for it, so it may count as known at any later day; its rounding comes and goes.
-            slack = abs(money[line_id].rounding)
-            money[line_id] = replace(money[line_id], served=False, slack=slack)
-    known = {line_id: found for line_id, found in money.items() if found.order_id in entered}
-    return ContractMoney(lines=known, entered=entered)
+    return _Told(held=held, money=money, entered=entered)
 
 
 def _carried_out(
@@ -221,7 +269,7 @@ def _service_end(anchor: date, held: Mapping[str, _Held], known: Collection[str]
     ends = [anchor]
     for found in held.values():
         if found.money.anchor == anchor and found.money.order_id in known:
-            gone = max((since for since, _ in found.taken), default=found.money.end)
+            gone = max((taken.since for taken in found.taken), default=found.money.end)
             ends.append(found.money.end if found.left else min(gone, found.money.end))
     return max(ends)
 
@@ -231,6 +279,7 @@ class _Setting:
     first: date
     currency: str
     configuration: Configuration
+    annulled: Collection[str]
 
 
 def root_of(line: OrderLine, lines: Mapping[str, OrderLine]) -> str:
@@ -293,7 +342,10 @@ def _hold(
         Stretch(kind=piece.kind, start=piece.start, end=piece.end, amount=piece.amount)
         for piece in whole.pieces
     ]
-    rounding = sum(piece.amount for piece in whole.pieces) - minor_total(line, setting.currency)
+    if line.order_item_id in setting.annulled:
+        total = minor_total(line, setting.currency)
+        stretches = [Stretch(kind="whole", start=sold.start, end=sold.end, amount=total)]
+    rounding = sum(stretch.amount for stretch in stretches) - minor_total(line, setting.currency)
     if rounding and policy.rounding is RoundingPolicy.TRUE_UP:
         stretches[-1] = replace(stretches[-1], amount=stretches[-1].amount - rounding)
         rounding = 0
@@ -331,9 +383,7 @@ def _executed(line: LineMoney, order: Order, instant: datetime, *, alone: bool) 
     if instant < datetime.combine(line.start, time(), UTC):
         return line
     first_order = order.kind is not OrderKind.AMENDMENT
-    renews = any(
-        stretch.kind == "cycle" and stretch.end > instant.date() for stretch in line.stretches
-    )
+    renews = any(stretch.kind == "cycle" and stretch.end > instant.date() for stretch in line.stretches)
     if first_order and line.start == line.anchor and renews and not alone:
         return line
     first, *others = line.stretches
@@ -364,7 +414,7 @@ def _reductions(
 ) -> dict[str, LineMoney] | None:
     """Return the money of an order's reductions; None, and nothing taken, where units are missing."""
     found: dict[str, LineMoney] = {}
-    takes: list[tuple[_Held, date, int]] = []
+    takes: list[tuple[_Held, _Taken]] = []
     for line in order.lines:
         if line.kind is not LineKind.RECURRING or line.quantity > 0:
             continue
@@ -373,13 +423,14 @@ def _reductions(
             units = min(missing, target.left)
             if units:
                 stretches += _taken(target, line.starts_on, units)
-                target.taken.append((line.starts_on, units))
-                takes.append((target, line.starts_on, units))
+                taken = _Taken(since=line.starts_on, units=units, order_id=order.order_id)
+                target.taken.append(taken)
+                takes.append((target, taken))
                 missing -= units
                 nearest = target
         if missing:
-            for target, start, units in takes:
-                target.taken.remove((start, units))
+            for target, taken in takes:
+                target.taken.remove(taken)
             return None
         found[line.order_item_id] = _reduction_money(line, order, nearest, stretches)
     return found
@@ -409,7 +460,7 @@ def _taken(target: _Held, start: date, units: int) -> list[Stretch]:
     for stretch in target.money.stretches:
         if stretch.start < start or stretch.kind == "head":
             continue
-        gone = sum(count for since, count in target.taken if since <= stretch.start)
+        gone = sum(taken.units for taken in target.taken if taken.since <= stretch.start)
         before, after = quantity - gone, quantity - gone - units
         unit = target.whole.price if stretch.kind == "cycle" else Fraction(stretch.amount, quantity)
         amount = half_up(unit * after) - half_up(unit * before)
@@ -465,8 +516,7 @@ def must_be_billed(
     # Charges and credits of one order go on one invoice (B6.6), so that either may wait for the other.
     netted = reducing & {line.order_id for line in money.lines.values() if not line.reduces}
     policy = configuration.policy
-    recurring = [line for line in money.lines.values() if line.kind is LineKind.RECURRING and not line.reduces]
-    if recurring and not any(line.served for line in recurring):
+    if not money.served:
         # What ends on or before its first day is credited whatever the policy (B6.11).
         policy = replace(policy, credits=CreditsPolicy.CREDIT_NOTE)
     total = Bounds()

@@ -49,6 +49,7 @@ class Build:
             cutover=request.cutover,
         )
         self._refused = self._take_in(verdict.accepted)
+        self._contract.annul()
         self._contract.decide_first_invoices()
         give_prices(self._contract)
         self._designer = Designer(contract=self._contract, policy=policy, product_names=self._names)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from cpqbridge.domain.billing import BilledOrderLine, BillingObject, BillingState, ExecutedOrder, TakenUnits
 from cpqbridge.domain.dates import Cycle, day_after, midnight
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.refusal import Refusal
-from cpqbridge.planning.pieces import CutRules, cut
+from cpqbridge.planning.pieces import CutRules, cut, whole
 from cpqbridge.planning.prices import PeriodPrice
 from cpqbridge.planning.reductions import (
     Lineages,
@@ -133,6 +133,26 @@ class Contract:
         for line, units in takes:
             self._reduce(line, order, units)
         return ()
+
+    def annul(self) -> None:
+        """Let lines that were taken back whole before anything was billed of them cost nothing.
+
+        Such a line is one piece, its `TotalPrice`, as if it had been known in good time; so nothing is left of
+        it but what the totals of its reductions differ by.
+        """
+        documents = (each for each in self.state.objects.values() if each.kind != "schedule")
+        billed = {item.order_item_id for each in documents for item in each.phases[0].one_time_items}
+        for run in self.runs.values():
+            if not run.is_annulled:
+                continue
+            before = midnight(run.pieces.start) - timedelta(seconds=1)
+            latest = max(run.executed_at, before)
+            unsent = run.line.order_item_id not in self.sent.lines.keys() | billed
+            if unsent or all(take.executed_at <= latest for take in run.takes):
+                run.pieces, run.billed_from = whole(run.pieces), None
+                run.executed_at = min(run.executed_at, before)
+                for take in run.takes:
+                    take.executed_at = min(take.executed_at, before)
 
     def decide_first_invoices(self) -> None:
         """Decide for schedules that are yet to be made which lines their own first invoice bills.

@@ -7,7 +7,7 @@ remainder, so that the pieces always sum to `TotalPrice`. Pieces are computed as
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
@@ -153,6 +153,14 @@ def cut(
         monthly_minor=monthly,
         amount_step=step,
         out_of_bounds=next(_strays(pieces, terms, monthly, rules.precision), None),
+    )
+
+
+def whole(pieces: LinePieces) -> LinePieces:
+    """Return the line as one piece of its `TotalPrice`, as it counts where nothing of it is ever served."""
+    sold = pieces.terms.sold_minor
+    return replace(
+        pieces, pieces=(Piece(kind="head", start=pieces.start, end=pieces.end, amount_minor=sold),)
     )
 
 

@@ -16,7 +16,7 @@ from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.planning.pieces import LinePieces, Piece
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Take:
     """Units that a reducing line takes from a run from `effective_on` on; executed at `executed_at`."""
 
