@@ -104,11 +104,14 @@ class Look:
             yield _multiplier_hold(order, line, policy)
         credit = rounded_minor(line.total_price, order.currency) + reduction.taken_minor
         cutover = self.contract.cutover
-        if credit and cutover is not None and line.starts_on < cutover:
+        elsewhere = credit
+        if cutover is not None:
+            elsewhere += reduction.billed_since_minor(cutover)
+        if elsewhere and cutover is not None and line.starts_on < cutover:
             yield _hold(
                 order,
                 "credit_needs_person",
-                f"{line.words} gives {major_text(credit, order.currency)} back for time from "
+                f"{line.words} gives {major_text(elsewhere, order.currency)} back for time from "
                 f"{line.starts_on} on that was billed elsewhere, before {cutover}.",
                 record_id=line.order_item_id,
                 field="ServiceDate",

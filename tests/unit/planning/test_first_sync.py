@@ -249,9 +249,11 @@ def test_cut_over_to_come_bills_nothing_until_then():
 def test_credit_for_time_billed_elsewhere_is_held_for_a_person():
     found = taken_over(FEWER, released=EVERYTHING - {"credit_needs_person"})
     assert states_of(found)[1] == (OrderState.HELD, ["credit_needs_person"])
-    assert "-209.19" in found.outcomes[1].refusals[0].message
+    # The days before the cut-over; September's three seats are billed here and credited here.
+    assert "-59.19" in found.outcomes[1].refusals[0].message
     released = taken_over(FEWER)
-    assert differences_of(released)["802LINE003"] == (20919, "billed_elsewhere")
+    assert differences_of(released)["802LINE003"] == (5919, "billed_elsewhere")
+    assert invoices_of(released)[0] == ("2026-09-25", 50000 - 15000)
     assert documents_of(released) == []
 
 
