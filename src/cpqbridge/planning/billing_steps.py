@@ -202,12 +202,13 @@ class ScheduleBody:
         loaded = list(phases[first : wanted.loaded])
         if loaded[-1] is not phases[-1]:
             loaded[-1] = replace(loaded[-1], ends_at=phases[-1].ends_at)
-        return [self._phase(phase, wanted) for phase in loaded]
+        owners = {line.order_item_id: order.order_id for order in self.orders for line in order.lines}
+        return [self._phase(phase, wanted, owners) for phase in loaded]
 
-    def _phase(self, phase: Phase, wanted: BillingObject) -> dict[str, object]:
+    def _phase(self, phase: Phase, wanted: BillingObject, owners: Mapping[str, str]) -> dict[str, object]:
         shaping = [order for order in self.orders if order.order_id in phase.order_ids]
         body: dict[str, object] = {
-            "items": [self._item(item, wanted.currency) for item in phase.items],
+            "items": [self._item(item, wanted.currency, owners) for item in phase.items],
             "end_date": timestamp(phase.ends_at),
             "proration_behavior": phase.proration_behavior,
             "metadata": {
@@ -219,8 +220,8 @@ class ScheduleBody:
             body["add_invoice_items"] = [_rider(item, wanted.currency) for item in phase.one_time_items]
         return merged(nested(shaping[-1].phase_parameters if shaping else {}), body)
 
-    def _item(self, item: PhaseItem, currency: str) -> dict[str, object]:
-        owners = {line.order_item_id: order.order_id for order in self.orders for line in order.lines}
+    def _item(self, item: PhaseItem, currency: str, owners: Mapping[str, str]) -> dict[str, object]:
+        """Return one item of a phase; `owners` are the orders of all lines, by line."""
         metadata: dict[str, object] = {}
         if item.order_item_ids:
             metadata["salesforce_order_item_id"] = joined(item.order_item_ids)
