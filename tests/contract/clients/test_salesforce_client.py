@@ -181,7 +181,8 @@ def test_renewal_brings_the_records_of_the_contract_it_renews(whole: Side, bare:
     for raw in found.values():
         old = raw.renewed
         assert old is not None
-        (renewal,) = {order["Opportunity"]["SBQQ__RenewedContract__c"] for order in raw.orders}
+        # An amendment of the renewed contract names the new contract, not the old one.
+        (renewal,) = {order["Opportunity"]["SBQQ__RenewedContract__c"] for order in raw.orders} - {None}
         assert old.contract is not None
         assert old.contract["Id"] == renewal
         assert old.contract["SBQQ__Quote__c"] == old.root_id
@@ -209,13 +210,27 @@ def test_numbers_come_exact(whole: Side) -> None:
             assert value is None or Decimal(value) == Decimal(str(stored[item["Id"]][name]))
 
 
+def adds_lines_only(raw: RawContract) -> bool:
+    """Whether an amendment of the contract revises no line, so that nothing but the contract ties it there."""
+    revising = {item["OrderId"] for item in raw.items if item["SBQQ__RevisedOrderProduct__c"]}
+    return any(
+        order["Opportunity"]
+        and order["Opportunity"]["SBQQ__AmendedContract__c"]
+        and order["Id"] not in revising
+        for order in raw.orders
+    )
+
+
 def test_contracts_without_the_contract_object_are_found_through_their_lines(whole: Side, bare: Side) -> None:
     expected = {notice.order_id: whole.read(notice)[0] for notice in whole.orders()}
     notices = bare.orders()
     assert {notice.order_id for notice in notices} == set(expected)
+    names_contracts = any(item.get("SBQQ__Contract__c") for item in bare.org.records("OrderItem"))
     for notice in notices:
+        if not names_contracts and adds_lines_only(expected[notice.order_id]):
+            continue
         raw, calls = bare.read(notice)
-        assert calls <= (2 if raw.renewed is None else 5), notice
+        assert calls <= (2 if expected[notice.order_id].renewed is None else 5), notice
         assert raw.root_id == expected[notice.order_id].root_id
         assert ids(raw.orders) == ids(expected[notice.order_id].orders), notice
         assert ids(raw.items) == ids(expected[notice.order_id].items)

@@ -24,6 +24,7 @@ _FIRST_DAY: Final = date(2020, 1, 1)
 _LAST_DAY: Final = date(2037, 12, 31)
 _LEAP_DAYS: Final = (date(2020, 2, 29), date(2024, 2, 29), date(2028, 2, 29), date(2032, 2, 29))
 _LONGEST_TERM: Final = 36
+_LATEST_DAYS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +85,21 @@ class _Maker:
         if ends_early:
             end = self._day_between(start, end)
         frequency = self._frequency = self._chance.choice(_FREQUENCIES)
+        lines = [self._line(start, end, frequency) for _ in range(line_count)]
         quote = self._cpq.quote(
             self._cpq.account(f"Customer {number}", email=f"customer-{number}@mail.example"),
             start=start,
             end=end if ends_early else None,
             term=None if ends_early else term,
-            lines=[self._line(start, end, frequency) for _ in range(line_count)],
+            lines=lines,
             currency=self._chance.choice(self._currencies),
             payment_term=self._chance.choice(("Net 30", "Net 60", None)),
         )
         moment = datetime.combine(start, time(0, 0, tzinfo=UTC))
-        moment += timedelta(days=self._chance.randint(-30, 20), minutes=self._chance.randint(0, 1439))
+        # Signed while something is still to come: an order of the past waits for a person.
+        last = max((line.end or end for line in lines if line.product.is_recurring), default=end)
+        latest = min(_LATEST_DAYS, (last - start).days)
+        moment += timedelta(days=self._chance.randint(-30, latest), minutes=self._chance.randint(0, 1439))
         order = self._cpq.activate(self._cpq.order(quote, name=f"Random order {number}"), at=moment)
         moment += timedelta(minutes=2)
         self._cpq.contracts(order, at=moment)

@@ -14,7 +14,7 @@ from cpqbridge_sim.salesforce.cpq.ordering import OrderOptions
 
 LAST_RENEWAL: Final = date(2038, 12, 31)
 _UNTIL_CONTRACTED: Final = timedelta(minutes=2)
-_LATEST_RENEWAL: Final = timedelta(days=20)
+_LATEST_ADDITION: Final = timedelta(days=20)
 _RENEWAL_TERMS: Final = (1, 6, 12, 24)
 
 NewLine = Callable[[date, date], Line]
@@ -41,9 +41,10 @@ class RandomChanges:
             self._chance.shuffle(starts)
         moment = after
         for start in starts:
-            changes = self._amendment(contract, start)
+            signed = self._moment(start, moment)
+            changes = self._amendment(contract, start, may_add=signed.date() <= start + _LATEST_ADDITION)
             if changes:
-                moment = self._moment(start, moment)
+                moment = signed
                 self._close(self._cpq.amend(contract, start=start, changes=changes, **self._name()), moment)
         if self._happens(1, 5):
             self._end(contract, moment)
@@ -57,7 +58,7 @@ class RandomChanges:
             units and self._is_recurring(line) and line.lineage.priced.end == contract.end
             for line, units in contract.remaining().items()
         )
-        if runs_to_the_end and start <= LAST_RENEWAL and moment.date() <= start + _LATEST_RENEWAL:
+        if runs_to_the_end and start <= LAST_RENEWAL and moment.date() <= start + _LATEST_ADDITION:
             term = self._chance.choice(_RENEWAL_TERMS)
             self._close(self._cpq.renew(contract, term=term, **self._name()), moment)
 
@@ -73,21 +74,26 @@ class RandomChanges:
         end = contract.end or last
         if start < end and self._happens(1, 5):
             again = self._day(start + ONE_DAY, end)
-            line = self._new_line(again, end)
-            order = self._cpq.amend(contract, start=again, changes=[line], **self._name())
-            self._close(order, self._moment(again, moment))
+            moment = self._moment(again, moment)
+            if moment.date() <= again + _LATEST_ADDITION:
+                line = self._new_line(again, end)
+                order = self._cpq.amend(contract, start=again, changes=[line], **self._name())
+                self._close(order, moment)
 
-    def _amendment(self, contract: Contract, start: date) -> Changes:
-        """Return more units, fewer units, a new line or a swap; nothing when nothing runs any more."""
+    def _amendment(self, contract: Contract, start: date, *, may_add: bool) -> Changes:
+        """Return more units, fewer units, a new line or a swap; nothing when nothing can be changed.
+
+        What is added long after it began waits for a person, so then there are fewer units only.
+        """
         end = contract.end or start
         running = [
             line
             for line, units in contract.remaining().items()
             if units and self._is_recurring(line) and (line.priced.end or start) >= start
         ]
-        kind = self._chance.choice(("more", "fewer", "fewer", "new", "swap"))
+        kind = self._chance.choice(("more", "fewer", "fewer", "new", "swap")) if may_add else "fewer"
         if kind == "new" or not running:
-            return [self._new_line(start, end)]
+            return [self._new_line(start, end)] if may_add else []
         line = self._chance.choice(running)
         if kind == "more":
             return [Change(line=line, by=self._chance.choice((1, 2, 5, self._chance.randint(1, 40))))]
