@@ -295,7 +295,8 @@ def made(account: Account) -> list[str]:
 def told(found: list[tuple[str, str, str]]) -> list[str]:
     """Return documents (day, kind, total) as bullets: equal ones in a row are one, zero ones are left out."""
     documents = sorted(
-        (each for each in found if Decimal(each[2])), key=lambda each: (each[0], each[1] != "invoice", each[2])
+        (each for each in found if Decimal(each[2])),
+        key=lambda each: (each[0], each[1] != "invoice", each[2]),
     )
     lines = []
     for (kind, total), group in groupby(documents, key=lambda each: each[1:]):

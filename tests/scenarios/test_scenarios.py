@@ -25,7 +25,7 @@ CARRIED_OUT = {OrderState.SYNCED, OrderState.UNCHANGED}
 
 
 def test_there_are_scenarios():
-    assert len(golden.names()) >= 60
+    assert len(golden.names()) >= 95
 
 
 @EVERY
