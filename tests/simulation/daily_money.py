@@ -268,7 +268,7 @@ def _service_end(anchor: date, held: Mapping[str, _Held], known: Collection[str]
     """Return the first day without service on the boundaries of `anchor`, as far as these orders say."""
     ends = [anchor]
     for found in held.values():
-        if found.money.anchor == anchor and found.money.order_id in known:
+        if found.money.anchor == anchor and found.money.order_id in known and not found.is_annulled:
             gone = max((taken.since for taken in found.taken), default=found.money.end)
             ends.append(found.money.end if found.left else min(gone, found.money.end))
     return max(ends)
