@@ -40,14 +40,14 @@ def merged(*bodies: Mapping[str, object]) -> dict[str, object]:
 
 def json_form(value: object) -> object:
     """Return parameters as plain JSON values; a `Ref` becomes `{"$ref": key}`."""
+    if value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, Ref):
         return {"$ref": value.key}
     if isinstance(value, Mapping):
         return {str(name): json_form(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [json_form(inner) for inner in value]
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
     return str(value)
 
 

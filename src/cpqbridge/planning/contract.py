@@ -90,6 +90,7 @@ class Contract:
     one_time: list[OneTimeLine] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     _track_of: dict[str, Track] = field(default_factory=dict)
+    _lineage: dict[str, list[Run]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin with the schedules that were sent, without any order."""
@@ -213,7 +214,7 @@ class Contract:
             attribution = attribute(
                 line,
                 order,
-                list(self.runs.values()),
+                self._lineage.get(self.lineages.root(line), ()),
                 wanted=wanted,
                 lineages=self.lineages,
                 spent=spent,
@@ -276,6 +277,7 @@ class Contract:
         track.runs.append(run)
         self.runs[line.order_item_id] = run
         self._track_of[line.order_item_id] = track
+        self._lineage.setdefault(self.lineages.root(line), []).append(run)
 
     def _billed_from(self, order: Order, track: Track, line: OrderLine) -> date | None:
         """Return the first day that is billed at all: past cycles may be skipped, or billed elsewhere."""

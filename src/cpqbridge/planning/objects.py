@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -46,6 +46,7 @@ class Designer:
     contract: Contract
     policy: Policy
     product_names: Mapping[str, str]
+    _facts: dict[str, str] = field(default_factory=dict)
 
     def entry(self, order: Order, track: Track | None = None) -> ExecutedOrder:
         """Return how the order counts as executed; what was kept of it stays."""
@@ -54,10 +55,16 @@ class Designer:
         return known or ExecutedOrder(
             order_id=order.order_id,
             executed_at=self.contract.executed_at(order, track),
-            fingerprint=facts_fingerprint(order, order.lines),
+            fingerprint=self._facts_of(order),
             drops_credits=self.drops_credits(order),
             cutover=self.contract.cutover,
         )
+
+    def _facts_of(self, order: Order) -> str:
+        """Return the hash of what was sold, computed once although every track asks for it."""
+        if order.order_id not in self._facts:
+            self._facts[order.order_id] = facts_fingerprint(order, order.lines)
+        return self._facts[order.order_id]
 
     def drops_credits(self, order: Order) -> bool:
         """Return whether credits of the order are dropped, by the policy in force when it was executed."""

@@ -106,7 +106,7 @@ def units_reduced(line: OrderLine) -> int:
 def attribute(
     line: OrderLine,
     order: Order,
-    runs: Sequence[Run],
+    lineage: Sequence[Run],
     *,
     wanted: int,
     lineages: Lineages,
@@ -114,14 +114,11 @@ def attribute(
 ) -> Attribution:
     """Return from which runs `wanted` units are taken.
 
-    `runs` are all runs of the contract, oldest addition first; `spent` are units that other lines of the same
-    order take already, by the run's `id()`.
+    `lineage` are the runs of the line's lineage, oldest addition first; `spent` are units that other lines of
+    the same order take already, by the run's `id()`.
     """
-    root = lineages.root(line)
     begun = [
-        (run, run.units_left - spent.get(id(run), 0))
-        for run in runs
-        if lineages.root(run.line) == root and run.pieces.start <= line.starts_on
+        (run, run.units_left - spent.get(id(run), 0)) for run in lineage if run.pieces.start <= line.starts_on
     ]
     taken: list[tuple[Run, int]] = []
     missing = wanted
