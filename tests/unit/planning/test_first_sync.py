@@ -266,3 +266,13 @@ def test_one_time_line_from_before_the_cut_over_is_billed_elsewhere():
 def test_policy_next_invoice_settles_the_first_sync_at_once_as_well():
     _, found = first_sync(FIRST, MORE, FEWER, configuration=a_policy(proration="next_invoice"))
     assert invoices_of(found)[0] == ("2026-09-25", 425327)
+
+
+def test_fee_from_before_the_service_is_not_put_on_a_schedule_with_the_rest():
+    first = an_order(
+        [seats(1, 10, "2026-02-01"), seats(2, 4, "2026-05-13"), a_one_time_line(9, start="2026-01-15")]
+    )
+    _, found = first_sync(first, configuration=a_policy(proration="next_invoice"))
+    assert documents_of(found) == [("invoice", "2026-09-25", 92492 + 75000)]
+    assert ("2026-09-25", 400000) in invoices_of(found)
+    assert differences_of(found) == {}

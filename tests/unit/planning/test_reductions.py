@@ -319,3 +319,12 @@ def test_order_may_reduce_units_of_one_that_comes_after_it():
     again = life.sync(life.history, at("2026-02-10"))
     assert again.steps == ()
     assert states_of(again) == [(OrderState.UNCHANGED, [])] * 3
+
+
+def test_more_of_a_one_time_line_is_a_charge():
+    first = an_order([seats(1, 10, "2026-02-01"), setup_fee(9, 3, "2026-02-01")])
+    found = synced(first, an_amendment(setup_fee(8, 2, "2026-03-10", revises=9)))
+    assert documents_of(found) == [("invoice", "2026-03-10", 50000)]
+    (item,) = found.objects[-1].phases[0].one_time_items
+    assert item.kind == "one_time"
+    assert differences_of(found) == {}

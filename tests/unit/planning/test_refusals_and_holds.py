@@ -282,3 +282,19 @@ def test_multiplier_of_a_reduction_that_contradicts_its_dates_is_held():
     )
     found = plan_contract(history, BillingState(), CONFIGURATION, as_of=BEFORE)
     assert states_of(found)[1] == (OrderState.HELD, ["multiplier_mismatch"])
+
+
+@pytest.mark.parametrize(
+    ("start", "state"),
+    [("1990-01-01", OrderState.SYNCED), ("1989-12-31", OrderState.REFUSED)],
+)
+def test_first_day_that_is_taken_is_that_of_1990(start, state):
+    assert plan(a_one_time_line(start=start)).outcomes[0].state is state
+
+
+@pytest.mark.parametrize(
+    ("end", "state"), [("2150-01-01", OrderState.SYNCED), ("2150-01-02", OrderState.REFUSED)]
+)
+def test_last_day_that_is_taken_is_the_first_of_2150(end, state):
+    line = a_line(quantity="1", unit_price="100", start="2149-02-01", end=end, entry=None)
+    assert plan(line).outcomes[0].state is state

@@ -170,3 +170,13 @@ def test_other_frequency_in_one_contract_is_not_built():
     (refusal,) = found.outcomes[1].refusals
     assert refusal.code == "kind_not_built"
     assert refusal.message.startswith("With order 00000102 its contract mixes lines billed every 1 and 12")
+
+
+def test_policy_coterminate_counts_only_what_is_activated_as_first_sold():
+    draft = an_order(
+        [seats(5, 1, "2026-02-01", "2027-06-30")], order_id="801ORDER5", order_number="5", activated=False
+    )
+    more = an_amendment(seats(2, 2, "2026-05-13"))
+    strict = a_life(configuration=a_policy(coterminate="required"))
+    found = strict.sync(a_history(FIRST, draft, more), BEFORE)
+    assert states_of(found)[2] == (OrderState.SYNCED, [])
