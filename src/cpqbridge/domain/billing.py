@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -256,8 +256,8 @@ class BillingObject:
     are made at `anchor_at`. `made_at` and `sent_at` are the instants at which a schedule was made and changed
     last, and `settled` is what it had invoiced by the latter, which nothing changes any more. `loaded` is how
     many of its phases Stripe was given (None: all), `ended_at` when it was cancelled. `target` is where the
-    paid part of a credit goes. `lost` is what somebody stopped in Stripe before it was billed, by order line
-    (minor units).
+    paid part of a credit goes. `past` is how its phases ran until the last change, `lost` what somebody
+    stopped in Stripe before it was billed, by order line (minor units).
     """
 
     key: str
@@ -273,6 +273,7 @@ class BillingObject:
     lines: tuple[BilledOrderLine, ...] = ()
     taken: tuple[TakenUnits, ...] = ()
     settled: tuple[ForecastInvoice, ...] = ()
+    past: tuple[Phase, ...] = ()
     made_at: datetime | None = None
     sent_at: datetime | None = None
     ended_at: datetime | None = None
@@ -285,6 +286,23 @@ class BillingObject:
     def order_ids(self) -> tuple[str, ...]:
         """Return the ids of the orders that shaped it, oldest first."""
         return tuple(order.order_id for order in self.orders)
+
+    @property
+    def lived(self) -> tuple[Phase, ...]:
+        """Return its phases as they ran and will run: a changed one is two, before and after the change."""
+        if not self.past:
+            return self.phases
+        changed_at = self.past[-1].ends_at
+        coming = (phase for phase in self.phases if phase.ends_at > changed_at and self.ended_at is None)
+        return (
+            *self.past,
+            *(replace(phase, starts_at=max(phase.starts_at, changed_at)) for phase in coming),
+        )
+
+    def lived_until(self, at: datetime) -> tuple[Phase, ...]:
+        """Return its phases as they ran until `at`."""
+        begun = (phase for phase in self.lived if phase.starts_at < at)
+        return tuple(replace(phase, ends_at=min(phase.ends_at, at)) for phase in begun)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

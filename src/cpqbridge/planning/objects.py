@@ -157,6 +157,7 @@ class Designer:
             lines=_lines(track),
             taken=_taken(track),
             settled=settled,
+            past=sent.lived_until(self.contract.as_of),
             sent_at=self.contract.as_of,
         )
 

@@ -131,7 +131,7 @@ def is_stub(item: PhaseItem) -> bool:
 def _recurring_names(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield what the invoices call each order line that recurs, without the units in front."""
     quantities: dict[str, set[int]] = {}
-    for item in (item for wanted in plan.objects for phase in wanted.phases for item in phase.items):
+    for item in (item for wanted in plan.objects for phase in wanted.lived for item in phase.items):
         if not is_stub(item):
             for order_item_id in item.order_item_ids:
                 quantities.setdefault(order_item_id, set()).add(item.quantity)

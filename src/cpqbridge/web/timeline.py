@@ -167,7 +167,7 @@ def _stretches(plan: Plan) -> dict[tuple[str, str], list[_Stretch]]:
     names = line_names(plan)
     found: defaultdict[tuple[str, str], list[_Stretch]] = defaultdict(list)
     for wanted in plan.objects:
-        for phase in wanted.phases:
+        for phase in wanted.lived:
             end = min(phase.ends_at, wanted.ended_at or phase.ends_at)
             if wanted.kind == "schedule" and phase.starts_at < end:
                 for item in (each for each in phase.items if each.order_item_ids):
