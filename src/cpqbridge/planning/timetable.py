@@ -94,7 +94,7 @@ class Timetable:
             one_time_items=self.first,
             order_ids=self._order_ids(items, self.first, self.now),
         )
-        return (first, *self._later(breather)) if breather < track.ends_at else (first,)
+        return _merged((first, *self._later(breather))) if breather < track.ends_at else (first,)
 
     def _is_first_of_two(self, running: Phase, sent: BillingObject) -> bool:
         """Return whether the phase is the short first one, whose end is a break point for ever (B6.8)."""
