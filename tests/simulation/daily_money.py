@@ -536,7 +536,9 @@ def _line_bounds(
     next_invoice = day < min(line.next_boundary(entered), over)
     # What is executed shortly before midnight, or waits for a draft to become final, is there a day later.
     waits = next_invoice or day <= entered + DAY
-    if line.reduces and policy.credits is CreditsPolicy.CREDIT_NOTE and not netted:
+    late = _billed_apart(line, entered=entered, known=known)
+    # Of tiny prices the rounding of what is taken can outweigh the credit, which then is a charge.
+    if line.reduces and policy.credits is CreditsPolicy.CREDIT_NOTE and not netted and late <= 0:
         waits = day <= entered + DAY
     if line.kind is LineKind.ONE_TIME:
         dropped = line.reduces and policy.credits is CreditsPolicy.NONE
@@ -547,7 +549,6 @@ def _line_bounds(
         early = sum(s.amount for s in line.stretches if s.kind == "credit" and day >= _cycle_before(line))
         return Bounds(low=min(early, 0), high=0)
     due = line.begun(day)
-    late = _billed_apart(line, entered=entered, known=known)
     may_wait = policy.proration is ProrationPolicy.NEXT_INVOICE or netted or late < 0
     is_open = (waits or policy.credits is CreditsPolicy.NONE) if line.reduces else (waits and may_wait)
     low, high = (min(due, due - late), max(due, due - late)) if is_open else (due, due)

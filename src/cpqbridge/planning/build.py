@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 
-from cpqbridge.domain.billing import BilledInvoice, BillingObject, ForecastInvoice, Proof, Step
+from cpqbridge.domain.billing import (
+    BilledInvoice,
+    BillingObject,
+    ContractRecord,
+    ForecastInvoice,
+    Proof,
+    Step,
+    TakenUnits,
+)
 from cpqbridge.domain.order import LineKind, Order
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.planning import steps
@@ -14,7 +23,7 @@ from cpqbridge.planning.acceptance import Verdict
 from cpqbridge.planning.billing_steps import ScheduleBody, invoice_steps
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.credits import Creditable, credit_steps, drafts_final_at
-from cpqbridge.planning.forecast import billed_by_line, forecast_object
+from cpqbridge.planning.forecast import billed_by_line, forecast_object, settled_by
 from cpqbridge.planning.items import Naming
 from cpqbridge.planning.limits import limit_refusals
 from cpqbridge.planning.objects import Designer, Wanted, placed_identities
@@ -49,7 +58,7 @@ class Build:
             cutover=request.cutover,
         )
         self._refused = self._take_in(verdict.accepted)
-        self._contract.annul()
+        self._contract.annul(self._billed_line_ids())
         self._contract.decide_first_invoices()
         give_prices(self._contract)
         self._designer = Designer(contract=self._contract, policy=policy, product_names=self._names)
@@ -68,6 +77,12 @@ class Build:
                 return {left[0].order_id: refused[left[0].order_id]}
             pending = left
         return {}
+
+    def _billed_line_ids(self) -> frozenset[str]:
+        """Return the order lines that are on any invoice or credit made so far."""
+        state, now = self._request.state, self._request.as_of
+        made = (settled_by(each, now, product_names=self._names) for each in state.objects.values())
+        return frozenset(billed_by_line(chain.from_iterable(made)))
 
     @cached_property
     def _placed(self) -> Placed:
@@ -185,6 +200,31 @@ class Build:
         """Return the proof of every line of the orders that are carried out."""
         billed = billed_by_line(self.forecast)
         return tuple(proof for order in self._contract.orders for proof in self.evidence.prove(order, billed))
+
+    @cached_property
+    def record(self) -> ContractRecord | None:
+        """Return what is to be kept of orders for which nothing is sent now; None where nothing is new."""
+        if self._verdict.frozen:
+            return None
+        sent = {order_id for each in self._schedules for order_id in each.wanted.order_ids}
+        sent |= {order_id for each in self._documents if self._is_due(each) for order_id in each.order_ids}
+        known = self._request.state.record
+        sent |= {entry.order_id for entry in known.orders}
+        silent = [order for order in self._contract.orders if order.order_id not in sent]
+        if not silent:
+            return None
+        taken = tuple(
+            TakenUnits(
+                reducing_id=reduction.line.order_item_id,
+                reduced_id=run.line.order_item_id,
+                units=take.units,
+            )
+            for reduction in self._contract.reductions
+            if reduction.order in silent
+            for run, take in reduction.takes
+        )
+        entries = tuple(self._designer.entry(order) for order in silent)
+        return ContractRecord(orders=(*known.orders, *entries), taken=(*known.taken, *taken))
 
     def stops(self) -> Mapping[str, tuple[Refusal, ...]]:
         """Return what stops the first order that cannot be carried out, by its id; empty when all can."""

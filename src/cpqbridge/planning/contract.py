@@ -7,7 +7,7 @@ decided now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -52,14 +52,14 @@ class SentFacts:
     taken: Mapping[str, tuple[tuple[str, TakenUnits], ...]]
 
     @staticmethod
-    def of(objects: Iterable[BillingObject]) -> SentFacts:
-        """Return the facts of these objects; an order's first execution is the one that counts for it."""
+    def of(state: BillingState) -> SentFacts:
+        """Return what is known of a contract; an order's first execution is the one that counts for it."""
         entries: dict[tuple[str, str], ExecutedOrder] = {}
         orders: dict[str, ExecutedOrder] = {}
         documented: dict[str, ExecutedOrder] = {}
         lines: dict[str, tuple[str, BilledOrderLine]] = {}
         taken: dict[str, tuple[tuple[str, TakenUnits], ...]] = {}
-        for each in sorted(objects, key=lambda each: each.key):
+        for each in sorted(state.objects.values(), key=lambda each: each.key):
             for entry in each.orders:
                 entries[each.key, entry.order_id] = entry
                 if each.kind != "schedule":
@@ -70,6 +70,12 @@ class SentFacts:
             lines |= {line.order_item_id: (each.key, line) for line in each.lines}
             for take in each.taken:
                 taken[take.reducing_id] = (*taken.get(take.reducing_id, ()), (each.key, take))
+        for entry in state.record.orders:
+            documented.setdefault(entry.order_id, entry)
+            orders.setdefault(entry.order_id, entry)
+        for take in state.record.taken:
+            if all(known != take for _, known in taken.get(take.reducing_id, ())):
+                taken[take.reducing_id] = (*taken.get(take.reducing_id, ()), ("", take))
         return SentFacts(entries=entries, orders=orders, documented=documented, lines=lines, taken=taken)
 
 
@@ -94,7 +100,7 @@ class Contract:
 
     def __post_init__(self) -> None:
         """Begin with the schedules that were sent, without any order."""
-        self.sent = SentFacts.of(self.state.objects.values())
+        self.sent = SentFacts.of(self.state)
         kept = (entry.cutover for entry in self.sent.orders.values() if entry.cutover is not None)
         self.cutover = next(kept, self.cutover)
         self.lineages = Lineages.of(self.history)
@@ -135,25 +141,22 @@ class Contract:
             self._reduce(line, order, units)
         return ()
 
-    def annul(self) -> None:
+    def annul(self, billed: Collection[str]) -> None:
         """Let lines that were taken back whole before anything was billed of them cost nothing.
 
         Such a line is one piece, its `TotalPrice`, as if it had been known in good time; so nothing is left of
-        it but what the totals of its reductions differ by.
+        it but what the totals of its reductions differ by. `billed` are the ids of lines on any invoice; of
+        one that began before the cutover something was billed elsewhere.
         """
-        documents = (each for each in self.state.objects.values() if each.kind != "schedule")
-        billed = {item.order_item_id for each in documents for item in each.phases[0].one_time_items}
         for run in self.runs.values():
-            if not run.is_annulled:
+            elsewhere = self.cutover is not None and run.pieces.start < self.cutover
+            if not run.is_annulled or elsewhere or run.line.order_item_id in billed:
                 continue
+            run.pieces, run.billed_from = whole(run.pieces), None
             before = midnight(run.pieces.start) - timedelta(seconds=1)
-            latest = max(run.executed_at, before)
-            unsent = run.line.order_item_id not in self.sent.lines.keys() | billed
-            if unsent or all(take.executed_at <= latest for take in run.takes):
-                run.pieces, run.billed_from = whole(run.pieces), None
-                run.executed_at = min(run.executed_at, before)
-                for take in run.takes:
-                    take.executed_at = min(take.executed_at, before)
+            run.executed_at = min(run.executed_at, before)
+            for take in run.takes:
+                take.executed_at = min(take.executed_at, before)
 
     def decide_first_invoices(self) -> None:
         """Decide for schedules that are yet to be made which lines their own first invoice bills.
