@@ -18,6 +18,7 @@ from cpqbridge.sync.apply import no_boundary
 
 AUGUST = datetime(2026, 8, 20, 10, tzinfo=UTC)
 BEFORE = date(2026, 8, 13)
+A_DAY_LATER = date(2026, 8, 14)
 LATER = date(2026, 9, 1)
 
 
@@ -91,12 +92,21 @@ def test_what_was_sent_is_kept_with_the_instant_of_each_order(setting: Setting) 
 
 
 def test_a_charge_and_a_credit_are_made_once(setting: Setting) -> None:
+    setting.sides.amend([(0, "-3")], start=BEFORE)
+    setting.sides.amend([(0, "2")], start=A_DAY_LATER)
+    assert states(setting) == ["unchanged", "synced", "synced"]
+    assert own_invoices(setting) == [("open", 5918)]
+    assert [note["total"] for note in setting.sides.objects("credit_note")] == [9369]
+    assert states(setting) == ["unchanged"] * 3
+
+
+def test_what_is_taken_back_before_anything_of_it_was_billed_costs_nothing(setting: Setting) -> None:
     setting.sides.amend([(0, "2")], start=BEFORE)
     setting.sides.amend([(0, "-3")], start=BEFORE)
     assert states(setting) == ["unchanged", "synced", "synced"]
-    assert own_invoices(setting) == [("open", 6246)]
-    assert [note["total"] for note in setting.sides.objects("credit_note")] == [9369]
-    assert states(setting) == ["unchanged"] * 3
+    assert own_invoices(setting) == []
+    assert [note["total"] for note in setting.sides.objects("credit_note")] == [3123]
+    assert quantities(setting)[-1] == [9]
 
 
 @pytest.mark.parametrize("trouble", [answer_lost, request_lost])
@@ -114,14 +124,14 @@ def test_a_charge_and_a_credit_are_made_once(setting: Setting) -> None:
 def test_a_lost_answer_bills_and_credits_once(
     setting: Setting, action: StepAction, away: timedelta, trouble: Callable[..., Any]
 ) -> None:
-    setting.sides.amend([(0, "2")], start=BEFORE)
     setting.sides.amend([(0, "-3")], start=BEFORE)
+    setting.sides.amend([(0, "2")], start=A_DAY_LATER)
     assert "failed" in states(setting, stripe=setting.troubled(action, trouble))
     setting.move_everything_to(AUGUST + away)
     assert "failed" not in states(setting)
-    assert own_invoices(setting) == [("open", 6246)]
+    assert own_invoices(setting) == [("open", 5918)]
     assert [note["total"] for note in setting.sides.objects("credit_note")] == [9369]
-    assert quantities(setting)[-1] == [9]
+    assert quantities(setting)[-1] == [7, 2]
     assert states(setting) == ["unchanged"] * 3
 
 

@@ -117,14 +117,14 @@ AMENDED = datetime(2026, 8, 20, 10, tzinfo=UTC)
 
 
 def amended(home: Path, sides: TwoSides) -> None:
-    """Sync a contract, then activate an addition to be billed at once and a reduction to be credited."""
+    """Sync a contract, then activate a reduction to be credited and an addition to be billed at once."""
     clock = SettableClock(NOW)
     with service(home, clock=clock) as opened:
         connect(opened, sides, credits="credit_note")
         opened.sync(None, sides.order_id)
         move_everything_to(AMENDED, sides, clock)
-        for by in ("2", "-3"):
-            sides.amend([(0, by)], start=date(2026, 8, 13))
+        for by, day in (("-3", 13), ("2", 14)):
+            sides.amend([(0, by)], start=date(2026, 8, day))
 
 
 def assert_amended_once(home: Path, sides: TwoSides) -> list[str]:
@@ -132,9 +132,9 @@ def assert_amended_once(home: Path, sides: TwoSides) -> list[str]:
     result = json.loads((home / "result.json").read_text())
     assert set(result["states"].values()) <= {"synced", "unchanged"}
     (schedule,) = sides.objects("subscription_schedule")
-    assert [item["quantity"] for item in schedule["phases"][-1]["items"]] == [9]
+    assert [item["quantity"] for item in schedule["phases"][-1]["items"]] == [7, 2]
     own = [each for each in sides.objects("invoice") if "cpqbridge_key" in each["metadata"]]
-    assert [(each["status"], each["total"]) for each in own] == [("open", 6246)]
+    assert [(each["status"], each["total"]) for each in own] == [("open", 5918)]
     assert [each["total"] for each in sides.objects("credit_note")] == [9369]
     assert sides.objects("customer_balance_transaction") == []
     assert {order["Stripe_Sync_Status__c"] for order in sides.org.records("Order")} == {"Synced"}
