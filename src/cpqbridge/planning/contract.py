@@ -144,9 +144,9 @@ class Contract:
     def annul(self, billed: Collection[str]) -> None:
         """Let lines that were taken back whole before anything was billed of them cost nothing.
 
-        Such a line is one piece, its `TotalPrice`, as if it had been known in good time; so nothing is left of
-        it but what the totals of its reductions differ by. `billed` are the ids of lines on any invoice; of
-        one that began before the cutover something was billed elsewhere.
+        Such a line is one piece, its `TotalPrice`, as if it had been known in good time; so nothing is left
+        of it but what the totals of its reductions differ by. `billed` are the ids of lines on any invoice;
+        of one that began before the cutover something was billed elsewhere.
         """
         for run in self.runs.values():
             elsewhere = self.cutover is not None and run.pieces.start < self.cutover

@@ -133,11 +133,11 @@ class Look:
 
     def _elapsed_holds(self, order: Order, runs: Sequence[Run]) -> Iterator[Refusal]:
         now = self.contract.as_of
-        fresh = [run for run in runs if run.executed_at == now]
-        late = [run for run in fresh if run.begins_at <= now]
+        late = [run for run in runs if run.executed_at == now and run.begins_at <= now]
         if not late:
             return
-        if order.kind is not OrderKind.AMENDMENT and all(midnight(run.pieces.end) <= now for run in fresh):
+        over = all(midnight(run.pieces.end) <= now for run in self.contract.runs.values())
+        if order.kind is not OrderKind.AMENDMENT and over:
             yield _hold(
                 order,
                 "contract_over",
@@ -285,8 +285,8 @@ def credit_strays(reduction: Reduction, credit_minor: int, precision: str) -> tu
         for each in shares:
             shares[each] -= per_unit * term_months(reduction.line.starts_on, end, each)
         days = per_unit if precision == "month" else per_unit * TOLERATED_DAYS * MONTHS_PER_DAY
-        # A cycle is given back as the difference of two rounded charges.
-        bound += abs(days) + Fraction(take.units, 2) + len(reached)
+        # CPQ rounded the unit prices of both lines, and a cycle is the difference of two rounded charges.
+        bound += abs(days) + take.units + len(reached)
     return outside(credit_minor, shares.values()) > bound, round_half_up(shares[precision])
 
 
