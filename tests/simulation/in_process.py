@@ -62,7 +62,7 @@ def carry_out(plan: Plan, account: Account, known: BillingState | None = None) -
         links[step.key] = Link(key=step.key, stripe_id=body["id"], fingerprint=step.fingerprint)
         if step.object_key is not None:
             objects[step.object_key] = wanted[step.object_key]
-    return BillingState(links=links, objects=objects)
+    return BillingState(links=links, objects=objects, record=plan.record or known.record)
 
 
 class Life:

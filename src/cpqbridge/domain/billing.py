@@ -306,6 +306,17 @@ class BillingObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContractRecord:
+    """Orders that were carried out although nothing was sent for them, and the units they took.
+
+    They take effect later, by themselves, or come to nothing; their instant counts all the same (B6.8).
+    """
+
+    orders: tuple[ExecutedOrder, ...] = ()
+    taken: tuple[TakenUnits, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Touched:
     """What somebody else did to a schedule in Stripe, in plain words (B6.13).
 
@@ -334,6 +345,7 @@ class BillingState:
     verified_prices: Mapping[str, Parameters] = field(default_factory=dict)
     invoices: tuple[BilledInvoice, ...] | None = None
     touched: Mapping[str, Touched] = field(default_factory=dict)
+    record: ContractRecord = ContractRecord()
     recent_cancels: int = 0
     renewed: Mapping[str, BillingObject] = field(default_factory=dict)
 
@@ -384,7 +396,8 @@ class Plan:
     """Everything that will be done for one contract, complete before the first write.
 
     `outcomes` has every order of the history once; `executed_at` is the instant the plan counts as carried
-    out at, kept with each object that is made or changed by it (B6.8). `wake_at` is the next instant at which
+    out at, kept with each object that is made or changed by it (B6.8); `record` is to be kept with the plan
+    for orders that change none (None: as it was). `wake_at` is the next instant at which
     something is to be done that no order triggers; `needs_invoices` tells that a credit note is due and the
     contract's invoices were not read.
     """
@@ -401,5 +414,6 @@ class Plan:
     taken: tuple[TakenAmount, ...] = ()
     warnings: tuple[str, ...] = ()
     account_name: str = ""
+    record: ContractRecord | None = None
     wake_at: datetime | None = None
     needs_invoices: bool = False

@@ -44,7 +44,7 @@ class Acceptance:
         """Look at every order by itself."""
         self._request = request
         self._preview_order_id = preview_order_id
-        self._sent = SentFacts.of(request.state.objects.values())
+        self._sent = SentFacts.of(request.state)
         self._found: dict[str, tuple[Refusal, ...]] = {}
 
     def stop(self, found: Mapping[str, tuple[Refusal, ...]]) -> None:

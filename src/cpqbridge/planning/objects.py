@@ -18,7 +18,7 @@ from cpqbridge.domain.billing import (
     Touched,
 )
 from cpqbridge.domain.dates import midnight
-from cpqbridge.domain.order import LineKind, Order
+from cpqbridge.domain.order import Order
 from cpqbridge.mapping.policies import CreditsPolicy, Policy
 from cpqbridge.planning.billing_steps import facts_fingerprint
 from cpqbridge.planning.contract import Contract
@@ -170,7 +170,6 @@ class Designer:
         riders = placed.riders.get(track.key, {}).values()
         touching |= {item.order_id for items in riders for item in items}
         touching |= {item.order_id for item in placed.first.get(track.key, ())}
-        touching |= set(self._waiting_orders(track, placed))
         seen = {entry.order_id for entry in known}
         new = [
             self.entry(order, track)
@@ -178,22 +177,6 @@ class Designer:
             if order.order_id in touching and order.order_id not in seen
         ]
         return (*known, *new)
-
-    def _waiting_orders(self, track: Track, placed: Placed) -> Iterable[str]:
-        """Return the orders without recurring lines that are billed by themselves later, on the first track.
-
-        Nothing is sent for them now; the schedule keeps that they were carried out, and when (B6.8).
-        """
-        now = self.contract.as_of
-        alive = (each for each in self.contract.tracks if each.runs and each.ends_at > now)
-        if track is not next((each for each in alive if each.is_usable(now)), None):
-            return ()
-        later = {each.order_id for each in (*placed.invoices, *placed.credits) if each.at > now}
-        return (
-            order.order_id
-            for order in self.contract.orders
-            if order.order_id in later and all(line.kind is LineKind.ONE_TIME for line in order.lines)
-        )
 
     def document(self, document: Document, kind: Literal["invoice", "credit"]) -> BillingObject:
         """Return an own invoice or credit, made when it falls due, at the earliest now."""

@@ -85,6 +85,7 @@ def _plan(request: Request, verdict: Verdict, build: Build, shown: Build | None)
         proof=sight.proof,
         taken=sight.evidence.taken,
         warnings=(*history.warnings, *sight.warnings()),
+        record=build.record,
         wake_at=build.wake_at,
         needs_invoices=build.needs_invoices,
     )

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 from cpqbridge.domain.billing import (
     BilledOrderLine,
     BillingObject,
+    ContractRecord,
     CreditPortion,
     ExecutedOrder,
     ForecastInvoice,
@@ -36,6 +37,7 @@ _CLASSES: dict[str, type[Any]] = {
     for each in (
         BilledOrderLine,
         BillingObject,
+        ContractRecord,
         CreditPortion,
         ExecutedOrder,
         ForecastInvoice,
@@ -56,7 +58,7 @@ _CLASSES: dict[str, type[Any]] = {
 _ENUMS: dict[str, type[Enum]] = {each.__name__: each for each in (OrderState, StepAction)}
 _TAG = "$"
 
-Decoded = TypeVar("Decoded", Plan, BillingObject)
+Decoded = TypeVar("Decoded", Plan, BillingObject, ContractRecord)
 
 
 def encode_plan(plan: Plan) -> dict[str, Any]:
@@ -85,6 +87,20 @@ def decode_object(document: dict[str, Any]) -> BillingObject:
         InvariantError: the document is no object of a release we know.
     """
     return _decoded(document, BillingObject, "billing object")
+
+
+def encode_record(record: ContractRecord) -> dict[str, Any]:
+    """Return the record as JSON values."""
+    return cast("dict[str, Any]", _encode(record))
+
+
+def decode_record(document: dict[str, Any]) -> ContractRecord:
+    """Return the record that `encode_record` was given.
+
+    Raises:
+        InvariantError: the document is no record of a release we know.
+    """
+    return _decoded(document, ContractRecord, "contract record")
 
 
 def _decoded(document: dict[str, Any], wanted: type[Decoded], what: str) -> Decoded:

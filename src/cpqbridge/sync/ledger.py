@@ -109,6 +109,14 @@ class Ledger:
         with self._writing() as transaction:
             plan_id = plans.save_plan(transaction, connection_id=self._connection_id, plan=plan, at=now)
             self._set_timer(transaction, plan.wake_at, may_put_off=not plan.steps)
+            if plan.record is not None:
+                objects.save_record(
+                    transaction,
+                    connection_id=self._connection_id,
+                    root_id=self._root_id,
+                    record=plan.record,
+                    at=now,
+                )
             self._save(
                 transaction,
                 (

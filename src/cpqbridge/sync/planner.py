@@ -196,11 +196,14 @@ class _Planning:
             keys |= {line.price_key for each in sent.values() for line in each.lines if line.price_key}
             known = links.load(transaction, connection_id=connection_id, keys=keys)
             known |= links.of_contract(transaction, connection_id=connection_id, root_id=history.root_id)
+            record = objects.record(transaction, connection_id=connection_id, root_id=history.root_id)
             recent_cancels = intents.cancels_since(
                 transaction, connection_id=connection_id, since=self._request.as_of - _CANCELS_COUNT_FOR
             )
             renewed = self._renewed(transaction)
-        return BillingState(links=known, objects=sent, recent_cancels=recent_cancels, renewed=renewed)
+        return BillingState(
+            links=known, objects=sent, record=record, recent_cancels=recent_cancels, renewed=renewed
+        )
 
     def _renewed(self, transaction: Transaction) -> dict[str, BillingObject]:
         """Return the schedules of the contract that this one renews, by key."""

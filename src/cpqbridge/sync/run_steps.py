@@ -108,7 +108,8 @@ class RunSteps:
         planned = self._planned(read)
         self._parts.boundary("planned")
         states = planned.reported()
-        is_same = not planned.plan.steps and all(map(planned.is_same, planned.final))
+        is_done = not planned.plan.steps and planned.plan.record is None
+        is_same = is_done and all(map(planned.is_same, planned.final))
         if is_same and not self._records(read, planned.plan, planned.final):
             self._ledger.note_stamps(planned)
             self._ledger.set_timer_if_it_differs(planned.plan)

@@ -114,8 +114,9 @@ def test_seats_that_outlast_the_contract_lengthen_the_schedule():
 def test_one_time_line_of_an_amendment_is_billed_on_its_day():
     life, found = after_the_first(an_amendment(a_one_time_line(start="2026-05-13")))
     assert documents_of(found) == [("invoice", "2026-05-13", 75000)]
-    # The schedule keeps that the order was carried out, although it bills nothing of it.
-    assert [step.action for step in found.steps] == [StepAction.CREATE_PRODUCT, StepAction.UPDATE_SCHEDULE]
+    # Nothing is sent before its day, but it counts as carried out from now on.
+    assert [step.action for step in found.steps] == [StepAction.CREATE_PRODUCT]
+    assert [entry.order_id for entry in found.record.orders] == ["801ORDER2"]
     again = life.sync(life.history, at("2026-05-03T09:00:00"))
     assert states_of(again) == [(OrderState.UNCHANGED, [])] * 2
     _, found = after_the_first(an_amendment(a_one_time_line(start="2026-06-01")))
