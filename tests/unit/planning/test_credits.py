@@ -129,6 +129,7 @@ def test_charge_and_credit_that_cancel_out_are_one_invoice_of_nothing():
     even = an_amendment(seats(2, -3, "2026-08-20", revises=1), seats(3, 3, "2026-08-20", revises=1))
     life, found = reduced(at("2026-08-20T09:00:00"), order=even, credits="credit_note")
     assert differences_of(found) == {}
+    assert documents_of(found) == [("invoice", "2026-08-20", 0)]
     life.run_until(at("2027-02-03"))
     assert sum(in_process.billed_by_line(life.account).values()) == 600000
 

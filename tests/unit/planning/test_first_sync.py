@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from tests.simulation import in_process
@@ -276,3 +277,34 @@ def test_fee_from_before_the_service_is_not_put_on_a_schedule_with_the_rest():
     assert documents_of(found) == [("invoice", "2026-09-25", 92492 + 75000)]
     assert ("2026-09-25", 400000) in invoices_of(found)
     assert differences_of(found) == {}
+
+
+def fewer_from(start: str, *, total: str | None = None):
+    line = seats(3, -3, start, revises=1)
+    return an_amendment(line if total is None else replace(line, total_price=Decimal(total)), number=3)
+
+
+@pytest.mark.parametrize(
+    ("start", "ours", "elsewhere"),
+    [("2026-08-20", 15000, 5919), ("2026-08-01", 15000, 15000), ("2026-09-10", 10848, 0)],
+)
+def test_credit_over_the_cut_over_is_split_between_us_and_who_billed_before(start, ours, elsewhere):
+    found = taken_over(fewer_from(start))
+    assert invoices_of(found)[:2] == [("2026-09-25", 50000 - ours), ("2026-10-01", 35000)]
+    expected = {"802LINE003": (elsewhere, "billed_elsewhere")} if elsewhere else {}
+    assert differences_of(found) == expected | {"802LINE001": (-350000, "billed_elsewhere")}
+
+
+def test_credit_all_of_which_was_billed_by_us_needs_nobody():
+    without = EVERYTHING - {"credit_needs_person"}
+    found = taken_over(fewer_from("2026-08-31", total="-750"), released=without)
+    assert states_of(found)[1] == (OrderState.SYNCED, [])
+    assert invoices_of(found)[0] == ("2026-09-25", 35000)
+    after = taken_over(fewer_from("2026-09-10"), released=without)
+    assert states_of(after)[1] == (OrderState.SYNCED, [])
+
+
+def test_reduction_before_a_cut_over_to_come_leaves_nothing_for_us_to_credit():
+    found = taken_over(fewer_from("2026-08-20"), when=at("2026-08-25"))
+    assert [total for _, total in invoices_of(found)] == [35000] * 5
+    assert differences_of(found)["802LINE003"] == (5919, "billed_elsewhere")

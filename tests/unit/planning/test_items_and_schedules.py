@@ -279,3 +279,27 @@ def test_joined_ids_keep_the_newest_that_fit():
     text = joined(ids)
     assert len(text) <= 500
     assert text.split(",") == ids[-26:]
+
+
+def test_line_whose_price_alone_changes_is_another_item():
+    swap = an_amendment(
+        seats(2, -10, "2026-06-01", revises=1), seats(3, 10, "2026-06-01", price="60"), number=2
+    )
+    found = a_life(now=SOLD).sync(a_history(FIRST, swap), SOLD)
+    assert [items_of(phase) for phase in found.objects[0].phases] == [
+        [("1", (10,), "5000")],
+        [("3", (10,), "6000")],
+    ]
+
+
+def test_zero_priced_item_says_which_line_it_stands_for():
+    ending = an_order([seats(1, 10, "2026-02-01", "2026-05-20")])
+    found = a_life(now=SOLD).sync(a_history(ending), SOLD)
+    body = found.steps[-1].parameters["phases"][-1]["items"][0]
+    assert body["quantity"] == 1
+    assert body["metadata"] == {
+        "salesforce_order_item_id": "802LINE001",
+        "salesforce_order_id": "801ORDER1",
+        "salesforce_units": "1",
+    }
+    assert body["price_data"]["recurring"] == {"interval": "month", "interval_count": 1}

@@ -180,3 +180,12 @@ def test_policy_coterminate_counts_only_what_is_activated_as_first_sold():
     strict = a_life(configuration=a_policy(coterminate="required"))
     found = strict.sync(a_history(FIRST, draft, more), BEFORE)
     assert states_of(found)[2] == (OrderState.SYNCED, [])
+
+
+def test_amendment_while_the_contract_has_not_renewed_itself_yet_goes_on():
+    first = an_order([seats(1, 10, "2026-02-01")], end_behavior="release")
+    life = a_life()
+    life.sync(a_history(first), BEFORE)
+    found = life.sync(a_history(first, an_amendment(seats(2, 1, "2026-04-01"))), at("2026-03-01"))
+    assert states_of(found)[1] == (OrderState.SYNCED, [])
+    assert found.objects[0].end_behavior == "release"

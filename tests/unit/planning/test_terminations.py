@@ -237,3 +237,47 @@ def test_line_added_after_the_end_whose_time_is_over_is_one_invoice():
     assert documents_of(found)[-1] == ("invoice", "2027-03-15", 59040)
     assert [each.kind for each in found.objects] == ["schedule", "credit", "invoice"]
     assert life.sync(life.history, at("2027-03-16")).steps == ()
+
+
+def test_schedule_that_starts_with_nothing_to_bill_makes_no_first_invoice():
+    end = ended("2026-08-01")
+    soon = an_amendment(seats(3, 5, "2026-09-20"), number=3)
+    _, found = lived(
+        ((FIRST,), SOLD), ((FIRST, end), at("2026-07-10")), ((FIRST, end, soon), at("2026-09-15"))
+    )
+    added = found.objects[1]
+    assert added.settled == ()
+    assert added.phases[0].proration_behavior == "none"
+    (create,) = [step for step in found.steps if step.action is StepAction.CREATE_SCHEDULE]
+    assert create.expected_total_minor is None
+
+
+def test_line_added_and_taken_back_costs_nothing_and_keeps_its_instant():
+    added = an_amendment(seats(3, 5, "2026-06-10"), number=3)
+    back = an_amendment(seats(4, -5, "2026-06-10", revises=3), number=4)
+    life, found = lived(((FIRST,), SOLD), ((FIRST, added, back), at("2026-05-05")))
+    assert documents_of(found) == []
+    assert differences_of(found) == {}
+    again = life.sync(life.history, at("2026-05-06"))
+    assert again.steps == ()
+    assert states_of(again) == [(OrderState.UNCHANGED, [])] * 3
+    late = lived(((FIRST,), SOLD), ((FIRST, added, back), at("2026-06-25")))[1]
+    assert documents_of(late) == []
+    assert differences_of(late) == {}
+
+
+def test_order_for_which_nothing_is_sent_is_kept_with_the_units_it_took():
+    life, found = lived(((FIRST, ended("2026-02-01")), SOLD))
+    assert found.objects == ()
+    assert [entry.order_id for entry in found.record.orders] == ["801ORDER1", "801ORDER2"]
+    assert {entry.executed_at for entry in found.record.orders} == {SOLD}
+    assert [(take.reduced_id, take.units) for take in found.record.taken] == [("802LINE001", 10)]
+    again = life.sync(life.history, at("2026-03-01"))
+    assert (again.record, again.steps) == (None, ())
+    assert states_of(again) == [(OrderState.UNCHANGED, [])] * 2
+    more = an_amendment(seats(3, 2, "2026-04-01"), number=3)
+    found = life.sync(a_history(FIRST, ended("2026-02-01"), more), at("2026-03-02"))
+    assert invoices_of(found)[0] == ("2026-04-01", 10000)
+    assert differences_of(found) == {}
+    assert [(take.reduced_id, take.units) for take in found.objects[0].taken] == [("802LINE001", 10)]
+    assert life.sync(life.history, at("2026-03-03")).steps == ()

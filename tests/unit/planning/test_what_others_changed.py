@@ -342,3 +342,40 @@ def test_link_to_the_record_is_told_where_the_org_is_known():
         "https://baden.example/01uSEAT",
         "https://baden.example/801ORDER1",
     ]
+
+
+def test_schedule_changed_in_stripe_holds_the_order_that_ends_it():
+    gone = an_amendment(seats(2, -10, "2026-07-05", revises=1))
+    assert states_of(touched(gone))[1] == (OrderState.HELD, ["schedule_changed_in_stripe"])
+
+
+def test_other_first_order_waits_for_a_frozen_contract():
+    life = synced(FIRST)
+    second = an_order([seats(5, 3, "2026-02-01")], order_id="801ORDER5", order_number="5")
+    edited = replace(FIRST, days_until_due=15)
+    found = planned(life.state, edited, second)
+    assert states_of(found) == [
+        (OrderState.HELD, ["changed_after_sync"]),
+        (OrderState.WAITING, ["waiting_for_order"]),
+    ]
+
+
+def test_phase_takes_its_parameters_from_the_newest_order_that_shaped_it():
+    first = replace(FIRST, phase_parameters={"description": "first", "metadata.team": "one"})
+    more = replace(MORE, phase_parameters={"description": "more"})
+    found = planned(BillingState(), first, more)
+    phases = found.steps[-1].parameters["phases"]
+    assert [phase["description"] for phase in phases] == ["first", "more"]
+    assert phases[0]["metadata"] == {
+        "team": "one",
+        "salesforce_order_ids": "801ORDER1",
+        "salesforce_root_id": "a0qQUOTE1",
+    }
+
+
+def test_payment_method_is_asked_for_once():
+    first = replace(FIRST, days_until_due=None)
+    life = synced(first)
+    (warning,) = life.plan.warnings
+    assert "00000101 has no payment term" in warning
+    assert planned(life.state, first).warnings == ()
