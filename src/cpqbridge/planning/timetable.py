@@ -83,7 +83,8 @@ class Timetable:
             points[0],
             midnight(track.cycle.after(self.now.date())),
         )
-        if same_items(items, self._items(self.now)):
+        goes_on = same_items(items, self._items(self.now))
+        if goes_on:
             breather = points[0]
         bills = bool(carried or self.first)
         first = Phase(
@@ -94,7 +95,9 @@ class Timetable:
             one_time_items=self.first,
             order_ids=self._order_ids(items, self.first, self.now),
         )
-        return _merged((first, *self._later(breather))) if breather < track.ends_at else (first,)
+        later = self._later(breather) if breather < track.ends_at else ()
+        # A short first phase keeps its end, whatever follows: it is a break point for ever (B6.8).
+        return _merged((first, *later)) if goes_on else (first, *later)
 
     def _is_first_of_two(self, running: Phase, sent: BillingObject) -> bool:
         """Return whether the phase is the short first one, whose end is a break point for ever (B6.8)."""
