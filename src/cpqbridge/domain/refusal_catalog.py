@@ -396,13 +396,7 @@ _HOLDS = {
     "contract_over": _held(
         "Contract already over",
         "All service of the order ended before it was synced; nothing is left to schedule.",
-        "Bill it by hand if it was never billed.",
-    ),
-    "skip_past_month_end": _held(
-        "Skipping would move the billing day",
-        "The contract is billed from a day that the running month lacks, so a schedule that begins now would "
-        "not come back to it.",
-        "Sync the order on a day whose period began on its own day of the month.",
+        "Release the order to bill it on an invoice of its own, if it was never billed.",
     ),
     "too_many_lines": _held(
         "First invoice too long",
@@ -418,7 +412,8 @@ _HOLDS = {
         "Take-over needed",
         "An order of the contract was activated before the connection's start date, or a subscription made "
         "elsewhere bills it.",
-        "Agree on a cut-over date from which it is billed here.",
+        "Agree on the first day that is billed here, then sync the order with `--release takeover --cutover` "
+        "and that day.",
     ),
 }
 

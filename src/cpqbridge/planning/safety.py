@@ -23,7 +23,12 @@ from cpqbridge.planning.runs import Run
 MAXIMUM_INVOICE_LINES = 250
 LATE = frozenset({"contract_over", "too_many_lines", "backdated"})
 """Holds by the time that has passed; they concern what is still missing of a half-made order too."""
-NEVER_RELEASED = frozenset({"too_many_lines", "changed_after_sync"})
+NEVER_RELEASED = frozenset(
+    {"too_many_lines", "changed_after_sync", "reduction_across_ends", "reduction_of_block_price"}
+)
+"""Holds that stand although somebody releases them: the data does not say what to do instead."""
+RELEASED_THOUGH_REFUSED = frozenset({"schedule_ended_in_stripe"})
+"""Refusals that a person can release, as holds can be."""
 
 
 def _hold(order: Order, code: str, message: str, *, record_id: str, field: str, fix: str) -> Refusal:

@@ -197,8 +197,8 @@ def _takeover(order: Order, what: str) -> Refusal:
         message=f"Order {order.order_number} shows {shown_id} of this Stripe account, {what}.",
         record_id=order.order_id,
         field="Stripe_ID__c",
-        fix="Look at it in Stripe. When it no longer bills this order, clear the id on the order or release "
-        f"{TAKEOVER}, then sync again.",
+        fix="Look at it in Stripe. When it no longer bills this order, clear the id on the order to bill all "
+        "of it, or sync the order with `--release takeover --cutover` and the first day to bill.",
         order_id=order.order_id,
         state=OrderState.HELD,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection as Transaction
 
@@ -24,12 +24,17 @@ _ON_SCHEDULE = frozenset({StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """What to plan. `as_of` is the present instant; `preview_order_id` plans a draft as if activated."""
+    """What to plan. `as_of` is the present instant; `preview_order_id` plans a draft as if activated.
+
+    `released` are codes of holds that a person released; `cutover` is the first day that is billed here of a
+    contract that is taken over.
+    """
 
     history: OrderHistory
     as_of: datetime
     released: Collection[str] = ()
     preview_order_id: str | None = None
+    cutover: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +177,7 @@ class _Planning:
             as_of=request.as_of,
             released=frozenset(request.released),
             preview_order_id=request.preview_order_id,
+            cutover=request.cutover,
         )
 
     def _plan_then(self, history: OrderHistory, at: datetime) -> Plan:

@@ -202,7 +202,9 @@ class RunSteps:
         now = self._parts.clock.now()
         if FIRST_INVOICE_DIFFERS in self._task.released:
             self._ledger.accept_doubts()
-        request = PlanRequest(history=read.history, as_of=now, released=self._task.released)
+        request = PlanRequest(
+            history=read.history, as_of=now, released=self._task.released, cutover=self._task.cutover
+        )
         made = make_plan(self._store, self._opened, request)
         self._ledger.keep_found(made.found, at=now)
         plan, doubted = made.plan, self._ledger.doubts(made.plan)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -197,8 +198,17 @@ class SyncService:
             )
         return tuple(sorted(known.values(), key=lambda each: (each.order_number, each.order_id)))
 
-    def preview(self, name: str | None, order: str) -> Preview:
+    def preview(
+        self,
+        name: str | None,
+        order: str,
+        *,
+        released: frozenset[str] = frozenset(),
+        cutover: date | None = None,
+    ) -> Preview:
         """Return what a sync of the order (id or number, drafts too) would do; nothing is written anywhere.
+
+        `released` and `cutover` are what `sync` would be given.
 
         Raises:
             ConfigurationError: there is no such order.
@@ -209,14 +219,29 @@ class SyncService:
         request = PlanRequest(
             history=history,
             as_of=self.clock_of(opened.connection).now(),
+            released=released,
             preview_order_id=notice.order_id,
+            cutover=cutover,
         )
         return Preview(notice=notice, history=history, plan=make_plan(self._store, opened, request).plan)
 
-    def sync(self, name: str | None, order: str, *, released: frozenset[str] = frozenset()) -> SyncReport:
+    def sync(
+        self,
+        name: str | None,
+        order: str,
+        *,
+        released: frozenset[str] = frozenset(),
+        cutover: date | None = None,
+    ) -> SyncReport:
         """Sync the contract of an order (id or number) in this process, to a final state of all its orders.
 
         While another run works on the contract this one waits, and then finds what that one left.
+
+        Args:
+            name: the connection; None for the only one there is.
+            order: id or number.
+            released: codes of holds that a person released for this run.
+            cutover: the first day (calendar date) that is billed here of a contract that is taken over.
 
         Raises:
             ConfigurationError: there is no such order, or the connection lacks something.
@@ -225,13 +250,12 @@ class SyncService:
         """
         opened = self.open(name)
         notice = _found(opened, order)
-        return self.sync_notice(opened.connection_id, notice, released=released)
+        return self._sync_now(
+            Task(connection_id=opened.connection_id, notice=notice, released=released, cutover=cutover)
+        )
 
-    def sync_notice(
-        self, connection_id: int, notice: OrderNotice, *, released: frozenset[str] = frozenset()
-    ) -> SyncReport:
-        """Sync the contract a notice names, as `sync` does."""
-        task = Task(connection_id=connection_id, notice=notice, released=released)
+    def _sync_now(self, task: Task) -> SyncReport:
+        connection_id, notice = task.connection_id, task.notice
         result = self.engine().run_now(task.as_document(), root_id=task.root_id)
         error = error_from_document(result["error"]) if result["error"] else None
         if isinstance(error, (AccessLostError, ConfigurationError)):
@@ -366,7 +390,9 @@ class SyncService:
             notice = contract_notice(
                 transaction, connection_id=connection_id, root_id=root_id, order_id=order_id
             )
-        return None if notice is None else self.sync_notice(connection_id, notice)
+        if notice is None:
+            return None
+        return self._sync_now(Task(connection_id=connection_id, notice=notice))
 
     def _run(self, document: JsonObject, run_id: str, steps: StepRunner) -> JsonObject:
         task = Task.from_document(document)

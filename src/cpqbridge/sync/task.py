@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from cpqbridge.mapping.raw import OrderNotice
@@ -12,11 +12,15 @@ from cpqbridge.mapping.raw import OrderNotice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Sync the contract of one order. `released` are codes of holds that a person released for this run."""
+    """Sync the contract of one order. `released` are codes of holds that a person released for this run.
+
+    `cutover` is the first day that is billed here of a contract that is taken over (B1.8).
+    """
 
     connection_id: int
     notice: OrderNotice
     released: frozenset[str] = frozenset()
+    cutover: date | None = None
 
     @property
     def root_id(self) -> str:
@@ -33,6 +37,7 @@ class Task:
             "root_id": self.root_id,
             "notice": notice,
             "released": sorted(self.released),
+            "cutover": self.cutover.isoformat() if self.cutover else None,
         }
 
     @classmethod
@@ -40,11 +45,14 @@ class Task:
         """Return the task that `as_document` wrote."""
         notice = dict(document["notice"])
         activated_at = notice["activated_at"]
+        # A run that waits since before an upgrade knows no cut-over.
+        cutover = document.get("cutover")
         notice["activated_at"] = datetime.fromisoformat(activated_at) if activated_at else None
         return cls(
             connection_id=int(document["connection_id"]),
             notice=OrderNotice(**notice),
             released=frozenset(document["released"]),
+            cutover=date.fromisoformat(cutover) if cutover else None,
         )
 
 
