@@ -7,17 +7,27 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from hypothesis import strategies as st
 from tests.acceptance.slow_calculator import DAY, DECIMALS, months_later
 from tests.simulation.cpq_desk import Desk, Offer, Subscription
 
-from cpqbridge.domain.order import Order, OrderHistory, OrderKind, OrderLine, RenewedContract
+from cpqbridge.domain.order import (
+    Order,
+    OrderHistory,
+    OrderKind,
+    OrderLine,
+    RenewedContract,
+    RenewedLine,
+)
 from cpqbridge.mapping.configuration import Configuration, default_configuration
 from cpqbridge.mapping.policies import (
     CoterminatePolicy,
     CreditsPolicy,
+    CreditTarget,
     ItemsPolicy,
+    OverlapPolicy,
     ProratePrecision,
     ProrationPolicy,
     RoundingPolicy,
@@ -26,6 +36,9 @@ from cpqbridge.mapping.policies import (
 LENGTHS = {1: (12, 12, 24, 6, 15), 3: (12, 24, 36, 9), 6: (12, 24, 36), 12: (12, 24, 36, 60)}
 
 Sync = tuple[datetime, frozenset[str]]
+Payer = Literal["nobody", "card", "transfer"]
+MANY_LINES = 23
+"""More lines than one schedule holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -35,7 +48,8 @@ class Story:
     `history` has every order, all activated. Each of `syncs` is an instant (aware UTC) and the orders that
     are activated by then; the last one has all. `drafts` are orders that can be seen as drafts before their
     activation. `planted` is the code of the refusal or hold that the story must lead to, None for a story
-    that must go through.
+    that must go through. `payer` is how the customer pays: not at all, by card as Stripe asks, or by transfer
+    before each run of the connector. `cutover` is the first day we bill, None where nobody billed before us.
     """
 
     history: OrderHistory
@@ -43,6 +57,8 @@ class Story:
     syncs: tuple[Sync, ...]
     drafts: frozenset[str] = frozenset()
     planted: str | None = None
+    payer: Payer = "nobody"
+    cutover: date | None = None
 
     def __repr__(self) -> str:
         return f"Story:\n{self.describe()}"
@@ -52,13 +68,19 @@ class Story:
         policy = self.configuration.policy
         told = [
             f"{policy.prorate_precision}, items {policy.items}, proration {policy.proration}",
-            f"credits {policy.credits}, rounding {policy.rounding}, planted: {self.planted or 'nothing'}",
+            f"credits {policy.credits} to {policy.credit_target}, paid by {self.payer}",
+            f"rounding {policy.rounding}, planted: {self.planted or 'nothing'}",
         ]
+        if self.cutover is not None:
+            told.append(f"billed elsewhere before {self.cutover}")
+        if self.history.renewed is not None:
+            told.append(f"renews a contract that ends on {self.history.renewed.ends_on}")
         for order in self.history.orders:
             seen = ", seen as a draft before" if order.order_id in self.drafts else ""
+            skips = ", skips past invoices" if order.skip_past_initial_invoices else ""
             told.append(
                 f"{order.order_id} {order.kind} effective {order.effective_on}, "
-                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}"
+                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}{skips}"
             )
             told += [f"  {_line_text(line, order.currency)}" for line in order.lines]
         told += [f"sync {at:%Y-%m-%d %H:%M:%S} knows {', '.join(sorted(ids))}" for at, ids in self.syncs]
@@ -156,7 +178,7 @@ def _line_dates(draw, terms: _Terms) -> tuple[date, date]:
 
 
 def _first_order(draw, desk: Desk, terms: _Terms) -> Order:
-    count = draw(st.sampled_from([1, 1, 1, 2, 2, 3, 5, 8]))
+    count = draw(st.sampled_from([1, 1, 1, 2, 2, 3, 5, 8] * 5 + [MANY_LINES]))
     for number in range(1, count + 1):
         start, end = draw(_line_dates(terms)) if number > 1 else (terms.start, terms.end)
         again = number > 1 and draw(st.integers(0, 3)) == 0
@@ -174,6 +196,23 @@ def _first_order(draw, desk: Desk, terms: _Terms) -> Order:
         _at(terms.start + DAY * offset, draw(SECONDS)),
         days_until_due=draw(st.sampled_from([30, 30, 30, None])),
     )
+
+
+def _second_order(draw, desk: Desk, terms: _Terms, now: datetime) -> datetime:
+    """Activate another order of the original quote (B1.4): lines that come later, or are ordered later."""
+    for number in range(1, draw(st.integers(1, 3)) + 1):
+        start, end = draw(_line_dates(terms))
+        desk.sell(draw(_offers(desk.currency, 60 + number)), draw(UNITS), start, end)
+    instant = now + draw(st.sampled_from([timedelta(0), timedelta(seconds=50), timedelta(days=20)]))
+    last = _at(max(subscription.end for subscription in desk.subscriptions) - DAY * 2)
+    first = desk.orders[0]
+    desk.activate(
+        OrderKind.INITIAL,
+        first.effective_on,
+        max(min(instant, last), now),
+        days_until_due=first.days_until_due,
+    )
+    return desk.orders[-1].activated_at
 
 
 def _is_whole(start: date, end: date) -> bool:
@@ -309,6 +348,8 @@ def _configurations(draw, precision: str) -> Configuration:
         rounding=draw(
             st.sampled_from([RoundingPolicy.REPORT, RoundingPolicy.REPORT, RoundingPolicy.TRUE_UP])
         ),
+        credit_target=draw(st.sampled_from(list(CreditTarget))),
+        overlap=draw(st.sampled_from([OverlapPolicy.BOTH, OverlapPolicy.HOLD])),
     )
     # How late a backdated order may be without being asked is a safety cap, none of this test's business.
     return replace(given, policy=policy, caps=replace(given.caps, backdated_periods=10_000))
@@ -327,6 +368,8 @@ def contract_stories(draw) -> Story:
     )
     configuration = draw(_configurations(precision))
     now = _first_order(draw, desk, terms).activated_at
+    if draw(st.integers(0, 11)) == 0:
+        now = _second_order(draw, desk, terms, now)
     planted = None
     count = draw(st.sampled_from([0, 1, 1, 2, 2, 3, 4, 6]))
     plant_at = count if count and draw(st.integers(0, 9)) == 0 else 0
@@ -357,17 +400,72 @@ def _next_activation(draw, desk: Desk, now: datetime) -> datetime | None:
 
 def _finished(draw, desk: Desk, terms: _Terms, configuration: Configuration, planted: str | None) -> Story:
     drafts = _postponed(draw, desk)
+    syncs = _syncs(draw, desk)
+    cutover = _before_us(draw, desk, terms, syncs)
     history = desk.history()
     if history.orders[0].kind is OrderKind.RENEWAL:
-        history = replace(history, renewed=_year_before(terms))
-    syncs = _syncs(draw, desk)
+        history = replace(history, renewed=_renewed(draw, desk, terms))
+        overlap = configuration.policy.overlap is OverlapPolicy.HOLD and history.renewed.lines
+        planted = "overlap" if overlap and planted is None else planted
     if planted is None and over_on(desk, syncs[0][1]) <= syncs[0][0].date():
         planted = "contract_over"
-    return Story(history=history, configuration=configuration, syncs=syncs, drafts=drafts, planted=planted)
+    by_card = desk.orders[0].days_until_due is None
+    payer = draw(st.sampled_from(["nobody", "card" if by_card else "transfer"]))
+    return Story(
+        history=history,
+        configuration=configuration,
+        syncs=syncs,
+        drafts=drafts,
+        planted=planted,
+        payer=payer,
+        cutover=cutover,
+    )
 
 
-def _year_before(terms: _Terms) -> RenewedContract:
-    return RenewedContract(contract_id="800BEFORE", root_id=None, ends_on=terms.start - DAY, lines=())
+def _before_us(draw, desk: Desk, terms: _Terms, syncs: tuple[Sync, ...]) -> date | None:
+    """Let the past be skipped, or be billed by somebody else up to the date that is returned (B5.5, B1.8).
+
+    Only where nothing that is known late reduces that past: what to do about that is for a person.
+    """
+    kind = draw(st.sampled_from(["ours"] * 14 + ["skipped", "elsewhere"]))
+    first_known = syncs[0][0].date()
+    if kind == "ours" or first_known <= terms.start:
+        return None
+    day = first_known
+    if kind == "elsewhere":
+        passed = (first_known - terms.start).days
+        day = terms.start + DAY * draw(st.integers(1, passed))
+        if draw(st.booleans()):
+            day = months_later(terms.start, terms.months * max(passed // 30 // terms.months, 1))
+    reduced = [change.on for change in desk.revisions if change.units < 0]
+    if any(on < max(day, first_known) for on in reduced):
+        return None
+    desk.orders[:] = [
+        replace(order, before_start_date=kind == "elsewhere" and number == 0)
+        if kind == "elsewhere"
+        else replace(order, skip_past_initial_invoices=order.kind is not OrderKind.AMENDMENT)
+        for number, order in enumerate(desk.orders)
+    ]
+    return day if kind == "elsewhere" else None
+
+
+def _renewed(draw, desk: Desk, terms: _Terms) -> RenewedContract:
+    """Return the contract before: it ends the day before this one starts, or runs on beside it (B6.12)."""
+    before = RenewedContract(contract_id="800BEFORE", root_id=None, ends_on=terms.start - DAY, lines=())
+    if draw(st.booleans()):
+        return before
+    first = desk.subscriptions[0].line
+    ends_on = terms.start + DAY * draw(st.integers(0, 60))
+    old = RenewedLine(
+        order_item_id="802BEFORE",
+        product_id=first.product_id,
+        product_name=first.product_name,
+        quantity=Decimal(3),
+        starts_on=months_later(terms.start, -12),
+        ends_on=ends_on,
+        total=Decimal(1200),
+    )
+    return replace(before, ends_on=ends_on, lines=(old,))
 
 
 def _postponed(draw, desk: Desk) -> frozenset[str]:

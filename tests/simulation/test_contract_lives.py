@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import event, given, settings
 from tests.simulation import daily_money, in_process
-from tests.simulation.histories import Story, Sync, contract_stories, known
+from tests.simulation.histories import Payer, Story, Sync, contract_stories, known
 from tests.simulation.movements import movements, prorations, settled_invoices
 
 from cpqbridge.domain.billing import Plan
@@ -27,7 +27,7 @@ EXAMPLES = 300 if settings.get_current_profile_name() == "steady" else settings.
 SECONDS_EACH = 1
 DONE = {OrderState.SYNCED, OrderState.UNCHANGED}
 KINDS = {"cycle", "head", "tail", "cut", "catch_up", "credit", "one_time"}
-REASONS = {None, "rounding", "credit_policy"}
+REASONS = {None, "rounding", "credit_policy", "past_skipped", "billed_elsewhere"}
 LIVED = "lived"
 
 
@@ -85,15 +85,17 @@ def check(story: Story) -> str:
 def live(story: Story, syncs: tuple[Sync, ...]) -> Lived:
     """Run the connector at each of the instants, twice, and the account past the last day of service."""
     account = Account(now=syncs[0][0])
-    life = in_process.Life(account, story.configuration)
+    life = in_process.Life(account, story.configuration, cutover=story.cutover)
+    released = frozenset({"takeover"} if story.cutover is not None else ())
     carried_out: list[Sync] = []
     codes: set[str] = set()
     for instant, order_ids in syncs:
         life.run_until(instant)
         carried_out += progress(life)
+        pay(story.payer, account)
         past = settled_invoices(account)
         history = known(story, order_ids)
-        plan = life.sync(history, instant)
+        plan = life.sync(history, instant, released)
         carried_out += progress(life)
         codes = stops(plan, order_ids) | (codes & {story.planted})
         now_settled = settled_invoices(account)
@@ -104,6 +106,21 @@ def live(story: Story, syncs: tuple[Sync, ...]) -> Lived:
     carried_out += progress(life)
     codes = stops(life.plan, syncs[-1][1]) | (codes & {story.planted})
     return Lived(account=account, plan=life.plan, carried_out=tuple(carried_out), codes=frozenset(codes))
+
+
+def pay(payer: Payer, account: Account) -> None:
+    """Give the customer a card, so that Stripe charges it from now on; or pay what is open by transfer."""
+    if payer == "card":
+        for customer in in_process.listed(account, "/v1/customers"):
+            settings = {"invoice_settings": {"default_payment_method": "pm_card_visa"}}
+            status, body = account.request("POST", f"/v1/customers/{customer['id']}", settings)
+            assert status == 200, body
+    elif payer == "transfer":
+        for invoice in in_process.listed(account, "/v1/invoices"):
+            if invoice["status"] == "open":
+                path = f"/v1/invoices/{invoice['id']}/pay"
+                status, body = account.request("POST", path, {"paid_out_of_band": True})
+                assert status == 200, body
 
 
 def progress(life: in_process.Life) -> list[Sync]:
