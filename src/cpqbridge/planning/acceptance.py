@@ -95,7 +95,9 @@ class Acceptance:
         )
 
     def _may_take_over(self) -> bool:
-        return "takeover" in self._request.released and self._request.cutover is not None
+        """Return whether a person gave the first day to bill, now or when the contract was taken over."""
+        is_kept = any(entry.cutover is not None for entry in self._sent.orders.values())
+        return is_kept or ("takeover" in self._request.released and self._request.cutover is not None)
 
     def _trouble(self, order: Order) -> Iterable[Refusal]:
         """Yield why an executed order is no longer what was carried out."""
