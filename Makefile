@@ -11,12 +11,12 @@ MAKEFLAGS += --no-print-directory
 bin := .venv/bin
 ready := .venv/.ready
 
-.PHONY: help demo test check lint types imports spelling docs bench soak generate lock clean
+.PHONY: help demo test check lint types imports spelling docs coverage bench soak generate lock clean
 
 help:
 	@echo "make demo    sync a sample org on simulated systems and show it (ARGS=\"--once --json\")"
 	@echo "make test    run all tests (ARGS=\"tests/unit -k proration\" for some of them)"
-	@echo "make check   lint, types, import rules, spelling, docs"
+	@echo "make check   lint, types, import rules, spelling, docs, branch coverage"
 	@echo "make bench   measure planning, calls and rehearsals (ARGS=\"--orders 100 --strict\")"
 	@echo "make soak    20,000 random contracts, 400 planted errors (ARGS=\"--contracts 2000 --mutants 40\")"
 	@echo "make generate  write the generated reference pages again"
@@ -35,7 +35,7 @@ demo: $(ready)
 test: $(ready)
 	@$(bin)/pytest -q -n 2 --dist worksteal $(ARGS)
 
-check: lint types imports spelling docs
+check: lint types imports spelling docs coverage
 
 lint: $(ready)
 	@$(bin)/ruff check --quiet .
@@ -49,6 +49,12 @@ imports: $(ready)
 
 spelling: $(ready)
 	@$(bin)/codespell
+
+# The rules of the money: every branch of them is under test.
+coverage: $(ready)
+	@report=$$($(bin)/pytest -q -n 2 tests/unit/domain tests/unit/mapping tests/unit/planning tests/scenarios \
+	  --cov=cpqbridge.domain --cov=cpqbridge.mapping --cov=cpqbridge.planning --cov-branch \
+	  --cov-report=term-missing:skip-covered --cov-fail-under=100 2>&1) || { echo "$$report" >&2; exit 1; }
 
 docs: $(ready)
 	@$(bin)/pytest -q tests/docs
