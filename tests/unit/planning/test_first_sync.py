@@ -262,6 +262,8 @@ def test_one_time_line_from_before_the_cut_over_is_billed_elsewhere():
     fee = an_amendment(a_one_time_line(9, start="2026-03-01"))
     found = taken_over(fee)
     assert differences_of(found)["802LINE009"] == (-75000, "billed_elsewhere")
+    ours = taken_over(an_amendment(a_one_time_line(9, start="2026-09-01")))
+    assert invoices_of(ours)[0] == ("2026-09-25", 50000 + 75000)
 
 
 def test_policy_next_invoice_settles_the_first_sync_at_once_as_well():

@@ -71,6 +71,12 @@ def test_reused_price_that_misses_the_total_gives_way_to_the_lines_own():
     assert [piece.amount_minor for piece in found.pieces] == [5014] * 12
 
 
+def test_reused_price_may_miss_the_total_by_half_a_cent_for_each_charge():
+    found = pieces_of(a_line(quantity="1", unit_price="100.02", entry="100.02", default_term="12"))
+    assert (found.price.text, found.price.from_entry) == ("833.5", True)
+    assert sum(piece.amount_minor for piece in found.pieces) == 10002 + 6
+
+
 def test_added_seats_have_a_head_and_full_cycles():
     found = pieces_of(a_line(quantity="2", unit_price="431.23", start="2026-05-13"))
     assert [(piece.kind, piece.amount_minor) for piece in found.pieces] == [("head", 6246)] + [
