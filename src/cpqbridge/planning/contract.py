@@ -183,16 +183,15 @@ class Contract:
                     yield line.frequency_months
 
     def _main_cycle(self, order: Order, months: int) -> Cycle:
-        if self.tracks:
-            anchors = [track.cycle.anchor for track in self.tracks]
-            return Cycle(min(anchors), months)
         opening = [each for each in self.history.orders if each.kind is not OrderKind.AMENDMENT]
-        starts = [
-            line.starts_on
-            for each in ({other.order_id: other for other in (*opening, order) if other.activated}).values()
-            for line in each.lines
-            if line.kind is LineKind.RECURRING and line.quantity > 0
-        ]
+        if self.tracks:
+            # The contract's own anchor stands, though nothing may have been scheduled on it.
+            known = [self.sent.orders[each.order_id] for each in opening if each.order_id in self.sent.orders]
+            earliest = min((entry.executed_at for entry in known), default=None)
+            first = {entry.order_id for entry in known if entry.executed_at == earliest}
+            starts = _recurring_starts(each for each in opening if each.order_id in first)
+            return Cycle(min([*starts, *(track.cycle.anchor for track in self.tracks)]), months)
+        starts = _recurring_starts(each for each in opening if each.activated)
         starts += [line.starts_on for line in order.lines if line.kind is LineKind.RECURRING]
         return Cycle(min(starts), months)
 
@@ -297,13 +296,23 @@ class Contract:
         main = self._main_cycle(order, line.frequency_months or 1)
         cycle = cycle_for(start, end, dict.fromkeys([main, *distinct_cycles(self.tracks)]))
         same = [track for track in self.tracks if track.cycle == cycle]
+        billed_from = max(start, self.cutover or start)
         for track in same:
-            reachable = track.sent is None or track.starts_on <= start
+            reachable = track.sent is None or track.starts_on <= billed_from
             if reachable and track.is_usable(self.as_of) and track.has_room(start, end):
                 return track
         track = Track(key=track_key(self.history.root_id, cycle.anchor, len(same) + 1), cycle=cycle)
         self.tracks.append(track)
         return track
+
+
+def _recurring_starts(orders: Iterable[Order]) -> list[date]:
+    return [
+        line.starts_on
+        for order in orders
+        for line in order.lines
+        if line.kind is LineKind.RECURRING and line.quantity > 0
+    ]
 
 
 def _creation(each: BillingObject) -> tuple[datetime, str]:
