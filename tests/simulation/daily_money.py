@@ -55,8 +55,9 @@ class Stretch:
 
 @dataclass(frozen=True, kw_only=True)
 class LineMoney:
-    """The money of one order line: `rounding` is what its charges miss `TotalPrice` by.
+    """The money of one order line: `missed` is what its charges miss `TotalPrice` by.
 
+    That is its `rounding`, less what is skipped or was billed by somebody else.
     `slack` is what the rules leave open in all, `slack_per_cycle` what they leave open in each cycle.
     """
 
@@ -70,6 +71,7 @@ class LineMoney:
     anchor: date
     months: int
     stretches: tuple[Stretch, ...]
+    missed: int = 0
     rounding: int = 0
     slack: int = 0
     slack_per_cycle: int = 0
@@ -88,6 +90,13 @@ class LineMoney:
     def begun(self, day: date) -> int:
         """Return the money of all stretches that have begun by the end of `day`."""
         return sum(stretch.amount for stretch in self.stretches if stretch.start <= day)
+
+    def last_boundary(self, day: date) -> date:
+        """Return the last cycle boundary that is not after `day`, the anchor where there is none."""
+        count = 0
+        while months_later(self.anchor, (count + 1) * self.months) <= day:
+            count += 1
+        return months_later(self.anchor, count * self.months)
 
     def next_boundary(self, day: date) -> date:
         """Return the first cycle boundary after `day`."""
@@ -154,24 +163,38 @@ class _Held:
 
 
 def contract_money(
-    history: OrderHistory, configuration: Configuration, syncs: Sequence[Sync]
+    history: OrderHistory,
+    configuration: Configuration,
+    syncs: Sequence[Sync],
+    *,
+    cutover: date | None = None,
 ) -> ContractMoney:
     """Return the money of every line of orders that the connector carried out at one of its runs.
 
+    What begins before `cutover` is billed elsewhere, also a period that reaches beyond it (B1.8).
     A line that was taken back whole before anything was billed of it is told again as one that has no
     cycles: it and its reductions come to what their totals differ by.
     """
-    told = _told(history, configuration, syncs, frozenset())
+    told = _told(history, configuration, syncs, _Known(cutover=cutover))
     annulled = frozenset(
         line_id
         for line_id, found in told.held.items()
         if found.is_annulled and _is_unbilled(found, told.entered)
     )
-    told = _told(history, configuration, syncs, annulled) if annulled else told
+    if annulled:
+        told = _told(history, configuration, syncs, _Known(cutover=cutover, annulled=annulled))
     entered = {order_id: instant.date() for order_id, instant in told.entered.items()}
     known = {line_id: line for line_id, line in told.money.items() if line.order_id in entered}
     served = any(not found.is_annulled for found in told.held.values() if found.line.order_id in entered)
     return ContractMoney(lines=known, entered=entered, served=served)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What is known before a history is told: the first day we bill, and which lines are never billed."""
+
+    cutover: date | None = None
+    annulled: Collection[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +214,7 @@ def _is_unbilled(found: _Held, entered: Mapping[str, datetime]) -> bool:
 
 
 def _told(
-    history: OrderHistory, configuration: Configuration, syncs: Sequence[Sync], annulled: Collection[str]
+    history: OrderHistory, configuration: Configuration, syncs: Sequence[Sync], before: _Known
 ) -> _Told:
     lines = {line.order_item_id: line for order in history.orders for line in order.lines}
     firsts = [
@@ -205,7 +228,9 @@ def _told(
     held: dict[str, _Held] = {}
     for line in lines.values():
         if line.kind is LineKind.RECURRING and line.quantity > 0:
-            _hold(line, lines, held, _Setting(first, history.orders[0].currency, configuration, annulled))
+            _hold(
+                line, lines, held, _Setting(first, history.orders[0].currency, configuration, before.annulled)
+            )
     money = {line_id: found.money for line_id, found in held.items()}
     entered: dict[str, datetime] = {}
     for instant, order_ids in syncs:
@@ -218,19 +243,32 @@ def _told(
         scheduled = {
             found.money.anchor
             for line_id, found in held.items()
-            if found.line.order_id in entered and line_id not in annulled
+            if found.line.order_id in entered and line_id not in before.annulled
+        }
+        billed_from = {
+            line.order_item_id: _billed_from(held[line.order_item_id].money, order, instant, before)
+            for order in carried_out
+            for line in order.lines
+            if line.order_item_id in held
         }
         for order in carried_out:
             entered[order.order_id] = instant
             for line in order.lines:
                 found = held.get(line.order_item_id)
                 if found is not None:
-                    anchor = found.money.anchor
-                    ends = _service_end(anchor, held, known)
-                    alone = anchor in scheduled or ends < found.money.next_boundary(instant.date())
-                    money[line.order_item_id] = _executed(found.money, order, instant, alone=alone)
+                    start = _schedule_start(found.money.anchor, held, billed_from)
+                    ends = _service_end(found.money.anchor, held, known)
+                    carried = (
+                        order.kind is not OrderKind.AMENDMENT
+                        and billed_from[line.order_item_id] <= start
+                        and found.money.anchor not in scheduled
+                        and ends >= found.money.next_boundary(instant.date())
+                    )
+                    ours = _ours(found.money, billed_from[line.order_item_id])
+                    money[line.order_item_id] = _executed(ours, instant, carried=carried)
                 elif line.kind is LineKind.ONE_TIME:
-                    money[line.order_item_id] = _once(line, lines, order, first)
+                    once = _once(line, lines, order, first)
+                    money[line.order_item_id] = _ours(once, before.cutover or once.start)
     return _Told(held=held, money=money, entered=entered)
 
 
@@ -360,6 +398,7 @@ def _hold(
         anchor=anchor,
         months=line.frequency_months,
         stretches=tuple(stretches),
+        missed=rounding,
         rounding=rounding,
         # Stripe rounds the sum of merged lines once, instead of each line.
         slack_per_cycle=1 if policy.items is ItemsPolicy.MERGED else 0,
@@ -373,22 +412,55 @@ def minor_total(line: OrderLine, currency: str) -> int:
     return half_up(Fraction(line.total_price) * 10 ** DECIMALS[currency])
 
 
-def _executed(line: LineMoney, order: Order, instant: datetime, *, alone: bool) -> LineMoney:
+def _billed_from(line: LineMoney, order: Order, instant: datetime, before: _Known) -> date:
+    """Return the first day of a line that is ours to bill, as its order says that becomes known at `instant`."""
+    if before.cutover is not None and line.start < before.cutover:
+        return before.cutover
+    running = line.last_boundary(instant.date())
+    if order.skip_past_initial_invoices and running > line.start and line.line_id not in before.annulled:
+        return running
+    return line.start
+
+
+def _ours(line: LineMoney, billed_from: date) -> LineMoney:
+    """Return a line without what begins before a day."""
+    later = tuple(stretch for stretch in line.stretches if stretch.start >= billed_from)
+    left_out = line.total - sum(stretch.amount for stretch in later)
+    return replace(line, stretches=later, missed=line.missed - left_out)
+
+
+def _schedule_start(anchor: date, held: Mapping[str, _Held], billed_from: Mapping[str, date]) -> date:
+    """Return when a schedule for these lines starts: on the last boundary with the anchor's own day."""
+    on_it = [line_id for line_id in billed_from if held[line_id].money.anchor == anchor]
+    first = min((billed_from[line_id] for line_id in on_it), default=anchor)
+    months = next((held[line_id].money.months for line_id in on_it), 1)
+    starts = [anchor]
+    count = 1
+    while (day := months_later(anchor, count * months)) <= first:
+        starts += [day] if day.day == anchor.day else []
+        count += 1
+    return starts[-1]
+
+
+def _executed(line: LineMoney, instant: datetime, *, carried: bool) -> LineMoney:
     """Return a line as it is when it became known then: one that runs already has no rounding left.
 
     Its time so far is one item, `TotalPrice` less the pieces to come (B6.8). Only lines of a first order that
     start with their schedule and renew after the instant are billed by the schedule's own first invoice
-    instead, unless that one is made already, or would end within the running period (`alone`).
+    instead, unless that one is made already, or would end within the running period (`carried`).
     """
-    if instant < datetime.combine(line.start, time(), UTC):
-        return line
-    first_order = order.kind is not OrderKind.AMENDMENT
+    begun = [stretch for stretch in line.stretches if _midnight(stretch.start) <= instant]
     renews = any(stretch.kind == "cycle" and stretch.end > instant.date() for stretch in line.stretches)
-    if first_order and line.start == line.anchor and renews and not alone:
+    on_boundary = all(stretch.kind != "head" for stretch in begun)
+    if not begun or (carried and renews and on_boundary):
         return line
     first, *others = line.stretches
     first = replace(first, amount=first.amount - line.rounding)
-    return replace(line, stretches=(first, *others), rounding=0)
+    return replace(line, stretches=(first, *others), missed=line.missed - line.rounding, rounding=0)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _once(line: OrderLine, lines: Mapping[str, OrderLine], order: Order, first: date) -> LineMoney:
@@ -546,7 +618,9 @@ def _line_bounds(
         return Bounds(low=min(amounts), high=max(amounts))
     if day < entered:
         # A cycle that a known reduction cuts is billed without the part that the credit would give back.
-        early = sum(s.amount for s in line.stretches if s.kind == "credit" and day >= _cycle_before(line))
+        early = sum(
+            s.amount for s in line.stretches if s.kind == "credit" and day >= line.last_boundary(line.start)
+        )
         return Bounds(low=min(early, 0), high=0)
     due = line.begun(day)
     may_wait = policy.proration is ProrationPolicy.NEXT_INVOICE or netted or late < 0
@@ -563,14 +637,6 @@ def _billed_apart(line: LineMoney, *, entered: date, known: date) -> int:
     if line.reduces:
         begun = [stretch for stretch in begun if stretch.kind == "credit" or stretch.start <= known]
     return sum(stretch.amount for stretch in begun)
-
-
-def _cycle_before(line: LineMoney) -> date:
-    """Return the last boundary that is not after a line's start."""
-    count = 0
-    while months_later(line.anchor, (count + 1) * line.months) <= line.start:
-        count += 1
-    return months_later(line.anchor, count * line.months)
 
 
 def wrong_days(

@@ -150,7 +150,9 @@ def last_instant(story: Story) -> datetime:
 def check_money(story: Story, lived: Lived) -> None:
     account, plan = lived.account, lived.plan
     moved = movements(account)
-    money = daily_money.contract_money(story.history, story.configuration, lived.carried_out)
+    money = daily_money.contract_money(
+        story.history, story.configuration, lived.carried_out, cutover=story.cutover
+    )
     assert in_process.billed_by_day(account) == in_process.forecast_by_day(plan)
     problems = daily_money.wrong_totals(money, moved, story.configuration)
     problems += daily_money.outside_terms(money, moved)
@@ -175,7 +177,7 @@ def check_proof(story: Story, plan: Plan, money: daily_money.ContractMoney) -> N
         if proof.reason == "credit_policy":
             assert policy.credits is CreditsPolicy.NONE
         elif policy.items is ItemsPolicy.SEPARATE and story.planted is None:
-            assert proof.difference_minor == money.lines[line_id].rounding, line_id
+            assert proof.difference_minor == money.lines[line_id].missed, line_id
 
 
 def in_time(story: Story) -> bool:

@@ -152,9 +152,9 @@ def test_days_of_a_line_sum_to_what_it_was_sold_for(story):
         for day, earned in line.daily():
             days[day] += earned
         assert sum(days.values(), Fraction(0)) == line.total
-        assert line.total == daily_money.minor_total(lines[line_id], currency) + line.rounding
+        assert line.total == daily_money.minor_total(lines[line_id], currency) + line.missed
         charges = sum(stretch.kind == "cycle" for stretch in line.stretches)
-        assert abs(line.rounding) * 2 <= charges
+        assert abs(line.missed) * 2 <= charges
         assert all(line.start <= day < line.end for day in days)
 
 
