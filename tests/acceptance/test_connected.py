@@ -182,12 +182,24 @@ def test_held_order_goes_on_when_it_is_released(connected):
     assert released.document["orders"][0]["state"] == "synced"
 
 
-def test_release_of_what_cannot_be_released_is_an_error(shell, sandbox):
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("backdatd", "Did you mean 'backdated'? Codes that can be: backdated, "),
+        ("too_many_lines", "'too_many_lines' is not a code that can be released"),
+        ("reduction_of_block_price", "Codes that can be: "),
+        ("payment_term_unknown", "schedule_ended_in_stripe, takeover"),
+        ("", "takeover"),
+    ],
+)
+def test_release_of_what_cannot_be_released_is_an_error_that_says_what_can(connected, code, says):
+    ended = connected.run("order", "sync", "00000105", "--release", code)
+    assert ended.code == 2
+    assert says in ended.err
+
+
+def test_held_order_says_how_to_go_on(shell, sandbox):
     connect(shell, sandbox)
-    for code, says in (("backdatd", "'backdated'"), ("contract_over", "Codes that can be"), ("", "takeover")):
-        ended = shell.run("order", "sync", "00000104", "--release", code)
-        assert ended.code == 2
-        assert says in ended.err
     held = shell.run("order", "sync", "00000104")
     assert "cpqbridge order sync 00000104 --release backdated" in held.out
 
