@@ -196,14 +196,8 @@ def billed(
             # Already running beside the schedule's first lines: one item up to the next boundary.
             later = [piece for piece in found if piece[0] > synced_on]
             found = [(line.start, sold - sum(amount for _, amount in later)), *later]
-        end = max(other.end for other in recurring if anchor_of(other, first, months) == anchor)
         for day, amount in found:
             by_line[line.item_id] += amount
-            by_day[synced_on if day <= synced_on else _invoiced_on(day, anchor, months, end)] += amount
+            # A cycle and a tail begin on a boundary, and a head is invoiced on its own day.
+            by_day[max(day, synced_on)] += amount
     return by_line, by_day
-
-
-def _invoiced_on(day: date, anchor: date, months: int, end: date) -> date:
-    """Return the schedule's next boundary: there is an invoice on every one, and one at the end."""
-    boundaries = (months_later(anchor, n * months) for n in range(1000))
-    return min(next(boundary for boundary in boundaries if boundary >= day), end)

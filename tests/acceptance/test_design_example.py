@@ -1,5 +1,7 @@
 """The contract history of the project's design notes (salesforce.md, section 5), rehearsed as it stands."""
 
+from decimal import Decimal
+
 import pytest
 from tests.acceptance.an_export import a_line, a_one_time_line, write_export
 
@@ -200,13 +202,31 @@ def test_history_as_it_stands_is_refused_by_kind_and_nothing_is_billed(rehearsed
     assert document["invoices"] == []
 
 
-def test_first_order_without_the_yearly_line_is_billed_beside_refused_amendments(rehearsed):
+def test_history_without_the_yearly_line_is_billed_to_the_cent(rehearsed):
     content = records()
     content["OrderItem"] = [item for item in content["OrderItem"] if item["Id"] != "802Qy00000LiNe2"]
     document = rehearsed(content)
-    assert [order["state"] for order in document["orders"]] == ["synced", "refused", "waiting"]
-    assert [invoice["total"] for invoice in document["invoices"]] == ["1250.00"] + ["500.00"] * 11
-    assert document["invoices"][0]["date"] == "2026-02-01"
-    proof = document["orders"][0]["proof"]
-    assert [line["billed"] for line in proof] == ["6000.00", "750.00"]
-    assert {line["difference"] for line in proof} == {"0.00"}
+    assert [order["state"] for order in document["orders"]] == ["synced"] * 3
+    billed = [(invoice["date"], invoice["total"]) for invoice in document["invoices"]]
+    assert billed == [
+        ("2026-02-01", "1250.00"),
+        ("2026-03-01", "500.00"),
+        ("2026-04-01", "500.00"),
+        ("2026-05-01", "500.00"),
+        # Two seats more: their head on its own day, then eight full months.
+        ("2026-05-13", "62.46"),
+        ("2026-06-01", "600.00"),
+        ("2026-07-01", "600.00"),
+        ("2026-08-01", "600.00"),
+        # Three seats fewer: the credit of 59.19 is absorbed by the next invoice.
+        ("2026-09-01", "390.81"),
+        ("2026-10-01", "450.00"),
+        ("2026-11-01", "450.00"),
+        ("2026-12-01", "450.00"),
+        ("2027-01-01", "450.00"),
+    ]
+    proofs = [line for order in document["orders"] for line in order["proof"]]
+    assert [line["billed"] for line in proofs] == ["6000.00", "750.00", "862.46", "-809.19"]
+    assert {line["difference"] for line in proofs} == {"0.00"}
+    yearly = Decimal("1200.00")
+    assert sum(Decimal(total) for _, total in billed) + yearly == Decimal("8003.27")

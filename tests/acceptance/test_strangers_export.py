@@ -156,7 +156,7 @@ ODD = {
     "a cent a year": Odd(lines=[{**YEAR, "UnitPrice": 0.01, "TotalPrice": 0.01}], billed="0.00"),
     "huge": Odd(lines=[{**YEAR, "Quantity": 10**6, "TotalPrice": 24 * 10**7}], billed="240000000.00"),
     "thirty one-time lines": Odd(lines=[ONE_TIME] * 30, billed="3000.00"),
-    "thirty recurring lines": stopped("refused", "too_many_items", lines=[YEAR] * 30),
+    "thirty recurring lines": Odd(lines=[YEAR] * 30, billed="7200.00"),
     "marked by another Stripe account": Odd(
         order={"Stripe_ID__c": "sub_other", "Stripe_Sync_Status__c": "Synced"},
         lines=[{**YEAR, "Stripe_ID__c": "price_other"}],
@@ -170,7 +170,12 @@ ODD = {
         "refused", "record_unreadable", order={"SBQQ__Quote__c": "a0zQy00000NoNe1"}
     ),
     "account not exported": stopped("refused", "required_empty", order={"AccountId": "001Qy00000NoNe1"}),
-    "renewal": stopped("refused", "kind_not_built", quote={"SBQQ__Type__c": "Renewal"}),
+    "renewal of nothing we know": Odd(quote={"SBQQ__Type__c": "Renewal"}),
+    "amendment of nothing": stopped(
+        "refused",
+        "initial_order_filtered",
+        quote={"SBQQ__Type__c": "Amendment", "SBQQ__MasterContract__c": "800Qy00000NoNe1"},
+    ),
     "evergreen": stopped(
         "refused", "kind_not_built", lines=[{**YEAR, "SBQQ__SubscriptionType__c": "Evergreen"}]
     ),
