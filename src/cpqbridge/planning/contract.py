@@ -273,7 +273,7 @@ class Contract:
             pieces=pieces,
             executed_at=at,
             carried=known is not None and known[1].carried,
-            billed_from=known[1].billed_from if known is not None else self._billed_from(order, track, line),
+            billed_from=known[1].billed_from if known is not None else self._billed_from(line, order, track),
             price_key=known[1].price_key if known is not None else None,
         )
         track.runs.append(run)
@@ -281,12 +281,13 @@ class Contract:
         self._track_of[line.order_item_id] = track
         self._lineage.setdefault(self.lineages.root(line), []).append(run)
 
-    def _billed_from(self, order: Order, track: Track, line: OrderLine) -> date | None:
+    def _billed_from(self, line: OrderLine, order: Order, track: Track) -> date | None:
         """Return the first day that is billed at all: past cycles may be skipped, or billed elsewhere."""
         if self.cutover is not None and line.starts_on < self.cutover:
             return self.cutover
-        if order.skip_past_initial_invoices and midnight(line.starts_on) <= self.as_of:
-            running = track.cycle.at_or_before(self.as_of.date())
+        executed_at = self.executed_at(order, track)
+        if order.skip_past_initial_invoices and midnight(line.starts_on) <= executed_at:
+            running = track.cycle.at_or_before(executed_at.date())
             return running if running > line.starts_on else None
         return None
 
