@@ -588,8 +588,8 @@ def must_be_billed(
     # Charges and credits of one order go on one invoice (B6.6), so that either may wait for the other.
     netted = reducing & {line.order_id for line in money.lines.values() if not line.reduces}
     policy = configuration.policy
-    if not money.served:
-        # What ends on or before its first day is credited whatever the policy (B6.11).
+    if not money.served and day > max(money.entered.values()) + DAY:
+        # What ends on or before its first day is credited whatever the policy (B6.11), once all of it does.
         policy = replace(policy, credits=CreditsPolicy.CREDIT_NOTE)
     total = Bounds()
     for line in lines:

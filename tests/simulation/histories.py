@@ -406,7 +406,7 @@ def _finished(draw, desk: Desk, terms: _Terms, configuration: Configuration, pla
     if history.orders[0].kind is OrderKind.RENEWAL:
         history = replace(history, renewed=_renewed(draw, desk, terms))
         overlap = configuration.policy.overlap is OverlapPolicy.HOLD and history.renewed.lines
-        planted = "overlap" if overlap and planted is None else planted
+        planted = "overlap" if overlap else planted
     if planted is None and over_on(desk, syncs[0][1]) <= syncs[0][0].date():
         planted = "contract_over"
     by_card = desk.orders[0].days_until_due is None
