@@ -271,24 +271,13 @@ _LINES = {
         "several schedules.",
         "Split the order into several, or join lines of the same product.",
     ),
-    "too_many_one_time_items": _refused(
-        "Too many one-time items",
-        "Stripe holds 20 one-time items in one phase, partial periods and credits included, and they cannot "
-        "be spread over several schedules.",
-        "Split the order into several, or let its lines start and end on the billing day.",
-    ),
-    "too_many_phases": _refused(
-        "Too many phases",
-        "The lines start and end on more days than Stripe holds phases.",
-        "Let more lines start and end on the same days.",
-    ),
 }
 
 _STRIPE = {
-    "schedule_missing": _refused(
-        "Schedule not found in Stripe",
-        "The subscription schedule of the contract is no longer in the Stripe account.",
-        "Check that the connection has the right Stripe account; restore or release the contract.",
+    "unbilled_time_taken_back": _held(
+        "Unbilled time taken back",
+        "The order takes back service that Stripe never billed, because somebody ended the schedule before.",
+        "Credit by hand what was billed for time after the order's start.",
     ),
     "schedule_ended_in_stripe": _refused(
         "Ended in Stripe",

@@ -102,6 +102,7 @@ class ScheduleBody:
         `first_invoice_minor` is what its first invoice must sum to when one is made at once.
         """
         order = self.orders[0]
+        phases = self._phases(wanted, wanted.phases, first=0)
         settings: dict[str, object] = {
             "billing_cycle_anchor": "automatic",
             "collection_method": wanted.collection_method,
@@ -117,7 +118,7 @@ class ScheduleBody:
                 "billing_mode": {"type": wanted.billing_mode},
                 "default_settings": settings,
                 "metadata": contract_metadata(self.history, order, wanted.key),
-                "phases": self._phases(wanted, wanted.phases, first=0),
+                "phases": phases,
             },
         )
         return Step(
@@ -125,7 +126,7 @@ class ScheduleBody:
             action=StepAction.CREATE_SCHEDULE,
             parameters=body,
             fingerprint=fingerprint(body),
-            summary=f"Create a subscription schedule with {counted(len(wanted.phases), 'phase')} "
+            summary=f"Create a subscription schedule with {counted(len(phases), 'phase')} "
             f"from {wanted.phases[0].starts_at:%Y-%m-%d} to {wanted.phases[-1].ends_at:%Y-%m-%d}",
             expected_total_minor=first_invoice_minor,
             object_key=wanted.key,

@@ -242,7 +242,7 @@ class Build:
         for schedule in self._schedules:
             newest = self._newest(schedule.wanted)
             if newest is not None and schedule.change != "none":
-                against = look.changes(newest, schedule.wanted.key, cancels=schedule.change == "cancel")
+                against = look.changes(newest, schedule.wanted, cancels=schedule.change == "cancel")
                 found = tuple(refusal for refusal in against if refusal.code not in released)
                 if found:
                     return {newest.order_id: found}

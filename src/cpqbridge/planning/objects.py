@@ -81,14 +81,16 @@ class Designer:
         over = track.ends_at <= max(now, midnight(track.starts_on))
         if sent is None:
             return None if over else self._created(track, placed)
+        touched = self.contract.state.touched.get(track.key)
         if over:
             settled = settled_by(sent, now, product_names=self.product_names)
-            ended = self._kept(track, placed, sent, settled)
-            return Wanted(wanted=replace(ended, ended_at=now), change="cancel")
+            ended = replace(self._kept(track, placed, sent, settled), ended_at=now)
+            if touched is not None and touched.is_over:
+                ended = self._as_ended(ended, sent, touched)
+            return Wanted(wanted=ended, change="cancel")
         updated = self._updated(track, placed, sent)
-        touched = self.contract.state.touched.get(track.key)
         if updated.change == "update" and touched is not None and touched.is_over:
-            return self._restarted(updated.wanted, sent, touched)
+            return Wanted(wanted=self._as_ended(updated.wanted, sent, touched), change="restart")
         return updated
 
     def _timetable(self, track: Track, placed: Placed) -> Timetable:
@@ -135,18 +137,16 @@ class Designer:
         )
         return Wanted(wanted=changed, change="update")
 
-    def _restarted(self, updated: BillingObject, sent: BillingObject, touched: Touched) -> Wanted:
-        """Return a schedule that somebody ended in Stripe as a new one that bills what is left.
+    def _as_ended(self, wanted: BillingObject, sent: BillingObject, touched: Touched) -> BillingObject:
+        """Return a schedule with what fell due after somebody ended it in Stripe as lost, not as invoiced.
 
-        What fell due between its end there and now was not billed; it is named, never made up for.
+        It was not billed; it is named, never made up for.
         """
         ended_at = touched.ended_at or self.contract.as_of
         lost = Counter(dict(sent.lost))
-        lost.update(billed_by_line(invoice for invoice in updated.settled if invoice.at > ended_at))
-        settled = tuple(invoice for invoice in updated.settled if invoice.at <= ended_at)
-        return Wanted(
-            wanted=replace(updated, settled=settled, lost=tuple(sorted(lost.items()))), change="restart"
-        )
+        lost.update(billed_by_line(invoice for invoice in wanted.settled if invoice.at > ended_at))
+        settled = tuple(invoice for invoice in wanted.settled if invoice.at <= ended_at)
+        return replace(wanted, settled=settled, lost=tuple(sorted(lost.items())))
 
     def _kept(
         self, track: Track, placed: Placed, sent: BillingObject, settled: tuple[ForecastInvoice, ...]

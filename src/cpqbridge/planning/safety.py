@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.billing import Touched
+from cpqbridge.domain.billing import BillingObject, Touched
 from cpqbridge.domain.dates import day_after, midnight
 from cpqbridge.domain.money import major_text, round_half_up, rounded_minor
 from cpqbridge.domain.order import LineKind, Order, OrderKind, OrderLine, RenewedLine
@@ -25,6 +25,7 @@ LATE = frozenset({"contract_over", "too_many_lines", "backdated"})
 """Holds by the time that has passed; they concern what is still missing of a half-made order too."""
 NEVER_RELEASED = frozenset(
     {"too_many_lines", "changed_after_sync", "reduction_across_ends", "reduction_of_block_price"}
+    | {"unbilled_time_taken_back"}
 )
 """Holds that stand although somebody releases them: the data does not say what to do instead."""
 RELEASED_THOUGH_REFUSED = frozenset({"schedule_ended_in_stripe"})
@@ -67,12 +68,20 @@ class Look:
         yield from self._overlap_holds(order)
         yield from self._renewed_itself_holds(order)
 
-    def changes(self, order: Order, key: str, *, cancels: bool) -> Iterator[Refusal]:
-        """Yield why the schedule under `key` should not be changed for the order as it stands in Stripe."""
+    def changes(self, order: Order, wanted: BillingObject, *, cancels: bool) -> Iterator[Refusal]:
+        """Yield why a schedule should not be changed for the order as it stands in Stripe.
+
+        One that somebody ended there need not be cancelled, but where it missed a charge since, there is
+        nothing to credit the reduction against.
+        """
         state = self.contract.state
-        touched = state.touched.get(key)
-        if touched is not None and not (touched.is_over and cancels):
-            yield _ended(order, touched) if touched.is_over else _changed(order, touched)
+        touched = state.touched.get(wanted.key)
+        if touched is not None and not touched.is_over:
+            yield _changed(order, touched)
+        elif touched is not None and not cancels:
+            yield _ended(order, touched)
+        elif touched is not None and wanted.lost != state.objects[wanted.key].lost:
+            yield _unbilled(order, touched)
         cap = self.configuration.caps.cancels_per_hour
         if cancels and state.recent_cancels >= cap:
             yield _hold(
@@ -263,6 +272,19 @@ def _ended(order: Order, touched: Touched) -> Refusal:
         fix="To restart it, release schedule_ended_in_stripe: what is left is billed on a new schedule from "
         "the next period on. To adopt or ignore what was done, leave the order as it is and bill it by hand.",
         order_id=order.order_id,
+    )
+
+
+def _unbilled(order: Order, touched: Touched) -> Refusal:
+    return _hold(
+        order,
+        "unbilled_time_taken_back",
+        f"Order {order.order_number} takes back service that Stripe never billed: {touched.words}, and "
+        "charges have fallen due since.",
+        record_id=order.order_id,
+        field="Stripe_ID__c",
+        fix="Credit by hand what was billed for time after the order's start; nothing else is left to do in "
+        "Stripe.",
     )
 
 

@@ -12,6 +12,7 @@ from tests.unit.planning.builders import (
     CONFIGURATION,
     a_history,
     a_life,
+    a_policy,
     a_line,
     a_one_time_line,
     an_amendment,
@@ -108,6 +109,16 @@ def test_synced_order_that_became_refused_stops_what_follows():
     ]
 
 
+def test_policy_or_address_of_today_does_not_stop_what_was_carried_out():
+    life = synced(FIRST, MORE)
+    history = a_history(FIRST, MORE)
+    silent = replace(history, account=replace(history.account, email=None))
+    strict = a_policy(coterminate="required")
+    found = plan_contract(silent, life.state, strict, as_of=at("2026-03-01"), released=frozenset())
+    assert states_of(found) == [(OrderState.UNCHANGED, []), (OrderState.UNCHANGED, [])]
+    assert found.wake_at == at("2026-05-13")
+
+
 def test_order_that_is_gone_from_salesforce_leaves_stripe_as_it_was():
     life = synced(FIRST, MORE)
     found = planned(life.state, FIRST, LATER)
@@ -195,6 +206,21 @@ def test_schedule_ended_in_stripe_refuses_the_order_that_would_change_it():
     assert states_of(found)[1] == (OrderState.REFUSED, ["schedule_ended_in_stripe"])
     assert "it was cancelled" in found.outcomes[1].refusals[0].message
     assert found.steps == ()
+
+
+def test_reduction_of_time_that_an_ended_schedule_never_billed_is_left_to_a_person():
+    ended = an_amendment(seats(2, -10, "2026-07-05", revises=1))
+    # July fell due on the first, after somebody had ended the schedule on 10 June.
+    found = touched(ended, released=["unbilled_time_taken_back"], **ENDED)
+    assert states_of(found)[1] == (OrderState.HELD, ["unbilled_time_taken_back"])
+    assert found.steps == ()
+
+
+def test_termination_of_a_schedule_that_was_just_ended_in_stripe_goes_through():
+    ended = an_amendment(seats(2, -10, "2026-07-05", revises=1))
+    found = touched(ended, is_over=True, ended_at=at("2026-07-04"))
+    assert states_of(found)[1][0] is OrderState.SYNCED
+    assert StepAction.CANCEL_SCHEDULE in [step.action for step in found.steps]
 
 
 RESTART = ["schedule_ended_in_stripe"]
