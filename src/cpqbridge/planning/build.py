@@ -118,8 +118,16 @@ class Build:
         if self._verdict.frozen:
             return tuple(sorted(known, key=_by_day))
         new = [self._designer.document(each, "invoice") for each in self._placed.invoices]
-        new += self._shared_out_credits()
-        return tuple(sorted([*known, *new], key=_by_day))
+        whole = [each for each in known if not self._is_half_made(each)]
+        return tuple(sorted([*whole, *new, *self._shared_out_credits()], key=_by_day))
+
+    def _is_half_made(self, wanted: BillingObject) -> bool:
+        """Return whether a part of a credit was made and another was not."""
+        return any(portion.key not in self._request.state.links for portion in wanted.portions)
+
+    @cached_property
+    def _half_made_credits(self) -> tuple[BillingObject, ...]:
+        return tuple(filter(self._is_half_made, self._request.state.objects.values()))
 
     @cached_property
     def _new_credits(self) -> tuple[BillingObject, ...]:
@@ -139,7 +147,7 @@ class Build:
         """Return whether a credit is due and the contract's invoices were not read."""
         if self._invoices is not None or self._verdict.frozen:
             return False
-        return any(self._is_due(each) for each in self._new_credits)
+        return bool(self._half_made_credits) or any(self._is_due(each) for each in self._new_credits)
 
     @cached_property
     def _credits_wait_until(self) -> datetime | None:
@@ -149,15 +157,22 @@ class Build:
         return drafts_final_at(invoices)
 
     def _shared_out_credits(self) -> list[BillingObject]:
-        """Return the new credits; those due now with the invoices that carry them, once these are known."""
+        """Return half-made and new credits; those due now with the invoices that carry them, once known."""
         invoices = self._invoices
-        if invoices is None or self._credits_wait_until is not None:
-            return list(self._new_credits)
+        if invoices is None:
+            return [*self._half_made_credits, *self._new_credits]
         creditable = Creditable(invoices)
-        return [
+        made = self._request.state.links
+        begun = [
+            creditable.share_out(each, self._reduced_by(each), made=made) for each in self._half_made_credits
+        ]
+        if self._credits_wait_until is not None:
+            return [*begun, *self._new_credits]
+        new = [
             creditable.share_out(each, self._reduced_by(each)) if self._is_due(each) else each
             for each in self._new_credits
         ]
+        return [*begun, *new]
 
     def _reduced_by(self, wanted: BillingObject) -> set[str]:
         """Return the lines whose time a credit is for."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 
 from cpqbridge.domain.billing import (
     BilledInvoice,
@@ -56,10 +57,20 @@ class Creditable:
         self._unpaid = {each.invoice_id: each.unpaid_minor for each in usable}
         self._lines = {line.line_id: line.creditable_minor for each in usable for line in each.lines}
 
-    def share_out(self, wanted: BillingObject, reduced_ids: Collection[str]) -> BillingObject:
-        """Return the credit with its portions; `reduced_ids` are the lines whose time it is for."""
+    def share_out(
+        self, wanted: BillingObject, reduced_ids: Collection[str], *, made: Collection[str] = ()
+    ) -> BillingObject:
+        """Return the credit with its portions; `reduced_ids` are the lines whose time it is for.
+
+        Portions whose keys are in `made` stay as they are; an invoice of another may have been paid or given
+        up since it was chosen, so what is left of the credit is shared out anew.
+        """
         tail = wanted.key.partition(":")[2]
+        portions = [portion for portion in wanted.portions if portion.key in made]
+        numbered = (f"credit_note:{tail}:{number}" for number in count(1))
+        keys = (key for key in numbered if key not in made)
         missing = -sum(item.amount_minor for item in wanted.phases[0].one_time_items)
+        missing -= sum(portion.amount_minor for portion in portions)
         taken: dict[str, dict[str, int]] = {}
         for of_the_time in (True, False):
             for invoice in self._newest:
@@ -70,7 +81,6 @@ class Creditable:
                         self._lines[line.line_id] -= amount
                         self._room[invoice.invoice_id] -= amount
                         missing -= amount
-        portions: list[CreditPortion] = []
         for invoice in self._newest:
             lines = taken.get(invoice.invoice_id)
             if not lines:
@@ -80,7 +90,7 @@ class Creditable:
             self._unpaid[invoice.invoice_id] -= unpaid
             portions.append(
                 CreditPortion(
-                    key=f"credit_note:{tail}:{len(portions) + 1}",
+                    key=next(keys),
                     invoice_id=invoice.invoice_id,
                     amount_minor=amount,
                     unpaid_minor=unpaid,
@@ -88,8 +98,7 @@ class Creditable:
                 )
             )
         if missing:
-            key = f"credit_note:{tail}:{len(portions) + 1}"
-            portions.append(CreditPortion(key=key, invoice_id=None, amount_minor=missing))
+            portions.append(CreditPortion(key=next(keys), invoice_id=None, amount_minor=missing))
         return replace(wanted, portions=tuple(portions))
 
 
