@@ -135,6 +135,56 @@ def test_a_lost_answer_bills_and_credits_once(
     assert states(setting) == ["unchanged"] * 3
 
 
+def give_up(setting: Setting, invoice: dict[str, Any]) -> None:
+    """Somebody voids an invoice in Stripe."""
+    assert setting.sides.account.request("POST", f"/v1/invoices/{invoice['id']}/void", {})[0] == 200
+
+
+def credits_made(setting: Setting) -> list[tuple[int, str]]:
+    """Return the amount of each credit note and the month of the invoice it lies on."""
+    months = {each["id"]: month_of(each) for each in setting.sides.objects("invoice")}
+    return [(note["total"], months[note["invoice"]]) for note in setting.sides.objects("credit_note")]
+
+
+def month_of(invoice: dict[str, Any]) -> str:
+    return f"{datetime.fromtimestamp(invoice['created'], UTC):%B}"
+
+
+def test_a_credit_whose_second_invoice_is_voided_meanwhile_finds_another(setting: Setting) -> None:
+    order_id = setting.sides.amend([(0, "-8")], start=date(2026, 7, 1))
+    (july,) = [each for each in setting.sides.objects("invoice") if month_of(each) == "July"]
+
+    def somebody_voids_the_second(name: str) -> None:
+        if name.startswith("outcome credit_note:"):
+            give_up(setting, july)
+
+    assert states(setting, boundary=somebody_voids_the_second)[-1] == "failed"
+    standing = setting.standing(order_id)
+    assert standing.code == "credit_refused"
+    assert july["id"] in standing.message
+    assert july["id"] in standing.fix
+    assert credits_made(setting) == [(50000, "August")]
+    assert states(setting)[-1] == "synced"
+    assert credits_made(setting) == [(50000, "August"), (30000, "June")]
+    assert states(setting) == ["unchanged"] * 2
+
+
+def test_a_credit_that_no_invoice_carries_any_more_goes_to_the_balance(setting: Setting) -> None:
+    setting.sides.amend([(0, "-8")], start=date(2026, 7, 1))
+    invoices = [each for each in setting.sides.objects("invoice") if month_of(each) != "August"]
+
+    def somebody_voids_all_others(name: str) -> None:
+        if name.startswith("outcome credit_note:"):
+            for invoice in invoices:
+                give_up(setting, invoice)
+
+    assert states(setting, boundary=somebody_voids_all_others)[-1] == "failed"
+    assert states(setting)[-1] == "synced"
+    assert credits_made(setting) == [(50000, "August")]
+    assert [each["amount"] for each in setting.sides.objects("customer_balance_transaction")] == [-30000]
+    assert states(setting) == ["unchanged"] * 2
+
+
 def test_a_refused_change_of_the_schedule_bills_nothing_of_its_order(setting: Setting) -> None:
     setting.sides.amend([(0, "2")], start=BEFORE)
     assert states(setting, stripe=setting.troubled(StepAction.UPDATE_SCHEDULE, refused)) == [

@@ -134,9 +134,10 @@ class Setting:
     def troubled(self, action: StepAction, trouble: Callable[..., Any]) -> TroubledStripe:
         return TroubledStripe(real=self.service.open(None).stripe, action=action, trouble=trouble)
 
-    def standing(self):
+    def standing(self, order_id: str | None = None):
+        asked = order_id or self.sides.order_id
         with self.service.store.read() as transaction:
-            (found,) = plans.standings(transaction, connection_id=1, order_id=self.sides.order_id)
+            (found,) = plans.standings(transaction, connection_id=1, order_id=asked)
         return found
 
     def counts(self) -> dict[str, int]:

@@ -305,6 +305,13 @@ _STRIPE = {
         "Stripe's first invoice does not come to what the plan said.",
         "Do not send the invoice; compare its lines with the preview and report the difference.",
     ),
+    "credit_refused": _failed(
+        "Credit refused by Stripe",
+        "Stripe did not take a part of a credit, most often because somebody voided or credited the invoice "
+        "meanwhile; the message names it. What was credited before stays.",
+        "Look at the invoice, then sync again: what it can no longer carry is credited on other invoices of "
+        "the contract, or to the customer's balance.",
+    ),
     "write_back_failed": _failed(
         "Salesforce could not be told",
         "Stripe is up to date, but Salesforce did not take an id, a status or a Sync Record.",

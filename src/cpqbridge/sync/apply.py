@@ -26,7 +26,7 @@ from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, GONE, REFUSED
 from cpqbridge.sync.outcomes import holds_all, invoice_doubt, invoice_total_minor, is_what_was_wanted
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.references import filled_in, refs_of
-from cpqbridge.sync.standings import FIRST_INVOICE_DIFFERS
+from cpqbridge.sync.standings import CREDIT_REFUSED, FIRST_INVOICE_DIFFERS
 from cpqbridge.sync.touched import what_was_touched
 
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=23)
@@ -161,6 +161,8 @@ class Applier:
             self._record_refusal(intent, error)
             if error.code == GONE:
                 raise self._forgotten(error) from error
+            if content.action is StepAction.CREATE_CREDIT_NOTE:
+                raise _credit_refused(content, error) from error
             raise
         self.boundary(f"answer {content.step_key}")
         self._finish(intent, made)
@@ -253,6 +255,17 @@ class Applier:
                     sent=content.sends,
                     at=now,
                 )
+
+
+def _credit_refused(content: NewIntent, error: RecordError) -> RecordError:
+    invoice_id = content.parameters["invoice"]
+    return RecordError(
+        f"Invoice {invoice_id} was to be credited, and Stripe refused: {error.message}",
+        code=CREDIT_REFUSED,
+        fix=f"Look at invoice {invoice_id} in Stripe, then sync again: what it can no longer carry is "
+        "credited on other invoices of the contract, or to the customer's balance.",
+        request_link=error.request_link,
+    )
 
 
 def stands(present: Link, step: Step) -> bool:

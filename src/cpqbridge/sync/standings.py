@@ -17,9 +17,13 @@ from cpqbridge.sync.references import refs_of
 FIRST_INVOICE_DIFFERS = "first_invoice_differs"
 """The code of orders with an invoice that is not the planned one; releasing the code accepts it."""
 
+CREDIT_REFUSED = "credit_refused"
+"""The code of orders of whose credit Stripe refused a part; other parts of it may have been made."""
+
 NOT_WRITTEN = "write_back_failed"
 """The code of orders that are billed rightly but whose ids or status Salesforce did not take."""
 
+_HALF_DONE = frozenset({FIRST_INVOICE_DIFFERS, CREDIT_REFUSED})
 _BILLABLE = (OrderState.SYNCED, OrderState.UNCHANGED)
 _DOUBT_FIX = (
     "Look at the invoice in Stripe before it is finalised, compare it with the order's preview, and release "
@@ -43,7 +47,7 @@ def carried_out(
 ) -> OrderStanding:
     """Return the standing of an order whose steps were all begun: synced, refused by Stripe, or in doubt."""
     if refused is not None:
-        state = OrderState.FAILED if refused.code == FIRST_INVOICE_DIFFERS else OrderState.REFUSED
+        state = OrderState.FAILED if refused.code in _HALF_DONE else OrderState.REFUSED
         return failed_standing(standing, refused, state=state, at=at)
     return _doubted(replace(standing, state=OrderState.SYNCED, retryable=False, updated_at=at), doubt)
 
