@@ -136,11 +136,12 @@ class ContractMoney:
 
 @dataclass(frozen=True, kw_only=True)
 class _Taken:
-    """Units that an order takes from a line, from the day `since` on."""
+    """Units that a line of an order takes from another line, from the day `since` on."""
 
     since: date
     units: int
     order_id: str
+    line_id: str
 
 
 @dataclass(kw_only=True)
@@ -233,6 +234,7 @@ def _told(
             )
     money = {line_id: found.money for line_id, found in held.items()}
     entered: dict[str, datetime] = {}
+    billed_from: dict[str, date] = {}
     for instant, order_ids in syncs:
         coming = [
             order for order in history.orders if order.order_id in order_ids and order.order_id not in entered
@@ -245,12 +247,19 @@ def _told(
             for line_id, found in held.items()
             if found.line.order_id in entered and line_id not in before.annulled
         }
-        billed_from = {
+        billed_from |= {
             line.order_item_id: _billed_from(held[line.order_item_id].money, order, instant, before)
             for order in carried_out
             for line in order.lines
             if line.order_item_id in held
         }
+        for line_id, reduced in money_of_reductions.items():
+            unbilled_until = max(
+                billed_from[found.line.order_item_id]
+                for found in held.values()
+                if any(taken.line_id == line_id for taken in found.taken)
+            )
+            money[line_id] = _ours(reduced, unbilled_until)
         for order in carried_out:
             entered[order.order_id] = instant
             for line in order.lines:
@@ -430,7 +439,10 @@ def _ours(line: LineMoney, billed_from: date) -> LineMoney:
 
 
 def _schedule_start(anchor: date, held: Mapping[str, _Held], billed_from: Mapping[str, date]) -> date:
-    """Return when a schedule for these lines starts: on the last boundary with the anchor's own day."""
+    """Return when a schedule for these lines starts: on the last boundary with the anchor's own day.
+
+    Nothing of it was made before, or the answer does not matter.
+    """
     on_it = [line_id for line_id in billed_from if held[line_id].money.anchor == anchor]
     first = min((billed_from[line_id] for line_id in on_it), default=anchor)
     months = next((held[line_id].money.months for line_id in on_it), 1)
@@ -495,7 +507,12 @@ def _reductions(
             units = min(missing, target.left)
             if units:
                 stretches += _taken(target, line.starts_on, units)
-                taken = _Taken(since=line.starts_on, units=units, order_id=order.order_id)
+                taken = _Taken(
+                    since=line.starts_on,
+                    units=units,
+                    order_id=order.order_id,
+                    line_id=line.order_item_id,
+                )
                 target.taken.append(taken)
                 takes.append((target, taken))
                 missing -= units

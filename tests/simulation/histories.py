@@ -425,7 +425,7 @@ def _finished(draw, desk: Desk, terms: _Terms, configuration: Configuration, pla
 def _before_us(draw, desk: Desk, terms: _Terms, syncs: tuple[Sync, ...]) -> date | None:
     """Let the past be skipped, or be billed by somebody else up to the date that is returned (B5.5, B1.8).
 
-    Only where nothing that is known late reduces that past: what to do about that is for a person.
+    By somebody else only where nothing that is known late reduces that past: that is for a person.
     """
     kind = draw(st.sampled_from(["ours"] * 14 + ["skipped", "elsewhere"]))
     first_known = syncs[0][0].date()
@@ -438,7 +438,7 @@ def _before_us(draw, desk: Desk, terms: _Terms, syncs: tuple[Sync, ...]) -> date
         if draw(st.booleans()):
             day = months_later(terms.start, terms.months * max(passed // 30 // terms.months, 1))
     reduced = [change.on for change in desk.revisions if change.units < 0]
-    if any(on < max(day, first_known) for on in reduced):
+    if kind == "elsewhere" and any(on < max(day, first_known) for on in reduced):
         return None
     desk.orders[:] = [
         replace(order, before_start_date=kind == "elsewhere" and number == 0)

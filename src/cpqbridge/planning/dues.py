@@ -21,11 +21,15 @@ from cpqbridge.planning.tracks import Track
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """One item that falls due at `at` (aware UTC); `track` is the schedule it may ride on."""
+    """One item that falls due at `at` (aware UTC); `track` is the schedule it may ride on.
+
+    `unbilled` tells that it is a credit for time that was not billed by us.
+    """
 
     item: OneTimeItem
     at: datetime
     track: Track | None
+    unbilled: bool = False
 
     @property
     def is_credit(self) -> bool:
@@ -45,9 +49,11 @@ def dues_of(contract: Contract, naming: Naming) -> Iterator[Due]:
             if piece.kind == "head" and run.amount_minor(piece):
                 yield Due(item=piece_item(run, piece, naming), at=midnight(piece.start), track=track)
     for reduction in contract.reductions:
-        for item in credit_items(reduction, cutover=contract.cutover, currency=currency, naming=naming):
+        before = reduction.unbilled_before
+        for item in credit_items(reduction, currency=currency, naming=naming):
             reduced_on = contract.track_of(reduction.takes[0][0])
-            yield Due(item=item, at=_credited_at(reduction), track=reduced_on)
+            unbilled = before is not None and item.period_start < before
+            yield Due(item=item, at=_credited_at(reduction), track=reduced_on, unbilled=unbilled)
     for each in contract.one_time:
         if contract.cutover is not None and each.line.starts_on < contract.cutover:
             continue

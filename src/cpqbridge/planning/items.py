@@ -156,29 +156,27 @@ def catch_up_item(run: Run, naming: Naming) -> OneTimeItem | None:
     )
 
 
-def credit_items(
-    reduction: Reduction, *, cutover: date | None, currency: str, naming: Naming
-) -> Iterator[OneTimeItem]:
+def credit_items(reduction: Reduction, *, currency: str, naming: Naming) -> Iterator[OneTimeItem]:
     """Yield the credit of a reduction: its `TotalPrice` less what it takes (B6.6); nothing where it is zero.
 
     Its time runs from the first day without the units to the first period that is billed without them. What
-    of it was billed elsewhere, before the cut-over date, is an item of its own (B1.8).
+    of it is for time that we did not bill is an item of its own (B1.8).
     """
-    line = reduction.line
+    line, since = reduction.line, reduction.unbilled_before
     amount = rounded_minor(line.total_price, currency) + reduction.taken_minor
     whole = _credit_item(reduction, naming=naming, amount_minor=amount)
-    if cutover is None or line.starts_on >= cutover:
+    if since is None or line.starts_on >= since:
         yield from [whole] if amount else []
         return
-    ours = -reduction.billed_since_minor(cutover)
+    ours = -reduction.billed_since_minor(since)
     if amount != ours:
-        yield replace(whole, amount_minor=amount - ours, period_end=max(cutover, day_after(line.starts_on)))
+        yield replace(whole, amount_minor=amount - ours, period_end=max(since, day_after(line.starts_on)))
     if ours:
         yield replace(
             whole,
             amount_minor=ours,
-            period_start=cutover,
-            period_end=max(whole.period_end, day_after(cutover)),
+            period_start=since,
+            period_end=max(whole.period_end, day_after(since)),
         )
 
 

@@ -65,8 +65,7 @@ def place(
     for due in dues_of(contract, naming):
         if due.item.identity in done:
             continue
-        is_before = contract.cutover is not None and due.item.period_start < contract.cutover
-        if due.is_credit and (is_before or due.item.order_id in drops_credits):
+        if due.is_credit and (due.unbilled or due.item.order_id in drops_credits):
             placer.placed.dropped.append(due.item)
         elif due.at == contract.as_of and not contract.state.objects:
             # A contract that is synced for the first time settles everything past at once (B6.8).

@@ -113,10 +113,18 @@ class Evidence:
         is_before = cutover is not None and line.starts_on < cutover
         dropped = self.dropped.get(line.order_item_id)
         if dropped is not None and difference_minor == -dropped:
-            return "billed_elsewhere" if is_before else "credit_policy"
+            if is_before:
+                return "billed_elsewhere"
+            return "past_skipped" if self._is_of_skipped_time(line) else "credit_policy"
         if difference_minor in (0, -sold_minor) and (is_before or not difference_minor):
             return "billed_elsewhere"
         return MISMATCH
+
+    def _is_of_skipped_time(self, line: OrderLine) -> bool:
+        reductions = (each for each in self.contract.reductions if each.line is line)
+        return any(
+            each.unbilled_before is not None and line.starts_on < each.unbilled_before for each in reductions
+        )
 
 
 def mismatches(proofs: Iterable[Proof]) -> Iterator[Refusal]:

@@ -29,6 +29,11 @@ class Reduction:
         """Return what all takes take from pieces to come, in minor units."""
         return sum(run.taken_minor(take) for run, take in self.takes)
 
+    @property
+    def unbilled_before(self) -> date | None:
+        """Return the day before which its lines were not billed by us, None where they were (B1.8, B5.5)."""
+        return max((run.billed_from for run, _ in self.takes if run.billed_from is not None), default=None)
+
     def billed_since_minor(self, cutover: date) -> int:
         """Return what was billed for its units, in minor units, in periods from `cutover` on.
 
