@@ -34,6 +34,8 @@ class Settings(BaseSettings):
         secret_key: Key that encrypts secrets at rest, instead of the key file (`CPQBRIDGE_SECRET_KEY`).
         now: Instant at which simulated connections stand (`CPQBRIDGE_NOW`), aware UTC, or None.
         database_url: Database to use instead of the embedded one (`CPQBRIDGE_DATABASE_URL`).
+        stripe_webhook_secret: Signing secret of the endpoint that Stripe sends events to
+            (`CPQBRIDGE_STRIPE_WEBHOOK_SECRET`); without it no event is taken.
         log_level: Least important entry that is logged (`CPQBRIDGE_LOG_LEVEL`).
     """
 
@@ -43,6 +45,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     now: datetime | None = None
     database_url: SecretStr | None = None
+    stripe_webhook_secret: SecretStr | None = None
     log_level: LogLevel = LogLevel.INFO
 
     @field_validator("now", mode="before")

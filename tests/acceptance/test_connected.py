@@ -248,11 +248,28 @@ def test_configuration_of_the_reference_is_applied_and_shown(connected, tmp_path
     assert connected.run("config", "apply", file, "--json").document == shown
 
 
+def serve(shell):
+    process = shell.start("serve", "--port", "0", "--no-worker")
+    said = iter(process.stderr.readline, "")
+    return process, next(line for line in said if "http://" in line).split()[1]
+
+
+@pytest.mark.parametrize(("secret", "status"), [("", 404), (" ", 404), ("whsec_of_the_endpoint", 400)])
+def test_events_are_taken_with_a_signing_secret_only(connected, monkeypatch, secret, status):
+    monkeypatch.setitem(connected.environment, "CPQBRIDGE_STRIPE_WEBHOOK_SECRET", secret)
+    process, address = serve(connected)
+    request = urllib.request.Request(f"{address}/hooks/stripe", data=b"{}", method="POST")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert caught.value.code == status
+    caught.value.close()
+    process.terminate()
+    assert process.wait(timeout=20) == 0
+
+
 def test_pages_of_a_real_home_are_served(connected):
     connected.run("order", "sync", NEW_ORDER)
-    process = connected.start("serve", "--port", "0", "--no-worker")
-    said = iter(process.stderr.readline, "")
-    address = next(line for line in said if "http://" in line).split()[1]
+    process, address = serve(connected)
     with urllib.request.urlopen(address) as answer:
         page = answer.read().decode()
     assert NEW_ORDER in page

@@ -1,4 +1,4 @@
-"""What is due without a change in Salesforce: by timer and by event, once, whatever is repeated or killed."""
+"""What is due without a change in Salesforce: by timer, once, whatever is repeated or killed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.faults import crash_child
@@ -126,57 +125,6 @@ def test_an_amendment_that_takes_back_what_was_to_come_takes_the_timer_back(sett
         setting.service.sync_timer(None, timer)
     assert setting.service.timers(None) == ()
     assert own_invoices(setting.sides) == []
-
-
-def event(kind: str, **subject: Any) -> dict[str, Any]:
-    return {"id": "evt_1", "type": kind, "data": {"object": subject}}
-
-
-def events(setting: Setting) -> list[dict[str, Any]]:
-    """Return one event of each kind that Stripe sends about the contract."""
-    (schedule,) = setting.sides.objects("subscription_schedule")
-    (subscription,) = setting.sides.objects("subscription")
-    invoice = setting.sides.objects("invoice")[-1]
-    return [
-        event("subscription_schedule.updated", id=schedule["id"]),
-        event("customer.subscription.updated", id=subscription["id"], schedule=schedule["id"]),
-        event("invoice.created", id=invoice["id"], metadata=schedule["metadata"]),
-        event(
-            "invoice.created",
-            id=invoice["id"],
-            parent={"subscription_details": {"metadata": schedule["metadata"]}},
-        ),
-    ]
-
-
-def test_each_event_that_names_the_contract_does_what_is_due_once(setting: Setting) -> None:
-    setting.move_everything_to(DUE)
-    reports = [setting.service.sync_contract_of_event(each) for each in events(setting) * 2]
-    assert None not in reports
-    assert own_invoices(setting.sides) == [("open", 6246)]
-    assert [report.plan_id for report in reports if report][1:] == [None] * 7
-
-
-@pytest.mark.parametrize(
-    "foreign",
-    [
-        event("subscription_schedule.updated", id="sub_sched_foreign"),
-        event("invoice.created", id="in_1", metadata={"salesforce_root_id": "a0z000000000000AAA"}),
-        event("invoice.created", metadata=None, parent=None),
-        {"type": "invoice.created", "data": None},
-        {},
-    ],
-)
-def test_an_event_of_something_else_does_nothing(setting: Setting, foreign: dict[str, Any]) -> None:
-    calls = setting.sides.org_log.count
-    assert setting.service.sync_contract_of_event(foreign) is None
-    assert setting.sides.org_log.count == calls
-
-
-def test_an_event_of_another_kind_does_nothing(setting: Setting) -> None:
-    (schedule,) = setting.sides.objects("subscription_schedule")
-    other = event("customer.updated", metadata=schedule["metadata"])
-    assert setting.service.sync_contract_of_event(other) is None
 
 
 def run_child(target: Callable[..., None], home: Path, order_id: str, kill_at: int) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cpqbridge.cli.output import note
-from cpqbridge.cli.runtime import service_of
+from cpqbridge.cli.runtime import runtime_of, service_of
 from cpqbridge.cli.sandbox import port_taken
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from cpqbridge.sync.service import SyncService
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -41,7 +43,18 @@ def serve(
         with until_interrupted():
             if not no_worker:
                 service.start_worker()
-            serve_pages(create_app(Shown(orders=service.views)), listener)
+            shown = Shown(orders=service.views, take_event=_event_taker(context, service))
+            serve_pages(create_app(shown), listener)
+
+
+def _event_taker(context: typer.Context, service: SyncService) -> Callable[[bytes, str], bool] | None:
+    """Return what takes in Stripe's events; None where no signing secret is set."""
+    from cpqbridge.sync.hooks import StripeHook  # noqa: PLC0415 - the other commands need none of it
+
+    secret = runtime_of(context).settings().stripe_webhook_secret
+    if secret is None or not secret.get_secret_value().strip():
+        return None
+    return StripeHook(service, secret.get_secret_value().strip()).take
 
 
 def worker(context: typer.Context) -> None:

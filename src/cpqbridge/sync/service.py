@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -33,7 +33,7 @@ from cpqbridge.store.timers import Timer
 from cpqbridge.store.views import OrderViews
 from cpqbridge.sync.apply import Boundary, no_boundary
 from cpqbridge.sync.connect import Connections, FreshSecrets, NewConnection
-from cpqbridge.sync.durable import JsonObject, StepRunner
+from cpqbridge.sync.durable import JsonObject, StepRunner, partition_of
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
@@ -42,7 +42,7 @@ from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.run_steps import RunParts, RunSteps
 from cpqbridge.sync.sides import Retries
 from cpqbridge.sync.task import Task, root_of
-from cpqbridge.sync.wake import contract_notice, contract_of_event
+from cpqbridge.sync.wake import contract_notice
 from cpqbridge.sync.worker import Worker
 from cpqbridge.sync.workflow import run_contract
 
@@ -286,16 +286,17 @@ class SyncService:
             timers.claim(transaction, connection_id=connection.connection_id, timer=timer, at=now)
         return self._sync_contract(connection.connection_id, timer.root_id, timer.order_id)
 
-    def sync_contract_of_event(self, event: Mapping[str, Any], name: str | None = None) -> SyncReport | None:
-        """Sync the contract that an event of Stripe names, as `sync` does; the event's data is not used.
+    def enqueue(self, task: Task, queued: Collection[str]) -> str | None:
+        """Put the task on the queue for a worker and return its partition.
 
-        None for an event that names no contract that was synced before, or is of a type that changes nothing.
-        An event that comes twice, or late, finds nothing left to do.
+        None when its partition is in `queued`, those that wait already: what waits will see what is new.
         """
-        with self._store.read() as transaction:
-            connection = connections.find(transaction, name)
-            root_id = contract_of_event(transaction, event, connection_id=connection.connection_id)
-        return None if root_id is None else self._sync_contract(connection.connection_id, root_id)
+        document = task.as_document()
+        partition = partition_of(document)
+        if partition in queued:
+            return None
+        self.engine().enqueue(document, root_id=task.root_id, partition=partition)
+        return partition
 
     # The worker.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from cpqbridge.mapping.raw import OrderNotice
 from cpqbridge.store import connections, cursors, plans, timers
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.plans import OrderStanding
-from cpqbridge.sync.durable import partition_of
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.task import Task
 from cpqbridge.sync.wake import contract_notice
@@ -103,7 +102,7 @@ class Worker:
                     order_id=timer.order_id,
                 )
             if notice is not None:
-                self._enqueue(Task(connection_id=connection_id, notice=notice), queued)
+                self._service.enqueue(Task(connection_id=connection_id, notice=notice), queued)
             with store.write() as transaction:
                 timers.claim(transaction, connection_id=connection_id, timer=timer, at=now)
         return len(due)
@@ -123,7 +122,7 @@ class Worker:
         for notice in self._notices(opened, known, since=since - OVERLAP if since else None):
             stamp = _instant(notice)
             newest = max(newest, stamp) if newest and stamp else newest or stamp
-            partition = self._enqueue(Task(connection_id=connection_id, notice=notice), queued)
+            partition = self._service.enqueue(Task(connection_id=connection_id, notice=notice), queued)
             if partition is not None:
                 queued.add(partition)
                 count += 1
@@ -146,15 +145,6 @@ class Worker:
                 found = opened.salesforce.find_order(standing.order_id)
                 if found is not None:
                     yield found
-
-    def _enqueue(self, task: Task, queued: Collection[str]) -> str | None:
-        """Queue the task and return its partition, or None when its contract waits in the queue already."""
-        document = task.as_document()
-        partition = partition_of(document)
-        if partition in queued:
-            return None
-        self._service.engine().enqueue(document, root_id=task.root_id, partition=partition)
-        return partition
 
     def _begin(self, connection: Connection) -> None:
         try:

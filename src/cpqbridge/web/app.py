@@ -1,6 +1,7 @@
 """The pages: a list of orders, one page per order, and a rehearsal's report where there is one.
 
-Nothing changes on a GET, there are no scripts, and only this machine is answered.
+Nothing changes on a GET, there are no scripts, and only this machine is answered. Beside the pages there is
+one address for Stripe's events.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -26,6 +28,9 @@ from cpqbridge.web.rendering import render
 from cpqbridge.web.report_page import report_page
 
 PAGE_SIZE = 100
+EVENT_BYTES = 2**20
+"""The longest event that is taken in; Stripe's are a few kilobytes."""
+
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
 _OWN_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 _HEADERS = {
@@ -42,14 +47,16 @@ _HEADERS = {
 class Shown:
     """What the pages show: the stored orders; a demo adds names, an introduction and what was billed.
 
-    `clock` says which day the pictures mark as today. `desk_url` is the address of the CPQ desk of a demo's
-    org.
+    `take_event` takes in body and signature of an event of Stripe and says whether it is genuine; None where
+    no events are taken. `clock` says which day the pictures mark as today. `desk_url` is the address of the
+    CPQ desk of a demo's org.
     """
 
     orders: OrderViews
     labels: Mapping[str, OrderLabel] = field(default_factory=dict)
     introduction: str = ""
     report: Report | None = None
+    take_event: Callable[[bytes, str], bool] | None = None
     clock: Clock = field(default_factory=SystemClock)
     desk_url: str = ""
 
@@ -120,8 +127,25 @@ def create_app(shown: Shown) -> FastAPI:
             raise HTTPException(404)
         return HTMLResponse(report_page(shown.report, standalone=False, today=shown.clock.now().date()))
 
+    _add_stripe_hook(app, shown.take_event)
     _add_problem_pages(app, page)
     return app
+
+
+def _add_stripe_hook(app: FastAPI, take_event: Callable[[bytes, str], bool] | None) -> None:
+    @app.post("/hooks/stripe")
+    async def stripe_hook(request: Request) -> JSONResponse:
+        if take_event is None:
+            raise HTTPException(404)
+        payload = bytearray()
+        async for chunk in request.stream():
+            payload += chunk
+            if len(payload) > EVENT_BYTES:
+                return JSONResponse({"error": "too long for an event"}, status_code=413)
+        signature = request.headers.get("Stripe-Signature", "")
+        if not await run_in_threadpool(take_event, bytes(payload), signature):
+            return JSONResponse({"error": "not an event signed with the endpoint's secret"}, status_code=400)
+        return JSONResponse({"received": True})
 
 
 def _add_problem_pages(app: FastAPI, page: Callable[..., HTMLResponse]) -> None:

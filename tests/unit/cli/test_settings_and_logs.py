@@ -15,7 +15,7 @@ from cpqbridge.settings import load_settings
 
 @pytest.fixture
 def environment(monkeypatch):
-    for name in ("HOME", "SECRET_KEY", "NOW", "DATABASE_URL", "LOG_LEVEL"):
+    for name in ("HOME", "SECRET_KEY", "NOW", "DATABASE_URL", "STRIPE_WEBHOOK_SECRET", "LOG_LEVEL"):
         monkeypatch.delenv(f"CPQBRIDGE_{name}", raising=False)
     return lambda name, value: monkeypatch.setenv(f"CPQBRIDGE_{name}", value)
 
@@ -55,8 +55,9 @@ def test_home_is_expanded(environment):
     assert "~" not in str(load_settings().home)
 
 
-def test_secret_key_is_not_shown(environment):
-    environment("SECRET_KEY", "very-secret")
+@pytest.mark.parametrize("name", ["SECRET_KEY", "STRIPE_WEBHOOK_SECRET"])
+def test_secrets_are_not_shown(environment, name):
+    environment(name, "very-secret")
     assert "very-secret" not in repr(load_settings())
 
 

@@ -1,0 +1,195 @@
+"""Events of Stripe over HTTP: what is signed begins what is due, once; what is not signed is turned away."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.faults.test_timers import DUE, amended, own_invoices, wait_until
+from tests.faults.test_troubled_calls import Setting
+from tests.faults.two_sides import one_line_orders, service, two_sides
+
+from cpqbridge.clock import SettableClock, SystemClock
+from cpqbridge.sync.hooks import StripeHook
+from cpqbridge.web.app import EVENT_BYTES, Shown, create_app
+from cpqbridge_sim.hosting import host
+
+SECRET = "whsec_of_the_endpoint"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The hosted route, and everything behind it."""
+
+    setting: Setting
+    url: str
+
+    def post(self, body: bytes, signature: str | None) -> int:
+        """Return the status of the answer."""
+        headers = {} if signature is None else {"Stripe-Signature": signature}
+        request = urllib.request.Request(f"{self.url}/hooks/stripe", data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                assert json.load(answer) == {"received": True}
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    def send(self, event: dict[str, Any], **signing: Any) -> int:
+        body = json.dumps(event).encode()
+        return self.post(body, signature(body, **signing))
+
+
+def signature(body: bytes, *, secret: str = SECRET, age: timedelta = timedelta(0)) -> str:
+    """Sign as Stripe does: HMAC-SHA256 over time and body (docs.stripe.com/webhooks/signature)."""
+    stamp = int((SystemClock().now() - age).timestamp())
+    signed = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={stamp},v1={signed}"
+
+
+@pytest.fixture
+def endpoint(tmp_path) -> Iterator[Endpoint]:
+    """A contract with an amendment whose first part is due now, a worker, and the pages with the hook."""
+    with two_sides(records=one_line_orders(contracted=True)) as sides:
+        amended(tmp_path, sides)
+        clock = SettableClock(DUE - timedelta(days=1))
+        with service(tmp_path, clock=clock) as opened:
+            opened.become_worker()
+            setting = Setting(home=tmp_path, sides=sides, clock=clock, service=opened)
+            setting.move_everything_to(DUE)
+            hook = StripeHook(opened, SECRET)
+            with host(create_app(Shown(orders=opened.views, take_event=hook.take))) as pages:
+                yield Endpoint(setting, pages.url)
+
+
+def event(kind: str, **subject: Any) -> dict[str, Any]:
+    return {"id": "evt_1", "object": "event", "type": kind, "data": {"object": subject}}
+
+
+def by_schedule(setting: Setting) -> dict[str, Any]:
+    (schedule,) = setting.sides.objects("subscription_schedule")
+    return event("subscription_schedule.updated", id=schedule["id"])
+
+
+def by_subscription(setting: Setting) -> dict[str, Any]:
+    (schedule,) = setting.sides.objects("subscription_schedule")
+    (subscription,) = setting.sides.objects("subscription")
+    return event("customer.subscription.updated", id=subscription["id"], schedule=schedule["id"])
+
+
+def by_metadata(setting: Setting) -> dict[str, Any]:
+    (schedule,) = setting.sides.objects("subscription_schedule")
+    return event("invoice.created", id="in_1", metadata=schedule["metadata"])
+
+
+def by_parent(setting: Setting) -> dict[str, Any]:
+    (schedule,) = setting.sides.objects("subscription_schedule")
+    details = {"subscription_details": {"metadata": schedule["metadata"]}}
+    return event("invoice.created", id="in_1", parent=details)
+
+
+NAMING = [by_schedule, by_subscription, by_metadata, by_parent]
+
+
+def assert_left_alone(endpoint: Endpoint, calls: int) -> None:
+    assert endpoint.setting.service.engine().waiting_partitions() == frozenset()
+    assert endpoint.setting.sides.org_log.count == calls
+    assert own_invoices(endpoint.setting.sides) == []
+
+
+@pytest.mark.parametrize("naming", NAMING)
+def test_a_signed_event_that_names_the_contract_bills_what_is_due(
+    endpoint: Endpoint, naming: Callable[[Setting], dict[str, Any]]
+) -> None:
+    assert endpoint.send(naming(endpoint.setting)) == 200
+    wait_until(lambda: own_invoices(endpoint.setting.sides) == [("open", 6246)])
+
+
+def test_events_that_come_many_times_and_at_once_bill_once(endpoint: Endpoint) -> None:
+    events = [naming(endpoint.setting) for naming in NAMING] * 3
+    answers: list[int] = []
+    threads = [threading.Thread(target=lambda e=each: answers.append(endpoint.send(e))) for each in events]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * len(events)
+    wait_until(lambda: own_invoices(endpoint.setting.sides) == [("open", 6246)])
+    wait_until(lambda: endpoint.setting.service.timers(None) == ())
+    wait_until(lambda: endpoint.setting.service.engine().waiting_partitions() == frozenset())
+    report = endpoint.setting.service.sync(None, endpoint.setting.sides.order_id)
+    assert {standing.state.value for standing in report.standings} == {"unchanged"}
+    assert own_invoices(endpoint.setting.sides) == [("open", 6246)]
+
+
+@pytest.mark.parametrize(
+    "signing", [{"secret": "whsec_of_somebody_else"}, {"age": timedelta(minutes=6)}, {"secret": SECRET[:-1]}]
+)
+def test_a_forged_or_old_event_is_turned_away(endpoint: Endpoint, signing: dict[str, Any]) -> None:
+    calls = endpoint.setting.sides.org_log.count
+    assert endpoint.send(by_schedule(endpoint.setting), **signing) == 400
+    assert_left_alone(endpoint, calls)
+
+
+def test_a_body_that_is_not_the_signed_one_is_turned_away(endpoint: Endpoint) -> None:
+    calls = endpoint.setting.sides.org_log.count
+    body = json.dumps(by_schedule(endpoint.setting)).encode()
+    for wrong, said in (
+        (body + b" ", signature(body)),
+        (body, None),
+        (body, ""),
+        (body, "t=now,v1=x"),
+        (b"\xff\xfe", signature(b"\xff\xfe")),
+        (b"[]", signature(b"[]")),
+        (b"no json", signature(b"no json")),
+        (b"", signature(b"")),
+    ):
+        assert endpoint.post(wrong, said) == 400, wrong
+    assert_left_alone(endpoint, calls)
+
+
+def test_a_body_too_long_for_an_event_is_not_read_to_its_end(endpoint: Endpoint) -> None:
+    body = b" " * (EVENT_BYTES + 1)
+    assert endpoint.post(body, signature(body)) == 413
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        event("subscription_schedule.updated", id="sub_sched_foreign"),
+        event("invoice.created", id="in_1", metadata={"salesforce_root_id": "a0z000000000000AAA"}),
+        event("invoice.created", metadata=None, parent=None),
+        {"object": "event", "type": "invoice.created", "data": None},
+        {},
+    ],
+)
+def test_a_signed_event_of_something_else_does_nothing(endpoint: Endpoint, foreign: dict[str, Any]) -> None:
+    calls = endpoint.setting.sides.org_log.count
+    assert endpoint.send(foreign) == 200
+    assert_left_alone(endpoint, calls)
+
+
+def test_an_event_of_another_kind_does_nothing(endpoint: Endpoint) -> None:
+    calls = endpoint.setting.sides.org_log.count
+    assert endpoint.send(by_schedule(endpoint.setting) | {"type": "customer.updated"}) == 200
+    assert_left_alone(endpoint, calls)
+
+
+def test_without_a_secret_there_is_nothing_under_the_address(endpoint: Endpoint) -> None:
+    body = json.dumps(by_schedule(endpoint.setting)).encode()
+    with host(create_app(Shown(orders=endpoint.setting.service.views))) as pages:
+        assert Endpoint(endpoint.setting, pages.url).post(body, signature(body)) == 404
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{endpoint.url}/hooks/stripe")
+    assert caught.value.code == 405
+    caught.value.close()
