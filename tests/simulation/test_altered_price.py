@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.simulation import in_process
-from tests.unit.planning.builders import BEFORE, a_line, a_one_time_line, plan
+from tests.unit.planning.builders import (
+    BEFORE,
+    CONFIGURATION,
+    a_history,
+    a_line,
+    a_one_time_line,
+    an_order,
+    at,
+)
 
 from cpqbridge.domain.billing import StepAction
 from cpqbridge.domain.dates import midnight
@@ -13,6 +21,7 @@ from cpqbridge.sync.report import MISMATCH, proof_against
 from cpqbridge.sync.report_invoices import billed_by_order_item, billed_documents
 from cpqbridge_sim.stripe.account import Account
 
+AFTER = at("2027-03-01")
 LINES = (
     a_line(1),
     a_line(2, quantity="2", unit_price="431.23", start="2026-05-13"),
@@ -30,11 +39,17 @@ def proofs_from_invoices(planned, account):
     return {proof.order_item_id: proof_against(proof, billed) for proof in planned.proof}
 
 
+def a_life():
+    """Return a contract whose first order has just been synced."""
+    life = in_process.Life(Account(now=BEFORE), CONFIGURATION)
+    life.sync(a_history(an_order(list(LINES))), BEFORE)
+    return life
+
+
 def test_untouched_account_bills_what_the_proof_says():
-    planned, account = plan(*LINES), Account(now=BEFORE)
-    in_process.carry_out(planned, account)
-    in_process.run_to_the_end(planned, account)
-    found = proofs_from_invoices(planned, account)
+    life = a_life()
+    life.run_until(AFTER)
+    found = proofs_from_invoices(life.plan, life.account)
     assert {key: (proof.difference_minor, proof.reason) for key, proof in found.items()} == {
         "802LINE001": (0, None),
         "802LINE002": (0, None),
@@ -43,14 +58,14 @@ def test_untouched_account_bills_what_the_proof_says():
 
 
 def test_altered_price_shows_as_a_mismatch_of_its_line_only():
-    planned, account = plan(*LINES), Account(now=BEFORE)
-    state = in_process.carry_out(planned, account)
-    account.advance(midnight(LINES[1].starts_on) + timedelta(days=30))
-    first_price = next(step.key for step in planned.steps if step.action is StepAction.CREATE_PRICE)
-    in_process.alter_price(account, state.links[first_price].stripe_id, unit_amount=5001)
-    in_process.run_to_the_end(planned, account)
+    life = a_life()
+    first_price = next(step.key for step in life.plan.steps if step.action is StepAction.CREATE_PRICE)
+    life.run_until(midnight(LINES[1].starts_on) + timedelta(days=30))
+    price_id = life.state.links[first_price].stripe_id
+    in_process.alter_price(life.account, price_id, unit_amount=5001)
+    life.run_until(AFTER)
 
-    found = proofs_from_invoices(planned, account)
+    found = proofs_from_invoices(life.plan, life.account)
     # Seven of the twelve invoices of ten seats come after 12 June: July to January, 10 cents too much each.
     assert (found["802LINE001"].difference_minor, found["802LINE001"].reason) == (70, MISMATCH)
     assert (found["802LINE001"].sold_minor, found["802LINE001"].billed_minor) == (600000, 600070)
