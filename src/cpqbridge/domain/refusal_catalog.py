@@ -282,8 +282,8 @@ _STRIPE = {
     "schedule_ended_in_stripe": _refused(
         "Ended in Stripe",
         "Somebody cancelled or released the schedule or subscription of the contract in Stripe.",
-        "Adopt it: bill what changes now by hand and leave the contract as Stripe has it. Restart: clear the "
-        "ids on the orders, and sync them for a schedule of their own. Ignore: leave the contract alone.",
+        "Restart: release schedule_ended_in_stripe, and what is left is billed on a new schedule from the "
+        "next period on. Adopt or ignore what was done: leave the order as it is and bill its change by hand.",
     ),
     "stripe_refused": _refused(
         "Stripe refused the request",
