@@ -543,11 +543,14 @@ def _newest_first(
 
 
 def _taken(target: _Held, start: date, units: int) -> list[Stretch]:
-    """Return minus the cycles and the tail that the taken units would have had from `start` on."""
+    """Return minus what of the target's stretches the taken units would have had from `start` on.
+
+    That is cycles and the tail, and the head where they are gone from the first day.
+    """
     found = []
     quantity = int(target.line.quantity)
     for stretch in target.money.stretches:
-        if stretch.start < start or stretch.kind == "head":
+        if stretch.start < start:
             continue
         gone = sum(taken.units for taken in target.taken if taken.since <= stretch.start)
         before, after = quantity - gone, quantity - gone - units

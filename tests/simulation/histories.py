@@ -316,7 +316,8 @@ def _plant(draw, desk: Desk, terms: _Terms, on: date) -> str | None:
         return None
     victim = draw(st.sampled_from(victims))
     cause = draw(st.sampled_from(["below zero", "unknown line", "half a unit", "end"]))
-    if cause == "end":
+    # Where ends must be the same, an order before that has another one would be refused as well.
+    if cause == "end" and all(subscription.end <= terms.end for subscription in desk.subscriptions):
         latest = max(subscription.end for subscription in desk.subscriptions)
         desk.sell(victim.offer, 1, on, latest + DAY * 40)
         return "coterminate_required"

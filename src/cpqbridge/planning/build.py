@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
@@ -66,17 +66,35 @@ class Build:
     def _take_in(self, orders: Iterable[Order]) -> dict[str, tuple[Refusal, ...]]:
         """Take the orders into the contract; return what refuses the first that cannot be, by its id.
 
-        A line's own start decides when it takes effect (B1.5), so an order may reduce units of one that comes
-        after it: it is tried again once the others are in.
+        A line's own start decides when it takes effect (B1.5), so an order may change a line of one that
+        comes after it, or take units that only a later one brings: it is tried again once the others are in.
         """
         pending = list(orders)
         while pending:
-            refused = {order.order_id: self._contract.add(order) for order in pending}
-            left = [order for order in pending if refused[order.order_id]]
+            left, refused = self._pass_over(pending)
             if len(left) == len(pending):
-                return {left[0].order_id: refused[left[0].order_id]}
+                first = next(iter(refused))
+                return {first: refused[first]}
             pending = left
         return {}
+
+    def _pass_over(self, orders: Sequence[Order]) -> tuple[list[Order], dict[str, tuple[Refusal, ...]]]:
+        """Take in what can be, in order; return the orders that are left, and by id what refuses any."""
+        coming = {line.order_item_id: order for order in orders for line in order.lines}
+        # Of orders that change each other's lines none could be the first, so they are taken as they come.
+        circular = all(_changes_other(order, coming) for order in orders)
+        left: list[Order] = []
+        refused: dict[str, tuple[Refusal, ...]] = {}
+        for order in orders:
+            if circular or not _changes_other(order, coming):
+                refusals = self._contract.add(order)
+                if not refusals:
+                    for line in order.lines:
+                        del coming[line.order_item_id]
+                    continue
+                refused[order.order_id] = refusals
+            left.append(order)
+        return left, refused
 
     def _billed_line_ids(self) -> frozenset[str]:
         """Return the order lines that are on any invoice or credit made so far."""
@@ -373,6 +391,11 @@ class Build:
             lines = [line for line in order.lines if line.kind is LineKind.RECURRING]
             found += multiplier_warnings(lines, self._request.configuration.policy)
         return tuple(found)
+
+
+def _changes_other(order: Order, coming: Mapping[str, Order]) -> bool:
+    """Return whether the order revises a line of another order that is still to come."""
+    return any(coming.get(line.revises or "", order) is not order for line in order.lines)
 
 
 def _by_day(wanted: BillingObject) -> tuple[datetime, str]:

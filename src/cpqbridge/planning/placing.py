@@ -85,6 +85,7 @@ class _Placer:
         self._now = contract.as_of
         self._policy = policy
         self._charges: dict[str, dict[date, int]] = {}
+        self._first: dict[str, int] = defaultdict(int)
         self.placed = Placed()
 
     def add_pieces(self, track: Track, naming: Naming) -> None:
@@ -93,6 +94,9 @@ class _Placer:
         riders = self.placed.riders[track.key]
         charges: dict[date, int] = defaultdict(int)
         for run in track.runs:
+            if run.carried:
+                begun = (piece for piece in run.pieces.pieces if midnight(piece.start) <= run.executed_at)
+                self._first[track.key] += sum(piece.amount_minor for piece in begun if not run.skips(piece))
             for piece in run.to_come():
                 if midnight(piece.start) <= self._now or piece.kind == "head":
                     continue
@@ -111,6 +115,7 @@ class _Placer:
         if at <= self._now and self._rides_first(dues):
             for due in dues:
                 self.placed.first[_key(due)].append(due.item)
+                self._first[_key(due)] += due.item.amount_minor
             return
         day = at.date()
         if at > self._now and at == midnight(day) and self._rides(dues, dict.fromkeys(_keys(dues), day)):
@@ -134,6 +139,9 @@ class _Placer:
             return False
         sums = _sums(dues)
         if len(sums) > 1 and min(sums.values()) < 0:
+            return False
+        # A first invoice that would come out below zero is a credit (B6.6).
+        if any(amount < 0 and self._first[key] + amount < 0 for key, amount in sums.items()):
             return False
         return all(
             len(self.placed.first[key]) + count <= MAXIMUM_ONE_TIME_ITEMS

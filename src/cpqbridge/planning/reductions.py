@@ -127,7 +127,9 @@ def attribute(
     ]
     taken: list[tuple[Run, int]] = []
     missing = wanted
-    for run, left in reversed(begun):
+    # A line's own start decides which addition is the newest (B1.5), then the order they came in.
+    ranked = sorted(enumerate(begun), key=lambda each: (each[1][0].pieces.start, each[0]), reverse=True)
+    for _, (run, left) in ranked:
         if missing and left > 0 and _same_end(run, line):
             if run.pieces.terms.folded:
                 return Attribution(refusal=_block_price(line, order, run))
