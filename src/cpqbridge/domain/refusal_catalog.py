@@ -283,7 +283,8 @@ _STRIPE = {
         "Ended in Stripe",
         "Somebody cancelled or released the schedule or subscription of the contract in Stripe.",
         "Restart: release schedule_ended_in_stripe, and what is left is billed on a new schedule from the "
-        "next period on. Adopt or ignore what was done: leave the order as it is and bill its change by hand.",
+        "next period on. Adopt or ignore what was done: leave the order as it is and bill its change by "
+        "hand.",
     ),
     "stripe_refused": _refused(
         "Stripe refused the request",
