@@ -394,7 +394,8 @@ def _hold(
         stretches = [Stretch(kind="whole", start=sold.start, end=sold.end, amount=total)]
     rounding = sum(stretch.amount for stretch in stretches) - minor_total(line, setting.currency)
     if rounding and policy.rounding is RoundingPolicy.TRUE_UP:
-        stretches[-1] = replace(stretches[-1], amount=stretches[-1].amount - rounding)
+        # The last charge takes the difference, and is shared out like a tail from then on.
+        stretches[-1] = replace(stretches[-1], kind="tail", amount=stretches[-1].amount - rounding)
         rounding = 0
     money = LineMoney(
         line_id=line.order_item_id,
@@ -521,7 +522,7 @@ def _reductions(
             for target, taken in takes:
                 target.taken.remove(taken)
             return None
-        found[line.order_item_id] = _reduction_money(line, order, nearest, stretches)
+        found[line.order_item_id] = _reduction_money(line, order, nearest.money, stretches)
     return found
 
 
@@ -560,12 +561,7 @@ def _taken(target: _Held, start: date, units: int) -> list[Stretch]:
     return found
 
 
-def _reduction_money(line: OrderLine, order: Order, nearest: _Held, taken: list[Stretch]) -> LineMoney:
-    target = nearest.money
-    last = target.stretches[-1]
-    trued_up = 0
-    if last.kind == "cycle":
-        trued_up = abs(last.amount - half_up(nearest.whole.price * nearest.whole.quantity))
+def _reduction_money(line: OrderLine, order: Order, target: LineMoney, taken: list[Stretch]) -> LineMoney:
     total = minor_total(line, order.currency)
     end = min(target.next_boundary(line.starts_on), target.end)
     credit = total - sum(stretch.amount for stretch in taken)
@@ -580,8 +576,6 @@ def _reduction_money(line: OrderLine, order: Order, nearest: _Held, taken: list[
         anchor=target.anchor,
         months=target.months,
         stretches=(Stretch(kind="credit", start=line.starts_on, end=end, amount=credit), *taken),
-        # Units that are taken from a last charge which is trued up take their share of the difference.
-        slack=trued_up,
     )
 
 

@@ -145,12 +145,13 @@ class Contract:
         """Let lines that were taken back whole before anything was billed of them cost nothing.
 
         Such a line is one piece, its `TotalPrice`, as if it had been known in good time; so nothing is left
-        of it but what the totals of its reductions differ by. `billed` are the ids of lines on any invoice;
-        of one that began before the cutover something was billed elsewhere.
+        of it but what the totals of its reductions differ by. `billed` are the ids of lines on any invoice
+        or credit; of one that began before the cutover something was billed elsewhere.
         """
         for run in self.runs.values():
             elsewhere = self.cutover is not None and run.pieces.start < self.cutover
-            if not run.is_annulled or elsewhere or run.line.order_item_id in billed:
+            concerned = {run.line.order_item_id, *(take.line.order_item_id for take in run.takes)}
+            if not run.is_annulled or elsewhere or not concerned.isdisjoint(billed):
                 continue
             run.pieces, run.billed_from = whole(run.pieces), None
             before = midnight(run.pieces.start) - timedelta(seconds=1)
