@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from tests.simulation import in_process
-from tests.simulation.daily_money import Movement
+from tests.simulation.daily_checks import Movement
 
 from cpqbridge_sim.stripe.account import Account
 

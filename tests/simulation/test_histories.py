@@ -11,7 +11,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from tests.acceptance.slow_calculator import DAY, DECIMALS, rounded, term
-from tests.simulation import daily_money
+from tests.simulation import daily_checks, daily_money, line_money
 from tests.simulation.cpq_desk import Desk, Offer
 from tests.simulation.histories import contract_stories, known
 
@@ -85,7 +85,7 @@ def test_every_line_follows_the_formulas(story):
             assert line.order_id == order.order_id
             if line.kind is LineKind.ONE_TIME:
                 continue
-            sold = daily_money.sold_line(line)
+            sold = line_money.sold_line(line)
             months = term(sold.start, sold.end, precision)
             whole = round(months) if sold.typed_term else months
             listed = sold.list_price / sold.list_months
@@ -131,7 +131,7 @@ def test_units_never_fall_below_zero_unless_planted(story):
             units: Counter[str] = Counter()
             for line in lines.values():
                 if line.order_id in known_ids and line.starts_on <= day:
-                    units[daily_money.root_of(line, lines)] += int(line.quantity)
+                    units[line_money.root_of(line, lines)] += int(line.quantity)
             if known_ids & story.drafts != story.drafts:
                 continue
             assert all(count >= 0 for count in units.values())
@@ -152,7 +152,7 @@ def test_days_of_a_line_sum_to_what_it_was_sold_for(story):
         for day, earned in line.daily():
             days[day] += earned
         assert sum(days.values(), Fraction(0)) == line.total
-        assert line.total == daily_money.minor_total(lines[line_id], currency) + line.missed
+        assert line.total == line_money.minor_total(lines[line_id], currency) + line.missed
         charges = sum(stretch.kind == "cycle" for stretch in line.stretches)
         assert abs(line.missed) * 2 <= charges
         assert all(line.start <= day < line.end for day in days)
@@ -161,7 +161,7 @@ def test_days_of_a_line_sum_to_what_it_was_sold_for(story):
 def billed_in_advance(money):
     """Return the movements of a connector that bills each stretch on the day it begins."""
     return [
-        daily_money.Movement(
+        daily_checks.Movement(
             at=datetime(*max(stretch.start, money.entered[line.order_id]).timetuple()[:3], tzinfo=UTC),
             amount=stretch.amount,
             order_item_ids=(line.line_id,),
@@ -176,9 +176,9 @@ def billed_in_advance(money):
 
 def problems(money, movements, configuration):
     return (
-        daily_money.wrong_totals(money, movements, configuration)
-        + daily_money.wrong_days(money, movements, configuration)
-        + daily_money.outside_terms(money, movements)
+        daily_checks.wrong_totals(money, movements, configuration)
+        + daily_checks.wrong_days(money, movements, configuration)
+        + daily_checks.outside_terms(money, movements)
     )
 
 

@@ -1,0 +1,305 @@
+"""The money of one order line, and how it changes with what is known of it, and when.
+
+*Money of a positive line* (B5.6): a head, full cycles from the contract's anchor at the per-period price, a
+tail; the partial pieces share what `TotalPrice` leaves, so that the days of a line sum to `TotalPrice`. A
+line without partial pieces sums to its charges: at most half a minor unit per charge beside `TotalPrice`.
+
+*Money of a reduction* (B6.6): minus the stretches of the units it takes from its start on; the rest of its own
+`TotalPrice` is the credit, for its start up to the next boundary. So it sums to its `TotalPrice` exactly.
+
+Whole minor units, ends exclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
+from fractions import Fraction
+
+from tests.acceptance.slow_calculator import (
+    DAY,
+    DECIMALS,
+    Cut,
+    SoldLine,
+    anchor_of,
+    cut,
+    half_up,
+    months_later,
+    whole_months,
+)
+
+from cpqbridge.domain.order import LineKind, OrderLine
+from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.policies import ItemsPolicy, RoundingPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Money earned evenly over the days from `start` up to, without, `end`; billed in advance at `start`."""
+
+    kind: str
+    start: date
+    end: date
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineMoney:
+    """The money of one order line: `missed` is what its charges miss `TotalPrice` by.
+
+    That is its `rounding`, less what is skipped or was billed by somebody else.
+    `slack` is what the rules leave open in all, `slack_per_cycle` what they leave open in each cycle.
+    """
+
+    line_id: str
+    order_id: str
+    root_id: str
+    kind: LineKind
+    reduces: bool
+    start: date
+    end: date
+    anchor: date
+    months: int
+    stretches: tuple[Stretch, ...]
+    missed: int = 0
+    rounding: int = 0
+    slack: int = 0
+    slack_per_cycle: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(stretch.amount for stretch in self.stretches)
+
+    def daily(self) -> Iterator[tuple[date, Fraction]]:
+        """Yield each day of the line with what it earns."""
+        for stretch in self.stretches:
+            days = (stretch.end - stretch.start).days
+            for number in range(days):
+                yield stretch.start + DAY * number, Fraction(stretch.amount, days)
+
+    def begun(self, day: date) -> int:
+        """Return the money of all stretches that have begun by the end of `day`."""
+        return sum(stretch.amount for stretch in self.stretches if stretch.start <= day)
+
+    def last_boundary(self, day: date) -> date:
+        """Return the last cycle boundary that is not after `day`, the anchor where there is none."""
+        count = 0
+        while months_later(self.anchor, (count + 1) * self.months) <= day:
+            count += 1
+        return months_later(self.anchor, count * self.months)
+
+    def next_boundary(self, day: date) -> date:
+        """Return the first cycle boundary after `day`."""
+        count = 0
+        while months_later(self.anchor, count * self.months) <= day:
+            count += 1
+        return months_later(self.anchor, count * self.months)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Units that a line of an order takes from another line, from the day `since` on."""
+
+    since: date
+    units: int
+    order_id: str
+    line_id: str
+
+
+@dataclass(kw_only=True)
+class Held:
+    """A positive line with the units taken from it, in the order of execution."""
+
+    line: OrderLine
+    money: LineMoney
+    whole: Cut
+    taken: list[Taken] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        return int(self.line.quantity) - sum(taken.units for taken in self.taken)
+
+    @property
+    def is_annulled(self) -> bool:
+        """Return whether all units were taken away on or before the first day."""
+        return not self.left and all(taken.since <= self.line.starts_on for taken in self.taken)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What holds for all lines of a contract: first day, currency, policies, and which lines are never billed."""
+
+    first: date
+    currency: str
+    configuration: Configuration
+    annulled: Collection[str]
+
+
+def root_of(line: OrderLine, lines: Mapping[str, OrderLine]) -> str:
+    """Return the first line of the lineage (B2.6)."""
+    while line.revises is not None and line.revises in lines:
+        line = lines[line.revises]
+    return line.order_item_id
+
+
+def sold_line(line: OrderLine) -> SoldLine:
+    """Return a recurring line as the slow calculator takes it."""
+    assert line.ends_on is not None
+    assert line.entry_unit_price is not None
+    end = line.ends_on + DAY
+    months = whole_months(line.starts_on, end)
+    said = line.prorate_multiplier
+    # CPQ takes a typed term as it is (salesforce.md 4.5); its multiplier then says whole months.
+    typed = (
+        said is not None
+        and months > 0
+        and months_later(line.starts_on, months) == end
+        and abs(Fraction(said) * Fraction(line.default_term_months) - months) < Fraction(1, 1000)
+    )
+    return SoldLine(
+        item_id=line.order_item_id,
+        product_id=line.product_id,
+        start=line.starts_on,
+        end=end,
+        quantity=int(line.quantity),
+        unit_price=Fraction(line.unit_price),
+        total=Fraction(line.total_price),
+        list_price=Fraction(line.entry_unit_price),
+        list_months=int(line.default_term_months),
+        typed_term=typed,
+    )
+
+
+def minor_total(line: OrderLine, currency: str) -> int:
+    """Return a line's `TotalPrice` in minor units."""
+    return half_up(Fraction(line.total_price) * 10 ** DECIMALS[currency])
+
+
+def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction | None) -> Held:
+    """Return a positive line as if nothing followed; `revised` is the price of the line it revises (B3.3)."""
+    sold, policy = sold_line(line), terms.configuration.policy
+    assert sold.end is not None
+    assert line.frequency_months is not None
+    anchor = anchor_of(sold, terms.first, line.frequency_months)
+    whole = cut(
+        sold,
+        anchor,
+        line.frequency_months,
+        currency=terms.currency,
+        precision=str(policy.prorate_precision),
+        revised=revised,
+    )
+    stretches = [
+        Stretch(kind=piece.kind, start=piece.start, end=piece.end, amount=piece.amount)
+        for piece in whole.pieces
+    ]
+    total = minor_total(line, terms.currency)
+    if line.order_item_id in terms.annulled:
+        stretches = [Stretch(kind="whole", start=sold.start, end=sold.end, amount=total)]
+    rounding = sum(stretch.amount for stretch in stretches) - total
+    if rounding and policy.rounding is RoundingPolicy.TRUE_UP:
+        # The last charge takes the difference, and is shared out like a tail from then on.
+        stretches[-1] = replace(stretches[-1], kind="tail", amount=stretches[-1].amount - rounding)
+        rounding = 0
+    money = LineMoney(
+        line_id=line.order_item_id,
+        order_id=line.order_id,
+        root_id=root_id,
+        kind=LineKind.RECURRING,
+        reduces=False,
+        start=sold.start,
+        end=sold.end,
+        anchor=anchor,
+        months=line.frequency_months,
+        stretches=tuple(stretches),
+        missed=rounding,
+        rounding=rounding,
+        # Stripe rounds the sum of merged lines once, instead of each line.
+        slack_per_cycle=1 if policy.items is ItemsPolicy.MERGED else 0,
+    )
+    return Held(line=line, money=money, whole=whole)
+
+
+def ours(line: LineMoney, billed_from: date) -> LineMoney:
+    """Return a line without what begins before a day."""
+    later = tuple(stretch for stretch in line.stretches if stretch.start >= billed_from)
+    left_out = line.total - sum(stretch.amount for stretch in later)
+    return replace(line, stretches=later, missed=line.missed - left_out)
+
+
+def executed(line: LineMoney, instant: datetime, *, carried: bool) -> LineMoney:
+    """Return a line as it is when it became known then: one that runs already has no rounding left.
+
+    Its time so far is one item, `TotalPrice` less the pieces to come (B6.8). Only lines of a first order that
+    start with their schedule and renew after the instant are billed by the schedule's own first invoice
+    instead, unless that one is made already, or would end within the running period (`carried`).
+    """
+    begun = [stretch for stretch in line.stretches if midnight(stretch.start) <= instant]
+    renews = any(stretch.kind == "cycle" and stretch.end > instant.date() for stretch in line.stretches)
+    on_boundary = all(stretch.kind != "head" for stretch in begun)
+    if not begun or (carried and renews and on_boundary):
+        return line
+    first, *others = line.stretches
+    first = replace(first, amount=first.amount - line.rounding)
+    return replace(line, stretches=(first, *others), missed=line.missed - line.rounding, rounding=0)
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def once(line: OrderLine, root_id: str, terms: Terms, *, months: int) -> LineMoney:
+    """Return the money of a one-time line: all of it on its day."""
+    end = line.starts_on + DAY
+    amount = minor_total(line, terms.currency)
+    return LineMoney(
+        line_id=line.order_item_id,
+        order_id=line.order_id,
+        root_id=root_id,
+        kind=LineKind.ONE_TIME,
+        reduces=line.quantity < 0,
+        start=line.starts_on,
+        end=end,
+        anchor=terms.first,
+        months=months,
+        stretches=(Stretch(kind="one_time", start=line.starts_on, end=end, amount=amount),),
+    )
+
+
+def take(target: Held, line: OrderLine, units: int) -> list[Stretch]:
+    """Let a reducing line take units; return minus what they would have had of the target's stretches.
+
+    That is cycles and the tail from its start on, and the head where they are gone from the first day.
+    """
+    found = []
+    quantity = int(target.line.quantity)
+    for stretch in target.money.stretches:
+        if stretch.start < line.starts_on:
+            continue
+        gone = sum(taken.units for taken in target.taken if taken.since <= stretch.start)
+        before, after = quantity - gone, quantity - gone - units
+        unit = target.whole.price if stretch.kind == "cycle" else Fraction(stretch.amount, quantity)
+        found.append(replace(stretch, amount=half_up(unit * after) - half_up(unit * before)))
+    target.taken.append(
+        Taken(since=line.starts_on, units=units, order_id=line.order_id, line_id=line.order_item_id)
+    )
+    return found
+
+
+def reduction(line: OrderLine, target: LineMoney, taken: list[Stretch], *, currency: str) -> LineMoney:
+    """Return the money of a reduction; `target` is the last line it takes units from."""
+    end = min(target.next_boundary(line.starts_on), target.end)
+    credit = minor_total(line, currency) - sum(stretch.amount for stretch in taken)
+    return LineMoney(
+        line_id=line.order_item_id,
+        order_id=line.order_id,
+        root_id=target.root_id,
+        kind=LineKind.RECURRING,
+        reduces=True,
+        start=line.starts_on,
+        end=target.end,
+        anchor=target.anchor,
+        months=target.months,
+        stretches=(Stretch(kind="credit", start=line.starts_on, end=end, amount=credit), *taken),
+    )
