@@ -58,7 +58,7 @@ class Build:
             cutover=request.cutover,
         )
         self._refused = self._take_in(verdict.accepted)
-        self._contract.annul(self._billed_line_ids())
+        self._contract.annul(self._first_billed())
         self._contract.decide_first_invoices()
         give_prices(self._contract)
         self._designer = Designer(contract=self._contract, policy=policy, product_names=self._names)
@@ -96,11 +96,16 @@ class Build:
             left.append(order)
         return left, refused
 
-    def _billed_line_ids(self) -> frozenset[str]:
-        """Return the order lines that are on any invoice or credit made so far."""
+    def _first_billed(self) -> dict[str, datetime]:
+        """Return when each order line was on an invoice or credit for the first time, as far as it was."""
         state, now = self._request.state, self._request.as_of
         made = (settled_by(each, now, product_names=self._names) for each in state.objects.values())
-        return frozenset(billed_by_line(chain.from_iterable(made)))
+        first: dict[str, datetime] = {}
+        for invoice in chain.from_iterable(made):
+            for line in invoice.lines:
+                for order_item_id, _ in line.shares:
+                    first[order_item_id] = min(invoice.at, first.get(order_item_id, invoice.at))
+        return first
 
     @cached_property
     def _placed(self) -> Placed:

@@ -7,7 +7,7 @@ decided now.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -141,17 +141,20 @@ class Contract:
             self._reduce(line, order, units)
         return ()
 
-    def annul(self, billed: Collection[str]) -> None:
+    def annul(self, first_billed: Mapping[str, datetime]) -> None:
         """Let lines that were taken back whole before anything was billed of them cost nothing.
 
         Such a line is one piece, its `TotalPrice`, as if it had been known in good time; so nothing is left
-        of it but what the totals of its reductions differ by. `billed` are the ids of lines on any invoice
-        or credit; of one that began before the cutover something was billed elsewhere.
+        of it but what the totals of its reductions differ by. `first_billed` is when each line was on an
+        invoice or credit first; of a line that began before the cutover something was billed elsewhere.
         """
         for run in self.runs.values():
+            if not run.is_annulled or run.line.order_item_id in first_billed:
+                continue
+            known_at = max(take.executed_at for take in run.takes)
+            credited = (first_billed.get(take.line.order_item_id, known_at) for take in run.takes)
             elsewhere = self.cutover is not None and run.pieces.start < self.cutover
-            concerned = {run.line.order_item_id, *(take.line.order_item_id for take in run.takes)}
-            if not run.is_annulled or elsewhere or not concerned.isdisjoint(billed):
+            if elsewhere or min(credited) < known_at:
                 continue
             run.pieces, run.billed_from = whole(run.pieces), None
             before = midnight(run.pieces.start) - timedelta(seconds=1)
