@@ -183,8 +183,8 @@ class _Telling:
     def _carried_out(self, orders: Sequence[Order]) -> list[Order]:
         """Return the orders, which became known together, in the order they are carried out.
 
-        They come in effective order. One that takes units of a later one, which a line's own start can make
-        (B1.5), is put off until the others are in.
+        They come in effective order. One that changes a line of a later one, or takes units of it, which a
+        line's own start can make (B1.5), is put off until the others are in.
         """
         done: list[Order] = []
         waiting = list(orders)
@@ -192,12 +192,15 @@ class _Telling:
             put_off = []
             for order in waiting:
                 there = self.entered.keys() | {other.order_id for other in (*done, order)}
-                if self._reduce(order, there):
+                to_come = {line.order_item_id for other in waiting for line in other.lines}
+                to_come -= {line_id for line_id in to_come if self.lines[line_id].order_id in there}
+                if to_come.isdisjoint(line.revises for line in order.lines) and self._reduce(order, there):
                     done.append(order)
                 else:
                     put_off.append(order)
-            # The plan says that all of them were carried out, so their units must be somewhere.
-            assert len(put_off) < len(waiting), [order.order_id for order in put_off]
+            if len(put_off) == len(waiting):
+                # Their units come with an order that is a draft yet (B6.1).
+                break
             waiting = put_off
         return done
 

@@ -153,6 +153,7 @@ def check_money(story: Story, lived: Lived) -> None:
     money = daily_money.contract_money(
         story.history, story.configuration, lived.carried_out, cutover=story.cutover
     )
+    assert money.entered.keys() == lived.done
     assert in_process.billed_by_day(account) == in_process.forecast_by_day(plan)
     problems = daily_checks.wrong_totals(money, moved, story.configuration)
     problems += daily_checks.outside_terms(money, moved)
