@@ -1,0 +1,254 @@
+"""Contracts that random lives found a fault with, each cut down to what made it fail, lived to the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from hypothesis import given, settings
+from tests.simulation import test_contract_lives as lives
+from tests.simulation.cpq_desk import Desk, Offer
+from tests.simulation.histories import MANY_LINES, Story, contract_stories
+
+from cpqbridge.domain.order import OrderKind
+from cpqbridge.mapping.configuration import default_configuration
+from cpqbridge.mapping.policies import CreditsPolicy, ProratePrecision, ProrationPolicy, RoundingPolicy
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def a_desk(months: int = 1, *, precision: str = "monthly_daily", currency: str = "usd") -> Desk:
+    return Desk(precision=precision, currency=currency, months=months, multipliers="none")
+
+
+def an_offer(number: int, price: str, *, months: int = 12) -> Offer:
+    return Offer(number=number, price=Decimal(price), months=months)
+
+
+def lived(desk: Desk, *syncs: tuple[str, int], **policy) -> tuple[str, lives.Lived]:
+    """Live what was sold and return how it ended; `syncs` are instants with how many orders are known."""
+    configuration = default_configuration()
+    precision = ProratePrecision(desk.precision)
+    configuration = replace(
+        configuration,
+        policy=replace(
+            configuration.policy, prorate_precision=precision, prorate_precision_confirmed=True, **policy
+        ),
+        caps=replace(configuration.caps, backdated_periods=10_000),
+    )
+    ids = [order.order_id for order in desk.orders]
+    story = Story(
+        history=desk.history(),
+        configuration=configuration,
+        syncs=tuple((at(instant), frozenset(ids[:count])) for instant, count in syncs),
+    )
+    return lives.check(story), lives.live(story, story.syncs)
+
+
+def billed(found: lives.Lived) -> Counter[str]:
+    """Return what was billed in all, by order line, in minor units; zero sums left out."""
+    sums: Counter[str] = Counter()
+    for movement in lives.movements(found.account):
+        sums[",".join(movement.order_item_ids)] += movement.amount
+    return Counter({line_id: amount for line_id, amount in sums.items() if amount})
+
+
+def test_line_taken_back_before_its_first_day_is_not_billed_by_a_later_timer():
+    """Its own schedule was never made, so nothing in Stripe remembers when it was taken back."""
+    desk = a_desk(3)
+    desk.sell(an_offer(1, "120"), 5, day("2024-02-29"), day("2024-11-29"))
+    gone = desk.sell(an_offer(2, "90"), 6, day("2024-04-06"), day("2025-01-06"))
+    desk.sell(an_offer(3, "60"), 1, day("2024-05-16"), day("2024-08-18"))
+    desk.activate(OrderKind.INITIAL, day("2024-02-29"), at("2024-02-26T10:00"))
+    desk.reduce(gone, 6, day("2024-03-17"))
+    desk.activate(OrderKind.AMENDMENT, day("2024-03-17"), at("2024-03-17T15:30"))
+    end, found = lived(desk, ("2024-03-18T15:30", 2), credits=CreditsPolicy.NONE)
+    assert end == lives.LIVED
+    assert not billed(found).keys() & {gone.line.order_item_id, "802LINE004"}
+
+
+def test_contract_ended_before_it_began_leaves_only_what_is_billed_once():
+    desk = a_desk()
+    seats = desk.sell(an_offer(1, "80.39", months=1), 36, day("2020-07-01"), day("2021-01-01"))
+    desk.activate(OrderKind.INITIAL, day("2020-07-01"), at("2020-05-22T15:30"))
+    desk.reduce(seats, 9, day("2020-07-01"))
+    setup = desk.charge_once(Decimal("198.91"), 1, day("2020-07-01"))
+    desk.activate(OrderKind.AMENDMENT, day("2020-07-01"), at("2020-05-27T10:00"))
+    desk.reduce(seats, 27, day("2020-07-01"))
+    desk.activate(OrderKind.AMENDMENT, day("2020-07-01"), at("2020-05-27T15:30"))
+    end, found = lived(desk, ("2020-06-16T10:01:30", 3), credits=CreditsPolicy.NONE)
+    assert end == lives.LIVED
+    assert billed(found) == {setup.line.order_item_id: 19_891}
+
+
+def test_first_phase_that_ends_with_the_contract_is_sent_once():
+    desk = a_desk(6, precision="month", currency="eur")
+    desk.sell(an_offer(1, "50", months=1), 38, day("2028-06-01"), day("2028-06-03"))
+    desk.activate(OrderKind.INITIAL, day("2028-06-01"), at("2028-06-02T23:53:20"))
+    end, found = lived(desk, ("2028-06-02T23:54:50", 1))
+    assert end == lives.LIVED
+    assert billed(found) == {"802LINE001": 190_000}
+
+
+def test_break_points_of_a_line_taken_back_split_no_first_phase():
+    desk = a_desk(precision="calendar_monthly_daily")
+    desk.sell(an_offer(1, "65.36", months=1), 11, day("2032-10-31"), day("2034-10-31"))
+    gone = desk.sell(an_offer(2, "12"), 5, day("2032-10-31"), day("2034-08-09"))
+    desk.activate(OrderKind.INITIAL, day("2032-10-31"), at("2032-10-30T23:59:59"))
+    desk.reduce(gone, 5, day("2032-10-31"))
+    desk.activate(OrderKind.AMENDMENT, day("2032-10-31"), at("2032-10-31T00:00:59"))
+    end, found = lived(desk, ("2032-10-31T00:01:29", 2))
+    assert end == lives.LIVED
+    assert billed(found).keys() == {"802LINE001"}
+
+
+def test_contract_keeps_its_anchor_when_only_another_schedule_was_made():
+    desk = a_desk(3, precision="month")
+    seats = desk.sell(an_offer(1, "485.14", months=1), 2, day("2023-01-18"), day("2023-12-03"))
+    desk.activate(OrderKind.INITIAL, day("2023-01-18"), at("2023-01-18T23:59:59"))
+    desk.terminate(day("2023-01-23"))
+    desk.activate(OrderKind.AMENDMENT, day("2023-01-23"), at("2023-01-23T00:00:01"))
+    more = desk.sell(an_offer(22, "3", months=1), 34, day("2023-02-07"), day("2023-05-07"))
+    desk.activate(OrderKind.AMENDMENT, day("2023-02-07"), at("2023-01-24T00:00"))
+    desk.reduce(more, 28, day("2023-02-07"))
+    desk.activate(OrderKind.AMENDMENT, day("2023-02-07"), at("2023-01-29T23:59:59"))
+    end, found = lived(desk, ("2023-01-27T23:59:59", 3), ("2023-01-30T00:01:29", 4))
+    assert end == lives.LIVED
+    assert billed(found)[more.line.order_item_id] == 5_400
+    assert seats.units == 0
+
+
+def test_contract_whose_first_order_is_over_goes_on_with_its_amendments():
+    desk = a_desk(12)
+    desk.sell(an_offer(1, "120"), 2, day("2030-09-01"), day("2030-12-14"))
+    desk.activate(OrderKind.INITIAL, day("2030-09-01"), at("2030-10-23T00:00"))
+    desk.sell(an_offer(2, "24"), 2, day("2030-12-13"), day("2032-12-13"))
+    desk.activate(OrderKind.AMENDMENT, day("2030-12-13"), at("2030-12-12T23:59:59"))
+    end, found = lived(desk, ("2030-12-21T23:53:20", 2))
+    assert end == lives.LIVED
+    assert billed(found)["802LINE002"] == 9_600
+
+
+def skipping(*, policy: ProrationPolicy) -> tuple[str, lives.Lived]:
+    desk = a_desk()
+    seats = desk.sell(an_offer(1, "50", months=1), 10, day("2026-02-01"), day("2027-02-01"))
+    order = desk.activate(OrderKind.INITIAL, day("2026-02-01"), at("2026-01-28T10:00"))
+    desk.orders[0] = replace(order, skip_past_initial_invoices=True)
+    desk.reduce(seats, 3, day("2026-04-01"))
+    desk.activate(OrderKind.AMENDMENT, day("2026-04-01"), at("2026-03-28T10:00"))
+    return lived(desk, ("2026-09-25T10:00", 2), proration=policy)
+
+
+def test_time_that_was_skipped_is_not_given_back_either():
+    """Ten seats are billed from 1 September on, less three seats for September, which were gone in April."""
+    end, found = skipping(policy=ProrationPolicy.INVOICE_NOW)
+    assert end == lives.LIVED
+    assert billed(found) == {"802LINE001": 50_000 + 4 * 35_000, "802LINE002": -15_000}
+    reasons = {proof.order_item_id: proof.reason for proof in found.plan.proof}
+    assert reasons == {"802LINE001": "past_skipped", "802LINE002": "past_skipped"}
+
+
+def test_reduction_takes_the_addition_that_starts_last_though_another_came_in_later():
+    desk = a_desk()
+    first = desk.sell(an_offer(22, "4.58", months=1), 2, day("2032-03-07"), day("2033-05-27"))
+    desk.activate(OrderKind.INITIAL, day("2032-03-07"), at("2032-02-07T23:53:20"))
+    last = desk.sell(first.offer, 4, day("2033-05-26"), day("2033-05-27"), raises=first)
+    desk.activate(OrderKind.AMENDMENT, day("2033-05-26"), at("2032-02-27T00:00:01"))
+    middle = desk.sell(first.offer, 2, day("2032-06-27"), day("2033-05-27"), raises=first)
+    desk.activate(OrderKind.AMENDMENT, day("2032-06-27"), at("2032-04-18T00:00:01"))
+    desk.reduce(first, 2, day("2032-03-27"))
+    desk.reduce(last, 4, day("2032-03-27"))
+    desk.reduce(middle, 2, day("2032-03-27"))
+    desk.activate(OrderKind.AMENDMENT, day("2032-03-27"), at("2032-06-17T00:00:01"))
+    end, _ = lived(desk, ("2032-03-18T00:01:31", 2), ("2032-06-17T00:01:31", 4))
+    assert end == lives.LIVED
+
+
+def test_first_invoice_below_zero_is_a_credit():
+    """Stripe would give up the draft of a contract that ends within the hour."""
+    desk = a_desk(precision="day")
+    desk.sell(an_offer(1, "0"), 1, day("2026-12-31"), day("2027-01-02"))
+    desk.charge_once(Decimal("-225.68"), 1, day("2026-12-31"))
+    desk.activate(OrderKind.INITIAL, day("2026-12-31"), at("2026-12-31T10:00"))
+    end, found = lived(desk, ("2027-01-01T23:54:50", 1))
+    assert end == lives.LIVED
+    assert billed(found) == {"802LINE002": -22_568}
+
+
+def taken_back_in_two_steps() -> Desk:
+    """Two seats from 20 February, one taken back in good time, the other a week late."""
+    desk = a_desk(precision="month", currency="eur")
+    desk.sell(an_offer(1, "0.80", months=1), 11, day("2031-02-01"), day("2032-06-19"))
+    seats = desk.sell(an_offer(2, "1200", months=1), 2, day("2031-02-20"), day("2032-03-31"))
+    desk.activate(OrderKind.INITIAL, day("2031-02-01"), at("2030-12-23T00:00:01"))
+    for instant in ("2031-02-07T15:30", "2031-02-27T15:30"):
+        desk.reduce(seats, 1, day("2031-02-20"))
+        desk.activate(OrderKind.AMENDMENT, day("2031-02-08"), at(instant))
+    return desk
+
+
+def test_line_taken_back_in_two_steps_sums_to_nothing():
+    desk = taken_back_in_two_steps()
+    syncs = (("2031-01-12T23:54:50", 1), ("2031-02-08T15:30", 2), ("2031-02-27T15:31:30", 3))
+    end, found = lived(desk, *syncs, proration=ProrationPolicy.NEXT_INVOICE)
+    assert end == lives.LIVED
+    assert sum(amount for line_id, amount in billed(found).items() if line_id != "802LINE001") == 0
+
+
+def test_line_that_revises_a_later_one_has_its_price():
+    desk = a_desk(3)
+    seats = desk.sell(an_offer(1, "1200"), 30, day("2033-03-03"), day("2033-12-03"))
+    desk.activate(OrderKind.INITIAL, day("2033-03-03"), at("2033-03-20T10:00"))
+    more = desk.sell(seats.offer, 5, day("2033-06-18"), day("2033-12-03"), raises=seats)
+    desk.activate(OrderKind.AMENDMENT, day("2033-06-18"), at("2033-05-19T23:59:59"))
+    desk.sell(seats.offer, 3, day("2033-06-18"), day("2033-12-03"), raises=more)
+    desk.activate(OrderKind.AMENDMENT, day("2033-03-03"), at("2033-06-08T23:53:20"))
+    end, _ = lived(
+        desk, ("2033-03-20T10:01:30", 1), ("2033-06-08T23:54:50", 3), rounding=RoundingPolicy.TRUE_UP
+    )
+    assert end == lives.LIVED
+
+
+def features(story: Story) -> set[str]:
+    """Return what is rare about a story."""
+    first = [order for order in story.history.orders if order.kind is not OrderKind.AMENDMENT]
+    renewed = story.history.renewed
+    return {
+        name
+        for name, is_so in {
+            "many lines": len(first[0].lines) >= MANY_LINES,
+            "two first orders": len(first) == 2,
+            "skipped": any(order.skip_past_initial_invoices for order in first),
+            "billed elsewhere": story.cutover is not None,
+            "renewal": renewed is not None,
+            "renewal beside": renewed is not None and bool(renewed.lines),
+            "draft": bool(story.drafts),
+            story.payer: True,
+            str(story.configuration.policy.credit_target): True,
+            str(story.planted): True,
+        }.items()
+        if is_so
+    }
+
+
+def test_stories_have_all_that_is_rare():
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=1200, derandomize=True, database=None)
+    @given(contract_stories())
+    def one(story):
+        seen.update(features(story))
+
+    one()
+    wanted = "many lines,two first orders,skipped,billed elsewhere,renewal,renewal beside,draft,card,transfer"
+    wanted += ",nobody,balance,refund,outside,None,overlap,contract_over,reduction_below_zero"
+    wanted += ",quantity_not_whole,coterminate_required"
+    assert set(wanted.split(",")) <= seen.keys(), seen
