@@ -29,8 +29,8 @@ def a_desk(months: int = 1, *, precision: str = "monthly_daily", currency: str =
     return Desk(precision=precision, currency=currency, months=months, multipliers="none")
 
 
-def an_offer(number: int, price: str, *, months: int = 12) -> Offer:
-    return Offer(number=number, price=Decimal(price), months=months)
+def an_offer(number: int, price: str, *, months: int = 12, discount: int = 0) -> Offer:
+    return Offer(number=number, price=Decimal(price), months=months, discount=discount)
 
 
 def lived(desk: Desk, *syncs: tuple[str, int], **policy) -> tuple[str, lives.Lived]:
@@ -205,7 +205,7 @@ def test_line_taken_back_in_two_steps_sums_to_nothing():
 
 def test_line_that_revises_a_later_one_has_its_price():
     desk = a_desk(3)
-    seats = desk.sell(an_offer(1, "1200"), 30, day("2033-03-03"), day("2033-12-03"))
+    seats = desk.sell(an_offer(1, "1200", discount=10), 30, day("2033-03-03"), day("2033-12-03"))
     desk.activate(OrderKind.INITIAL, day("2033-03-03"), at("2033-03-20T10:00"))
     more = desk.sell(seats.offer, 5, day("2033-06-18"), day("2033-12-03"), raises=seats)
     desk.activate(OrderKind.AMENDMENT, day("2033-06-18"), at("2033-05-19T23:59:59"))
