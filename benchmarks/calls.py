@@ -79,15 +79,13 @@ class Connected:
 
         The poll that finds the order is not counted: one serves all orders that changed.
         """
-        opened = self.service.open(None)
-        changed = opened.salesforce.qualifying_orders(since=None)
-        notice = next(each for each in changed if each.order_id == order_id)
         before = self.account.log.count, self.org_log.count
-        report = self.service.sync_notice(opened.connection_id, notice)
+        report = self.service.sync(None, order_id)
         stopped = [each for each in report.standings if each.state not in _GOES_ON]
         if stopped:
             raise SystemExit(f"The bench's order is {stopped[0].state}: {stopped[0].message}")
-        return _counted(self.account.log.after(before[0]), self.org_log.after(before[1]))
+        # The first request only finds the order by its id.
+        return _counted(self.account.log.after(before[0]), self.org_log.after(before[1])[1:])
 
     @property
     def _contract_id(self) -> str:
