@@ -203,6 +203,44 @@ def test_line_taken_back_in_two_steps_sums_to_nothing():
     assert sum(amount for line_id, amount in billed(found).items() if line_id != "802LINE001") == 0
 
 
+def test_order_that_was_put_off_keeps_the_units_it_took():
+    """Its units come with an order that follows it; a reduction that is executed later may not have them."""
+    desk = a_desk(3, precision="day")
+    seats = desk.sell(an_offer(1, "1.87", months=1), 24, day("2032-08-15"), day("2033-09-21"))
+    desk.activate(OrderKind.INITIAL, day("2032-08-15"), at("2032-08-14T10:00"))
+    some = desk.sell(an_offer(22, "1200", months=1), 10, day("2033-05-15"), day("2033-09-21"))
+    desk.activate(OrderKind.AMENDMENT, day("2033-05-15"), at("2032-08-15T23:59:59"))
+    more = desk.sell(some.offer, 35, day("2033-05-15"), day("2033-09-21"), raises=some)
+    desk.activate(OrderKind.AMENDMENT, day("2033-05-15"), at("2033-03-03T23:53:20"))
+    desk.reduce(seats, 2, day("2033-03-03"))
+    desk.reduce(more, 35, day("2033-03-03"))
+    desk.activate(OrderKind.AMENDMENT, day("2033-03-03"), at("2033-03-03T23:54:20"))
+    desk.reduce(some, 10, day("2033-05-15"))
+    desk.activate(OrderKind.AMENDMENT, day("2033-05-15"), at("2033-03-03T23:55:20"))
+    end, found = lived(
+        desk, ("2032-08-16T00:01:29", 2), ("2033-03-03T23:54:50", 4), ("2033-03-03T23:56:50", 5)
+    )
+    assert end == lives.LIVED
+    sold = {some.line.order_item_id, more.line.order_item_id}
+    assert not sold & billed(found).keys()
+
+
+def test_first_settlement_that_is_a_credit_does_not_wait_for_the_next_invoice():
+    desk = a_desk(precision="month", currency="eur")
+    seats = desk.sell(an_offer(1, "1100.88"), 5, day("2028-02-29"), day("2029-02-28"))
+    goodwill = desk.charge_once(Decimal("-1176.36"), 1, day("2028-02-29"))
+    desk.activate(OrderKind.INITIAL, day("2028-02-29"), at("2028-02-28T23:53:20"))
+    more = desk.sell(seats.offer, 5, day("2028-02-29"), day("2029-02-28"), raises=seats)
+    desk.activate(OrderKind.AMENDMENT, day("2028-02-29"), at("2028-02-29T23:52:20"))
+    end, found = lived(desk, ("2028-02-29T23:53:20", 2))
+    assert end == lives.LIVED
+    assert billed(found) == {
+        seats.line.order_item_id: 550_440,
+        goodwill.line.order_item_id: -117_636,
+        more.line.order_item_id: 550_440,
+    }
+
+
 def test_line_that_revises_a_later_one_has_its_price():
     desk = a_desk(3)
     seats = desk.sell(an_offer(1, "1200", discount=10), 30, day("2033-03-03"), day("2033-12-03"))

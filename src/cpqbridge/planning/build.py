@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 
 from cpqbridge.domain.billing import (
     BilledInvoice,
@@ -66,16 +66,18 @@ class Build:
     def _take_in(self, orders: Iterable[Order]) -> dict[str, tuple[Refusal, ...]]:
         """Take the orders into the contract; return what refuses the first that cannot be, by its id.
 
-        A line's own start decides when it takes effect (B1.5), so an order may change a line of one that
-        comes after it, or take units that only a later one brings: it is tried again once the others are in.
+        Those executed together are taken in together, before later ones. A line's own start decides when it
+        takes effect (B1.5), so an order may change a line of one that comes after it, or take units that only
+        a later one brings: it is tried again once the others are in.
         """
-        pending = list(orders)
-        while pending:
-            left, refused = self._pass_over(pending)
-            if len(left) == len(pending):
-                first = next(iter(refused))
-                return {first: refused[first]}
-            pending = left
+        for _, together in groupby(orders, key=self._contract.executed_at):
+            pending = list(together)
+            while pending:
+                left, refused = self._pass_over(pending)
+                if len(left) == len(pending):
+                    first = next(iter(refused))
+                    return {first: refused[first]}
+                pending = left
         return {}
 
     def _pass_over(self, orders: Sequence[Order]) -> tuple[list[Order], dict[str, tuple[Refusal, ...]]]:

@@ -83,6 +83,7 @@ class _Placer:
 
     def __init__(self, contract: Contract, policy: Policy) -> None:
         self._now = contract.as_of
+        self._is_first = not contract.state.objects
         self._policy = policy
         self._charges: dict[str, dict[date, int]] = {}
         self._first: dict[str, int] = defaultdict(int)
@@ -120,7 +121,9 @@ class _Placer:
         day = at.date()
         if at > self._now and at == midnight(day) and self._rides(dues, dict.fromkeys(_keys(dues), day)):
             return
-        if self._may_wait(total, at, dues) and self._rides(dues, _next_boundaries(dues, at)):
+        # What a first sync settles together would be told apart by the next one, so it does not wait.
+        settles = self._is_first and at == self._now
+        if not settles and self._may_wait(total, at, dues) and self._rides(dues, _next_boundaries(dues, at)):
             return
         document = Document(order_id=order_id, at=at, items=items)
         (self.placed.credits if total < 0 else self.placed.invoices).append(document)
