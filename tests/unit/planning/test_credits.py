@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from tests.simulation import in_process
 from tests.unit.planning.builders import (
+    BEFORE,
     a_history,
     a_life,
     a_line,
@@ -436,3 +437,14 @@ def test_charge_and_credit_on_two_schedules_are_netted_on_an_own_invoice():
     assert documents_of(found) == [("invoice", "2026-08-10", 600000 - 60000)]
     assert ("2026-08-10", 600000) in invoices_of(found)
     assert differences_of(found) == {}
+
+
+def test_credit_after_the_last_schedule_ended_waits_for_nothing():
+    first = an_order([seats(1, 10, "2026-02-01")])
+    life = a_life()
+    life.sync(a_history(first), BEFORE)
+    life.run_until(at("2027-03-10"))
+    goodwill = an_amendment(a_one_time_line(total="-50", start="2027-03-01"))
+    found = life.sync(a_history(first, goodwill), at("2027-03-10T09:00:00"))
+    assert [kind for kind, *_ in documents_of(found)] == ["credit_note"]
+    assert found.wake_at is None
