@@ -235,9 +235,9 @@ class _Telling:
             and held.line.starts_on <= line.starts_on
             and held.line.ends_on == line.ends_on
         ]
-        # `held` follows the effective order, so of two lines from one day the later one counts as newer.
-        ranked = sorted(enumerate(able), key=lambda pair: (pair[1].line.starts_on, pair[0]), reverse=True)
-        return [held for _, held in ranked]
+        activated = {order.order_id: order.activated_at for order in self.history.orders}
+        able.sort(key=lambda held: (held.line.starts_on, activated[held.line.order_id], held.line.order_id))
+        return able[::-1]
 
     def _billed_from(self, line: OrderLine, order: Order, instant: datetime) -> date:
         """Return the first day of a line that is ours to bill."""

@@ -127,8 +127,8 @@ def attribute(
     ]
     taken: list[tuple[Run, int]] = []
     missing = wanted
-    # A line's own start decides which addition is the newest (B1.5), then the order they came in.
-    ranked = sorted(enumerate(begun), key=lambda each: (each[1][0].pieces.start, each[0]), reverse=True)
+    # A line's own start decides which addition is the newest, then its activation (B1.5).
+    ranked = sorted(enumerate(begun), key=lambda each: (*_newness(each[1][0]), each[0]), reverse=True)
     for _, (run, left) in ranked:
         if missing and left > 0 and _same_end(run, line):
             if run.pieces.terms.folded:
@@ -139,6 +139,11 @@ def attribute(
     if missing:
         return Attribution(refusal=_Shortage(line, order, wanted, missing).refusal(begun, lineages))
     return Attribution(units=tuple(taken))
+
+
+def _newness(run: Run) -> tuple[date, datetime, str]:
+    """Return by what runs of one lineage are ranked; a draft that is looked at counts as activated now."""
+    return run.pieces.start, run.order.activated_at or run.executed_at, run.order.order_id
 
 
 def _same_end(run: Run, line: OrderLine) -> bool:
