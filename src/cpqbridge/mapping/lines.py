@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from cpqbridge.domain.order import LineKind, OrderKind, OrderLine
+from cpqbridge.domain.order import OrderKind, OrderLine
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.findings import Findings
 from cpqbridge.mapping.line_kinds import Nature, line_nature
@@ -158,9 +158,9 @@ def _line(
         multiplier_decimals=context.multiplier_decimals,
         entry_unit_price=reader.number("PricebookEntry.UnitPrice"),
         revises=revises,
-        tiered=nature.months is not None
-        and (order_item_id in context.schedule_counts or product_id in context.tiered_products),
-        discounted_by_coupon=context.order_has_coupon or order_item_id in context.coupon_line_ids,
+        metered=nature.metered,
+        evergreen=nature.evergreen,
+        segment=nature.segment,
         custom_price=custom_price if isinstance(custom_price, Decimal) else None,
         displayed_price_id=reader.text(context.ours.stripe_id)
         or reader.text(f"PricebookEntry.{context.ours.stripe_id}"),
@@ -207,7 +207,7 @@ def _check_currency(reader: RecordReader, context: LineContext) -> None:
 
 
 def _check_metered(reader: RecordReader, line: OrderLine) -> None:
-    if line.kind is LineKind.METERED and line.quantity > 1:
+    if line.metered and line.quantity > 1:
         reader.refuse(
             "metered_quantity", f"is billed by usage but has quantity {line.quantity}.", field="Quantity"
         )
@@ -239,6 +239,4 @@ def _prices(reader: RecordReader) -> _Prices | None:
 def _span(reader: RecordReader, context: LineContext, nature: Nature) -> Span | None:
     if nature.months is None:
         return one_time_span(reader, context.dates)
-    return recurring_span(
-        reader, context.dates, months=nature.months, open_ended=nature.kind is LineKind.EVERGREEN
-    )
+    return recurring_span(reader, context.dates, months=nature.months, open_ended=nature.evergreen)
