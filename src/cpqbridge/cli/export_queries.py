@@ -20,7 +20,8 @@ _FIELDS: Mapping[str, str] = MappingProxyType(
         "SBQQ__SubscriptionTerm__c,SBQQ__ProrateMultiplier__c,SBQQ__SubscriptionPricing__c,"
         "SBQQ__SubscriptionType__c,SBQQ__ProductSubscriptionType__c,SBQQ__BillingFrequency__c,"
         "SBQQ__BillingType__c,SBQQ__ChargeType__c,SBQQ__PriceDimension__c,SBQQ__DimensionType__c,"
-        "SBQQ__SegmentIndex__c,SBQQ__SegmentKey__c,SBQQ__BlockPrice__c,SBQQ__TerminatedDate__c,SystemModstamp",
+        "SBQQ__SegmentIndex__c,SBQQ__SegmentKey__c,SBQQ__QuoteLine__r.SBQQ__SegmentLabel__c,SBQQ__BlockPrice__c,"
+        "SBQQ__TerminatedDate__c,SystemModstamp",
         "Product2": "Id,Name,ProductCode,Description,IsActive,SBQQ__BillingFrequency__c,SystemModstamp",
         "PricebookEntry": "Id,Product2Id,Pricebook2Id,UnitPrice,IsActive,SystemModstamp",
         "Account": "Id,Name,Description,Phone,BillingStreet,BillingCity,BillingState,BillingPostalCode,"

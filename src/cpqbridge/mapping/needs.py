@@ -16,6 +16,8 @@ from cpqbridge.mapping.fields import (
 
 CONSUMPTION_OBJECT = "SBQQ__OrderItemConsumptionSchedule__c"
 PRODUCT_CONSUMPTION_OBJECT = "ProductConsumptionSchedule"
+SEGMENT_LABEL = "SBQQ__QuoteLine__r.SBQQ__SegmentLabel__c"
+"""What people call a segment of a ramp; CPQ keeps it on the quote line only."""
 
 _QUOTE = "SBQQ__Quote__r"
 _ADDRESS = ("Street", "City", "State", "PostalCode", "Country", "CountryCode")
@@ -207,5 +209,6 @@ _ITEM_OPTIONAL = (
     "Product2.SBQQ__BillingFrequency__c",
     "SBQQ__Activated__c",
     "SBQQ__Contract__c",
+    SEGMENT_LABEL,
     "SBQQ__Status__c",
 )

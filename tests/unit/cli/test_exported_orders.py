@@ -110,6 +110,8 @@ def unexported(object_name, paths):
     """Return the paths whose last field the query of its object does not ask for."""
     missing = set()
     for path in paths:
+        if path in exported_fields(object_name):
+            continue
         *relations, field = path.split(".")
         owner = object_name
         for relation in relations:
