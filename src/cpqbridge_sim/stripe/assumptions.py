@@ -18,6 +18,8 @@ class Assumptions:
     ordinary_line_ties_round_up: bool = True
     # Percent discounts round an exact half up (otherwise to even).
     percent_discount_ties_round_up: bool = True
+    # Taxes, each on its line, round an exact half up (otherwise to even).
+    tax_ties_round_up: bool = True
     # An item added between boundaries aligns to the anchor (otherwise it starts a fresh period of its own).
     added_item_aligns_to_anchor: bool = True
     # Inline prices of two phases match by position, so the item id survives (otherwise removed and added).

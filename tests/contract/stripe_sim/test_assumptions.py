@@ -3,25 +3,11 @@
 from dataclasses import fields
 from pathlib import Path
 
-import pytest
 from tests.contract.stripe_sim.stripe_driver import at, items, phase
 
 from cpqbridge_sim.stripe.assumptions import Assumptions
 
 SCHEDULES = "/v1/subscription_schedules"
-
-
-@pytest.fixture
-def both(api_at):
-    """Runs a story with a switch as it is and turned round."""
-
-    def run(switch: str, story, start=(2026, 1, 1)) -> tuple:
-        usual = getattr(Assumptions(), switch)
-        return tuple(
-            story(api_at(*start, assumptions=Assumptions(**{switch: value}))) for value in (usual, not usual)
-        )
-
-    return run
 
 
 def test_a_credit_of_an_ended_subscription(both):
@@ -268,5 +254,6 @@ def test_a_trial_and_a_start_in_the_past(both):
 
 def test_every_switch_is_tried():
     # `added_item_aligns_to_anchor` has its test among the scenarios (T18).
-    tried = Path(__file__).read_text() + "added_item_aligns_to_anchor"
+    files = Path(__file__).parent.glob("test_assumptions*.py")
+    tried = "".join(path.read_text() for path in files) + "added_item_aligns_to_anchor"
     assert [field.name for field in fields(Assumptions) if field.name not in tried] == []

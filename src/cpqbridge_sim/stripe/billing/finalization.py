@@ -23,7 +23,7 @@ def finalize(state: AccountState, invoice: Body, *, at: int) -> None:
     """Give a draft its number, settle the customer's balance and go on to collect it."""
     customer = state.store.get("customer", invoice["customer"]) or {}
     invoice["starting_balance"] = customer["balance"]
-    recount(invoice)
+    recount(state, invoice)
     sequence = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = sequence + 1
     invoice["number"] = f"{customer['invoice_prefix']}-{sequence:04d}"

@@ -20,12 +20,13 @@ from cpqbridge_sim.stripe.store import Body
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemTerms:
-    """What an item shall be; `discounts` None leaves those of a running item as they are."""
+    """What an item shall be; `discounts` or `tax_rates` None leaves those of a running item as they are."""
 
     price: Body
     quantity: int | None
     metadata: dict[str, str] = field(default_factory=dict)
     discounts: Sequence[Body] | None = ()
+    tax_rates: Sequence[Body] | None = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +64,17 @@ def new_item(state: AccountState, subscription: Body, terms: ItemTerms, *, start
         "price": terms.price,
         "quantity": terms.quantity,
         "subscription": subscription["id"],
-        "tax_rates": [],
+        "tax_rates": list(terms.tax_rates or ()),
     }
     state.subscription_items(subscription).append(item)
     return item
 
 
 def take_over(state: AccountState, subscription: Body, item: Body, terms: ItemTerms, *, at: int) -> None:
-    """Metadata and discounts of running item terms; neither makes a proration by itself."""
+    """Metadata, tax rates and discounts of running item terms; none makes a proration by itself."""
     merge_metadata(item["metadata"], terms.metadata)
+    if terms.tax_rates is not None:
+        item["tax_rates"] = list(terms.tax_rates)
     if terms.discounts is None or (not terms.discounts and not item["discounts"]):
         return
     item["discounts"] = redeem(

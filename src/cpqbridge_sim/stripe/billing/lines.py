@@ -53,6 +53,7 @@ class LineDraft:
     free_trial: bool = False
     invoice_item: Body | None = None
     discount_amounts: list[tuple[str, int]] = field(default_factory=list)
+    tax_rates: list[Body] = field(default_factory=list)
 
     @property
     def net_amount(self) -> int:
@@ -100,6 +101,7 @@ def item_line(
         proration=proration,
         subscription_id=subscription["id"],
         item_id=item["id"],
+        tax_rates=item["tax_rates"],
     )
 
 
@@ -175,4 +177,5 @@ def invoice_item_line(invoice_item: Body) -> LineDraft:
         subscription_id=details.get("subscription"),
         item_id=details.get("subscription_item"),
         invoice_item=invoice_item,
+        tax_rates=invoice_item["tax_rates"],
     )

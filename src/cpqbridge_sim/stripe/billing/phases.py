@@ -43,6 +43,7 @@ def item_terms(state: AccountState, entry: Body) -> ItemTerms:
         quantity=entry["quantity"],
         metadata=entry["metadata"],
         discounts=entry["discounts"],
+        tax_rates=entry["tax_rates"],
     )
 
 
@@ -189,6 +190,7 @@ def apply_settings(subscription: Body, schedule: Body, phase: Body) -> None:
         value = phase[name] if phase[name] is not None else defaults[name]
         if value is not None:
             subscription[name] = value
+    subscription["default_tax_rates"] = list(phase["default_tax_rates"])
     for settings in (defaults["invoice_settings"] or {}, phase["invoice_settings"] or {}):
         for name in ("custom_fields", "description", "footer"):
             if settings.get(name) is not None:
@@ -244,6 +246,7 @@ def _one_time(state: AccountState, subscription: Body, phase: Body, entry: Body)
         quantity=quantity,
         discountable=amount >= 0 if discountable is None else discountable,
         metadata={key: value for key, value in entry["metadata"].items() if value != ""},
+        tax_rates=list(entry["tax_rates"]),
     )
     body["discounts"] = redeem(
         state,

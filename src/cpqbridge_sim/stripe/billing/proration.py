@@ -126,6 +126,7 @@ def _proration_item(
         metadata=dict((item if state.assumptions.line_metadata_copies_item else subscription)["metadata"]),
         proration=True,
         credited_items=_credited(credited),
+        tax_rates=list(item["tax_rates"]),
     )
 
 
@@ -155,6 +156,7 @@ def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the obje
     proration: bool = False,
     credited_items: dict[str, Any] | None = None,
     discounts: list[str] | None = None,
+    tax_rates: list[Body] | None = None,
 ) -> Body:
     """A new pending invoice item; `amount` in minor units for the period `[start, end)`."""
     parent = None
@@ -194,7 +196,7 @@ def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the obje
             else None,
             "quantity": 1 if quantity is None else quantity,
             "quantity_decimal": quantity_decimal or str(1 if quantity is None else quantity),
-            "tax_rates": [],
+            "tax_rates": tax_rates or [],
             "test_clock": state.clock_of(customer_id),
         }
     )

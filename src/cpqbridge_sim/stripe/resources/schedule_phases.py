@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import check_discounts
+from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.periods import Interval, add_months, compatible
 from cpqbridge_sim.stripe.resources.call import cleared, only
@@ -23,6 +24,7 @@ _PHASE = frozenset(
         "collection_method",
         "currency",
         "default_payment_method",
+        "default_tax_rates",
         "description",
         "discounts",
         "duration",
@@ -40,9 +42,7 @@ _REFUSED = (
     "application_fee_percent",
     "billing_thresholds",
     "current_trial",
-    "default_tax_rates",
     "on_behalf_of",
-    "tax_rates",
     "transfer_data",
 )
 
@@ -59,6 +59,7 @@ class PhaseReader:
     anchor: int
     known_prices: frozenset[str] = frozenset()
     known_trial_ends: frozenset[int] = frozenset()
+    known_tax_rates: frozenset[str] = frozenset()
     currency: str | None = None
     phases: list[Body] = field(default_factory=list)
 
@@ -89,7 +90,7 @@ class PhaseReader:
             "collection_method": phase.get("collection_method"),
             "currency": self.currency,
             "default_payment_method": phase.get("default_payment_method"),
-            "default_tax_rates": [],
+            "default_tax_rates": self._tax_rates(phase, "default_tax_rates", path),
             "description": cleared(phase.get("description")),
             "discounts": discount_entries(phase.get("discounts")),
             "end_date": end,
@@ -150,6 +151,9 @@ class PhaseReader:
         self.anchor = end
         return end
 
+    def _tax_rates(self, entry: Mapping[str, Any], name: str, path: str) -> list[Body]:
+        return read_tax_rates(self.state, entry.get(name), path=f"{path}[{name}]", known=self.known_tax_rates)
+
     def _price_body(self, identifier: str) -> Body:
         return self.state.store.get("price", identifier) or {}
 
@@ -198,7 +202,7 @@ class PhaseReader:
             "plan": price["id"],
             "price": price["id"],
             "quantity": checked_quantity(entry, path),
-            "tax_rates": [],
+            "tax_rates": self._tax_rates(entry, "tax_rates", path),
         }
 
     def one_time_items(self, phase: Mapping[str, Any], path: str) -> list[Body]:
@@ -231,7 +235,7 @@ class PhaseReader:
             },
             "price": price["id"],
             "quantity": checked_quantity(entry, path),
-            "tax_rates": [],
+            "tax_rates": self._tax_rates(entry, "tax_rates", path),
         }
 
     def _price(self, entry: Mapping[str, Any], path: str, *, one_time: bool) -> Body:

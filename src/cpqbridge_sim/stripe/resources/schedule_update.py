@@ -115,6 +115,7 @@ def _read(call: Call, schedule: Body, defaults: Body, *, now: int) -> list[Body]
         known_trial_ends=frozenset(
             phase["trial_end"] for phase in schedule["phases"] if phase["trial_end"] is not None
         ),
+        known_tax_rates=_known_tax_rates(schedule),
         currency=None if subscription is None else subscription["currency"],
     )
     read_phases(reader, sent, start=first, first=len(requested) - len(sent))
@@ -164,6 +165,15 @@ def _known_prices(schedule: Body) -> frozenset[str]:
         for phase in schedule["phases"]
         for entry in (*phase["items"], *phase["add_invoice_items"])
     )
+
+
+def _known_tax_rates(schedule: Body) -> frozenset[str]:
+    entries = [
+        entry for phase in schedule["phases"] for entry in (*phase["items"], *phase["add_invoice_items"])
+    ]
+    own = [rate["id"] for entry in entries for rate in entry["tax_rates"]]
+    defaults = [rate["id"] for phase in schedule["phases"] for rate in phase["default_tax_rates"]]
+    return frozenset([*own, *defaults])
 
 
 def _apply_now(state: AccountState, schedule: Body, before: Body | None, *, behavior: str, now: int) -> None:

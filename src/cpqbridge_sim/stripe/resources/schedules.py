@@ -266,7 +266,7 @@ def mirrored_phase(state: AccountState, subscription: Body) -> Body:
         "collection_method": None,
         "currency": subscription["currency"],
         "default_payment_method": None,
-        "default_tax_rates": [],
+        "default_tax_rates": list(subscription["default_tax_rates"]),
         "description": None,
         "discounts": discount_entries([{"discount": identifier} for identifier in subscription["discounts"]]),
         "end_date": min(item["current_period_end"] for item in items),
@@ -279,7 +279,7 @@ def mirrored_phase(state: AccountState, subscription: Body) -> Body:
                 "plan": item["price"]["id"],
                 "price": item["price"]["id"],
                 "quantity": item["quantity"],
-                "tax_rates": [],
+                "tax_rates": list(item["tax_rates"]),
             }
             for item in items
         ],

@@ -14,6 +14,7 @@ from cpqbridge_sim.stripe.billing.lifecycle import EXPIRY_PRIORITY, INCOMPLETE_S
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, item_terms
 from cpqbridge_sim.stripe.billing.subscription_body import blank_subscription
+from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import start_trial
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing
@@ -44,6 +45,7 @@ _CREATE = frozenset(
         "customer",
         "days_until_due",
         "default_payment_method",
+        "default_tax_rates",
         "description",
         "discounts",
         "invoice_settings",
@@ -92,6 +94,7 @@ def create(call: Call) -> Body:
     set_trial_settings(subscription, params)
     if trial_end is not None:
         start_trial(state, subscription, start=start, end=trial_end, anchor=anchor)
+    set_tax_rates(state, subscription, params)
     subscription["metadata"] = metadata_of(params.get("metadata"))
     subscription["discounts"] = redeem(
         state,
@@ -160,6 +163,14 @@ def set_plain(subscription: Body, params: Mapping[str, Any]) -> None:
             subscription[name] = cleared(params[name])
     for name, value in (params.get("invoice_settings") or {}).items():
         subscription["invoice_settings"][name] = cleared(value)
+
+
+def set_tax_rates(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
+    """`default_tax_rates` of a subscription; a rate it has already may be archived by now."""
+    if "default_tax_rates" in params:
+        known = frozenset(rate["id"] for rate in subscription["default_tax_rates"])
+        rates = read_tax_rates(state, params["default_tax_rates"], path="default_tax_rates", known=known)
+        subscription["default_tax_rates"] = rates
 
 
 def _bill(

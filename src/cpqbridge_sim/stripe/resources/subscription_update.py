@@ -12,6 +12,7 @@ from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
 from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, apply_changes
 from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, renew, sleep_until_next
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
+from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import invoices_now
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, no_such
@@ -30,6 +31,7 @@ from cpqbridge_sim.stripe.resources.subscription_create import (
     check_direct_collection,
     set_period_end_cancel,
     set_plain,
+    set_tax_rates,
 )
 from cpqbridge_sim.stripe.resources.subscriptions import retrieve
 from cpqbridge_sim.stripe.resources.trial_params import (
@@ -50,6 +52,7 @@ _UPDATE = frozenset(
         "collection_method",
         "days_until_due",
         "default_payment_method",
+        "default_tax_rates",
         "description",
         "discounts",
         "invoice_settings",
@@ -64,10 +67,12 @@ _UPDATE = frozenset(
     }
 )
 _ITEM = frozenset(
-    {"clear_usage", "deleted", "discounts", "id", "metadata", "price", "price_data", "quantity"}
+    {"clear_usage", "deleted", "discounts", "id", "metadata", "price", "price_data", "quantity", "tax_rates"}
 )
 _CANCEL_WORDS = frozenset({"cancel_at", "cancel_at_period_end"})
-_SPLITS_PHASE = frozenset({"add_invoice_items", "billing_cycle_anchor", "discounts", "items"})
+_SPLITS_PHASE = frozenset(
+    {"add_invoice_items", "billing_cycle_anchor", "default_tax_rates", "discounts", "items"}
+)
 
 
 def update(call: Call) -> Body:
@@ -89,6 +94,7 @@ def update(call: Call) -> Body:
     one_time = _read_one_time(state, subscription, params, now=now)
     set_plain(subscription, params)
     set_trial_settings(subscription, params)
+    set_tax_rates(state, subscription, params)
     update_metadata(subscription, params)
     if params.get("collection_method") == "charge_automatically":
         subscription["days_until_due"] = None
@@ -302,7 +308,13 @@ def _terms(
     )
     discounts = discount_entries(entry["discounts"]) if "discounts" in entry else None
     metadata = entry.get("metadata") or {}
-    return ItemTerms(price=price, quantity=quantity, metadata=dict(metadata), discounts=discounts)
+    tax_rates = None
+    if "tax_rates" in entry:
+        owned = frozenset() if item is None else frozenset(rate["id"] for rate in item["tax_rates"])
+        tax_rates = read_tax_rates(state, entry["tax_rates"], path=f"{path}[tax_rates]", known=owned)
+    return ItemTerms(
+        price=price, quantity=quantity, metadata=dict(metadata), discounts=discounts, tax_rates=tax_rates
+    )
 
 
 def _read_one_time(
