@@ -15,13 +15,10 @@ Parameters = Mapping[str, object]
 
 
 class LineKind(StrEnum):
-    """How a line is billed (B2)."""
+    """Whether a line recurs (B2.1)."""
 
     RECURRING = "recurring"
     ONE_TIME = "one_time"
-    METERED = "metered"
-    EVERGREEN = "evergreen"
-    RAMP = "ramp"
 
 
 class OrderKind(StrEnum):
@@ -32,13 +29,80 @@ class OrderKind(StrEnum):
     RENEWAL = "renewal"
 
 
+class TiersMode(StrEnum):
+    """How tiers price a quantity (B3.5): each unit by its own tier, or all by the tier they reach."""
+
+    GRADUATED = "graduated"
+    VOLUME = "volume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """One tier of a consumption schedule: the last unit it holds, None for the open one.
+
+    `unit_price` is for each unit in the tier, `flat_price` once when the tier is reached, in major units; one
+    of them is None.
+    """
+
+    up_to: int | None
+    unit_price: Decimal | None = None
+    flat_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierTable:
+    """The price tiers of a line for one billing period, lowest first; exactly the last is open."""
+
+    mode: TiersMode
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Which segment of a ramp a line is (B7): `index` from 1, `label` as people see it (may be empty)."""
+
+    key: str
+    index: int
+    label: str = ""
+
+
+class CouponDuration(StrEnum):
+    """How long a coupon reduces invoices (B11)."""
+
+    ONCE = "once"
+    REPEATING = "repeating"
+    FOREVER = "forever"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coupon:
+    """A coupon on an order or a line: `percent_off` in (0, 100], else `amount_off` in major units.
+
+    `currency` belongs to `amount_off`. `coupon_id` is the Salesforce record on the order.
+    `duration_in_months` is given for repeating ones only.
+    """
+
+    coupon_id: str
+    name: str
+    duration: CouponDuration
+    percent_off: Decimal | None = None
+    amount_off: Decimal | None = None
+    currency: str | None = None
+    duration_in_months: int | None = None
+    max_redemptions: int | None = None
+    parameters: Parameters = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
     """One order product as sold. Prices are in major units, exactly as CPQ stored them.
 
-    `starts_on` is the first day of service, `ends_on` the last one (inclusive); None on a one-time
-    line without dates. `default_term_months` is the length the list price is for (12 when CPQ has none).
-    `price_parameters` and `item_parameters` come from the data mapper.
+    `starts_on` is the first day of service, `ends_on` the last one (inclusive); None on an evergreen line and
+    on a one-time line without dates. `default_term_months` is the length the list price is for (12 when CPQ
+    has none). `metered` lines are billed for usage after each period and carry no quantity. `tiers` are those
+    of its consumption schedule, `coupons` those of the line itself. `custom_price` is the price of one unit
+    for one whole billing period, where a field of its own holds it (B3.9). `price_parameters` and
+    `item_parameters` come from the data mapper.
     """
 
     order_item_id: str
@@ -57,8 +121,11 @@ class OrderLine:
     multiplier_decimals: int | None = None
     entry_unit_price: Decimal | None = None
     revises: str | None = None
-    tiered: bool = False
-    discounted_by_coupon: bool = False
+    metered: bool = False
+    evergreen: bool = False
+    segment: Segment | None = None
+    tiers: TierTable | None = None
+    coupons: tuple[Coupon, ...] = ()
     custom_price: Decimal | None = None
     displayed_price_id: str | None = None
     price_parameters: Parameters = field(default_factory=dict)
@@ -77,9 +144,10 @@ class Order:
     """One order of a contract. Lines that are skipped or have quantity 0 are already left out.
 
     `activated` is the qualifying condition's answer; `parameters` are those of the schedule, subscription
-    or invoice; `days_until_due` None means that Stripe charges automatically. `before_start_date` tells that
-    it was activated before the connection's start date: beside an activated order from after it the order
-    stays `activated` and asks for a take-over (B1.8), alone it is not.
+    or invoice; `days_until_due` None means that Stripe charges automatically. `trial_ends_on` is the first
+    day that is billed, None without a trial; `coupons` are those of the whole order. `before_start_date`
+    tells that it was activated before the connection's start date: beside an activated order from after it
+    the order stays `activated` and asks for a take-over (B1.8), alone it is not.
     """
 
     order_id: str
@@ -94,6 +162,7 @@ class Order:
     skip_past_initial_invoices: bool = False
     end_behavior: str = "cancel"
     trial_ends_on: date | None = None
+    coupons: tuple[Coupon, ...] = ()
     skipped_line_ids: tuple[str, ...] = ()
     modified_at: str = ""
     before_start_date: bool = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cpqbridge.domain.order import LineKind
+from cpqbridge.domain.order import LineKind, Segment
+from cpqbridge.mapping.needs import SEGMENT_LABEL
 from cpqbridge.mapping.records import RecordReader
 from cpqbridge.mapping.spans import LINE_TERM
 
@@ -20,8 +21,15 @@ _FREQUENCY = "SBQQ__BillingFrequency__c"
 class Nature:
     """What kind of line it is; `months` is None on lines that do not recur."""
 
-    kind: LineKind
     months: int | None
+    metered: bool = False
+    evergreen: bool = False
+    segment: Segment | None = None
+
+    @property
+    def kind(self) -> LineKind:
+        """Return whether the line recurs."""
+        return LineKind.ONE_TIME if self.months is None else LineKind.RECURRING
 
 
 def line_nature(reader: RecordReader) -> Nature | None:
@@ -36,18 +44,19 @@ def line_nature(reader: RecordReader) -> Nature | None:
     )
     months = _frequency(reader) if recurring else None
     metered = _metered(reader, recurring=recurring)
-    segment = (
-        reader.text("SBQQ__SegmentKey__c") is not None and reader.number("SBQQ__SegmentIndex__c") is not None
-    )
+    segment = _segment(reader)
     if reader.findings.count() > before:
         return None
-    if metered:
-        return Nature(LineKind.METERED, months)
-    if segment:
-        return Nature(LineKind.RAMP, months)
-    if subscription_type is not None and subscription_type.lower() == "evergreen":
-        return Nature(LineKind.EVERGREEN, months)
-    return Nature(LineKind.RECURRING if recurring else LineKind.ONE_TIME, months)
+    evergreen = subscription_type is not None and subscription_type.lower() == "evergreen"
+    return Nature(months, metered=metered, evergreen=evergreen, segment=segment)
+
+
+def _segment(reader: RecordReader) -> Segment | None:
+    """Return which segment of a ramp the line is (B2.4); None where key or index is empty."""
+    key, index = reader.text("SBQQ__SegmentKey__c"), reader.number("SBQQ__SegmentIndex__c")
+    if key is None or index is None:
+        return None
+    return Segment(key=key, index=int(index), label=reader.text(SEGMENT_LABEL) or "")
 
 
 def _frequency(reader: RecordReader) -> int | None:

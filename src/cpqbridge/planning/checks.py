@@ -14,11 +14,6 @@ from cpqbridge.planning.reductions import SAME_END_WITHIN
 
 EARLIEST = date(1990, 1, 1)
 LATEST = date(2150, 1, 1)
-_NOT_BUILT_KINDS = {
-    LineKind.METERED: ("metered (billed in arrears)", "SBQQ__BillingType__c"),
-    LineKind.EVERGREEN: ("evergreen", "SBQQ__SubscriptionType__c"),
-    LineKind.RAMP: ("a ramp segment", "SBQQ__SegmentIndex__c"),
-}
 _LATER = "Wait for the release that covers it, or bill the order by hand."
 
 
@@ -56,14 +51,18 @@ def order_refusals(order: Order, history: OrderHistory, configuration: Configura
 
 def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) -> Iterator[Refusal]:
     record_id = line.order_item_id
-    if line.kind in _NOT_BUILT_KINDS:
-        words, field = _NOT_BUILT_KINDS[line.kind]
-        yield _not_built(order, f"{line.words} is {words}", record_id=record_id, field=field)
-        return
-    if line.tiered:
+    for applies, words, field in (
+        (line.metered, "metered (billed in arrears)", "SBQQ__BillingType__c"),
+        (line.evergreen, "evergreen", "SBQQ__SubscriptionType__c"),
+        (line.segment is not None, "a ramp segment", "SBQQ__SegmentIndex__c"),
+    ):
+        if applies:
+            yield _not_built(order, f"{line.words} is {words}", record_id=record_id, field=field)
+            return
+    if line.tiers is not None:
         what = f"{line.words} has a consumption schedule"
         yield _not_built(order, what, record_id=record_id, field="SBQQ__OrderItemConsumptionSchedule__c")
-    if line.discounted_by_coupon:
+    if line.coupons or order.coupons:
         what = f"{line.words} has a coupon"
         yield _not_built(order, what, record_id=record_id, field="Order_Item_Stripe_Coupon__c")
     if line.custom_price is not None:

@@ -76,6 +76,8 @@ class AccountState:
     deleted_customer_ids: set[str] = field(default_factory=set)
     # What was charged for each invoice and not refunded yet, in minor units.
     charged: dict[str, int] = field(default_factory=dict)
+    # The tax rates that invoice lines have of their own; lines do not show them.
+    line_tax_rates: dict[str, list[Body]] = field(default_factory=dict)
     # What events of now are a consequence of; the passing of time is nobody's request.
     current_request_id: str | None = None
     current_idempotency_key: str | None = None
@@ -190,6 +192,7 @@ class AccountState:
             identifiers=self.identifiers.fork(),
             inline_price_ids=set(self.inline_price_ids),
             item_anchors=dict(self.item_anchors),
+            line_tax_rates=dict(self.line_tax_rates),
             records_events=False,
         )
         for kind, bodies in self.store.by_type.items():

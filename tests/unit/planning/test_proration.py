@@ -11,7 +11,6 @@ from tests.unit.planning.builders import a_line, a_one_time_line
 
 from cpqbridge.domain.dates import add_months
 from cpqbridge.domain.money import rounded_minor
-from cpqbridge.domain.order import LineKind
 from cpqbridge.planning.proration import (
     PRECISIONS,
     infer_precision,
@@ -112,7 +111,7 @@ def test_precision_is_inferred_from_a_partial_month(precision, multiplier):
 def test_precision_is_not_inferred_from_lines_that_cannot_tell():
     whole = a_line(multiplier="12")
     odd = a_line(2, start="2026-05-13", multiplier="3.3")
-    evergreen = a_line(3, start="2026-05-13", multiplier="9", kind=LineKind.EVERGREEN)
+    evergreen = a_line(3, start="2026-05-13", multiplier="9", evergreen=True, ends_on=None)
     assert infer_precision([whole, odd, evergreen, a_line(4, ends_on=None, multiplier="1")]) is None
 
 

@@ -27,12 +27,15 @@ from tests.unit.planning.builders import (
 
 from cpqbridge.domain.billing import BillingState
 from cpqbridge.domain.dates import Cycle, add_months
-from cpqbridge.domain.order import LineKind
+from cpqbridge.domain.order import Coupon, CouponDuration, Segment, Tier, TiersMode, TierTable
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.planning.pieces import CutRules, cut
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.proration import line_term, term_months
+
+A_COUPON = Coupon(coupon_id="a2F1", name="Ten", duration=CouponDuration.FOREVER, percent_off=Decimal(10))
+A_TIER_TABLE = TierTable(mode=TiersMode.VOLUME, tiers=(Tier(up_to=None, unit_price=Decimal(1)),))
 
 LATE = at("2026-09-25T08:00:00")
 LONG = "2026-02-01", "2066-02-10"
@@ -51,12 +54,12 @@ def only_refusal(found):
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
-        ({"tiered": True}, "kind_not_built", "SBQQ__OrderItemConsumptionSchedule__c"),
-        ({"discounted_by_coupon": True}, "kind_not_built", "Order_Item_Stripe_Coupon__c"),
+        ({"tiers": A_TIER_TABLE}, "kind_not_built", "SBQQ__OrderItemConsumptionSchedule__c"),
+        ({"coupons": (A_COUPON,)}, "kind_not_built", "Order_Item_Stripe_Coupon__c"),
         ({"custom_price": Decimal(40)}, "kind_not_built", "unit_amount_decimal"),
-        ({"kind": LineKind.METERED}, "kind_not_built", "SBQQ__BillingType__c"),
-        ({"kind": LineKind.RAMP}, "kind_not_built", "SBQQ__SegmentIndex__c"),
-        ({"kind": LineKind.EVERGREEN}, "kind_not_built", "SBQQ__SubscriptionType__c"),
+        ({"metered": True}, "kind_not_built", "SBQQ__BillingType__c"),
+        ({"segment": Segment(key="k", index=1)}, "kind_not_built", "SBQQ__SegmentIndex__c"),
+        ({"evergreen": True}, "kind_not_built", "SBQQ__SubscriptionType__c"),
         ({"revises": "802OTHER"}, "reduction_below_zero", "SBQQ__RevisedOrderProduct__c"),
         ({"unit_price": "-5"}, "price_negative", "TotalPrice"),
         ({"quantity": "-1"}, "price_negative", "TotalPrice"),
