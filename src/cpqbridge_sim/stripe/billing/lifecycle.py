@@ -7,6 +7,7 @@ from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, pay
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item, period_line, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
+from cpqbridge_sim.stripe.billing.notices import await_notices, expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause
 from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
 from cpqbridge_sim.stripe.billing.phases import (
@@ -35,6 +36,8 @@ _WOKEN = {
     "subscription.trial_notice": "subscription",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
+    "schedule.expiring": "subscription_schedule",
+    "subscription.upcoming": "subscription",
 }
 ENDED = frozenset({"canceled", "incomplete_expired"})
 
@@ -60,6 +63,10 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         expire(state, body, at=at)
     elif kind == "invoice.due":
         invoice_due(state, body)
+    elif kind == "schedule.expiring":
+        expiring(state, body, at=at)
+    elif kind == "subscription.upcoming":
+        upcoming(state, body, run=run_until)
 
 
 def expire(state: AccountState, subscription: Body, *, at: int) -> None:
@@ -110,6 +117,29 @@ def refresh_cancel_at(state: AccountState, subscription: Body) -> None:
         subscription["cancel_at"] = subscription_end(state, subscription)
 
 
+<<<<<<< HEAD
+=======
+def active_schedule(state: AccountState, subscription: Body) -> Body | None:
+    """The schedule that drives a subscription now."""
+    schedule = state.store.get("subscription_schedule", subscription["schedule"])
+    return schedule if schedule is not None and schedule["status"] == "active" else None
+
+
+def sleep_until_next(state: AccountState, subscription: Body) -> None:
+    """Wake this subscription at its next boundary, phase change or end."""
+    times = [item["current_period_end"] for item in state.subscription_items(subscription)]
+    schedule = active_schedule(state, subscription)
+    if schedule is not None:
+        times.append(schedule["current_phase"]["end_date"])
+    end = subscription_end(state, subscription)
+    if end is not None:
+        times.append(end)
+    if times:
+        state.wake_at(min(times), priority=PROCESS_PRIORITY, kind="subscription", body=subscription)
+    await_notices(state, subscription, schedule)
+
+
+>>>>>>> next
 def process_subscription(state: AccountState, subscription: Body, *, at: int) -> None:
     """Everything that falls due on a subscription at this instant, in the vendor's order."""
     if subscription["status"] in ENDED:
@@ -248,12 +278,15 @@ def cancel_now(state: AccountState, subscription: Body, *, at: int, invoice_now:
 
 def run_until(state: AccountState, clock_id: str | None, until: int) -> None:
     """Run all due work of one clock in order and leave the clock at `until`."""
+    request = state.current_request_id, state.current_idempotency_key
+    state.current_request_id = state.current_idempotency_key = None
     queue: list[Any] = state.wakes.setdefault(clock_id, [])
     while queue and queue[0].at <= until:
         due = heapq.heappop(queue)
         _set_clock(state, clock_id, max(due.at, state.clock_time(clock_id)))
         wake(state, due.kind, due.object_id, due.at)
     _set_clock(state, clock_id, until)
+    state.current_request_id, state.current_idempotency_key = request
 
 
 def _set_clock(state: AccountState, clock_id: str | None, at: int) -> None:
