@@ -213,14 +213,16 @@ class BilledOrderLine:
     """What an object keeps of an order line for life: its price, and how its time before was billed.
 
     `unit_amount_decimal` is the price of one unit for one period (minor units). `carried` tells that the
-    object's own first invoice bills the line's periods begun by then. `billed_from` is the first day that is
-    billed at all (None: its start).
+    object's own first invoice bills the line's periods begun by then, `leads` that its first cycle was billed
+    by itself, because nothing renewed on its day. `billed_from` is the first day that is billed at all (None:
+    its start).
     """
 
     order_item_id: str
     unit_amount_decimal: str
     price_key: str | None
     carried: bool = False
+    leads: bool = False
     billed_from: date | None = None
 
 

@@ -187,6 +187,12 @@ _LINES = {
         "The frequency is not Monthly, Quarterly, Semiannual or Annual. Invoice plans are not billed.",
         "Choose one of the four frequencies; empty means Monthly.",
     ),
+    "frequencies_mixed": _refused(
+        "Several billing frequencies",
+        "The contract's lines are billed at different intervals, and the policy `frequencies: refuse` asks for "
+        "one.",
+        "Give the lines one frequency, or set `policy.frequencies` to `mixed` or `split`.",
+    ),
     "billing_type_unknown": _refused(
         "Billing type not understood",
         "The billing type is neither Advance nor Arrears, or a one-time line is billed in arrears.",

@@ -45,6 +45,8 @@ def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
                     "starts_on": line.starts_on.isoformat(),
                     "ends_on": line.ends_on.isoformat() if line.ends_on else None,
                     "frequency_months": line.frequency_months,
+                    # Said only where it applies, so that what was sent by earlier releases stays the same.
+                    **({"evergreen": True} if line.evergreen else {}),
                 }
                 for line in sorted(lines, key=lambda line: line.order_item_id)
             ],
@@ -162,9 +164,9 @@ class ScheduleBody:
         The new schedule bills from the next boundary on. Where that day of the month is not the anchor's own,
         it begins earlier with a zero-priced placeholder, so that its boundaries stay those of the contract.
         """
-        coming = next(phase for phase in wanted.phases if phase.ends_at > now)
-        cycle = Cycle(wanted.anchor_at.date(), coming.items[0].interval_count)
-        boundary = cycle.after(now.date())
+        coming = [item for phase in wanted.phases if phase.ends_at > now for item in phase.items]
+        anchor, intervals = wanted.anchor_at.date(), [item.interval_count for item in coming]
+        boundary = Cycle(anchor, min(intervals)).after(now.date())
         begins = midnight(boundary)
         left = [phase for phase in wanted.phases if phase.ends_at > begins]
         if not left:
@@ -173,7 +175,7 @@ class ScheduleBody:
         if phases[0].starts_at > left[0].starts_at:
             # What rode on a phase that has begun was billed by the schedule that ended.
             phases[0] = replace(phases[0], one_time_items=())
-        start = midnight(aligned_start(cycle, boundary))
+        start = midnight(aligned_start(Cycle(anchor, max(intervals)), boundary))
         if start < begins:
             first = phases[0].items[0]
             nothing = replace(

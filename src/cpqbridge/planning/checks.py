@@ -9,7 +9,7 @@ from cpqbridge.domain.dates import day_after
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.mapping.configuration import Configuration
-from cpqbridge.mapping.policies import CoterminatePolicy
+from cpqbridge.mapping.policies import CoterminatePolicy, FrequenciesPolicy
 from cpqbridge.planning.reductions import SAME_END_WITHIN
 
 EARLIEST = date(1990, 1, 1)
@@ -44,18 +44,15 @@ def order_refusals(order: Order, history: OrderHistory, configuration: Configura
         )
     for line in order.lines:
         yield from _line_refusals(order, line, configuration)
-    yield from _frequency_refusals(order, history)
+    if configuration.policy.frequencies == FrequenciesPolicy.REFUSE:
+        yield from _frequency_refusals(order, history)
     if configuration.policy.coterminate == CoterminatePolicy.REQUIRED:
         yield from _coterminate_refusals(order, history)
 
 
 def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) -> Iterator[Refusal]:
     record_id = line.order_item_id
-    for applies, words, field in (
-        (line.metered, "metered (billed in arrears)", "SBQQ__BillingType__c"),
-        (line.evergreen, "evergreen", "SBQQ__SubscriptionType__c"),
-        (line.segment is not None, "a ramp segment", "SBQQ__SegmentIndex__c"),
-    ):
+    for applies, words, field in ((line.metered, "metered (billed in arrears)", "SBQQ__BillingType__c"),):
         if applies:
             yield _not_built(order, f"{line.words} is {words}", record_id=record_id, field=field)
             return
@@ -131,7 +128,7 @@ def _date_refusals(order: Order, line: OrderLine) -> Iterator[Refusal]:
             field="ServiceDate" if not EARLIEST <= line.starts_on <= LATEST else "EndDate",
             fix="Correct the date on the order line.",
         )
-    elif line.kind is LineKind.RECURRING and line.ends_on is None:
+    elif line.kind is LineKind.RECURRING and line.ends_on is None and not line.evergreen:
         yield _refuse(
             order,
             "term_not_whole",
@@ -156,21 +153,25 @@ def _charged_lines(order: Order) -> list[OrderLine]:
 
 
 def _frequency_refusals(order: Order, history: OrderHistory) -> Iterator[Refusal]:
-    recurring = _charged_lines(order)
-    frequencies = {line.frequency_months or 0 for line in recurring}
+    """Yield a refusal where the policy asks for one billing frequency, and the order brings another (B9)."""
     before = [
-        line.frequency_months or 0
+        line
         for other in history.orders
         if other.activated and other.kind is not OrderKind.AMENDMENT
         for line in _charged_lines(other)
     ]
-    known = sorted({*frequencies, *before[:1]}) if recurring else []
-    if len(known) > 1:
-        every = " and ".join(str(months) for months in known)
-        what = f"Order {order.order_number} mixes lines billed every {every} months"
-        if len(frequencies) == 1:
-            what = f"With order {order.order_number} its contract mixes lines billed every {every} months"
-        yield _not_built(order, what, record_id=recurring[0].order_item_id, field="SBQQ__BillingFrequency__c")
+    first = next((line.frequency_months for line in (*before, *_charged_lines(order))), None)
+    for line in _charged_lines(order):
+        if line.frequency_months != first:
+            yield _refuse(
+                order,
+                "frequencies_mixed",
+                f"{line.words} is billed every {line.frequency_months} months, other lines of its contract "
+                f"every {first}; the policy asks for one frequency.",
+                record_id=line.order_item_id,
+                field="SBQQ__BillingFrequency__c",
+                fix="Give the line the frequency of the others, or set `policy.frequencies: mixed`.",
+            )
 
 
 def _coterminate_refusals(order: Order, history: OrderHistory) -> Iterator[Refusal]:

@@ -10,11 +10,15 @@ from fractions import Fraction
 
 from cpqbridge.domain.billing import OneTimeItem, PhaseItem
 from cpqbridge.domain.dates import day_after, midnight
-from cpqbridge.domain.money import rounded_minor
+from cpqbridge.domain.money import amount_step_minor, round_half_up, rounded_minor
 from cpqbridge.domain.order import Order, OrderLine
-from cpqbridge.planning.pieces import Piece
+from cpqbridge.planning.pieces import CutRules, Piece
 from cpqbridge.planning.reductions import Lineages, Reduction
 from cpqbridge.planning.runs import Run
+from cpqbridge.planning.tracks import standing_in
+
+Cuts = Mapping[int, date]
+"""By months of a cycle, the boundary from which on nothing that renews has a price (see `Track.cuts`)."""
 
 KIND_WORDS = {
     "head": "first part of a period",
@@ -48,18 +52,19 @@ class ItemRules:
     lineages: Lineages
 
 
-def is_priced(run: Run, instant: datetime, cuts_on: date | None) -> bool:
+def is_priced(run: Run, instant: datetime, cuts: Cuts) -> bool:
     """Return whether the run's item has its price from `instant` on: a full cycle is running or to come.
 
-    From `cuts_on` on, the last boundary before an end inside a period, nothing has a price.
+    From the cut of its cycle on, the last boundary before an end inside a period, it has none.
     """
     if run.price_key is None or not run.pieces.renews_after(instant.date()):
         return False
-    return cuts_on is None or instant < midnight(cuts_on)
+    cut_on = cuts.get(run.pieces.cycle.months)
+    return cut_on is None or instant < midnight(cut_on)
 
 
 def phase_items(
-    runs: Sequence[Run], instant: datetime, *, cuts_on: date | None, rules: ItemRules
+    runs: Sequence[Run], instant: datetime, *, cuts: Cuts, rules: ItemRules
 ) -> tuple[PhaseItem, ...]:
     """Return the items of the runs that are alive from `instant` on; the placeholder where there are none."""
     priced: dict[tuple[str, ...], list[tuple[Run, int]]] = {}
@@ -68,7 +73,7 @@ def phase_items(
         units = run.units_after(instant)
         if not (run.begins_at <= instant < run.over_at and units > 0):
             continue
-        if not is_priced(run, instant, cuts_on):
+        if not is_priced(run, instant, cuts):
             items.append(zero_item(run))
             continue
         key = _merging_key(run, rules)
@@ -118,11 +123,6 @@ def zero_item(run: Run, *, placeholder: bool = False) -> PhaseItem:
     )
 
 
-def standing_in(runs: Sequence[Run], instant: datetime) -> Run:
-    """Return the run whose product stands for a span without lines: the next one to start, else the last."""
-    return next((run for run in runs if run.begins_at > instant), runs[-1])
-
-
 def piece_item(run: Run, piece: Piece, naming: Naming, *, kind: str | None = None) -> OneTimeItem:
     """Return a piece to come as the one-time item that bills it, with the units that are left in it."""
     units = run.units_billed(piece)
@@ -156,14 +156,14 @@ def catch_up_item(run: Run, naming: Naming) -> OneTimeItem | None:
     )
 
 
-def credit_items(reduction: Reduction, *, currency: str, naming: Naming) -> Iterator[OneTimeItem]:
-    """Yield the credit of a reduction: its `TotalPrice` less what it takes (B6.6); nothing where it is zero.
+def credit_items(reduction: Reduction, *, rules: CutRules, naming: Naming) -> Iterator[OneTimeItem]:
+    """Yield the credit of a reduction (`credit_minor`); nothing where it is zero.
 
     Its time runs from the first day without the units to the first period that is billed without them. What
     of it is for time that we did not bill is an item of its own (B1.8).
     """
     line, since = reduction.line, reduction.unbilled_before
-    amount = rounded_minor(line.total_price, currency) + reduction.taken_minor
+    amount = credit_minor(reduction, rules)
     whole = _credit_item(reduction, naming=naming, amount_minor=amount)
     if since is None or line.starts_on >= since:
         yield from [whole] if amount else []
@@ -178,6 +178,20 @@ def credit_items(reduction: Reduction, *, currency: str, naming: Naming) -> Iter
             period_start=since,
             period_end=max(whole.period_end, day_after(since)),
         )
+
+
+def credit_minor(reduction: Reduction, rules: CutRules) -> int:
+    """Return the credit of a reduction in minor units: its `TotalPrice` less what it takes (B6.6).
+
+    That of an evergreen line is the share of the running period that is no longer used, rounded half up, by
+    the policy `evergreen_credits`; else nothing (B8.2).
+    """
+    if not reduction.is_evergreen:
+        return rounded_minor(reduction.line.total_price, rules.currency) + reduction.taken_minor
+    if not rules.credits_evergreen or all(run.is_annulled for run, _ in reduction.takes):
+        return 0
+    step = amount_step_minor(rules.currency)
+    return -round_half_up(reduction.evergreen_share_minor(rules.precision) / step) * step
 
 
 def _credit_item(reduction: Reduction, *, naming: Naming, amount_minor: int) -> OneTimeItem:

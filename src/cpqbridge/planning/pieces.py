@@ -39,7 +39,8 @@ class LinePieces:
     `full_from` and `full_until` bound the full cycles (equal when there are none); from `full_until` on the
     line is a zero-priced item. `monthly_minor` is what a month of the whole line costs, `amount_step` of how
     many minor units one-time amounts are multiples, `out_of_bounds` the piece that strays too far from its
-    formula's share.
+    formula's share. `exact` tells that a head or tail takes the remainder, so that nothing is left to
+    rounding.
     """
 
     line: OrderLine
@@ -53,7 +54,8 @@ class LinePieces:
     pieces: tuple[Piece, ...]
     monthly_minor: Fraction
     amount_step: int
-    out_of_bounds: Piece | None
+    exact: bool
+    out_of_bounds: Piece | None = None
 
     def amount_minor(self, piece: Piece, units: int) -> int:
         """Return what a piece comes to when only `units` of the ordered units are left in it.
@@ -77,9 +79,9 @@ class LinePieces:
         return self.full_from < self.full_until and day < self.full_until
 
     @property
-    def exact(self) -> bool:
-        """Return whether a head or tail takes the remainder, so that nothing is left to rounding."""
-        return any(piece.kind != "cycle" for piece in self.pieces)
+    def starts_with_cycle(self) -> bool:
+        """Return whether the line begins on a boundary, with a full cycle."""
+        return bool(self.pieces) and self.pieces[0].kind == "cycle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +89,14 @@ class CutRules:
     """By what every line of a contract is cut into pieces.
 
     With `true_up` the last cycle of a line that rounding would leave short or over is billed as a tail that
-    takes the difference.
+    takes the difference; with `credits_evergreen` a reduction of an evergreen line gives the rest of the
+    running period back.
     """
 
     currency: str
     precision: str
     true_up: bool = False
+    credits_evergreen: bool = False
 
 
 def cut(
@@ -100,14 +104,17 @@ def cut(
     cycle: Cycle,
     rules: CutRules,
     *,
+    horizon: date | None = None,
     kept: PeriodPrice | None = None,
     revised: PeriodPrice | None = None,
 ) -> LinePieces:
-    """Return the pieces of a recurring line with an end date on the boundaries of `cycle`.
+    """Return the pieces of a recurring line on the boundaries of `cycle`.
 
-    `kept` is the price the line was given before, which it keeps for life; `revised` that of the line it
-    revises.
+    `horizon` is the boundary up to which an evergreen line is planned. `kept` is the price the line was given
+    before, which it keeps for life; `revised` that of the line it revises.
     """
+    if line.evergreen and horizon is not None:
+        return _cut_evergreen(line, cycle, rules, horizon=horizon, kept=kept, revised=revised)
     currency = rules.currency
     if line.ends_on is None:
         raise ValueError(f"line {line.order_item_id} has no end date")
@@ -152,15 +159,75 @@ def cut(
         pieces=tuple(pieces),
         monthly_minor=monthly,
         amount_step=step,
+        exact=bool(head_days or tail_days),
         out_of_bounds=next(_strays(pieces, terms, monthly, rules.precision), None),
     )
 
 
+def _cut_evergreen(
+    line: OrderLine,
+    cycle: Cycle,
+    rules: CutRules,
+    *,
+    horizon: date,
+    kept: PeriodPrice | None,
+    revised: PeriodPrice | None,
+) -> LinePieces:
+    """Return the pieces of an evergreen line up to its horizon (B8.1, B8.2).
+
+    `UnitPrice` is the price of a month. A head is its time's share by the formula; what the line was sold for
+    counts as the sum of its pieces.
+    """
+    currency, start = rules.currency, line.starts_on
+    full_from = min(cycle.at_or_after(start), horizon)
+    bounds = [*cycle.within(full_from, horizon), horizon]
+    terms = line_terms(line, currency)
+    price = kept or period_price(
+        line, terms, currency=currency, term=Fraction(1), cycles=0, partial=True, revised=revised
+    )
+    charge = price.charge_minor(terms.quantity)
+    monthly = Fraction(price.text) * terms.quantity / cycle.months
+    step = amount_step_minor(currency)
+    pieces = []
+    if full_from > start:
+        share = min(monthly * term_months(start, full_from, rules.precision), Fraction(charge))
+        amount = round_half_up(share / step) * step
+        pieces.append(Piece(kind="head", start=start, end=full_from, amount_minor=amount))
+    for lower, upper in pairwise(bounds):
+        pieces.append(Piece(kind="cycle", start=lower, end=upper, amount_minor=charge))
+    return LinePieces(
+        line=line,
+        terms=replace(terms, sold_minor=sum(piece.amount_minor for piece in pieces)),
+        price=price,
+        cycle=cycle,
+        start=start,
+        end=horizon,
+        full_from=full_from,
+        full_until=horizon,
+        pieces=tuple(pieces),
+        monthly_minor=monthly,
+        amount_step=step,
+        exact=True,
+    )
+
+
 def whole(pieces: LinePieces) -> LinePieces:
-    """Return the line as one piece of its `TotalPrice`, as it counts where nothing of it is ever served."""
+    """Return the line as one piece of its `TotalPrice`, as it counts where nothing of it is ever served.
+
+    An evergreen line then has no price to speak of.
+    """
+    if pieces.line.evergreen:
+        return replace(pieces, pieces=(), terms=replace(pieces.terms, sold_minor=0))
     sold = pieces.terms.sold_minor
+    only = Piece(kind="head", start=pieces.start, end=pieces.end, amount_minor=sold)
+    return replace(pieces, pieces=(only,), exact=True)
+
+
+def with_first_cycle_as_head(pieces: LinePieces) -> LinePieces:
+    """Return the line with its first full cycle billed by itself, as a head of the same amount."""
+    first, *others = pieces.pieces
     return replace(
-        pieces, pieces=(Piece(kind="head", start=pieces.start, end=pieces.end, amount_minor=sold),)
+        pieces, pieces=(replace(first, kind="head"), *others), full_from=min(first.end, pieces.full_until)
     )
 
 

@@ -11,6 +11,8 @@ from cpqbridge.domain.money import major_text, rounded_minor
 from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.items import credit_minor
+from cpqbridge.planning.runs import Run
 
 REASONS = (
     "rounding",
@@ -96,6 +98,8 @@ class Evidence:
         if difference_minor == 0:
             return None
         run = self.contract.runs.get(line.order_item_id)
+        if line.evergreen:
+            return self._evergreen_reason(line, run, sold_minor + difference_minor)
         unbilled = self.lost.get(line.order_item_id, 0)
         if run is None:
             return self._reason_without_run(line, sold_minor, difference_minor + unbilled)
@@ -106,6 +110,20 @@ class Evidence:
         if not unbilled:
             return "rounding"
         return "past_skipped" if run.order.skip_past_initial_invoices else "billed_elsewhere"
+
+    def _evergreen_reason(self, line: OrderLine, run: Run | None, proven_minor: int) -> str:
+        """Return the reason of an evergreen line, whose price is for a month: it is billed up to its horizon.
+
+        What is proven must be what its pieces come to, less what was never billed by us.
+        """
+        unbilled = self.lost.get(line.order_item_id, 0)
+        if run is not None:
+            expected = run.pieces.terms.sold_minor - run.skipped_minor
+        else:
+            reduction = next(each for each in self.contract.reductions if each.line is line)
+            expected = credit_minor(reduction, self.contract.rules) - reduction.taken_minor
+            expected -= self.dropped.get(line.order_item_id, 0)
+        return "evergreen" if proven_minor + unbilled == expected else MISMATCH
 
     def _reason_without_run(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str:
         """Return the reason of a reduction or one-time line."""

@@ -14,9 +14,9 @@ from itertools import pairwise
 
 from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, PhaseItem
 from cpqbridge.domain.dates import midnight
-from cpqbridge.planning.items import ItemRules, phase_items, standing_in, zero_item
+from cpqbridge.planning.items import ItemRules, phase_items, zero_item
 from cpqbridge.planning.limits import MAXIMUM_PHASES
-from cpqbridge.planning.tracks import Track
+from cpqbridge.planning.tracks import Track, standing_in
 
 FIRST_PHASE_LASTS = timedelta(minutes=10)
 CALLED_WITHIN = timedelta(minutes=30)
@@ -74,14 +74,14 @@ class Timetable:
         items = tuple(
             item
             for run in carried
-            for item in phase_items([replace(run, takes=[])], self.now, cuts_on=None, rules=self.rules)
+            for item in phase_items([replace(run, takes=[])], self.now, cuts={}, rules=self.rules)
         )
         items = items or (zero_item(standing_in(track.runs, self.now), placeholder=True),)
         points = self._points(self.now)
         breather = min(
             self.now.replace(microsecond=0) + FIRST_PHASE_LASTS,
             points[0],
-            midnight(track.cycle.after(self.now.date())),
+            midnight(track.boundary_after(self.now.date())),
         )
         goes_on = same_items(items, self._items(self.now))
         if goes_on:
@@ -126,7 +126,7 @@ class Timetable:
         return tuple(phases)
 
     def _items(self, instant: datetime) -> tuple[PhaseItem, ...]:
-        return phase_items(self.track.runs, instant, cuts_on=self.track.cuts_on, rules=self.rules)
+        return phase_items(self.track.runs, instant, cuts=self.track.cuts, rules=self.rules)
 
     def _points(self, after: datetime) -> list[datetime]:
         """Return every instant after `after` at which items change or something rides, and the end."""
@@ -137,8 +137,7 @@ class Timetable:
             points |= {take.begins_at for take in run.takes}
             if run.pieces.end > run.pieces.full_until > run.pieces.start:
                 points.add(midnight(run.pieces.full_until))
-        if track.cuts_on is not None:
-            points.add(midnight(track.cuts_on))
+        points |= {midnight(day) for day in track.cuts.values()}
         end = track.ends_at
         return [*sorted(point for point in points if after < point < end), end]
 

@@ -13,7 +13,7 @@ from cpqbridge.domain.dates import Cycle, add_months
 from cpqbridge.planning.pieces import CutRules, cut
 from cpqbridge.planning.prices import line_terms
 from cpqbridge.planning.proration import PRECISIONS, term_months
-from cpqbridge.planning.tracks import aligned_start, cycle_for
+from cpqbridge.planning.tracks import aligned_start, anchor_for
 
 FEBRUARY = date(2026, 2, 1)
 
@@ -157,13 +157,11 @@ def test_line_without_an_end_cannot_be_cut():
 
 def anchors_of(months, *spans):
     """Return the anchor each line gets, one line after the other."""
-    cycles = [Cycle(FEBRUARY, months)]
+    main = Cycle(FEBRUARY, months)
     anchors = []
     for start, end in spans:
-        cycle = cycle_for(date.fromisoformat(start), date.fromisoformat(end), cycles)
-        cycles.append(cycle)
-        anchors.append(cycle.anchor.isoformat())
-    return anchors
+        anchors.append(anchor_for(date.fromisoformat(start), date.fromisoformat(end), main, anchors))
+    return [anchor.isoformat() for anchor in anchors]
 
 
 def test_annual_line_on_its_own_dates_gets_an_anchor_that_others_share():
