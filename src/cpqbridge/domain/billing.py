@@ -147,7 +147,7 @@ class OneTimeItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """Constant items from `starts_at` up to, not including, `ends_at` (aware UTC)."""
+    """Constant items from `starts_at` up to, not including, `ends_at` (aware UTC); free in a trial."""
 
     starts_at: datetime
     ends_at: datetime
@@ -155,6 +155,7 @@ class Phase:
     items: tuple[PhaseItem, ...]
     one_time_items: tuple[OneTimeItem, ...]
     order_ids: tuple[str, ...]
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,8 +30,10 @@ PARTIAL_KINDS = frozenset({"head", "tail", "cut", "catch_up", "credit"})
 
 def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
     """Return the hash of what was sold, without what may change around it (list prices, names, mappings)."""
+    trial = {"trial_ends_on": order.trial_ends_on.isoformat()} if order.trial_ends_on else {}
     return fingerprint(
         {
+            **trial,
             "currency": order.currency,
             "days_until_due": order.days_until_due,
             "lines": [
@@ -217,11 +219,33 @@ class ScheduleBody:
             "metadata": {
                 "salesforce_order_ids": joined(phase.order_ids),
                 "salesforce_root_id": self.history.root_id,
+                **self._segments(phase, wanted),
             },
         }
+        if phase.trial:
+            body["trial"] = True
         if phase.one_time_items:
             body["add_invoice_items"] = [_rider(item, wanted.currency) for item in phase.one_time_items]
         return merged(nested(shaping[-1].phase_parameters if shaping else {}), body)
+
+    def _segments(self, phase: Phase, wanted: BillingObject) -> dict[str, str]:
+        """Return which segments of ramps a phase is made of (B7.1); empty texts end those of the one before.
+
+        Stripe keeps what an earlier phase put on the subscription.
+        """
+        known = {
+            line.order_item_id: line.segment for order in self.orders for line in order.lines if line.segment
+        }
+        lines = {line_id for each in wanted.phases for item in each.items for line_id in item.order_item_ids}
+        if lines.isdisjoint(known):
+            return {}
+        shown = dict.fromkeys(
+            known[line_id] for item in phase.items for line_id in item.order_item_ids if line_id in known
+        )
+        return {
+            "salesforce_segment_index": joined(dict.fromkeys(str(segment.index) for segment in shown)),
+            "salesforce_segment_label": joined(dict.fromkeys(each.label for each in shown if each.label)),
+        }
 
     def _item(self, item: PhaseItem, currency: str, owners: Mapping[str, str]) -> dict[str, object]:
         """Return one item of a phase; `owners` are the orders of all lines, by line."""

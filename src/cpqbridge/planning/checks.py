@@ -30,9 +30,7 @@ def _not_built(order: Order, what: str, *, record_id: str, field: str) -> Refusa
 
 def order_refusals(order: Order, history: OrderHistory, configuration: Configuration) -> Iterator[Refusal]:
     """Yield every reason why the order cannot be billed, from its own data."""
-    if order.trial_ends_on is not None:
-        what = f"Order {order.order_number} has a trial"
-        yield _not_built(order, what, record_id=order.order_id, field="trial_end")
+    yield from _trial_refusals(order)
     if order.days_until_due is not None and not history.account.email:
         yield _refuse(
             order,
@@ -62,9 +60,6 @@ def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) 
     if line.coupons or order.coupons:
         what = f"{line.words} has a coupon"
         yield _not_built(order, what, record_id=record_id, field="Order_Item_Stripe_Coupon__c")
-    if line.custom_price is not None:
-        what = f"{line.words} has a custom price"
-        yield _not_built(order, what, record_id=record_id, field="unit_amount_decimal")
     if line.revises is not None and order.kind is not OrderKind.AMENDMENT:
         yield _refuse(
             order,
@@ -150,6 +145,27 @@ def _date_refusals(order: Order, line: OrderLine) -> Iterator[Refusal]:
 
 def _charged_lines(order: Order) -> list[OrderLine]:
     return [line for line in order.lines if line.kind is LineKind.RECURRING and line.quantity > 0]
+
+
+def _trial_refusals(order: Order) -> Iterator[Refusal]:
+    """Yield a refusal where a trial's end would start lines of several frequencies anew (B5.3)."""
+    free = [
+        line
+        for line in _charged_lines(order)
+        if order.trial_ends_on is not None and line.starts_on < order.trial_ends_on
+    ]
+    known = sorted({line.frequency_months or 1 for line in free})
+    if len(known) > 1:
+        every = " and ".join(str(months) for months in known)
+        yield _refuse(
+            order,
+            "trial_with_frequencies",
+            f"Order {order.order_number} has a trial until {order.trial_ends_on} and lines billed every "
+            f"{every} months.",
+            record_id=order.order_id,
+            field="trial_end",
+            fix="Give the lines one frequency, or empty the field that is mapped to the trial's end.",
+        )
 
 
 def _frequency_refusals(order: Order, history: OrderHistory) -> Iterator[Refusal]:

@@ -15,7 +15,7 @@ from cpqbridge.domain.billing import BilledOrderLine, BillingObject, BillingStat
 from cpqbridge.domain.dates import MONTHS_PER_YEAR, Cycle, add_months, day_after, midnight
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.refusal import Refusal
-from cpqbridge.planning.pieces import CutRules, cut, whole, with_first_cycle_as_head
+from cpqbridge.planning.pieces import Bounds, CutRules, cut, whole, with_first_cycle_as_head
 from cpqbridge.planning.prices import PeriodPrice
 from cpqbridge.planning.reductions import (
     Lineages,
@@ -39,7 +39,7 @@ from cpqbridge.planning.tracks import (
 
 RunUnits = list[tuple[Run, int]]
 
-EVERGREEN_MONTHS = 36
+EVERGREEN_MONTHS = 24
 """How far an evergreen schedule is planned when it is made or changed; Stripe goes on after that as well."""
 
 
@@ -232,7 +232,7 @@ class Contract:
             starts = _recurring_starts(each for each in opening if each.order_id in first)
             return Cycle(min([*starts, *(track.anchor for track in self.tracks)]), months)
         starts = _recurring_starts(each for each in opening if each.activated)
-        starts += [line.starts_on for line in order.lines if line.kind is LineKind.RECURRING]
+        starts += [billed_from(line, order) for line in order.lines if line.kind is LineKind.RECURRING]
         return Cycle(min(starts), months)
 
     def _attributed(
@@ -305,9 +305,12 @@ class Contract:
             line,
             Cycle(track.anchor, line.frequency_months or 1),
             self.rules,
-            horizon=track.horizon,
-            kept=kept,
-            revised=revised.pieces.price if revised is not None else None,
+            Bounds(
+                horizon=track.horizon,
+                free_until=order.trial_ends_on,
+                kept=kept,
+                revised=revised.pieces.price if revised is not None else None,
+            ),
         )
         run = Run(
             order=order,
@@ -335,7 +338,7 @@ class Contract:
 
     def _place(self, line: OrderLine, order: Order) -> Track:
         """Return the track of a new line: the first of its kind with room that is alive, else a new one."""
-        start, months = line.starts_on, line.frequency_months or 1
+        start, months = billed_from(line, order), line.frequency_months or 1
         main = self._main_cycle(order, months)
         if line.evergreen:
             anchor, horizon = main.anchor, self._horizon(main.anchor, None)
@@ -349,9 +352,9 @@ class Contract:
             evergreen=line.evergreen,
             months=months if self.split_frequencies else None,
         )
-        billed_from = max(start, self.cutover or start)
+        begins_on = max(start, self.cutover or start)
         for track in self.tracks:
-            reachable = track.sent is None or track.starts_on <= billed_from
+            reachable = track.sent is None or track.starts_on <= begins_on
             alike = track.key.startswith(prefix) and track.key.removeprefix(prefix).isdigit()
             if alike and reachable and track.is_usable(self.as_of) and track.has_place(start, end, months):
                 return track
@@ -361,9 +364,14 @@ class Contract:
         return track
 
 
+def billed_from(line: OrderLine, order: Order) -> date:
+    """Return the first day of a line that is not free: its start, or the end of its order's trial (B5.3)."""
+    return max(line.starts_on, order.trial_ends_on or line.starts_on)
+
+
 def _recurring_starts(orders: Iterable[Order]) -> list[date]:
     return [
-        line.starts_on
+        billed_from(line, order)
         for order in orders
         for line in order.lines
         if line.kind is LineKind.RECURRING and line.quantity > 0

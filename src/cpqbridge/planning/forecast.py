@@ -70,7 +70,7 @@ def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterato
         return
     before: Phase | None = None
     for phase in wanted.phases:
-        if phase.ends_at > wanted.sent_at:
+        if phase.ends_at > wanted.sent_at and not phase.trial:
             cycles = {_cycle(wanted, item) for each in (before, phase) if each for item in each.items}
             first, last = phase.starts_at.date(), day_after(phase.ends_at.date())
             for day in sorted({day for cycle in cycles for day in cycle.within(first, last)}):
@@ -78,7 +78,11 @@ def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterato
                 if not (wanted.sent_at < at and phase.starts_at <= at < phase.ends_at):
                     continue
                 running = before if at == phase.starts_at else phase
-                if running is None or any(_cycle(wanted, item).holds(day) for item in running.items):
+                if (
+                    running is None
+                    or running.trial
+                    or any(_cycle(wanted, item).holds(day) for item in running.items)
+                ):
                     yield from _boundary_invoice(wanted, phase, day, product_names)
         before = phase
 

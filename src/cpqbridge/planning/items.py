@@ -10,9 +10,10 @@ from fractions import Fraction
 
 from cpqbridge.domain.billing import OneTimeItem, PhaseItem
 from cpqbridge.domain.dates import day_after, midnight
-from cpqbridge.domain.money import amount_step_minor, round_half_up, rounded_minor
+from cpqbridge.domain.money import amount_step_minor, round_half_up, rounded_minor, to_minor
 from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.planning.pieces import CutRules, Piece
+from cpqbridge.planning.proration import term_months
 from cpqbridge.planning.reductions import Lineages, Reduction
 from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import standing_in
@@ -183,15 +184,26 @@ def credit_items(reduction: Reduction, *, rules: CutRules, naming: Naming) -> It
 def credit_minor(reduction: Reduction, rules: CutRules) -> int:
     """Return the credit of a reduction in minor units: its `TotalPrice` less what it takes (B6.6).
 
-    That of an evergreen line is the share of the running period that is no longer used, rounded half up, by
-    the policy `evergreen_credits`; else nothing (B8.2).
+    Where the price of a period is given, it is the share of the running one that is no longer used, rounded
+    half up; that of an evergreen line only by the policy `evergreen_credits` (B3.9, B8.2).
     """
-    if not reduction.is_evergreen:
-        return rounded_minor(reduction.line.total_price, rules.currency) + reduction.taken_minor
-    if not rules.credits_evergreen or all(run.is_annulled for run, _ in reduction.takes):
+    if not reduction.by_formula:
+        return reduced_minor(reduction, rules) + reduction.taken_minor
+    dropped = reduction.line.evergreen and not rules.credits_evergreen
+    if dropped or all(run.is_annulled for run, _ in reduction.takes):
         return 0
     step = amount_step_minor(rules.currency)
-    return -round_half_up(reduction.evergreen_share_minor(rules.precision) / step) * step
+    return -round_half_up(reduction.unused_share_minor(rules.precision) / step) * step
+
+
+def reduced_minor(reduction: Reduction, rules: CutRules) -> int:
+    """Return the `TotalPrice` of a reduction in minor units, without the share of a trial (B5.3)."""
+    line, free_until = reduction.line, reduction.free_until
+    if free_until is None or line.ends_on is None:
+        return rounded_minor(line.total_price, rules.currency)
+    end = day_after(line.ends_on)
+    left = term_months(free_until, end, rules.precision) / term_months(line.starts_on, end, rules.precision)
+    return round_half_up(to_minor(line.total_price, rules.currency) * min(left, Fraction(1)))
 
 
 def _credit_item(reduction: Reduction, *, naming: Naming, amount_minor: int) -> OneTimeItem:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from cpqbridge.domain.dates import Cycle, day_after
 from cpqbridge.domain.money import amount_step_minor, round_half_up
 from cpqbridge.domain.order import OrderLine
-from cpqbridge.planning.prices import PeriodPrice, Terms, line_terms, period_price
+from cpqbridge.planning.prices import PeriodPrice, Terms, custom_price, line_terms, period_price
 from cpqbridge.planning.proration import line_term, term_months
 
 TOLERATED_DAYS = 4
@@ -53,6 +53,7 @@ class LinePieces:
     full_until: date
     pieces: tuple[Piece, ...]
     monthly_minor: Fraction
+    currency: str
     amount_step: int
     exact: bool
     out_of_bounds: Piece | None = None
@@ -79,6 +80,23 @@ class LinePieces:
         return self.full_from < self.full_until and day < self.full_until
 
     @property
+    def free_until(self) -> date | None:
+        """Return the first day after a trial, None without one."""
+        return self.start if self.start > self.line.starts_on else None
+
+    @property
+    def free_minor(self) -> int:
+        """Return what `TotalPrice` was lowered by for a trial, in minor units; 0 without one."""
+        if self.free_until is None or self.by_formula:
+            return 0
+        return line_terms(self.line, self.currency).sold_minor - self.terms.sold_minor
+
+    @property
+    def by_formula(self) -> bool:
+        """Return whether the price of a period is given, so that `TotalPrice` is not used (B3.9, B8.1)."""
+        return self.line.evergreen or self.line.custom_price is not None
+
+    @property
     def starts_with_cycle(self) -> bool:
         """Return whether the line begins on a boundary, with a full cycle."""
         return bool(self.pieces) and self.pieces[0].kind == "cycle"
@@ -99,116 +117,175 @@ class CutRules:
     credits_evergreen: bool = False
 
 
-def cut(
-    line: OrderLine,
-    cycle: Cycle,
-    rules: CutRules,
-    *,
-    horizon: date | None = None,
-    kept: PeriodPrice | None = None,
-    revised: PeriodPrice | None = None,
-) -> LinePieces:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What of a line is billed, and up to where.
+
+    `horizon` is the boundary up to which an evergreen line is planned, `free_until` the first day after a
+    trial. `kept` is the price the line was given before, which it keeps for life; `revised` that of the line
+    it revises.
+    """
+
+    horizon: date | None = None
+    free_until: date | None = None
+    kept: PeriodPrice | None = None
+    revised: PeriodPrice | None = None
+
+
+_NO_BOUNDS = Bounds()
+
+
+def cut(line: OrderLine, cycle: Cycle, rules: CutRules, bounds: Bounds = _NO_BOUNDS) -> LinePieces:
     """Return the pieces of a recurring line on the boundaries of `cycle`.
 
-    `horizon` is the boundary up to which an evergreen line is planned. `kept` is the price the line was given
-    before, which it keeps for life; `revised` that of the line it revises.
+    Raises:
+        ValueError: the line has no end, and it is not evergreen with a horizon.
     """
-    if line.evergreen and horizon is not None:
-        return _cut_evergreen(line, cycle, rules, horizon=horizon, kept=kept, revised=revised)
-    currency = rules.currency
-    if line.ends_on is None:
+    last = bounds.horizon if line.evergreen else line.ends_on and day_after(line.ends_on)
+    if last is None:
         raise ValueError(f"line {line.order_item_id} has no end date")
-    start, end = line.starts_on, day_after(line.ends_on)
-    full_from = min(cycle.at_or_after(start), end)
-    full_until = max(cycle.at_or_before(end), full_from)
-    bounds = [*cycle.within(full_from, full_until), full_until]
-    cycles = len(bounds) - 1
-    term = line_term(line, rules.precision)
-    terms = line_terms(line, currency)
-    partial = full_from > start or end > full_until
-    price = kept or period_price(
-        line, terms, currency=currency, term=term, cycles=cycles, partial=partial, revised=revised
-    )
-    charge = price.charge_minor(terms.quantity)
-    remainder = terms.sold_minor - charge * cycles
-    if rules.true_up and not partial and remainder:
-        bounds.pop()
-        full_until = bounds[-1]
-        remainder += charge
-    head_days, tail_days = (full_from - start).days, (end - full_until).days
-    step = amount_step_minor(currency)
-    share = Fraction(remainder * tail_days, max(head_days + tail_days, 1))
-    tail = round_half_up(share / step) * step if head_days else round_half_up(share)
-    pieces: list[Piece] = []
-    if head_days:
-        pieces.append(Piece(kind="head", start=start, end=full_from, amount_minor=remainder - tail))
-    for lower, upper in pairwise(bounds):
-        pieces.append(Piece(kind="cycle", start=lower, end=upper, amount_minor=charge))
-    if tail_days:
-        pieces.append(Piece(kind="tail", start=full_until, end=end, amount_minor=tail))
-    monthly = terms.unit_minor * terms.quantity / term
-    return LinePieces(
+    start = min(max(line.starts_on, bounds.free_until or line.starts_on), last)
+    span = _Span(
         line=line,
-        terms=terms,
-        price=price,
         cycle=cycle,
+        rules=rules,
         start=start,
-        end=end,
-        full_from=full_from,
-        full_until=full_until,
-        pieces=tuple(pieces),
-        monthly_minor=monthly,
-        amount_step=step,
-        exact=bool(head_days or tail_days),
-        out_of_bounds=next(_strays(pieces, terms, monthly, rules.precision), None),
+        end=last,
+        full_from=min(cycle.at_or_after(start), last),
+        full_until=max(cycle.at_or_before(last), min(cycle.at_or_after(start), last)),
     )
+    if line.evergreen or line.custom_price is not None:
+        return span.by_formula(bounds)
+    return span.by_total(bounds)
 
 
-def _cut_evergreen(
-    line: OrderLine,
-    cycle: Cycle,
-    rules: CutRules,
-    *,
-    horizon: date,
-    kept: PeriodPrice | None,
-    revised: PeriodPrice | None,
-) -> LinePieces:
-    """Return the pieces of an evergreen line up to its horizon (B8.1, B8.2).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """What of a line is billed: `[start, end)`, with full cycles from `full_from` to `full_until`."""
 
-    `UnitPrice` is the price of a month. A head is its time's share by the formula; what the line was sold for
-    counts as the sum of its pieces.
-    """
-    currency, start = rules.currency, line.starts_on
-    full_from = min(cycle.at_or_after(start), horizon)
-    bounds = [*cycle.within(full_from, horizon), horizon]
-    terms = line_terms(line, currency)
-    price = kept or period_price(
-        line, terms, currency=currency, term=Fraction(1), cycles=0, partial=True, revised=revised
-    )
-    charge = price.charge_minor(terms.quantity)
-    monthly = Fraction(price.text) * terms.quantity / cycle.months
-    step = amount_step_minor(currency)
-    pieces = []
-    if full_from > start:
-        share = min(monthly * term_months(start, full_from, rules.precision), Fraction(charge))
-        amount = round_half_up(share / step) * step
-        pieces.append(Piece(kind="head", start=start, end=full_from, amount_minor=amount))
-    for lower, upper in pairwise(bounds):
-        pieces.append(Piece(kind="cycle", start=lower, end=upper, amount_minor=charge))
-    return LinePieces(
-        line=line,
-        terms=replace(terms, sold_minor=sum(piece.amount_minor for piece in pieces)),
-        price=price,
-        cycle=cycle,
-        start=start,
-        end=horizon,
-        full_from=full_from,
-        full_until=horizon,
-        pieces=tuple(pieces),
-        monthly_minor=monthly,
-        amount_step=step,
-        exact=True,
-    )
+    line: OrderLine
+    cycle: Cycle
+    rules: CutRules
+    start: date
+    end: date
+    full_from: date
+    full_until: date
+
+    @property
+    def _full_cycles(self) -> list[date]:
+        return [*self.cycle.within(self.full_from, self.full_until), self.full_until]
+
+    def by_total(self, bounds: Bounds) -> LinePieces:
+        """Return the pieces that sum to `TotalPrice`: a head or tail takes the remainder (B5.6)."""
+        line, rules = self.line, self.rules
+        full_until, edges = self.full_until, self._full_cycles
+        cycles = len(edges) - 1
+        term = line_term(line, rules.precision)
+        terms = self._without_free_time(line_terms(line, rules.currency), term)
+        partial = self.full_from > self.start or self.end > full_until
+        price = bounds.kept or period_price(
+            line,
+            terms,
+            currency=rules.currency,
+            term=term,
+            cycles=cycles,
+            partial=partial,
+            revised=bounds.revised,
+        )
+        charge = price.charge_minor(terms.quantity)
+        remainder = terms.sold_minor - charge * cycles
+        if rules.true_up and not partial and remainder and cycles:
+            edges.pop()
+            full_until = edges[-1]
+            remainder += charge
+        head_days, tail_days = (self.full_from - self.start).days, (self.end - full_until).days
+        step = amount_step_minor(rules.currency)
+        share = Fraction(remainder * tail_days, max(head_days + tail_days, 1))
+        tail = round_half_up(share / step) * step if head_days else round_half_up(share)
+        pieces = self._pieces(edges, charge, head=remainder - tail, tail=tail)
+        monthly = terms.unit_minor * terms.quantity / term
+        return LinePieces(
+            line=line,
+            terms=terms,
+            price=price,
+            cycle=self.cycle,
+            start=self.start,
+            end=self.end,
+            full_from=self.full_from,
+            full_until=full_until,
+            pieces=pieces,
+            monthly_minor=monthly,
+            currency=self.rules.currency,
+            amount_step=step,
+            exact=bool(head_days or tail_days),
+            out_of_bounds=next(_strays(pieces, terms, monthly, rules.precision), None),
+        )
+
+    def by_formula(self, bounds: Bounds) -> LinePieces:
+        """Return the pieces at the price of a period: a head or tail is its time's share (B3.9, B8.2).
+
+        What the line was sold for counts as the sum of its pieces.
+        """
+        line, currency, precision = self.line, self.rules.currency, self.rules.precision
+        terms = line_terms(line, currency)
+        price = bounds.kept or custom_price(line, terms)
+        if price is None:
+            price = period_price(
+                line,
+                terms,
+                currency=currency,
+                term=Fraction(1),
+                cycles=0,
+                partial=True,
+                revised=bounds.revised,
+            )
+        charge = price.charge_minor(terms.quantity)
+        monthly = Fraction(price.text) * terms.quantity / self.cycle.months
+        step = amount_step_minor(currency)
+
+        def share(start: date, end: date) -> int:
+            months = min(term_months(start, end, precision), Fraction(self.cycle.months))
+            return round_half_up(monthly * months / step) * step
+
+        pieces = self._pieces(
+            self._full_cycles,
+            charge,
+            head=share(self.start, self.full_from),
+            tail=share(self.full_until, self.end),
+        )
+        return LinePieces(
+            line=line,
+            terms=replace(terms, total_minor=Fraction(sum(piece.amount_minor for piece in pieces))),
+            price=price,
+            cycle=self.cycle,
+            start=self.start,
+            end=self.end,
+            full_from=self.full_from,
+            full_until=self.full_until,
+            pieces=pieces,
+            monthly_minor=monthly,
+            currency=self.rules.currency,
+            amount_step=step,
+            exact=True,
+        )
+
+    def _pieces(self, edges: list[date], charge: int, *, head: int, tail: int) -> tuple[Piece, ...]:
+        pieces: list[Piece] = []
+        if self.full_from > self.start:
+            pieces.append(Piece(kind="head", start=self.start, end=self.full_from, amount_minor=head))
+        for lower, upper in pairwise(edges):
+            pieces.append(Piece(kind="cycle", start=lower, end=upper, amount_minor=charge))
+        if self.end > edges[-1]:
+            pieces.append(Piece(kind="tail", start=edges[-1], end=self.end, amount_minor=tail))
+        return tuple(pieces)
+
+    def _without_free_time(self, terms: Terms, term: Fraction) -> Terms:
+        """Return the terms without the share of a trial, by the formula (B5.3)."""
+        if self.start == self.line.starts_on:
+            return terms
+        free = term_months(self.line.starts_on, self.start, self.rules.precision) / term
+        left = max(1 - free, Fraction(0)) if self.start < self.end else Fraction(0)
+        return replace(terms, total_minor=terms.total_minor * left)
 
 
 def whole(pieces: LinePieces) -> LinePieces:
@@ -217,7 +294,7 @@ def whole(pieces: LinePieces) -> LinePieces:
     An evergreen line then has no price to speak of.
     """
     if pieces.line.evergreen:
-        return replace(pieces, pieces=(), terms=replace(pieces.terms, sold_minor=0))
+        return replace(pieces, pieces=(), terms=replace(pieces.terms, total_minor=Fraction(0)))
     sold = pieces.terms.sold_minor
     only = Piece(kind="head", start=pieces.start, end=pieces.end, amount_minor=sold)
     return replace(pieces, pieces=(only,), exact=True)
@@ -231,7 +308,7 @@ def with_first_cycle_as_head(pieces: LinePieces) -> LinePieces:
     )
 
 
-def _strays(pieces: list[Piece], terms: Terms, monthly: Fraction, precision: str) -> Iterator[Piece]:
+def _strays(pieces: Collection[Piece], terms: Terms, monthly: Fraction, precision: str) -> Iterator[Piece]:
     """Yield the heads and tails that miss their formula's share by more than is tolerated."""
     cycles = sum(1 for piece in pieces if piece.kind == "cycle")
     days = monthly if precision == "month" else monthly * TOLERATED_DAYS * MONTHS_PER_DAY

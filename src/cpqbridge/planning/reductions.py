@@ -27,18 +27,25 @@ class Reduction:
     takes: list[tuple[Run, Take]] = field(default_factory=list)
 
     @property
-    def is_evergreen(self) -> bool:
-        """Return whether it reduces evergreen lines."""
-        return self.line.evergreen
+    def by_formula(self) -> bool:
+        """Return whether it reduces lines whose period has a given price, so that its total is not used."""
+        return any(run.pieces.by_formula for run, _ in self.takes)
 
-    def evergreen_share_minor(self, precision: str) -> Fraction:
+    @property
+    def free_until(self) -> date | None:
+        """Return the first day after the trial of the lines it reduces, where it begins before that."""
+        ends = [run.pieces.free_until for run, _ in self.takes if run.pieces.free_until is not None]
+        return max((end for end in ends if end > self.line.starts_on), default=None)
+
+    def unused_share_minor(self, precision: str) -> Fraction:
         """Return what the time in the running period that is no longer used is worth, unrounded (B8.2)."""
         total = Fraction(0)
         for run, take in self.takes:
             reached = (piece.start for piece in run.to_come() if take.reaches(piece))
             end = min(reached, default=run.pieces.end)
             per_unit = run.pieces.monthly_minor / run.pieces.terms.quantity
-            total += per_unit * take.units * term_months(self.line.starts_on, end, precision)
+            since = max(self.line.starts_on, run.pieces.start)
+            total += per_unit * take.units * term_months(since, end, precision)
         return total
 
     @property

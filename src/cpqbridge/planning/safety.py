@@ -134,7 +134,7 @@ class Look:
                 fix="Give that credit where the time was billed, then release the order; no credit is made "
                 "for it in Stripe.",
             )
-        if reduction.is_evergreen:
+        if reduction.by_formula:
             return
         strays, share = credit_strays(reduction, credit, policy.prorate_precision)
         if strays:
@@ -319,7 +319,8 @@ def credit_strays(reduction: Reduction, credit_minor: int, precision: str) -> tu
         reached = [piece for piece in run.to_come() if take.reaches(piece)]
         end = min((piece.start for piece in reached), default=pieces.end)
         for each in shares:
-            shares[each] -= per_unit * term_months(reduction.line.starts_on, end, each)
+            since = max(reduction.line.starts_on, pieces.start)
+            shares[each] -= per_unit * term_months(since, end, each)
         days = per_unit if precision == "month" else per_unit * TOLERATED_DAYS * MONTHS_PER_DAY
         # CPQ rounded the unit prices of both lines, and a cycle is the difference of two rounded charges.
         bound += abs(days) + take.units + len(reached)

@@ -44,9 +44,18 @@ class Timetable:
         start = midnight(self.track.starts_on)
         if start > self.now:
             phases = self._later(start)
-            soon = start <= self.now + CALLED_WITHIN
-            return (_prorating(phases[0]), *phases[1:]) if soon else phases
+            if start <= self.now + CALLED_WITHIN:
+                return (_prorating(phases[0]), *phases[1:])
+            return (*self._trial(phases[0]), *phases)
         return self._running()
+
+    def _trial(self, first: Phase) -> tuple[Phase, ...]:
+        """Return the phase of a trial, with the items that are billed after it; none without one (B5.3)."""
+        free = [run for run in self.track.runs if run.pieces.free_until == first.starts_at.date()]
+        if not free:
+            return ()
+        begins = midnight(min(run.line.starts_on for run in free))
+        return (replace(first, starts_at=begins, ends_at=first.starts_at, one_time_items=(), trial=True),)
 
     def updated(self, sent: BillingObject) -> tuple[Phase, ...]:
         """Return the phases of a schedule as it should go on.
@@ -56,6 +65,9 @@ class Timetable:
         """
         place = current_phase(sent, self.now)
         past, running = sent.phases[:place], sent.phases[place]
+        if running.trial:
+            phases = self._later(running.ends_at)
+            return (*past, replace(running, items=phases[0].items, order_ids=phases[0].order_ids), *phases)
         if running.starts_at > self.now:
             return (*past, *self._later(running.starts_at))
         if place == 0 and self._is_first_of_two(running, sent):

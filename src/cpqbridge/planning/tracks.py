@@ -19,7 +19,7 @@ from cpqbridge.domain.order import Order
 from cpqbridge.planning.limits import MAXIMUM_ITEMS
 from cpqbridge.planning.runs import Run
 
-EVERGREEN_MONTHS_LEFT = 18
+EVERGREEN_MONTHS_LEFT = 12
 """With how many months left an evergreen schedule is planned further (B8.1)."""
 
 
@@ -40,7 +40,7 @@ class Track:
     def starts_on(self) -> date:
         """Return the first day of the schedule: a boundary with the anchor's own day of the month."""
         if self.sent is not None:
-            return self.sent.phases[0].starts_at.date()
+            return self.sent.anchor_at.date()
         longest = max(run.pieces.cycle.months for run in self.runs)
         return aligned_start(Cycle(self.anchor, longest), min(run.begins_at for run in self.runs).date())
 

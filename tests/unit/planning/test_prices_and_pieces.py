@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.planning.builders import a_line
 
 from cpqbridge.domain.dates import Cycle, add_months
-from cpqbridge.planning.pieces import CutRules, cut
+from cpqbridge.planning.pieces import Bounds, CutRules, cut
 from cpqbridge.planning.prices import line_terms
 from cpqbridge.planning.proration import PRECISIONS, term_months
 from cpqbridge.planning.tracks import aligned_start, anchor_for
@@ -20,7 +20,7 @@ FEBRUARY = date(2026, 2, 1)
 
 def pieces_of(line, *, anchor=FEBRUARY, currency="usd", precision="monthly_daily", true_up=False, **prices):
     rules = CutRules(currency=currency, precision=precision, true_up=true_up)
-    return cut(line, Cycle(anchor, line.frequency_months), rules, **prices)
+    return cut(line, Cycle(anchor, line.frequency_months), rules, Bounds(**prices))
 
 
 @pytest.mark.parametrize(
