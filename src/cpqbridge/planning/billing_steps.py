@@ -48,12 +48,24 @@ def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
                     "ends_on": line.ends_on.isoformat() if line.ends_on else None,
                     "frequency_months": line.frequency_months,
                     # Said only where it applies, so that what was sent by earlier releases stays the same.
-                    **({"evergreen": True} if line.evergreen else {}),
+                    **_further_facts(line),
                 }
                 for line in sorted(lines, key=lambda line: line.order_item_id)
             ],
         }
     )
+
+
+def _further_facts(line: OrderLine) -> dict[str, object]:
+    """Return what sets a line apart from a plain one."""
+    facts: dict[str, object] = {}
+    if line.evergreen:
+        facts["evergreen"] = True
+    if line.metered:
+        facts["metered"] = True
+    if line.custom_price is not None:
+        facts["custom_price"] = f"{line.custom_price.normalize():f}"
+    return facts
 
 
 def counted(number: int, word: str) -> str:
@@ -259,7 +271,9 @@ class ScheduleBody:
             metadata["salesforce_units"] = ",".join(map(str, item.units))
         else:
             metadata |= {"salesforce_order_id": self.orders[0].order_id, "salesforce_kind": "placeholder"}
-        body: dict[str, object] = {"quantity": item.quantity, "metadata": metadata}
+        body: dict[str, object] = {"metadata": metadata}
+        if not item.metered:
+            body["quantity"] = item.quantity
         if item.price_key is not None:
             body["price"] = self.resolved.get(item.price_key) or Ref(key=item.price_key)
         else:

@@ -50,13 +50,6 @@ def order_refusals(order: Order, history: OrderHistory, configuration: Configura
 
 def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) -> Iterator[Refusal]:
     record_id = line.order_item_id
-    for applies, words, field in ((line.metered, "metered (billed in arrears)", "SBQQ__BillingType__c"),):
-        if applies:
-            yield _not_built(order, f"{line.words} is {words}", record_id=record_id, field=field)
-            return
-    if line.tiers is not None:
-        what = f"{line.words} has a consumption schedule"
-        yield _not_built(order, what, record_id=record_id, field="SBQQ__OrderItemConsumptionSchedule__c")
     if line.coupons or order.coupons:
         what = f"{line.words} has a coupon"
         yield _not_built(order, what, record_id=record_id, field="Order_Item_Stripe_Coupon__c")

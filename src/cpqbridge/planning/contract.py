@@ -308,6 +308,7 @@ class Contract:
             Bounds(
                 horizon=track.horizon,
                 free_until=order.trial_ends_on,
+                below=self._units_below(line) if line.tiers is not None else 0,
                 kept=kept,
                 revised=revised.pieces.price if revised is not None else None,
             ),
@@ -324,6 +325,12 @@ class Contract:
         self.runs[line.order_item_id] = run
         self._track_of[line.order_item_id] = track
         self._lineage.setdefault(self.lineages.root(line), []).append(run)
+
+    def _units_below(self, line: OrderLine) -> int:
+        """Return the units of the line's lineage that are there when it starts."""
+        start = midnight(line.starts_on)
+        lineage = self._lineage.get(self.lineages.root(line), ())
+        return sum(run.units_after(start) for run in lineage if run.begins_at <= start < run.over_at)
 
     def _billed_from(self, line: OrderLine, order: Order, track: Track) -> date | None:
         """Return the first day that is billed at all: past cycles may be skipped, or billed elsewhere."""
@@ -386,5 +393,8 @@ def _kept_price(known: BilledOrderLine, line: OrderLine) -> PeriodPrice:
     """Return the price a line was given when it was sent first."""
     owner_id = owner_of_price(known.price_key) if known.price_key else line.order_item_id
     return PeriodPrice(
-        text=known.unit_amount_decimal, from_entry=owner_id == line.pricebook_entry_id, owner_id=owner_id
+        text=known.unit_amount_decimal,
+        from_entry=owner_id == line.pricebook_entry_id,
+        owner_id=owner_id,
+        tiers=known.tiers,
     )

@@ -20,7 +20,6 @@ from cpqbridge.domain.billing import (
     PhaseItem,
 )
 from cpqbridge.domain.dates import Cycle, day_after, midnight
-from cpqbridge.domain.money import charge_minor
 
 Period = tuple[date, date]
 
@@ -111,12 +110,10 @@ def _document(
 def _item_lines(
     item: PhaseItem, periods: Iterable[Period], product_names: Mapping[str, str]
 ) -> Iterator[InvoiceLine]:
-    """Yield a line per period; Stripe rounds price times quantity once."""
-    amount = charge_minor(item.unit_amount_decimal, item.quantity)
-    shares = tuple(
-        (order_item_id, charge_minor(item.unit_amount_decimal, units))
-        for order_item_id, units in zip(item.order_item_ids, item.units, strict=True)
-    )
+    """Yield a line per period; Stripe rounds price times quantity once. Usage is not known before."""
+    if item.metered:
+        return
+    amount, shares = item.charge_minor(item.quantity), tuple(_shares(item))
     for start, end in periods:
         yield InvoiceLine(
             amount_minor=amount,
@@ -125,6 +122,17 @@ def _item_lines(
             description=f"{item.quantity} x {product_names[item.product_id]}",
             shares=shares,
         )
+
+
+def _shares(item: PhaseItem) -> Iterator[tuple[str, int]]:
+    """Yield what of an item's charge is for which order line; tiers count one line after the other."""
+    below = 0
+    for order_item_id, units in zip(item.order_item_ids, item.units, strict=True):
+        if item.tiers is None:
+            yield order_item_id, item.charge_minor(units)
+        else:
+            yield order_item_id, item.charge_minor(below + units) - item.charge_minor(below)
+        below += units
 
 
 def _one_time_line(item: OneTimeItem) -> InvoiceLine:

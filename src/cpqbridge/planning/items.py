@@ -60,6 +60,8 @@ def is_priced(run: Run, instant: datetime, cuts: Cuts) -> bool:
     """
     if run.price_key is None or not run.pieces.renews_after(instant.date()):
         return False
+    if run.line.metered:
+        return True
     cut_on = cuts.get(run.pieces.cycle.months)
     return cut_on is None or instant < midnight(cut_on)
 
@@ -89,8 +91,11 @@ def _merging_key(run: Run, rules: ItemRules) -> tuple[str, ...]:
     """Return what lines of one item share; a price with parts of a minor unit is never shared.
 
     Stripe rounds an item once, so that lines with such a price would no longer sum to their own charges.
+    Tiers count the units of a lineage together, so its lines are always one item (B3.5).
     """
     line, price = run.line, run.pieces.price
+    if price.tiers is not None and not line.metered:
+        return (rules.lineages.root(line), line.product_id, price.words)
     if not rules.merged or Fraction(price.text).denominator != 1:
         return (line.order_item_id,)
     return (rules.lineages.root(line), line.product_id, price.text)
@@ -106,6 +111,8 @@ def _priced_item(members: Sequence[tuple[Run, int]]) -> PhaseItem:
         interval_count=first.pieces.cycle.months,
         quantity=sum(units for _, units in members),
         units=tuple(units for _, units in members),
+        tiers=first.pieces.price.tiers,
+        metered=first.line.metered,
         parameters=first.line.item_parameters,
     )
 
@@ -190,7 +197,8 @@ def credit_minor(reduction: Reduction, rules: CutRules) -> int:
     if not reduction.by_formula:
         return reduced_minor(reduction, rules) + reduction.taken_minor
     dropped = reduction.line.evergreen and not rules.credits_evergreen
-    if dropped or all(run.is_annulled for run, _ in reduction.takes):
+    whole_periods = any(run.pieces.whole_periods_only for run, _ in reduction.takes)
+    if dropped or whole_periods or all(run.is_annulled for run, _ in reduction.takes):
         return 0
     step = amount_step_minor(rules.currency)
     return -round_half_up(reduction.unused_share_minor(rules.precision) / step) * step

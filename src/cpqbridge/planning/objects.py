@@ -232,6 +232,7 @@ def _lines(track: Track) -> tuple[BilledOrderLine, ...]:
             order_item_id=run.line.order_item_id,
             unit_amount_decimal=run.pieces.price.text,
             price_key=run.price_key,
+            tiers=run.pieces.price.tiers,
             carried=run.carried,
             leads=run.leads,
             billed_from=run.billed_from,

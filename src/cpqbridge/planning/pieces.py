@@ -15,7 +15,15 @@ from itertools import pairwise
 from cpqbridge.domain.dates import Cycle, day_after
 from cpqbridge.domain.money import amount_step_minor, round_half_up
 from cpqbridge.domain.order import OrderLine
-from cpqbridge.planning.prices import PeriodPrice, Terms, custom_price, line_terms, period_price
+from cpqbridge.planning.prices import (
+    PeriodPrice,
+    Terms,
+    custom_price,
+    line_terms,
+    period_price,
+    tier_price,
+    usage_price,
+)
 from cpqbridge.planning.proration import line_term, term_months
 
 TOLERATED_DAYS = 4
@@ -39,8 +47,8 @@ class LinePieces:
     `full_from` and `full_until` bound the full cycles (equal when there are none); from `full_until` on the
     line is a zero-priced item. `monthly_minor` is what a month of the whole line costs, `amount_step` of how
     many minor units one-time amounts are multiples, `out_of_bounds` the piece that strays too far from its
-    formula's share. `exact` tells that a head or tail takes the remainder, so that nothing is left to
-    rounding.
+    formula's share. `below` are units of the line's lineage that its tiers count before its own. `exact`
+    tells that a head or tail takes the remainder, so that nothing is left to rounding.
     """
 
     line: OrderLine
@@ -56,6 +64,7 @@ class LinePieces:
     currency: str
     amount_step: int
     exact: bool
+    below: int = 0
     out_of_bounds: Piece | None = None
 
     def amount_minor(self, piece: Piece, units: int) -> int:
@@ -65,6 +74,8 @@ class LinePieces:
         """
         if units == self.terms.quantity:
             return piece.amount_minor
+        if self.price.tiers is not None:
+            return self.price.charge_minor(self.below + units) - self.price.charge_minor(self.below)
         if piece.kind == "cycle":
             return self.price.charge_minor(units)
         share = Fraction(piece.amount_minor * units, self.terms.quantity * self.amount_step)
@@ -76,7 +87,9 @@ class LinePieces:
         return sum(1 for piece in self.pieces if piece.kind == "cycle")
 
     def renews_after(self, day: date) -> bool:
-        """Return whether a full cycle is still running or to come on `day`."""
+        """Return whether a full cycle is still running or to come on `day`; usage counts to the end."""
+        if self.line.metered:
+            return day < self.end
         return self.full_from < self.full_until and day < self.full_until
 
     @property
@@ -94,7 +107,13 @@ class LinePieces:
     @property
     def by_formula(self) -> bool:
         """Return whether the price of a period is given, so that `TotalPrice` is not used (B3.9, B8.1)."""
-        return self.line.evergreen or self.line.custom_price is not None
+        line = self.line
+        return line.evergreen or line.metered or line.tiers is not None or line.custom_price is not None
+
+    @property
+    def whole_periods_only(self) -> bool:
+        """Return whether only whole periods are billed: by tiers or for usage (B6.5)."""
+        return self.line.metered or self.line.tiers is not None
 
     @property
     def starts_with_cycle(self) -> bool:
@@ -122,12 +141,13 @@ class Bounds:
     """What of a line is billed, and up to where.
 
     `horizon` is the boundary up to which an evergreen line is planned, `free_until` the first day after a
-    trial. `kept` is the price the line was given before, which it keeps for life; `revised` that of the line
-    it revises.
+    trial. `below` are the units of the line's lineage before its own, for tiers. `kept` is the price the line
+    was given before, which it keeps for life; `revised` that of the line it revises.
     """
 
     horizon: date | None = None
     free_until: date | None = None
+    below: int = 0
     kept: PeriodPrice | None = None
     revised: PeriodPrice | None = None
 
@@ -154,6 +174,10 @@ def cut(line: OrderLine, cycle: Cycle, rules: CutRules, bounds: Bounds = _NO_BOU
         full_from=min(cycle.at_or_after(start), last),
         full_until=max(cycle.at_or_before(last), min(cycle.at_or_after(start), last)),
     )
+    if line.metered:
+        return span.by_usage(bounds)
+    if line.tiers is not None:
+        return span.by_tiers(bounds)
     if line.evergreen or line.custom_price is not None:
         return span.by_formula(bounds)
     return span.by_total(bounds)
@@ -267,6 +291,45 @@ class _Span:
             currency=self.rules.currency,
             amount_step=step,
             exact=True,
+        )
+
+    def by_tiers(self, bounds: Bounds) -> LinePieces:
+        """Return the full cycles at what the line's units add to the tiers of its lineage (B3.5, B6.5)."""
+        terms = line_terms(self.line, self.rules.currency)
+        price = bounds.kept or tier_price(self.line, self.rules.currency)
+        if price is None:
+            raise ValueError(f"line {self.line.order_item_id} has no tiers")
+        charge = price.charge_minor(bounds.below + terms.quantity) - price.charge_minor(bounds.below)
+        pieces = self._pieces(self._full_cycles, charge, head=0, tail=0)
+        return self._of_whole_periods(terms, price, pieces, below=bounds.below)
+
+    def by_usage(self, bounds: Bounds) -> LinePieces:
+        """Return a metered line, which has no pieces: what is used is billed after each period (B2.2)."""
+        line, currency = self.line, self.rules.currency
+        term = Fraction(1) if line.evergreen else line_term(line, self.rules.precision)
+        price = bounds.kept or tier_price(line, currency) or usage_price(line, currency, term)
+        terms = Terms(quantity=1, unit_minor=Fraction(0), total_minor=Fraction(0), folded=False)
+        return self._of_whole_periods(terms, price, (), below=0)
+
+    def _of_whole_periods(
+        self, terms: Terms, price: PeriodPrice, pieces: tuple[Piece, ...], *, below: int
+    ) -> LinePieces:
+        found = tuple(piece for piece in pieces if piece.kind == "cycle")
+        return LinePieces(
+            line=self.line,
+            terms=replace(terms, total_minor=Fraction(sum(piece.amount_minor for piece in found))),
+            price=price,
+            cycle=self.cycle,
+            start=self.start,
+            end=self.end,
+            full_from=self.full_from,
+            full_until=self.full_until,
+            pieces=found,
+            monthly_minor=Fraction(0),
+            currency=self.rules.currency,
+            amount_step=amount_step_minor(self.rules.currency),
+            exact=True,
+            below=below,
         )
 
     def _pieces(self, edges: list[date], charge: int, *, head: int, tail: int) -> tuple[Piece, ...]:

@@ -7,9 +7,11 @@ most 12 decimals, half up. A charge is one invoice line, price times quantity, r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from decimal import Decimal
 from fractions import Fraction
 
+from cpqbridge.domain.billing import PriceTier, TieredPrice
 from cpqbridge.domain.money import (
     charge_minor,
     currency_decimals,
@@ -18,6 +20,7 @@ from cpqbridge.domain.money import (
     unit_amount_text,
 )
 from cpqbridge.domain.order import OrderLine
+from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.planning.proration import scale_of
 
 
@@ -45,16 +48,57 @@ class Terms:
 class PeriodPrice:
     """The price of one unit for one billing period, in minor units as Stripe writes it.
 
-    `owner_id` is whose price it is: the price book entry's (`from_entry`), or an order line's own.
+    `owner_id` is whose price it is: the price book entry's (`from_entry`), or an order line's own. Where
+    there are `tiers`, they are the price.
     """
 
     text: str
     from_entry: bool
     owner_id: str
+    tiers: TieredPrice | None = None
+
+    @property
+    def words(self) -> str:
+        """Return what tells the price from others of its owner: its amount, or a hash of its tiers."""
+        return self.text if self.tiers is None else f"tiers-{fingerprint(asdict(self.tiers))[:16]}"
 
     def charge_minor(self, quantity: int) -> int:
         """Return what one invoice line of `quantity` units comes to: one half-up rounding."""
+        if self.tiers is not None:
+            return self.tiers.charge_minor(quantity)
         return charge_minor(self.text, quantity)
+
+
+def tier_price(line: OrderLine, currency: str) -> PeriodPrice | None:
+    """Return the price by the tiers of the line's consumption schedule; None where it has none (B3.5)."""
+    if line.tiers is None:
+        return None
+    tiers = tuple(
+        PriceTier(
+            up_to=tier.up_to,
+            unit_amount_decimal=unit_amount_text(to_minor(tier.unit_price or Decimal(0), currency)),
+            flat_amount_decimal=unit_amount_text(to_minor(tier.flat_price or Decimal(0), currency)),
+        )
+        for tier in line.tiers.tiers
+    )
+    price = TieredPrice(mode=line.tiers.mode.value, tiers=tiers)
+    return PeriodPrice(text="0", from_entry=True, owner_id=line.pricebook_entry_id, tiers=price)
+
+
+def usage_price(line: OrderLine, currency: str, term: Fraction) -> PeriodPrice:
+    """Return the price of one unit of usage: the price book's where the line was sold at it, else its own.
+
+    CPQ multiplies a unit price with the term, which says nothing of usage: `UnitPrice ÷ term * default term`.
+    """
+    sold = to_minor(line.unit_price, currency)
+    default = Fraction(line.default_term_months)
+    if line.entry_unit_price is not None and default > 0:
+        entry = to_minor(line.entry_unit_price, currency)
+        if round_half_up(entry * term / default) == round_half_up(sold):
+            text = unit_amount_text(entry)
+            return PeriodPrice(text=text, from_entry=True, owner_id=line.pricebook_entry_id)
+    text = unit_amount_text(sold / term * default)
+    return PeriodPrice(text=text, from_entry=False, owner_id=line.order_item_id)
 
 
 def line_terms(line: OrderLine, currency: str) -> Terms:

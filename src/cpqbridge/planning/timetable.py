@@ -82,13 +82,12 @@ class Timetable:
     def _running(self) -> tuple[Phase, ...]:
         """Return the phases of a schedule that began before it is made."""
         track = self.track
-        carried = tuple(run for run in track.runs if run.carried)
-        items = tuple(
-            item
-            for run in carried
-            for item in phase_items([replace(run, takes=[])], self.now, cuts={}, rules=self.rules)
+        carried = [replace(run, takes=[]) for run in track.runs if run.carried]
+        items = (
+            phase_items(carried, self.now, cuts={}, rules=self.rules)
+            if carried
+            else (zero_item(standing_in(track.runs, self.now), placeholder=True),)
         )
-        items = items or (zero_item(standing_in(track.runs, self.now), placeholder=True),)
         points = self._points(self.now)
         breather = min(
             self.now.replace(microsecond=0) + FIRST_PHASE_LASTS,
