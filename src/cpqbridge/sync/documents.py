@@ -23,6 +23,7 @@ from cpqbridge.domain.billing import (
     Ref,
     Step,
     TakenAmount,
+    TieredPrice,
 )
 from cpqbridge.domain.money import major_text
 from cpqbridge.domain.refusal import OrderState, Refusal
@@ -190,6 +191,7 @@ def _phase(phase: Phase, *, currency: str) -> dict[str, Any]:
         "end": instant_text(phase.ends_at),
         "order_ids": list(phase.order_ids),
         "proration_behavior": phase.proration_behavior,
+        "trial": phase.trial,
         "items": [_phase_item(each, currency=currency) for each in phase.items],
         "one_time_items": [_one_time_item(each, currency=currency) for each in phase.one_time_items],
     }
@@ -204,7 +206,23 @@ def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
         "currency": currency,
         "interval": item.interval,
         "interval_count": item.interval_count,
-        "quantity": item.quantity,
+        "quantity": None if item.metered else item.quantity,
+        "tiers": None if item.tiers is None else _tiers(item.tiers),
+        "metered": item.metered,
+    }
+
+
+def _tiers(price: TieredPrice) -> dict[str, Any]:
+    return {
+        "mode": price.mode,
+        "tiers": [
+            {
+                "up_to": tier.up_to,
+                "unit_amount_decimal": tier.unit_amount_decimal,
+                "flat_amount_decimal": tier.flat_amount_decimal,
+            }
+            for tier in price.tiers
+        ],
     }
 
 
