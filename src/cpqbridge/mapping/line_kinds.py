@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cpqbridge.domain.order import LineKind, Segment
+from cpqbridge.mapping.needs import SEGMENT_LABEL
 from cpqbridge.mapping.records import RecordReader
 from cpqbridge.mapping.spans import LINE_TERM
 
@@ -14,7 +15,6 @@ FREQUENCIES = {"monthly": 1, "quarterly": 3, "semiannual": 6, "annual": 12}
 
 _BILLING_TYPE = "SBQQ__BillingType__c"
 _FREQUENCY = "SBQQ__BillingFrequency__c"
-_SEGMENT_LABEL = "SBQQ__QuoteLine__r.SBQQ__SegmentLabel__c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def _segment(reader: RecordReader) -> Segment | None:
     key, index = reader.text("SBQQ__SegmentKey__c"), reader.number("SBQQ__SegmentIndex__c")
     if key is None or index is None:
         return None
-    return Segment(key=key, index=int(index), label=reader.text(_SEGMENT_LABEL) or "")
+    return Segment(key=key, index=int(index), label=reader.text(SEGMENT_LABEL) or "")
 
 
 def _frequency(reader: RecordReader) -> int | None:

@@ -3,25 +3,11 @@
 from dataclasses import fields
 from pathlib import Path
 
-import pytest
 from tests.contract.stripe_sim.stripe_driver import at, items, phase
 
 from cpqbridge_sim.stripe.assumptions import Assumptions
 
 SCHEDULES = "/v1/subscription_schedules"
-
-
-@pytest.fixture
-def both(api_at):
-    """Runs a story with a switch as it is and turned round."""
-
-    def run(switch: str, story, start=(2026, 1, 1)) -> tuple:
-        usual = getattr(Assumptions(), switch)
-        return tuple(
-            story(api_at(*start, assumptions=Assumptions(**{switch: value}))) for value in (usual, not usual)
-        )
-
-    return run
 
 
 def test_a_credit_of_an_ended_subscription(both):
@@ -235,7 +221,39 @@ def test_two_currencies_for_one_customer(both):
     assert both("one_currency_per_customer", story) == (400, 200)
 
 
+def free_trial(api) -> None:
+    end = at(2026, 2, 1)
+    api.schedule(phase(api.price(3100), end=at(2027, 1, 1), trial_end=end), start=at(2026, 1, 1))
+
+
+def test_the_invoice_of_a_trial(both):
+    def story(api):
+        free_trial(api)
+        return api.invoices()[0]["status"]
+
+    assert both("trial_invoice_is_paid_at_once", story) == ("paid", "draft")
+
+
+def test_changes_in_a_trial(both):
+    def story(api):
+        subscription = api.subscribe(*items(api.price(3100)), trial_end=at(2026, 2, 1))
+        api.post(f"/v1/subscriptions/{subscription['id']}", {"items": items(api.price(100))})
+        return api.totals()
+
+    assert both("trial_changes_are_invoiced_at_once", story) == ([0, 0], [0])
+
+
+def test_a_trial_and_a_start_in_the_past(both):
+    def story(api):
+        params = {"customer": api.customer(), "items": items(api.price(3100))}
+        params |= {"backdate_start_date": at(2025, 12, 1), "trial_end": at(2026, 2, 1)}
+        return api.account.request("POST", "/v1/subscriptions", params)[0], api.totals()
+
+    assert both("backdated_trial_covers_its_past", story) == ((200, [0]), (400, []))
+
+
 def test_every_switch_is_tried():
     # `added_item_aligns_to_anchor` has its test among the scenarios (T18).
-    tried = Path(__file__).read_text() + "added_item_aligns_to_anchor"
+    files = Path(__file__).parent.glob("test_assumptions*.py")
+    tried = "".join(path.read_text() for path in files) + "added_item_aligns_to_anchor"
     assert [field.name for field in fields(Assumptions) if field.name not in tried] == []

@@ -27,7 +27,7 @@ from tests.unit.mapping.records import (
 )
 
 from cpqbridge.domain.ids import salesforce_id
-from cpqbridge.domain.order import LineKind, OrderKind
+from cpqbridge.domain.order import LineKind, OrderKind, Segment
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.mapping.configuration import default_configuration
@@ -274,22 +274,33 @@ def test_line_when_quantity_is_zero_is_ignored_and_when_price_is_zero_is_kept():
 
 
 @pytest.mark.parametrize(
-    ("changes", "kind", "months"),
-    [
-        ({}, LineKind.RECURRING, 1),
-        ({"SBQQ__BillingFrequency__c": None}, LineKind.RECURRING, 1),
-        ({"SBQQ__BillingFrequency__c": "Quarterly"}, LineKind.RECURRING, 3),
-        ({"SBQQ__BillingFrequency__c": "Semiannual"}, LineKind.RECURRING, 6),
-        ({"SBQQ__BillingFrequency__c": "annual"}, LineKind.RECURRING, 12),
-        ({"SBQQ__BillingType__c": "Arrears", "Quantity": Decimal(1)}, LineKind.METERED, 1),
-        ({"SBQQ__SubscriptionType__c": "Evergreen", "EndDate": None}, LineKind.EVERGREEN, 1),
-        ({"SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": Decimal(1)}, LineKind.RAMP, 1),
-        ({"SBQQ__SegmentKey__c": "k"}, LineKind.RECURRING, 1),
-    ],
+    ("frequency", "months"), [(None, 1), ("Monthly", 1), ("Quarterly", 3), ("Semiannual", 6), ("annual", 12)]
 )
-def test_line_kind_when_fields_say_so(changes, kind, months):
-    line = the_line(**changes)
-    assert (line.kind, line.frequency_months) == (kind, months)
+def test_line_when_it_recurs_has_the_months_of_its_frequency(frequency, months):
+    line = the_line(SBQQ__BillingFrequency__c=frequency)
+    assert (line.kind, line.frequency_months) == (LineKind.RECURRING, months)
+
+
+def test_line_when_nothing_sets_it_apart_is_neither_metered_nor_evergreen_nor_of_a_ramp():
+    line = the_line(SBQQ__SegmentKey__c="k")
+    assert (line.metered, line.evergreen, line.segment) == (False, False, None)
+
+
+def test_line_when_billed_in_arrears_is_metered():
+    assert the_line(SBQQ__BillingType__c="Arrears", Quantity=Decimal(1)).metered
+
+
+def test_line_when_its_type_says_evergreen_has_no_end():
+    line = the_line(SBQQ__SubscriptionType__c="Evergreen", EndDate=None)
+    assert line.evergreen
+    assert line.ends_on is None
+
+
+def test_line_when_it_has_segment_key_and_index_is_of_a_ramp():
+    segment = {"SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": Decimal("2.0")}
+    assert the_line(**segment).segment == Segment(key="k", index=2)
+    labelled = the_line(**segment, SBQQ__QuoteLine__r={"SBQQ__SegmentLabel__c": "Year 2"})
+    assert labelled.segment == Segment(key="k", index=2, label="Year 2")
 
 
 NOT_RECURRING = {
@@ -382,24 +393,6 @@ def test_line_when_a_refused_one_comes_twice_stays_refused():
 def test_line_when_it_has_no_id_refuses_its_order():
     refusal = the_refusal(Id=None)
     assert (refusal.code, refusal.record_id) == ("record_unreadable", ORDER)
-
-
-def test_line_when_consumption_schedules_exist_is_tiered():
-    schedule = {"Id": "a0n", "SBQQ__OrderItem__c": SEATS}
-    extra = {"SBQQ__OrderItemConsumptionSchedule__c": (schedule,)}
-    assert history_of(extra=extra).orders[0].lines[0].tiered
-    several = history_of(extra={"SBQQ__OrderItemConsumptionSchedule__c": (schedule, schedule)})
-    assert codes(several) == ["several_consumption_schedules"]
-    by_product = {"ProductConsumptionSchedule": ({"Id": "0o3", "ProductId": "01tQy00000PrD01IAF"},)}
-    assert history_of(extra=by_product).orders[0].lines[0].tiered
-
-
-def test_line_when_a_coupon_is_on_line_or_order_is_marked():
-    on_line = {"Order_Item_Stripe_Coupon_Association__c": ({"Id": "x", "Order_Item__c": SEATS},)}
-    on_order = {"Order_Stripe_Coupon_Association__c": ({"Id": "x", "Order__c": ORDER},)}
-    assert history_of(extra=on_line).orders[0].lines[0].discounted_by_coupon
-    assert history_of(extra=on_order).orders[0].lines[0].discounted_by_coupon
-    assert not history_of().orders[0].lines[0].discounted_by_coupon
 
 
 @pytest.mark.parametrize(
