@@ -37,8 +37,9 @@ _ON_SCHEDULE = frozenset({StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE
 _NOT_ADOPTED = {
     StepAction.CREATE_PRODUCT: "Look at that product in Stripe; make it active again there, then sync again.",
     StepAction.CREATE_PRICE: "Look at that price in Stripe; make it active again if cpqbridge made it, else "
-    "take the lookup key off it; then sync again.", StepAction.CREATE_METER: "Look at that meter in Stripe;
-    map `price.recurring.meter` to it if it counts the same, else " "deactivate it; then sync again.",
+    "take the lookup key off it; then sync again.",
+    StepAction.CREATE_METER: "Look at that meter in Stripe. If it counts the same, map its id as "
+    "`price.recurring.meter`, else deactivate it; then sync again.",
 }
 _QUOTED = re.compile(r"'([^']+)'")
 

@@ -191,14 +191,14 @@ def _phase(phase: Phase, *, currency: str) -> dict[str, Any]:
         "end": instant_text(phase.ends_at),
         "order_ids": list(phase.order_ids),
         "proration_behavior": phase.proration_behavior,
-        "trial": phase.trial,
         "items": [_phase_item(each, currency=currency) for each in phase.items],
         "one_time_items": [_one_time_item(each, currency=currency) for each in phase.one_time_items],
+        **({"trial": True} if phase.trial else {}),
     }
 
 
 def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
-    return {
+    document = {
         "product_id": item.product_id,
         "order_item_ids": list(item.order_item_ids),
         "units": list(item.units),
@@ -207,9 +207,10 @@ def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
         "interval": item.interval,
         "interval_count": item.interval_count,
         "quantity": None if item.metered else item.quantity,
-        "tiers": None if item.tiers is None else _tiers(item.tiers),
-        "metered": item.metered,
     }
+    if item.tiers is not None:
+        document["tiers"] = _tiers(item.tiers)
+    return document | ({"metered": True} if item.metered else {})
 
 
 def _tiers(price: TieredPrice) -> dict[str, Any]:
