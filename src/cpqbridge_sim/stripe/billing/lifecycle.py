@@ -7,7 +7,7 @@ from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, pay
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item, period_line, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
-from cpqbridge_sim.stripe.billing.notices import await_notices, expiring, upcoming
+from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause
 from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
 from cpqbridge_sim.stripe.billing.phases import (
@@ -117,29 +117,6 @@ def refresh_cancel_at(state: AccountState, subscription: Body) -> None:
         subscription["cancel_at"] = subscription_end(state, subscription)
 
 
-<<<<<<< HEAD
-=======
-def active_schedule(state: AccountState, subscription: Body) -> Body | None:
-    """The schedule that drives a subscription now."""
-    schedule = state.store.get("subscription_schedule", subscription["schedule"])
-    return schedule if schedule is not None and schedule["status"] == "active" else None
-
-
-def sleep_until_next(state: AccountState, subscription: Body) -> None:
-    """Wake this subscription at its next boundary, phase change or end."""
-    times = [item["current_period_end"] for item in state.subscription_items(subscription)]
-    schedule = active_schedule(state, subscription)
-    if schedule is not None:
-        times.append(schedule["current_phase"]["end_date"])
-    end = subscription_end(state, subscription)
-    if end is not None:
-        times.append(end)
-    if times:
-        state.wake_at(min(times), priority=PROCESS_PRIORITY, kind="subscription", body=subscription)
-    await_notices(state, subscription, schedule)
-
-
->>>>>>> next
 def process_subscription(state: AccountState, subscription: Body, *, at: int) -> None:
     """Everything that falls due on a subscription at this instant, in the vendor's order."""
     if subscription["status"] in ENDED:
