@@ -7,8 +7,9 @@ from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, pay
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item, period_line, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
-from cpqbridge_sim.stripe.billing.notices import await_notices, expiring, upcoming
+from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause
+from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
 from cpqbridge_sim.stripe.billing.phases import (
     bill_phase_items,
     enter_phase,
@@ -20,17 +21,18 @@ from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_
 from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import announce_end, start_trial, trial_after
+from cpqbridge_sim.stripe.billing.waking import active_schedule, sleep_until_next
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
 START_PRIORITY = 1
-PROCESS_PRIORITY = 2
 EXPIRY_PRIORITY = 4
 INCOMPLETE_SECONDS = 23 * 3600
 _WOKEN = {
     "schedule.start": "subscription_schedule",
     "subscription": "subscription",
     "subscription.expire": "subscription",
+    "subscription.pending_items": "subscription",
     "subscription.trial_notice": "subscription",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
@@ -53,6 +55,8 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         kind == "invoice.finalize" and body["status"] == "draft" and body["automatically_finalizes_at"] == at
     ):
         finalize(state, body, at=at)
+    elif kind == "subscription.pending_items":
+        bill_pending(state, body, at=at)
     elif kind == "subscription.trial_notice":
         announce_end(state, body, at=at)
     elif kind == "subscription.expire":
@@ -111,26 +115,6 @@ def refresh_cancel_at(state: AccountState, subscription: Body) -> None:
     """Show the end of a schedule that cancels as the subscription's `cancel_at`."""
     if subscription["schedule"] is not None and state.assumptions.schedule_end_shows_as_cancel_at:
         subscription["cancel_at"] = subscription_end(state, subscription)
-
-
-def active_schedule(state: AccountState, subscription: Body) -> Body | None:
-    """The schedule that drives a subscription now."""
-    schedule = state.store.get("subscription_schedule", subscription["schedule"])
-    return schedule if schedule is not None and schedule["status"] == "active" else None
-
-
-def sleep_until_next(state: AccountState, subscription: Body) -> None:
-    """Wake this subscription at its next boundary, phase change or end."""
-    times = [item["current_period_end"] for item in state.subscription_items(subscription)]
-    schedule = active_schedule(state, subscription)
-    if schedule is not None:
-        times.append(schedule["current_phase"]["end_date"])
-    end = subscription_end(state, subscription)
-    if end is not None:
-        times.append(end)
-    if times:
-        state.wake_at(min(times), priority=PROCESS_PRIORITY, kind="subscription", body=subscription)
-    await_notices(state, subscription, schedule)
 
 
 def process_subscription(state: AccountState, subscription: Body, *, at: int) -> None:
