@@ -9,8 +9,9 @@ from typing import Any
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
-from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, apply_changes
+from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, announced_usage, apply_changes
 from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, renew, sleep_until_next
+from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, no_such
 from cpqbridge_sim.stripe.periods import Interval, compatible
@@ -98,7 +99,8 @@ def update(call: Call) -> Body:
         between=lambda: _new_discounts(state, subscription, params, now=now),
     )
     made += bill_phase_items(state, subscription, {"start_date": now, "end_date": None}, one_time)
-    _invoice(state, subscription, made, moved=moved, behavior=behavior, now=now)
+    shown = announced_usage(state, subscription, changes, at=at) if behavior == "always_invoice" else []
+    _invoice(state, subscription, made, shown, moved=moved, behavior=behavior, now=now)
     state.emit("customer.subscription.updated", subscription)
     sleep_until_next(state, subscription)
     return subscription
@@ -127,15 +129,22 @@ def _new_discounts(state: AccountState, subscription: Body, params: Mapping[str,
 
 
 def _invoice(
-    state: AccountState, subscription: Body, made: list[Body], *, moved: bool, behavior: str, now: int
+    state: AccountState,
+    subscription: Body,
+    made: list[Body],
+    shown: list[LineDraft],
+    *,
+    moved: bool,
+    behavior: str,
+    now: int,
 ) -> None:
     invoice = None
     if moved:
         invoice = renew(state, subscription, at=now, reason="subscription_update", period=(now, now))
-    elif behavior == "always_invoice" and made:
+    elif behavior == "always_invoice" and (made or shown):
         swept = None if state.assumptions.always_invoice_sweeps_pending else made
         invoice = subscription_invoice(
-            state, subscription, [], at=now, reason="subscription_update", only_pending=swept
+            state, subscription, shown, at=now, reason="subscription_update", only_pending=swept
         )
     if invoice is not None and invoice["collection_method"] == "charge_automatically":
         finalize(state, invoice, at=now)
@@ -274,7 +283,7 @@ def _terms(
     # Changing the price of an item resets its quantity to 1 unless one is sent.
     same_price = item is not None and price["id"] == item["price"]["id"]
     if "quantity" in entry or item is None or not same_price:
-        quantity: int | None = checked_quantity(entry, path)
+        quantity = checked_quantity(entry, path, price)
     else:
         quantity = item["quantity"]
     now = state.time_of(subscription["customer"])
