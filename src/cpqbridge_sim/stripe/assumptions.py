@@ -18,6 +18,8 @@ class Assumptions:
     ordinary_line_ties_round_up: bool = True
     # Percent discounts round an exact half up (otherwise to even).
     percent_discount_ties_round_up: bool = True
+    # Taxes, each on its line, round an exact half up (otherwise to even).
+    tax_ties_round_up: bool = True
     # An item added between boundaries aligns to the anchor (otherwise it starts a fresh period of its own).
     added_item_aligns_to_anchor: bool = True
     # Inline prices of two phases match by position, so the item id survives (otherwise removed and added).
@@ -53,6 +55,15 @@ class Assumptions:
     idempotency_expires_by_account_time: bool = True
     # A `send_invoice` invoice that is overdue makes the subscription `past_due`.
     overdue_invoice_makes_past_due: bool = False
+    # The 0-amount invoice of a trial is paid as soon as it is made, that of a schedule too (otherwise it is a
+    # draft for an hour as every other one).
+    trial_invoice_is_paid_at_once: bool = True
+    # Items added or changed in a trial make a 0-amount invoice at once (otherwise their lines wait for the
+    # next one).
+    trial_changes_are_invoiced_at_once: bool = True
+    # The trial of a backdated subscription begins at the backdated start (otherwise the two are refused
+    # together).
+    backdated_trial_covers_its_past: bool = True
     # One customer has one currency, fixed by first use.
     one_currency_per_customer: bool = True
     # The lines of several tiers that bill one charge are credited as one (otherwise each line by itself).

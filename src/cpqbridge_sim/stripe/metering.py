@@ -40,6 +40,7 @@ class ClosedUsage:
     metadata: Mapping[str, str]
     item_discounts: tuple[str, ...]
     subscription_discounts: tuple[str, ...]
+    tax_rates: tuple[dict[str, Any], ...]
     is_free: bool
 
 

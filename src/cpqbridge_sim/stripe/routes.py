@@ -25,6 +25,7 @@ from cpqbridge_sim.stripe.resources import (
     subscription_create,
     subscription_update,
     subscriptions,
+    tax_rates,
     test_clocks,
 )
 from cpqbridge_sim.stripe.resources.call import Call
@@ -80,6 +81,10 @@ _ROUTES: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", "/v1/coupons/{}", "CouponRetrieveParams", coupons.retrieve),
     ("POST", "/v1/coupons/{}", "CouponUpdateParams", coupons.update),
     ("DELETE", "/v1/coupons/{}", "CouponDeleteParams", coupons.delete),
+    ("POST", "/v1/tax_rates", "TaxRateCreateParams", tax_rates.create),
+    ("GET", "/v1/tax_rates", "TaxRateListParams", tax_rates.list_all),
+    ("GET", "/v1/tax_rates/{}", "TaxRateRetrieveParams", tax_rates.retrieve),
+    ("POST", "/v1/tax_rates/{}", "TaxRateUpdateParams", tax_rates.update),
     ("POST", "/v1/customers", "CustomerCreateParams", customers.create),
     ("GET", "/v1/customers", "CustomerListParams", customers.list_all),
     ("GET", "/v1/customers/{}", "CustomerRetrieveParams", customers.retrieve),

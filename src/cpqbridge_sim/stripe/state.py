@@ -69,6 +69,8 @@ class AccountState:
     deleted_customer_ids: set[str] = field(default_factory=set)
     # What was charged for each invoice and not refunded yet, in minor units.
     charged: dict[str, int] = field(default_factory=dict)
+    # The tax rates that invoice lines have of their own; lines do not show them.
+    line_tax_rates: dict[str, list[Body]] = field(default_factory=dict)
     current_request_id: str | None = None
     # Nobody reads the events of a preview or of a long simulation, which is a third quicker without them.
     records_events: bool = True
@@ -159,6 +161,7 @@ class AccountState:
             inline_price_ids=set(self.inline_price_ids),
             item_anchors=dict(self.item_anchors),
             usage=self.usage.fork(customer_id),
+            line_tax_rates=dict(self.line_tax_rates),
             records_events=False,
         )
         for kind, bodies in self.store.by_type.items():

@@ -12,6 +12,7 @@ import uvicorn
 from tests.contract.stripe_sim.stripe_driver import Api
 
 from cpqbridge_sim.stripe.account import Account
+from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.server import create_app
 
 
@@ -70,3 +71,16 @@ def api_at():
         return Api(Account(datetime(year, month, day_of_month, hour, tzinfo=UTC), **options))
 
     return make
+
+
+@pytest.fixture
+def both(api_at):
+    """Runs a story with a switch as it is and turned round."""
+
+    def run(switch: str, story, start=(2026, 1, 1)) -> tuple:
+        usual = getattr(Assumptions(), switch)
+        return tuple(
+            story(api_at(*start, assumptions=Assumptions(**{switch: value}))) for value in (usual, not usual)
+        )
+
+    return run

@@ -3,25 +3,11 @@
 from dataclasses import fields
 from pathlib import Path
 
-import pytest
 from tests.contract.stripe_sim.stripe_driver import at, items, phase
 
 from cpqbridge_sim.stripe.assumptions import Assumptions
 
 SCHEDULES = "/v1/subscription_schedules"
-
-
-@pytest.fixture
-def both(api_at):
-    """Runs a story with a switch as it is and turned round."""
-
-    def run(switch: str, story, start=(2026, 1, 1)) -> tuple:
-        usual = getattr(Assumptions(), switch)
-        return tuple(
-            story(api_at(*start, assumptions=Assumptions(**{switch: value}))) for value in (usual, not usual)
-        )
-
-    return run
 
 
 def test_a_credit_of_an_ended_subscription(both):
@@ -235,61 +221,39 @@ def test_two_currencies_for_one_customer(both):
     assert both("one_currency_per_customer", story) == (400, 200)
 
 
-def test_lines_of_tiers_and_credits(both):
+def free_trial(api) -> None:
+    end = at(2026, 2, 1)
+    api.schedule(phase(api.price(3100), end=at(2027, 1, 1), trial_end=end), start=at(2026, 1, 1))
+
+
+def test_the_invoice_of_a_trial(both):
     def story(api):
-        price = api.tiered((5, 700), ("inf", 600))
-        phases = [
-            phase(price, quantity=number, end=end)
-            for number, end in ((7, at(2026, 1, 16)), (8, at(2027, 1, 1)))
-        ]
-        api.schedule(*phases, start=at(2026, 1, 1))
-        api.go(2026, 1, 17)
-        return len(api.get("/v1/invoiceitems", {"pending": True})["data"])
+        free_trial(api)
+        return api.invoices()[0]["status"]
 
-    assert both("tiers_are_credited_together", story) == (2, 3)
+    assert both("trial_invoice_is_paid_at_once", story) == ("paid", "draft")
 
 
-def test_usage_of_the_last_month_of_a_coupon(both):
+def test_changes_in_a_trial(both):
     def story(api):
-        customer = api.customer()
-        coupon = api.coupon(percent_off=50, duration="repeating", duration_in_months=1)
-        entries = [{"price": api.metered(10, api.meter())}]
-        api.subscribe(*entries, customer=customer, discounts=[{"coupon": coupon}])
-        api.use(customer, 10)
-        api.go(2026, 2, 1)
+        subscription = api.subscribe(*items(api.price(3100)), trial_end=at(2026, 2, 1))
+        api.post(f"/v1/subscriptions/{subscription['id']}", {"items": items(api.price(100))})
         return api.totals()
 
-    assert both("usage_is_discounted_by_its_period", story) == ([50], [100])
+    assert both("trial_changes_are_invoiced_at_once", story) == ([0, 0], [0])
 
 
-def test_backdated_usage_of_the_running_period(both):
+def test_a_trial_and_a_start_in_the_past(both):
     def story(api):
-        customer = api.customer()
-        entries = [{"price": api.metered(10, api.meter())}]
-        api.use(customer, 10, timestamp=at(2026, 1, 2))
-        api.subscribe(*entries, customer=customer, backdate_start_date=at(2026, 1, 1))
-        api.use(customer, 7)
-        api.go(2026, 2, 1)
-        return api.totals()
+        params = {"customer": api.customer(), "items": items(api.price(3100))}
+        params |= {"backdate_start_date": at(2025, 12, 1), "trial_end": at(2026, 2, 1)}
+        return api.account.request("POST", "/v1/subscriptions", params)[0], api.totals()
 
-    usual, turned = both("backdated_usage_waits_for_its_period", story, start=(2026, 1, 10))
-    assert (usual, turned) == ([170], [100, 70])
-
-
-@pytest.mark.parametrize("payload", [{"stripe_customer_id": "cus_nope", "value": "1"}, {"value": "much"}])
-def test_meter_events_that_make_no_sense(both, payload):
-    def story(api):
-        customer, meter = api.customer(), api.meter()
-        event = {"event_name": "calls", "payload": {"stripe_customer_id": customer, **payload}}
-        status, _ = api.account.request("POST", "/v1/billing/meter_events", event)
-        asked = {"customer": customer, "start_time": at(2026, 1, 1), "end_time": at(2026, 2, 1)}
-        (summary,) = api.get(f"/v1/billing/meters/{meter}/event_summaries", asked)["data"]
-        return status, summary["aggregated_value"]
-
-    assert both("bad_meter_events_are_refused", story) == ((400, 0), (200, 0))
+    assert both("backdated_trial_covers_its_past", story) == ((200, [0]), (400, []))
 
 
 def test_every_switch_is_tried():
     # `added_item_aligns_to_anchor` has its test among the scenarios (T18).
-    tried = Path(__file__).read_text() + "added_item_aligns_to_anchor"
+    files = Path(__file__).parent.glob("test_assumptions*.py")
+    tried = "".join(path.read_text() for path in files) + "added_item_aligns_to_anchor"
     assert [field.name for field in fields(Assumptions) if field.name not in tried] == []

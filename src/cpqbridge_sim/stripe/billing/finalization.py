@@ -4,6 +4,7 @@ Source: docs.stripe.com/billing/invoices, read 20 Nov 2026.
 """
 
 from cpqbridge_sim.stripe.billing.invoicing import DUE_PRIORITY, count_usage_again, recount
+from cpqbridge_sim.stripe.billing.trials import trial_after
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -23,7 +24,7 @@ def finalize(state: AccountState, invoice: Body, *, at: int) -> None:
     customer = state.store.get("customer", invoice["customer"]) or {}
     invoice["starting_balance"] = customer["balance"]
     count_usage_again(state, invoice)
-    recount(invoice)
+    recount(state, invoice)
     sequence = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = sequence + 1
     invoice["number"] = f"{customer['invoice_prefix']}-{sequence:04d}"
@@ -120,7 +121,7 @@ def _paid(state: AccountState, invoice: Body, *, at: int) -> None:
     state.emit_all(("invoice.paid", "invoice.payment_succeeded"), invoice)
     subscription = subscription_of(state, invoice)
     if subscription is not None and subscription["status"] in ("incomplete", "past_due"):
-        subscription["status"] = "active"
+        subscription["status"] = "active" if trial_after(subscription, at) is None else "trialing"
         state.emit("customer.subscription.updated", subscription)
 
 

@@ -6,6 +6,14 @@ from typing import Any
 from cpqbridge_sim.stripe.billing.discounts import apply_discounts
 from cpqbridge_sim.stripe.billing.late_usage import changed_lines, remember_usage
 from cpqbridge_sim.stripe.billing.lines import LineDraft, invoice_item_line
+from cpqbridge_sim.stripe.billing.taxes import (
+    apply_taxes,
+    exclusive_tax,
+    inclusive_tax,
+    remember_rates,
+    total_taxes,
+    untaxed_subtotal,
+)
 from cpqbridge_sim.stripe.billing.tier_lines import split_by_tier
 from cpqbridge_sim.stripe.billing.usage import decimal_text, has_departed, take_closed
 from cpqbridge_sim.stripe.errors import invalid
@@ -117,10 +125,11 @@ def put_lines(state: AccountState, invoice: Body, lines: Sequence[LineDraft]) ->
     for line in lines:
         body = _line_body(state, invoice, line)
         invoice["lines"]["data"].append(body)
+        remember_rates(state, body, line.tax_rates)
         _record_debit(state, invoice, line, body)
         if line.invoice_item is not None:
             line.invoice_item["invoice"] = invoice["id"]
-    recount(invoice)
+    recount(state, invoice)
 
 
 def count_usage_again(state: AccountState, invoice: Body) -> None:
@@ -135,9 +144,11 @@ def count_usage_again(state: AccountState, invoice: Body) -> None:
             _move_debit(state, line, former)
             former["discount_amounts"] = fresh["discount_amounts"]
             former["pretax_credit_amounts"] = fresh["pretax_credit_amounts"]
+        else:
+            remember_rates(state, fresh, line.tax_rates)
         bodies.append(fresh if former is None else former)
     invoice["lines"]["data"] = bodies
-    recount(invoice)
+    recount(state, invoice)
 
 
 def _move_debit(state: AccountState, line: LineDraft, former: Body) -> None:
@@ -183,18 +194,31 @@ def _joins_last(state: AccountState, ledger: Sequence[Debit], line: LineDraft, i
     return period and last.invoice_id == invoice["id"] and last.invoice_item_id is None
 
 
-def recount(invoice: Body) -> None:
-    """Totals from the lines: `subtotal` before discounts, `total` after them, in minor units."""
+def recount(state: AccountState, invoice: Body) -> None:
+    """Taxes and totals from the lines in minor units.
+
+    `subtotal` holds the discounts of single lines already, as the SDK says of it; `total` all discounts and
+    taxes.
+    """
     lines = invoice["lines"]["data"]
+    apply_taxes(state, invoice)
     invoice["lines"]["total_count"] = len(lines)
     by_discount: dict[str, int] = {}
+    subtotal = net = 0
     for line in lines:
+        subtotal += line["amount"]
         for entry in line["discount_amounts"]:
             by_discount[entry["discount"]] = by_discount.get(entry["discount"], 0) + entry["amount"]
-    subtotal = sum(line["amount"] for line in lines)
-    total = subtotal - sum(by_discount.values())
-    invoice["subtotal"] = invoice["subtotal_excluding_tax"] = subtotal
-    invoice["total"] = invoice["total_excluding_tax"] = total
+            if entry["discount"] in line["discounts"]:
+                subtotal -= entry["amount"]
+        net += line["amount"]
+    net -= sum(by_discount.values())
+    taxes = total_taxes(lines)
+    invoice["subtotal"] = subtotal
+    invoice["subtotal_excluding_tax"] = untaxed_subtotal(state, invoice) if inclusive_tax(taxes) else subtotal
+    invoice["total"] = total = net + exclusive_tax(taxes)
+    invoice["total_excluding_tax"] = net - inclusive_tax(taxes)
+    invoice["total_taxes"] = taxes
     invoice["total_discount_amounts"] = [
         {"discount": discount, "amount": amount} for discount, amount in by_discount.items()
     ]
@@ -328,11 +352,11 @@ def new_invoice(  # noqa: PLR0913 - keyword-only facts of one invoice
             "customer_name": customer.get("name"),
             "customer_phone": customer.get("phone"),
             "customer_shipping": customer.get("shipping"),
-            "customer_tax_exempt": "none",
+            "customer_tax_exempt": customer.get("tax_exempt", "none"),
             "customer_tax_ids": [],
             "default_payment_method": None,
             "default_source": None,
-            "default_tax_rates": [],
+            "default_tax_rates": [] if subscription is None else list(subscription["default_tax_rates"]),
             "description": subscription_settings.get("description"),
             "discounts": [],
             "due_date": due,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cpqbridge_sim.stripe.billing.discounts import redeem
-from cpqbridge_sim.stripe.billing.lines import LineDraft, item_line
+from cpqbridge_sim.stripe.billing.lines import LineDraft, item_line, trial_line
 from cpqbridge_sim.stripe.billing.proration import (
     credit_unused,
     debit_remaining,
@@ -13,6 +13,7 @@ from cpqbridge_sim.stripe.billing.proration import (
     natural_period,
 )
 from cpqbridge_sim.stripe.billing.tiers import is_metered
+from cpqbridge_sim.stripe.billing.trials import trial_after
 from cpqbridge_sim.stripe.billing.usage import close_usage, count_from, leave_metered
 from cpqbridge_sim.stripe.periods import Interval, boundary_after, boundary_at_or_before
 from cpqbridge_sim.stripe.state import AccountState
@@ -21,12 +22,13 @@ from cpqbridge_sim.stripe.store import Body
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemTerms:
-    """What an item shall be; `discounts` None leaves those of a running item as they are."""
+    """What an item shall be; `discounts` or `tax_rates` None leaves those of a running item as they are."""
 
     price: Body
     quantity: int | None
     metadata: dict[str, str] = field(default_factory=dict)
     discounts: Sequence[Body] | None = ()
+    tax_rates: Sequence[Body] | None = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +66,17 @@ def new_item(state: AccountState, subscription: Body, terms: ItemTerms, *, start
         "price": terms.price,
         "quantity": terms.quantity,
         "subscription": subscription["id"],
-        "tax_rates": [],
+        "tax_rates": list(terms.tax_rates or ()),
     }
     state.subscription_items(subscription).append(item)
     return item
 
 
 def take_over(state: AccountState, subscription: Body, item: Body, terms: ItemTerms, *, at: int) -> None:
-    """Metadata and discounts of running item terms; neither makes a proration by itself."""
+    """Metadata, tax rates and discounts of running item terms; none makes a proration by itself."""
     merge_metadata(item["metadata"], terms.metadata)
+    if terms.tax_rates is not None:
+        item["tax_rates"] = list(terms.tax_rates)
     if terms.discounts is None or (not terms.discounts and not item["discounts"]):
         return
     item["discounts"] = redeem(
@@ -110,8 +114,13 @@ def period_line(
 
     With `whole` the full price is billed even when the end cuts the period. The item's current period moves.
     """
-    natural_start, natural_end = natural_period(state, subscription, item, start)
     last = subscription_end(state, subscription)
+    trial_end = trial_after(subscription, start)
+    if trial_end is not None:
+        end = trial_end if last is None else min(trial_end, last)
+        item["current_period_start"], item["current_period_end"] = start, end
+        return trial_line(state, subscription, item, start=start, end=end)
+    natural_start, natural_end = natural_period(state, subscription, item, start)
     end = natural_end if last is None else min(natural_end, last)
     item["current_period_start"], item["current_period_end"] = start, end
     fraction = Fraction(end - start, natural_end - natural_start)
@@ -143,6 +152,8 @@ def first_lines(
     """
     if is_metered(item["price"]):
         return _first_usage(state, subscription, item, start=start, now=now, free=behavior == "none")
+    if trial_after(subscription, now) is not None:
+        return [period_line(state, subscription, item, start=start)]
     aligned = natural_period(state, subscription, item, start)[0] == start
     free = behavior == "none" and (start < now or not aligned)
     if subscription["billing_mode"]["type"] == "classic" and not free:
@@ -294,7 +305,8 @@ def _add(
     state: AccountState, subscription: Body, terms: ItemTerms, *, at: int, prorate: bool, renewal_due: bool
 ) -> list[Body]:
     item = new_item(state, subscription, terms, start=at)
-    if renewal_due and natural_period(state, subscription, item, at)[0] == at:
+    in_trial = trial_after(subscription, at) is not None
+    if renewal_due and (in_trial or natural_period(state, subscription, item, at)[0] == at):
         return []
     if not state.assumptions.added_item_aligns_to_anchor:
         state.item_anchors[item["id"]] = at
@@ -305,6 +317,6 @@ def _add(
 
 
 def _period_end(state: AccountState, subscription: Body, item: Body, *, at: int) -> int:
-    end = natural_period(state, subscription, item, at)[1]
+    end = trial_after(subscription, at) or natural_period(state, subscription, item, at)[1]
     last = subscription_end(state, subscription)
     return end if last is None else min(end, last)

@@ -50,7 +50,9 @@ def changed_lines(state: AccountState, invoice: Body) -> list[tuple[LineDraft, B
     result: list[tuple[LineDraft, Body | None]] = []
     for body in invoice["lines"]["data"]:
         if body["id"] in first:
-            parts = split_by_tier(state, [usage_line(state, first[body["id"]])])
+            line = usage_line(state, first[body["id"]])
+            line.tax_rates = state.line_tax_rates.get(body["id"], [])
+            parts = split_by_tier(state, [line])
             result += [(part, None) for part in parts]
         elif body["id"] not in by_line:
             result.append((_draft_of(state, body), body))

@@ -9,6 +9,7 @@ from typing import Any
 from cpqbridge_sim.stripe.billing.discounts import classic_credit, net_price
 from cpqbridge_sim.stripe.billing.lines import product_name
 from cpqbridge_sim.stripe.billing.tiers import is_metered
+from cpqbridge_sim.stripe.billing.trials import trial_after, trial_text
 from cpqbridge_sim.stripe.periods import Interval, day_text, period_at
 from cpqbridge_sim.stripe.rounding import round_proration
 from cpqbridge_sim.stripe.state import AccountState, Debit
@@ -56,6 +57,8 @@ def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: 
     """The pending invoice item that bills `[at, end)` at the item's present terms, net of discounts."""
     if is_metered(item["price"]):
         return []
+    if trial_after(subscription, at) is not None:
+        return [_trial_item(state, subscription, item, start=at, end=end)]
     natural_start, natural_end = natural_period(state, subscription, item, at)
     fraction = Fraction(end - at, natural_end - natural_start)
     amount = round_proration(net_price(state, subscription, item, fraction=fraction, at=at))
@@ -66,6 +69,25 @@ def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: 
         Debit(item_id=item["id"], start=at, end=end, net_amount=amount, invoice_item_id=body["id"])
     )
     return [body]
+
+
+def _trial_item(state: AccountState, subscription: Body, item: Body, *, start: int, end: int) -> Body:
+    return new_invoice_item(
+        state,
+        customer_id=subscription["customer"],
+        subscription_id=subscription["id"],
+        item_id=item["id"],
+        amount=0,
+        currency=subscription["currency"],
+        description=trial_text(subscription, product_name(state, item["price"]), item["quantity"]),
+        start=start,
+        end=end,
+        price=item["price"],
+        unit_amount_decimal=item["price"]["unit_amount_decimal"],
+        quantity=item["quantity"],
+        discountable=False,
+        metadata=dict((item if state.assumptions.line_metadata_copies_item else subscription)["metadata"]),
+    )
 
 
 def natural_period(state: AccountState, subscription: Body, item: Body, at: int) -> tuple[int, int]:
@@ -107,6 +129,7 @@ def _proration_item(
         metadata=dict((item if state.assumptions.line_metadata_copies_item else subscription)["metadata"]),
         proration=True,
         credited_items=_credited(credited),
+        tax_rates=list(item["tax_rates"]),
     )
 
 
@@ -136,6 +159,7 @@ def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the obje
     proration: bool = False,
     credited_items: dict[str, Any] | None = None,
     discounts: list[str] | None = None,
+    tax_rates: list[Body] | None = None,
 ) -> Body:
     """A new pending invoice item; `amount` in minor units for the period `[start, end)`."""
     parent = None
@@ -175,7 +199,7 @@ def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the obje
             else None,
             "quantity": 1 if quantity is None else quantity,
             "quantity_decimal": quantity_decimal or str(1 if quantity is None else quantity),
-            "tax_rates": [],
+            "tax_rates": tax_rates or [],
             "test_clock": state.clock_of(customer_id),
         }
     )

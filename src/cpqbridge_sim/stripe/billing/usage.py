@@ -73,7 +73,12 @@ def count_from(state: AccountState, item: Body, *, at: int) -> None:
 
 def take_closed(state: AccountState, subscription: Body) -> list[LineDraft]:
     """The lines of all usage that was cut off and not invoiced yet, 0-amount ones too."""
-    return [usage_line(state, closed) for closed in state.usage.closed.pop(subscription["id"], [])]
+    rates = {item["id"]: item["tax_rates"] for item in state.subscription_items(subscription)}
+    lines = [usage_line(state, closed) for closed in state.usage.closed.pop(subscription["id"], [])]
+    for line in lines:
+        # The rates of the phase that begins tax the usage of the one that ended.
+        line.tax_rates = rates.get(line.item_id, line.tax_rates)
+    return lines
 
 
 def usage_line(state: AccountState, closed: ClosedUsage) -> LineDraft:
@@ -100,6 +105,8 @@ def usage_line(state: AccountState, closed: ClosedUsage) -> LineDraft:
         units=units,
         fraction=Fraction(0) if closed.is_free else Fraction(1),
         usage=closed,
+        free_trial=closed.is_free,
+        tax_rates=list(closed.tax_rates),
     )
 
 
@@ -130,7 +137,7 @@ def _usage_start(state: AccountState, item: Body) -> int:
 
 
 def _closed(state: AccountState, subscription: Body, item: Body, *, start: int, end: int) -> ClosedUsage:
-    trial_end = subscription["trial_end"]
+    trial = (subscription["trial_start"], subscription["trial_end"])
     holder = item if state.assumptions.line_metadata_copies_item else subscription
     return ClosedUsage(
         item_id=item["id"],
@@ -142,7 +149,8 @@ def _closed(state: AccountState, subscription: Body, item: Body, *, start: int, 
         metadata=dict(holder["metadata"]),
         item_discounts=tuple(item["discounts"]),
         subscription_discounts=tuple(subscription["discounts"]),
-        is_free=trial_end is not None and end <= trial_end,
+        tax_rates=tuple(item["tax_rates"]),
+        is_free=None not in trial and trial[0] <= start and end <= trial[1],
     )
 
 
@@ -168,6 +176,7 @@ def _usage_item(state: AccountState, subscription: Body, closed: ClosedUsage, *,
         quantity_decimal=decimal_text(line.units or Fraction(0)),
         discountable=False,
         metadata=line.metadata,
+        tax_rates=line.tax_rates,
     )
 
 

@@ -6,6 +6,14 @@ from fractions import Fraction
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.finalization import move_balance, pay_in_full
+from cpqbridge_sim.stripe.billing.taxes import (
+    exclusive_tax,
+    inclusive_tax,
+    read_tax_rates,
+    share_of_taxes,
+    taxes_on,
+    total_taxes,
+)
 from cpqbridge_sim.stripe.errors import invalid, missing, no_such
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -43,6 +51,7 @@ _LINE = frozenset(
         "invoice_line_item",
         "metadata",
         "quantity",
+        "tax_rates",
         "type",
         "unit_amount",
         "unit_amount_decimal",
@@ -72,7 +81,7 @@ def create(call: Call) -> Body:
 
 
 def _amount(params: Mapping[str, Any], lines: list[Body]) -> int:
-    total = sum(line["amount"] - line["discount_amount"] for line in lines)
+    total = sum(line["amount"] - line["discount_amount"] + exclusive_tax(line["taxes"]) for line in lines)
     if not lines and "amount" not in params:
         raise missing("amount")
     if lines and params.get("amount", total) != total:
@@ -164,10 +173,18 @@ def _line(state: AccountState, invoice: Body, entry: Mapping[str, Any], path: st
     unit = Fraction(entry.get("unit_amount_decimal", entry.get("unit_amount")))
     line["amount"] = round_half_up(unit * entry.get("quantity", 1))
     line["unit_amount_decimal"] = str(entry.get("unit_amount_decimal", entry.get("unit_amount")))
+    line["tax_rates"] = read_tax_rates(state, entry.get("tax_rates"), path=f"{path}[tax_rates]")
+    line["taxes"] = taxes_on(
+        state, line["amount"], line["tax_rates"], exemption=invoice["customer_tax_exempt"]
+    )
     return line
 
 
 def _credited_line(invoice: Body, entry: Mapping[str, Any], line: Body, path: str) -> Body:
+    if entry.get("tax_rates"):
+        raise invalid(
+            "`tax_rates` is only valid for a line of type `custom_line_item`.", f"{path}[tax_rates]"
+        )
     wanted = entry.get("invoice_line_item")
     if wanted is None:
         raise missing(f"{path}[invoice_line_item]")
@@ -192,6 +209,7 @@ def _credited_line(invoice: Body, entry: Mapping[str, Any], line: Body, path: st
         discount_amount=share,
         invoice_line_item=wanted,
         metadata={**source["metadata"], **line["metadata"]},
+        taxes=share_of_taxes(source["taxes"], amount, source["amount"]),
     )
     return line
 
@@ -206,6 +224,8 @@ def _new_note(call: Call, invoice: Body, lines: list[Body], *, amount: int, befo
     )
     at = state.time_of(invoice["customer"])
     subtotal = sum(line["amount"] for line in lines) or amount
+    taxes = total_taxes(lines)
+    discounted = sum(line["discount_amount"] for line in lines)
     return state.store.add(
         {
             "id": identifier,
@@ -217,7 +237,7 @@ def _new_note(call: Call, invoice: Body, lines: list[Body], *, amount: int, befo
             "customer": invoice["customer"],
             "customer_account": None,
             "customer_balance_transaction": None,
-            "discount_amount": subtotal - amount,
+            "discount_amount": discounted,
             "discount_amounts": [],
             "effective_at": at,
             "invoice": invoice["id"],
@@ -241,10 +261,10 @@ def _new_note(call: Call, invoice: Body, lines: list[Body], *, amount: int, befo
             "shipping_cost": None,
             "status": "issued",
             "subtotal": subtotal,
-            "subtotal_excluding_tax": subtotal,
+            "subtotal_excluding_tax": subtotal - inclusive_tax(taxes),
             "total": amount,
-            "total_excluding_tax": amount,
-            "total_taxes": [],
+            "total_excluding_tax": subtotal - discounted - inclusive_tax(taxes),
+            "total_taxes": taxes,
             "type": _type(before, after),
             "voided_at": None,
         }

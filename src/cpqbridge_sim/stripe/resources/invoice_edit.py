@@ -67,7 +67,7 @@ def reapply_invoice_discounts(state: AccountState, invoice: Body) -> None:
             {"amount": amount, "discount": discount} for discount, amount in draft.discount_amounts
         ]
         body["pretax_credit_amounts"] = [{**entry, "type": "discount"} for entry in body["discount_amounts"]]
-    recount(invoice)
+    recount(state, invoice)
 
 
 def _draft_of(body: Body) -> LineDraft:

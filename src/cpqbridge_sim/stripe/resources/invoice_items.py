@@ -7,6 +7,7 @@ from typing import Any
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.lines import product_name
 from cpqbridge_sim.stripe.billing.proration import new_invoice_item
+from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.tiers import cost
 from cpqbridge_sim.stripe.errors import invalid, missing, no_such
 from cpqbridge_sim.stripe.resources.call import (
@@ -44,10 +45,11 @@ _CREATE = frozenset(
         "quantity",
         "quantity_decimal",
         "subscription",
+        "tax_rates",
         "unit_amount_decimal",
     }
 )
-_UPDATE = frozenset({"amount", "description", "discountable", "metadata", "period"})
+_UPDATE = frozenset({"amount", "description", "discountable", "metadata", "period", "tax_rates"})
 
 
 def create(call: Call) -> Body:
@@ -75,6 +77,7 @@ def create(call: Call) -> Body:
         end=end,
         discountable=params.get("discountable", cost["amount"] >= 0),
         metadata=metadata_of(params.get("metadata")),
+        tax_rates=read_tax_rates(state, params.get("tax_rates"), path="tax_rates"),
         **cost,
     )
     if customer["currency"] is None:
@@ -205,6 +208,8 @@ def update(call: Call) -> Body:
     """`POST /v1/invoiceitems/{id}` while it is pending."""
     only(call.params, _UPDATE)
     body = _editable(call)
+    if "tax_rates" in call.params:
+        body["tax_rates"] = read_tax_rates(call.state, call.params["tax_rates"], path="tax_rates")
     if "amount" in call.params:
         body["amount"] = body["net_amount"] = call.params["amount"]
     for name in ("description", "discountable"):

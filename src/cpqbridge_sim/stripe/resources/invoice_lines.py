@@ -7,6 +7,7 @@ from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.invoicing import recount
 from cpqbridge_sim.stripe.billing.lines import invoice_item_line, product_name
 from cpqbridge_sim.stripe.billing.proration import new_invoice_item
+from cpqbridge_sim.stripe.billing.taxes import read_tax_rates, remember_rates
 from cpqbridge_sim.stripe.errors import invalid, no_such
 from cpqbridge_sim.stripe.resources.call import Call, cleared, metadata_of, only
 from cpqbridge_sim.stripe.resources.invoice_edit import (
@@ -33,9 +34,10 @@ _ADD = frozenset(
         "pricing",
         "quantity",
         "quantity_decimal",
+        "tax_rates",
     }
 )
-_UPDATE = frozenset({"amount", "description", "discountable", "id", "metadata", "period"})
+_UPDATE = frozenset({"amount", "description", "discountable", "id", "metadata", "period", "tax_rates"})
 
 
 def add(call: Call) -> Body:
@@ -67,6 +69,7 @@ def _line_item(state: AccountState, invoice: Body, entry: Mapping[str, Any], pat
         currency=invoice["currency"],
     )
     cost = line_cost(state, {"currency": invoice["currency"], **_priced(entry)}, path=path)
+    tax_rates = read_tax_rates(state, entry.get("tax_rates"), path=f"{path}[tax_rates]")
     start, end = checked_period(entry, invoice["created"], path=path)
     item = new_invoice_item(
         state,
@@ -76,6 +79,7 @@ def _line_item(state: AccountState, invoice: Body, entry: Mapping[str, Any], pat
         end=end,
         discountable=entry.get("discountable", cost["amount"] >= 0),
         metadata=metadata_of(entry.get("metadata")),
+        tax_rates=tax_rates,
         **cost,
     )
     item["discounts"] = redeem(
@@ -108,6 +112,9 @@ def update(call: Call) -> Body:
             if name in entry:
                 line[name] = cleared(entry[name])
         line["subtotal"] = line["amount"]
+        if "tax_rates" in entry:
+            rates = read_tax_rates(call.state, entry["tax_rates"], path=f"{path}[tax_rates]")
+            remember_rates(call.state, line, rates)
         if entry.get("metadata"):
             merged = {**line["metadata"], **entry["metadata"]}
             line["metadata"] = {key: value for key, value in merged.items() if value != ""}
@@ -157,7 +164,7 @@ def _line_of(invoice: Body, identifier: str, path: str) -> Body:
 def _changed(call: Call, invoice: Body) -> Body:
     if invoice["parent"] is None:
         reapply_invoice_discounts(call.state, invoice)
-    recount(invoice)
+    recount(call.state, invoice)
     metadata = call.params.get("invoice_metadata")
     if metadata:
         merged = {**invoice["metadata"], **metadata}

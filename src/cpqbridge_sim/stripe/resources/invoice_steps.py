@@ -20,9 +20,11 @@ from cpqbridge_sim.stripe.billing.invoicing import (
     check_line_count,
     new_invoice,
     put_lines,
+    recount,
     schedule_finalization,
 )
 from cpqbridge_sim.stripe.billing.lines import invoice_item_line
+from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing, no_such
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -47,6 +49,7 @@ _CREATE = frozenset(
         "customer",
         "days_until_due",
         "default_payment_method",
+        "default_tax_rates",
         "description",
         "discounts",
         "due_date",
@@ -63,6 +66,7 @@ _UPDATE = frozenset(
         "custom_fields",
         "days_until_due",
         "default_payment_method",
+        "default_tax_rates",
         "description",
         "due_date",
         "footer",
@@ -107,6 +111,7 @@ def create(call: Call) -> Body:
         if name in params:
             invoice[name] = cleared(params[name])
     invoice["metadata"] = metadata_of(params.get("metadata"))
+    _set_tax_rates(state, invoice, params)
     _fill(state, invoice, waiting, params.get("discounts") or [])
     if subscription is not None:
         subscription["latest_invoice"] = invoice["id"]
@@ -165,6 +170,12 @@ def _waiting(
     return [item for item in state.pending_items(customer["id"], None) if item["parent"] is None]
 
 
+def _set_tax_rates(state: AccountState, invoice: Body, params: Mapping[str, Any]) -> None:
+    if "default_tax_rates" in params:
+        rates = read_tax_rates(state, params["default_tax_rates"], path="default_tax_rates")
+        invoice["default_tax_rates"] = rates
+
+
 def _fill(state: AccountState, invoice: Body, waiting: list[Body], discounts: list[Body]) -> None:
     check_line_count(len(waiting))
     lines = [invoice_item_line(item) for item in waiting]
@@ -193,6 +204,9 @@ def update(call: Call) -> Body:
         if name in params:
             invoice[name] = cleared(params[name])
     update_metadata(invoice, params)
+    if "default_tax_rates" in params:
+        _set_tax_rates(state, invoice, params)
+        recount(state, invoice)
     if "auto_advance" in params:
         invoice["auto_advance"] = params["auto_advance"]
         if invoice["status"] == "draft":

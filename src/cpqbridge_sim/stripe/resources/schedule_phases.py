@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import check_discounts
+from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.tiers import is_metered
 from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.periods import Interval, add_months, compatible
 from cpqbridge_sim.stripe.resources.call import cleared, only
 from cpqbridge_sim.stripe.resources.prices import inline_price
+from cpqbridge_sim.stripe.resources.trial_params import phase_trial_end
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -23,6 +25,7 @@ _PHASE = frozenset(
         "collection_method",
         "currency",
         "default_payment_method",
+        "default_tax_rates",
         "description",
         "discounts",
         "duration",
@@ -32,17 +35,16 @@ _PHASE = frozenset(
         "metadata",
         "proration_behavior",
         "start_date",
+        "trial",
+        "trial_end",
     }
 )
 _REFUSED = (
     "application_fee_percent",
     "billing_thresholds",
     "current_trial",
-    "default_tax_rates",
     "on_behalf_of",
-    "tax_rates",
     "transfer_data",
-    "trial_end",
 )
 
 
@@ -57,6 +59,8 @@ class PhaseReader:
     defaults: Body
     anchor: int
     known_prices: frozenset[str] = frozenset()
+    known_trial_ends: frozenset[int] = frozenset()
+    known_tax_rates: frozenset[str] = frozenset()
     currency: str | None = None
     phases: list[Body] = field(default_factory=list)
 
@@ -77,6 +81,7 @@ class PhaseReader:
         end = self._end(phase, path, start, items)
         if end <= start:
             raise invalid("The end date of a phase must be after its start date.", f"{path}[end_date]")
+        trial_end = self._trial_end(phase, path, bounds=(start, end))
         body: Body = {
             "add_invoice_items": self.one_time_items(phase, path),
             "application_fee_percent": None,
@@ -86,7 +91,7 @@ class PhaseReader:
             "collection_method": phase.get("collection_method"),
             "currency": self.currency,
             "default_payment_method": phase.get("default_payment_method"),
-            "default_tax_rates": [],
+            "default_tax_rates": self._tax_rates(phase, "default_tax_rates", path),
             "description": cleared(phase.get("description")),
             "discounts": discount_entries(phase.get("discounts")),
             "end_date": end,
@@ -97,7 +102,8 @@ class PhaseReader:
             "proration_behavior": phase.get("proration_behavior", "create_prorations"),
             "start_date": start,
             "transfer_data": None,
-            "trial_end": None,
+            "trial": phase.get("trial"),
+            "trial_end": trial_end,
         }
         self.phases.append(body)
         return body
@@ -127,6 +133,27 @@ class PhaseReader:
         else:
             raise missing(f"{path}[end_date]")
         return later(start, length, self.anchor)
+
+    def _trial_end(self, phase: Mapping[str, Any], path: str, *, bounds: tuple[int, int]) -> int | None:
+        end = phase_trial_end(phase, path=path, bounds=bounds, now=self.now, known=self.known_trial_ends)
+        if end is None:
+            return None
+        if phase.get("billing_cycle_anchor") == "phase_start":
+            raise invalid(
+                "`billing_cycle_anchor=phase_start` does not go with a trial.",
+                f"{path}[billing_cycle_anchor]",
+            )
+        if self.defaults.get("billing_cycle_anchor") == "phase_start" and "billing_cycle_anchor" not in phase:
+            name = "trial" if phase.get("trial") else "trial_end"
+            raise invalid(
+                "A trial does not go with `default_settings[billing_cycle_anchor]=phase_start`.",
+                f"{path}[{name}]",
+            )
+        self.anchor = end
+        return end
+
+    def _tax_rates(self, entry: Mapping[str, Any], name: str, path: str) -> list[Body]:
+        return read_tax_rates(self.state, entry.get(name), path=f"{path}[{name}]", known=self.known_tax_rates)
 
     def _price_body(self, identifier: str) -> Body:
         return self.state.store.get("price", identifier) or {}
@@ -176,7 +203,7 @@ class PhaseReader:
             "plan": price["id"],
             "price": price["id"],
             "quantity": checked_quantity(entry, path, price),
-            "tax_rates": [],
+            "tax_rates": self._tax_rates(entry, "tax_rates", path),
         }
 
     def one_time_items(self, phase: Mapping[str, Any], path: str) -> list[Body]:
@@ -209,7 +236,7 @@ class PhaseReader:
             },
             "price": price["id"],
             "quantity": checked_quantity(entry, path, price),
-            "tax_rates": [],
+            "tax_rates": self._tax_rates(entry, "tax_rates", path),
         }
 
     def _price(self, entry: Mapping[str, Any], path: str, *, one_time: bool) -> Body:

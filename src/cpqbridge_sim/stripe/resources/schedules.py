@@ -35,6 +35,7 @@ from cpqbridge_sim.stripe.resources.schedule_phases import (
     invoice_settings,
     refuse_unsupported,
 )
+from cpqbridge_sim.stripe.resources.trial_params import check_backdated_trial
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -74,6 +75,7 @@ def create(call: Call) -> Body:
     )
     read_phases(reader, params["phases"], start=start)
     check_phase_count(reader.phases, now)
+    check_backdated_trial(state, reader.phases[0]["trial_end"], start=start, now=now)
     check_customer_currency(state, customer, reader.currency)
     if state.assumptions.elapsed_first_phase_is_refused and reader.phases[0]["end_date"] <= now:
         raise invalid("The first phase cannot end in the past.", "phases[0][end_date]")
@@ -224,8 +226,8 @@ def _from_subscription(call: Call) -> Body:
     subscription = state.store.get("subscription", params["from_subscription"])
     if subscription is None:
         raise no_such("subscription", params["from_subscription"], param="from_subscription")
-    if subscription["status"] in ENDED:
-        raise invalid("The subscription is canceled.", "from_subscription")
+    if subscription["status"] in ENDED or subscription["status"] in ("incomplete", "paused"):
+        raise invalid(f"The subscription is {subscription['status']}.", "from_subscription")
     if subscription["schedule"] is not None:
         raise invalid(
             "You cannot migrate a subscription that is already attached to a schedule: "
@@ -238,6 +240,10 @@ def _from_subscription(call: Call) -> Body:
     mode = dict(subscription["billing_mode"])
     schedule = _new_schedule(call, customer, mode=mode, defaults=defaults, phases=[phase])
     schedule.update(status="active", subscription=subscription["id"])
+    if subscription["cancel_at"] is not None:
+        # The end that was set on the subscription goes on to hold.
+        schedule["end_behavior"] = "cancel"
+        phase["end_date"] = subscription["cancel_at"]
     schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
     subscription["schedule"] = schedule["id"]
     sleep_until_next(state, subscription)
@@ -264,7 +270,7 @@ def mirrored_phase(state: AccountState, subscription: Body) -> Body:
         "collection_method": None,
         "currency": subscription["currency"],
         "default_payment_method": None,
-        "default_tax_rates": [],
+        "default_tax_rates": list(subscription["default_tax_rates"]),
         "description": None,
         "discounts": discount_entries([{"discount": identifier} for identifier in subscription["discounts"]]),
         "end_date": min(item["current_period_end"] for item in items),
@@ -277,16 +283,17 @@ def mirrored_phase(state: AccountState, subscription: Body) -> Body:
                 "plan": item["price"]["id"],
                 "price": item["price"]["id"],
                 "quantity": item["quantity"],
-                "tax_rates": [],
+                "tax_rates": list(item["tax_rates"]),
             }
             for item in items
         ],
         "metadata": {},
         "on_behalf_of": None,
         "proration_behavior": "create_prorations",
-        "start_date": min(item["current_period_start"] for item in items),
+        "start_date": max(item["current_period_start"] for item in items),
         "transfer_data": None,
-        "trial_end": None,
+        "trial": None,
+        "trial_end": subscription["trial_end"] if subscription["status"] == "trialing" else None,
     }
 
 

@@ -13,9 +13,13 @@ from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, announced_
 from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, renew, sleep_until_next
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
+from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
+from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
+from cpqbridge_sim.stripe.billing.trials import invoices_now
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, no_such
 from cpqbridge_sim.stripe.periods import Interval, compatible
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, only, update_metadata
+from cpqbridge_sim.stripe.resources.phase_split import split_running_phase
 from cpqbridge_sim.stripe.resources.schedule_phases import (
     ITEMS_MAX,
     PhaseReader,
@@ -29,8 +33,14 @@ from cpqbridge_sim.stripe.resources.subscription_create import (
     check_direct_collection,
     set_period_end_cancel,
     set_plain,
+    set_tax_rates,
 )
 from cpqbridge_sim.stripe.resources.subscriptions import retrieve
+from cpqbridge_sim.stripe.resources.trial_params import (
+    TRIAL_PARAMS,
+    set_trial_settings,
+    updated_trial_end,
+)
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -44,6 +54,7 @@ _UPDATE = frozenset(
         "collection_method",
         "days_until_due",
         "default_payment_method",
+        "default_tax_rates",
         "description",
         "discounts",
         "invoice_settings",
@@ -54,13 +65,13 @@ _UPDATE = frozenset(
         "payment_settings",
         "proration_behavior",
         "proration_date",
+        *(TRIAL_PARAMS - {"trial_period_days"}),
     }
 )
 _ITEM = frozenset(
-    {"clear_usage", "deleted", "discounts", "id", "metadata", "price", "price_data", "quantity"}
+    {"clear_usage", "deleted", "discounts", "id", "metadata", "price", "price_data", "quantity", "tax_rates"}
 )
 _CANCEL_WORDS = frozenset({"cancel_at", "cancel_at_period_end"})
-_SPLITS_PHASE = frozenset({"add_invoice_items", "billing_cycle_anchor", "discounts", "items"})
 
 
 def update(call: Call) -> Body:
@@ -77,9 +88,12 @@ def update(call: Call) -> Body:
     if "collection_method" in params or "days_until_due" in params:
         check_direct_collection({"collection_method": subscription["collection_method"], **params})
     at = _proration_date(subscription, params, now)
+    trial_end = updated_trial_end(subscription, params, now=now)
     changes = _read_changes(state, subscription, params.get("items") or [])
     one_time = _read_one_time(state, subscription, params, now=now)
     set_plain(subscription, params)
+    set_trial_settings(subscription, params)
+    set_tax_rates(state, subscription, params)
     update_metadata(subscription, params)
     if params.get("collection_method") == "charge_automatically":
         subscription["days_until_due"] = None
@@ -89,6 +103,9 @@ def update(call: Call) -> Body:
     moved = moved or _classic_moves_anchor(subscription, changes)
     if moved:
         move_anchor(state, subscription, at=now, prorate=behavior != "none")
+    if trial_end is not None:
+        prorate = behavior != "none"
+        moved = change_trial(state, subscription, trial_end, at=now, prorate=prorate) or moved
     made += apply_changes(
         state,
         subscription,
@@ -101,6 +118,7 @@ def update(call: Call) -> Body:
     made += bill_phase_items(state, subscription, {"start_date": now, "end_date": None}, one_time)
     shown = announced_usage(state, subscription, changes, at=at) if behavior == "always_invoice" else []
     _invoice(state, subscription, made, shown, moved=moved, behavior=behavior, now=now)
+    split_running_phase(state, subscription, params, at=now)
     state.emit("customer.subscription.updated", subscription)
     sleep_until_next(state, subscription)
     return subscription
@@ -141,12 +159,14 @@ def _invoice(
     invoice = None
     if moved:
         invoice = renew(state, subscription, at=now, reason="subscription_update", period=(now, now))
-    elif behavior == "always_invoice" and (made or shown):
+    elif (made or shown) and invoices_now(state, subscription, behavior=behavior, at=now):
         swept = None if state.assumptions.always_invoice_sweeps_pending else made
         invoice = subscription_invoice(
             state, subscription, shown, at=now, reason="subscription_update", only_pending=swept
         )
-    if invoice is not None and invoice["collection_method"] == "charge_automatically":
+    settle_free_invoice(state, subscription, invoice, at=now)
+    charged = invoice is not None and invoice["collection_method"] == "charge_automatically"
+    if invoice is not None and charged and invoice["status"] == "draft":
         finalize(state, invoice, at=now)
 
 
@@ -169,12 +189,6 @@ def _check_changeable(subscription: Body, params: Mapping[str, Any]) -> None:
         raise invalid(
             f"The subscription is managed by the subscription schedule `{schedule}`, and updating any "
             "cancelation behavior directly is not allowed. Please update the schedule instead."
-        )
-    for name in _SPLITS_PHASE & set(params):
-        raise invalid(
-            f"Changing `{name}` of a scheduled subscription would split its running phase; that is not "
-            "simulated here. Update the schedule instead.",
-            name,
         )
 
 
@@ -296,7 +310,13 @@ def _terms(
     )
     discounts = discount_entries(entry["discounts"]) if "discounts" in entry else None
     metadata = entry.get("metadata") or {}
-    return ItemTerms(price=price, quantity=quantity, metadata=dict(metadata), discounts=discounts)
+    tax_rates = None
+    if "tax_rates" in entry:
+        owned = frozenset() if item is None else frozenset(rate["id"] for rate in item["tax_rates"])
+        tax_rates = read_tax_rates(state, entry["tax_rates"], path=f"{path}[tax_rates]", known=owned)
+    return ItemTerms(
+        price=price, quantity=quantity, metadata=dict(metadata), discounts=discounts, tax_rates=tax_rates
+    )
 
 
 def _read_one_time(
