@@ -183,3 +183,92 @@ class TestPreviews:
         asked = {"customer": customer, "schedule_details": details}
         preview = api.post("/v1/invoices/create_preview", asked)
         assert lines_of(preview) == [(70, "2026-01-01", "2026-02-01")]
+
+
+class TestTrials:
+    def test_usage_of_a_trial_is_free(self, api, customer, meter):
+        subscription = api.subscribe(
+            *metered(api.metered(10, meter)), customer=customer, trial_end=at(2026, 1, 15)
+        )
+        assert (subscription["status"], api.invoices()) == ("trialing", [])
+        api.use(customer, 10)
+        api.go(2026, 1, 15)
+        api.use(customer, 3)
+        api.go(2026, 2, 15)
+        first, second = api.invoices()
+        assert lines_of(first) == [(0, "2026-01-01", "2026-01-15")]
+        assert first["lines"]["data"][0]["description"] == "Free trial for 10 \N{MULTIPLICATION SIGN} Seat"
+        assert lines_of(second) == [(30, "2026-01-15", "2026-02-15")]
+
+    def test_a_trial_that_ends_early_is_free_until_then(self, api, customer, meter):
+        calls = metered(api.metered(10, meter))
+        subscription = api.subscribe(*calls, customer=customer, trial_end=at(2026, 1, 15))
+        api.use(customer, 10)
+        api.go(2026, 1, 11)
+        api.post(f"/v1/subscriptions/{subscription['id']}", {"trial_end": "now"})
+        assert lines_of(api.invoices()[-1]) == [(0, "2026-01-01", "2026-01-11")]
+        api.use(customer, 3)
+        api.go(2026, 2, 11)
+        assert lines_of(api.invoices()[-1]) == [(30, "2026-01-11", "2026-02-11")]
+
+    def test_a_trial_that_begins_later_bills_the_usage_before_it(self, api, customer, meter):
+        subscription = api.subscribe(*metered(api.metered(10, meter)), customer=customer)
+        api.use(customer, 4)
+        api.go(2026, 1, 11)
+        api.post(f"/v1/subscriptions/{subscription['id']}", {"trial_end": at(2026, 1, 21)})
+        assert lines_of(api.invoices()[-1]) == [(40, "2026-01-01", "2026-01-11")]
+        api.use(customer, 100)
+        api.go(2026, 1, 21)
+        assert lines_of(api.invoices()[-1]) == [(0, "2026-01-11", "2026-01-21")]
+
+    def test_tiers_of_a_trial_are_free_too(self, api, customer, meter):
+        price = api.tiered((5, 10, 500), ("inf", 8), recurring={"usage_type": "metered", "meter": meter})
+        coupon = api.coupon(percent_off=50, duration="once")
+        discounts = [{"coupon": coupon}]
+        terms = {"customer": customer, "trial_end": at(2026, 1, 15), "discounts": discounts}
+        api.subscribe({"price": price}, **terms)
+        api.use(customer, 7)
+        api.go(2026, 2, 15)
+        assert api.totals() == [0, 250]
+
+
+class TestTaxes:
+    def tax(self, api, percentage: str) -> str:
+        params = {"display_name": "VAT", "inclusive": False, "percentage": percentage}
+        return api.post("/v1/tax_rates", params)["id"]
+
+    def test_usage_is_taxed_by_the_phase_that_begins(self, api, customer, meter):
+        ten, twenty = self.tax(api, "10"), self.tax(api, "20")
+        price = api.metered(10, meter)
+        api.schedule(
+            phase_of({"price": price, "tax_rates": [ten]}, end=at(2026, 2, 1)),
+            phase_of({"price": price, "tax_rates": [twenty]}, end=END),
+            start=START,
+            customer=customer,
+        )
+        api.use(customer, 100)
+        api.go(2026, 2, 1)
+        assert api.totals() == [1200]
+
+    def test_late_usage_is_taxed_as_well(self, api, customer, meter):
+        entry = {"price": api.metered(10, meter), "tax_rates": [self.tax(api, "10")]}
+        api.subscribe(entry, customer=customer)
+        api.use(customer, 10)
+        api.go(2026, 2, 1)
+        api.use(customer, 10, timestamp=at(2026, 1, 31))
+        draft = api.invoices()[-1]
+        assert draft["total"] == 110
+        assert finalized(api, draft)["total"] == 220
+
+    def test_usage_that_is_cut_off_keeps_its_rates(self, api, customer, meter):
+        entries = [
+            *items(api.price(1000)),
+            {"price": api.metered(10, meter), "tax_rates": [self.tax(api, "10")]},
+        ]
+        subscription = api.subscribe(*entries, customer=customer)
+        api.use(customer, 40)
+        gone = [{"id": subscription["items"]["data"][1]["id"], "deleted": True}]
+        api.go(2026, 1, 16)
+        params = {"items": gone, "proration_behavior": "always_invoice"}
+        api.post(f"/v1/subscriptions/{subscription['id']}", params)
+        assert api.totals()[-1] == 440
