@@ -114,11 +114,7 @@ def parameters(draw, kind: type, depth: int = 4):
 @st.composite
 def requests(draw):
     route = draw(st.sampled_from(endpoints()))
-    groups = {
-        "customers": "customer",
-        "billing": "billing.meter",
-        "subscription_schedules": "subscription_schedule",
-    }
+    groups = {"customers": "customer", "billing": "billing.meter", "subscription_items": "item"}
     kind = groups.get(route.path.split("/")[2], route.path.split("/")[2].removesuffix("s"))
     path = route.path
     for _ in range(route.path.count("{}")):

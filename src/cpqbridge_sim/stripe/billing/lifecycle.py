@@ -11,7 +11,9 @@ from cpqbridge_sim.stripe.billing.invoicing import (
 )
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item, next_lines, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
+from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause
+from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
 from cpqbridge_sim.stripe.billing.phases import (
     bill_phase_items,
     enter_phase,
@@ -24,20 +26,23 @@ from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import announce_end, start_trial, trial_after
 from cpqbridge_sim.stripe.billing.usage import close_ended_usage, close_usage
+from cpqbridge_sim.stripe.billing.waking import active_schedule, sleep_until_next
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
 START_PRIORITY = 1
-PROCESS_PRIORITY = 2
 EXPIRY_PRIORITY = 4
 INCOMPLETE_SECONDS = 23 * 3600
 _WOKEN = {
     "schedule.start": "subscription_schedule",
     "subscription": "subscription",
     "subscription.expire": "subscription",
+    "subscription.pending_items": "subscription",
     "subscription.trial_notice": "subscription",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
+    "schedule.expiring": "subscription_schedule",
+    "subscription.upcoming": "subscription",
 }
 ENDED = frozenset({"canceled", "incomplete_expired"})
 
@@ -55,12 +60,18 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         kind == "invoice.finalize" and body["status"] == "draft" and body["automatically_finalizes_at"] == at
     ):
         finalize(state, body, at=at)
+    elif kind == "subscription.pending_items":
+        bill_pending(state, body, at=at)
     elif kind == "subscription.trial_notice":
         announce_end(state, body, at=at)
     elif kind == "subscription.expire":
         expire(state, body, at=at)
     elif kind == "invoice.due":
         invoice_due(state, body)
+    elif kind == "schedule.expiring":
+        expiring(state, body, at=at)
+    elif kind == "subscription.upcoming":
+        upcoming(state, body, run=run_until)
 
 
 def expire(state: AccountState, subscription: Body, *, at: int) -> None:
@@ -109,25 +120,6 @@ def refresh_cancel_at(state: AccountState, subscription: Body) -> None:
     """Show the end of a schedule that cancels as the subscription's `cancel_at`."""
     if subscription["schedule"] is not None and state.assumptions.schedule_end_shows_as_cancel_at:
         subscription["cancel_at"] = subscription_end(state, subscription)
-
-
-def active_schedule(state: AccountState, subscription: Body) -> Body | None:
-    """The schedule that drives a subscription now."""
-    schedule = state.store.get("subscription_schedule", subscription["schedule"])
-    return schedule if schedule is not None and schedule["status"] == "active" else None
-
-
-def sleep_until_next(state: AccountState, subscription: Body) -> None:
-    """Wake this subscription at its next boundary, phase change or end."""
-    times = [item["current_period_end"] for item in state.subscription_items(subscription)]
-    schedule = active_schedule(state, subscription)
-    if schedule is not None:
-        times.append(schedule["current_phase"]["end_date"])
-    end = subscription_end(state, subscription)
-    if end is not None:
-        times.append(end)
-    if times:
-        state.wake_at(min(times), priority=PROCESS_PRIORITY, kind="subscription", body=subscription)
 
 
 def process_subscription(state: AccountState, subscription: Body, *, at: int) -> None:
@@ -274,12 +266,15 @@ def cancel_now(state: AccountState, subscription: Body, *, at: int, invoice_now:
 
 def run_until(state: AccountState, clock_id: str | None, until: int) -> None:
     """Run all due work of one clock in order and leave the clock at `until`."""
+    request = state.current_request_id, state.current_idempotency_key
+    state.current_request_id = state.current_idempotency_key = None
     queue: list[Any] = state.wakes.setdefault(clock_id, [])
     while queue and queue[0].at <= until:
         due = heapq.heappop(queue)
         _set_clock(state, clock_id, max(due.at, state.clock_time(clock_id)))
         wake(state, due.kind, due.object_id, due.at)
     _set_clock(state, clock_id, until)
+    state.current_request_id, state.current_idempotency_key = request
 
 
 def _set_clock(state: AccountState, clock_id: str | None, at: int) -> None:

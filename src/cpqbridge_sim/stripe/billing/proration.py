@@ -19,7 +19,10 @@ from cpqbridge_sim.stripe.store import Body
 def credit_unused(state: AccountState, subscription: Body, item: Body, *, at: int) -> list[Body]:
     """Pending invoice items that give back the time of an item after `at`; its debits are cut there."""
     if subscription["billing_mode"]["type"] == "classic":
-        return _classic(state, subscription, item, at=at)
+        made = _classic(state, subscription, item, at=at)
+        # Classic billing reads no debits, but they shall be right when it becomes flexible.
+        forget_future_debits(state, item, at=at)
+        return made
     given_back: list[Body] = []
     for debit in state.debits.get(item["id"], []):
         if debit.end <= at:

@@ -12,7 +12,6 @@ from cpqbridge_sim.stripe.billing.lifecycle import (
     process_subscription,
     refresh_cancel_at,
     renew,
-    sleep_until_next,
     start_schedule,
 )
 from cpqbridge_sim.stripe.billing.phases import (
@@ -24,6 +23,7 @@ from cpqbridge_sim.stripe.billing.phases import (
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import invoices_now
+from cpqbridge_sim.stripe.billing.waking import sleep_until_next
 from cpqbridge_sim.stripe.errors import invalid, not_simulated
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, update_metadata
 from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_phase_count
