@@ -13,9 +13,9 @@ from cpqbridge_sim.stripe.billing.lifecycle import (
     refresh_cancel_at,
     release_schedule,
     run_until,
-    sleep_until_next,
     start_schedule,
 )
+from cpqbridge_sim.stripe.billing.waking import sleep_until_next
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.resources.call import (
     Call,
