@@ -22,6 +22,7 @@ _PATHS = {
     StepAction.CREATE_PRODUCT: "/v1/products",
     StepAction.UPDATE_PRODUCT: "/v1/products/{target}",
     StepAction.CREATE_METER: "/v1/billing/meters",
+    StepAction.CREATE_COUPON: "/v1/coupons",
     StepAction.CREATE_PRICE: "/v1/prices",
     StepAction.CREATE_SCHEDULE: "/v1/subscription_schedules",
     StepAction.UPDATE_SCHEDULE: "/v1/subscription_schedules/{target}",
@@ -178,10 +179,11 @@ def documents_of(account: Account) -> Iterator[tuple[str, str, int]]:
         if invoice["status"] in ("void", "uncollectible"):
             continue
         for line in invoice["all_lines"]:
+            net = line["amount"] - sum(each["amount"] for each in line["discount_amounts"])
             named = line["metadata"].get("salesforce_order_item_id", "nobody").split(",")
             units = line["metadata"].get("salesforce_units", "1").split(",")
             for name, share in zip(named, units, strict=True):
-                amount = line["amount"] * int(share) // sum(map(int, units))
+                amount = net * int(share) // sum(map(int, units))
                 yield day_of(invoice), name, amount
     for credit in credits_of(account):
         for name, value in credit["metadata"].items():

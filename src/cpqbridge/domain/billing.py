@@ -17,11 +17,11 @@ from cpqbridge.domain.refusal import OrderState, Refusal
 class Link:
     """A Stripe object we made or adopted, under the key that finds it again.
 
-    Keys: `customer:<account id>`, `product:<product id>`, `meter:<product id>`, `coupon:<coupon id>`, `price:<lookup key>`,
-    `schedule:<root id>:<anchor>:<n>`, `invoice:<root id>:<order id>:<day>` (its lines under
-    `invoice_lines:…`, its finalisation under `invoice_final:…`), and
-    `credit_note:<root id>:<order id>:<day>:<n>` for each part of a credit.
-    `fingerprint` is the hash of the parameters last sent; equal fingerprints mean there is nothing to write.
+    Keys: `customer:<account id>`, `product:<product id>`, `meter:<product id>`, `coupon:<coupon id>`,
+    `price:<lookup key>`, `schedule:<root id>:<anchor>:<n>`, `invoice:<root id>:<order id>:<day>` (its lines
+    under `invoice_lines:…`, its finalisation under `invoice_final:…`), and `credit_note:<root id>:<order
+    id>:<day>:<n>` for each part of a credit. `fingerprint` is the hash of the parameters last sent; equal
+    fingerprints mean there is nothing to write.
     """
 
     key: str
@@ -213,8 +213,8 @@ class PhaseItem:
 class OneTimeItem:
     """One charge or credit (minor units, credits negative) for `period_start` up to, without, `period_end`.
 
-    `kind` is its part in the line: head, tail, cut (a cycle the end cuts), catch_up, credit or one_time;
-    with the order line and `period_start` it is the charge's identity (B6.2). `off_minor` is what coupons took
+    `kind` is its part in the line: head, tail, cut (a cycle the end cuts), catch_up, credit or one_time; with
+    the order line and `period_start` it is the charge's identity (B6.2). `off_minor` is what coupons took
     off: the amount is net.
     """
 
@@ -250,10 +250,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceLine:
-    """One line of an invoice, net of coupons; `shares` says how much belongs to which order line (minor units).
+    """One line of an invoice, net of coupons (minor units); `shares` says how much is for which order line.
 
-    `kind` is cycle for a recurring item's period, else that of the one-time item. `off` says what coupons took
-    off for which order line.
+    `kind` is cycle for a recurring item's period, else that of the one-time item. `off` says what coupons
+    took off for which order line.
     """
 
     amount_minor: int
@@ -440,13 +440,12 @@ class RunningDiscount:
 class BillingState:
     """What exists for one contract: links by key, and its objects as they were sent last, by key.
 
-    `verified_prices` are prices named by a Salesforce record that were read from Stripe:
-    price id -> its parameters (`product`, `currency`, `unit_amount_decimal`, `interval`,
-    `interval_count`, `usage_type`, `active`). `invoices` are the contract's invoices in Stripe, None where
-    they were not read; `touched` says, by object key, what somebody else did to a schedule in Stripe.
-    `recent_cancels` counts the schedules the connection cancelled in the last hour, `renewed` are the
-    schedules of the contract this one renews. `discounts` are those that run in Stripe, by object key, as far as
-    they were read.
+    `verified_prices` are prices named by a Salesforce record that were read from Stripe: price id -> its
+    parameters (`product`, `currency`, `unit_amount_decimal`, `interval`, `interval_count`, `usage_type`,
+    `active`). `invoices` are the contract's invoices in Stripe, None where they were not read; `touched`
+    says, by object key, what somebody else did to a schedule in Stripe. `recent_cancels` counts the schedules
+    the connection cancelled in the last hour, `renewed` are the schedules of the contract this one renews.
+    `discounts` are those that run in Stripe, by object key, as far as they were read.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
