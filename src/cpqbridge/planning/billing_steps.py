@@ -297,9 +297,8 @@ class ScheduleBody:
             metadata["salesforce_units"] = ",".join(map(str, item.units))
         else:
             metadata |= {"salesforce_order_id": self.orders[0].order_id, "salesforce_kind": "placeholder"}
-        body: dict[str, object] = {"metadata": metadata}
-        if not item.metered:
-            body["quantity"] = item.quantity
+        body: dict[str, object] = {} if item.metered else {"quantity": item.quantity}
+        body["metadata"] = metadata
         if item.discounts:
             lines = joined(item.order_item_ids)
             body["discounts"] = [self._discount(terms, wanted.key, lines) for terms in item.discounts]
