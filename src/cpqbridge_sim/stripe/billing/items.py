@@ -195,6 +195,7 @@ def apply_changes(
     anything is billed at new terms. Items whose period ends at `at` are left for the renewal invoice.
     """
     made: list[Body] = []
+    prorate = prorate and subscription["status"] != "paused"
     prorated = {
         change.item["id"]
         for change in changes
@@ -254,6 +255,8 @@ def _add(
 
 
 def _period_end(state: AccountState, subscription: Body, item: Body, *, at: int) -> int:
+    if subscription["status"] == "paused":
+        return at
     end = trial_after(subscription, at) or natural_period(state, subscription, item, at)[1]
     last = subscription_end(state, subscription)
     return end if last is None else min(end, last)
