@@ -1,7 +1,7 @@
 """Subscriptions that stand still, and subscriptions whose money is not collected; amounts in cents."""
 
 import pytest
-from tests.contract.stripe_sim.stripe_driver import at, day, items, phase
+from tests.contract.stripe_sim.stripe_driver import at, day, items, metered, phase
 
 SCHEDULES = "/v1/subscription_schedules"
 
@@ -186,6 +186,24 @@ def test_a_trial_that_paused_without_a_payment_method_is_resumed(api):
     invoice = api.post(f"{path}/resume")["latest_invoice"]
     api.post(f"/v1/invoices/{invoice}/pay")
     assert (api.get(path)["status"], api.dated()[-1]) == ("active", ("2026-02-01", 3100))
+
+
+@pytest.mark.parametrize(("through", "totals"), [("now", [50 + 20]), ("none", [20])])
+def test_usage_of_a_pause_is_never_billed(api, through, totals):
+    customer, meter = api.customer(), api.meter()
+    subscription = api.subscribe(*metered(api.metered(10, meter)), customer=customer)
+    path = f"/v1/subscriptions/{subscription['id']}"
+    api.go(2026, 1, 10)
+    api.use(customer, 5)
+    api.go(2026, 1, 16)
+    api.post(f"{path}/pause", {"bill_for": {"outstanding_usage_through": {"type": through}}})
+    api.use(customer, 700)
+    api.go(2026, 1, 20)
+    unchanged = {"billing_cycle_anchor": {"type": "unchanged"}}
+    assert api.post(f"{path}/resume", unchanged)["status"] == "active"
+    api.use(customer, 2)
+    api.go(2026, 2, 1, 2)
+    assert api.totals() == totals
 
 
 def test_what_cannot_be_paused(api):

@@ -5,7 +5,8 @@ Source: docs.stripe.com/billing/subscriptions/pause, stored copy of 2026, and th
 
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
-from cpqbridge_sim.stripe.billing.items import period_line, subscription_end
+from cpqbridge_sim.stripe.billing.items import next_lines, subscription_end
+from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.proration import (
     credit_unused,
     debit_remaining,
@@ -13,6 +14,7 @@ from cpqbridge_sim.stripe.billing.proration import (
     natural_period,
 )
 from cpqbridge_sim.stripe.billing.trials import trial_after
+from cpqbridge_sim.stripe.billing.usage import count_from, leave_metered
 from cpqbridge_sim.stripe.billing.voiding import void_invoice
 from cpqbridge_sim.stripe.billing.waking import sleep_until_next
 from cpqbridge_sim.stripe.state import AccountState, Resumption
@@ -48,14 +50,22 @@ def enter_pause(state: AccountState, subscription: Body, *, at: int, reason: str
 
 
 def pause(
-    state: AccountState, subscription: Body, *, at: int, unused_from: str, invoices: bool
+    state: AccountState,
+    subscription: Body,
+    *,
+    at: int,
+    unused_from: str,
+    bills_usage: bool,
+    invoices: bool,
 ) -> Body | None:
     """Cut the running periods at `at`, give back what is unused, and stand still.
 
-    `unused_from` is `now`, `item_current_period_start` or `none`. With `invoices` what this made goes on an
-    invoice at once, which is returned; otherwise it waits for the resumption.
+    `unused_from` is `now`, `item_current_period_start` or `none`; without `bills_usage` the usage of the
+    running period is dropped. With `invoices` what this made goes on an invoice at once, which is returned;
+    otherwise it waits for the resumption.
     """
     for item in state.subscription_items(subscription):
+        leave_metered(state, subscription, item, at=at, prorate=bills_usage, transition=False)
         if unused_from != "none":
             since = item["current_period_start"] if unused_from == "item_current_period_start" else at
             credit_unused(state, subscription, item, at=since)
@@ -121,9 +131,10 @@ def resume(
 
 def _begin_cycle(state: AccountState, subscription: Body, *, at: int) -> Body | None:
     subscription["billing_cycle_anchor"] = at
-    lines = [
-        period_line(state, subscription, item, start=at) for item in state.subscription_items(subscription)
-    ]
+    lines: list[LineDraft] = []
+    for item in state.subscription_items(subscription):
+        item["current_period_end"] = at
+        lines += next_lines(state, subscription, item)
     return subscription_invoice(state, subscription, lines, at=at, reason="subscription_update")
 
 
@@ -136,6 +147,7 @@ def _go_on(
         start, end = natural_period(state, subscription, item, at)
         end = end if last is None else min(end, last)
         item["current_period_start"], item["current_period_end"] = start, end
+        count_from(state, item, at=at)
         if behavior != "none":
             made += debit_remaining(state, subscription, item, at=prorated_from, end=end)
     if behavior != "always_invoice" or not made:

@@ -49,12 +49,14 @@ def _pause(state: AccountState, subscription: Body, step: Body, *, at: int) -> N
     if refusal is not None:
         step["status"] = {"error": {"code": None, "message": refusal}, "type": "error"}
         return
-    unused = step["settings"]["bill_for"]["unused_time_from"]["type"]
+    bill_for = step["settings"]["bill_for"]
+    unused = bill_for["unused_time_from"]["type"]
     pause(
         state,
         subscription,
         at=at,
         unused_from="now" if unused == "pause_at" else unused,
+        bills_usage=bill_for["outstanding_usage_through"]["type"] != "none",
         invoices=step["settings"]["invoicing_behavior"] == "invoice",
     )
     step["status"] = {"error": None, "type": "succeeded"}

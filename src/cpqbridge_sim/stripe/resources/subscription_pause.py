@@ -32,6 +32,7 @@ def pause(call: Call) -> Body:
         subscription,
         at=at,
         unused_from=(bill_for.get("unused_time_from") or {}).get("type", "now"),
+        bills_usage=(bill_for.get("outstanding_usage_through") or {}).get("type") != "none",
         invoices=params.get("invoicing_behavior") == "invoice",
     )
     return subscription
