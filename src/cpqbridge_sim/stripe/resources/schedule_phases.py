@@ -7,7 +7,7 @@ from typing import Any
 from cpqbridge_sim.stripe.billing.discounts import check_discounts
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.tiers import is_metered
-from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
+from cpqbridge_sim.stripe.errors import interval_mismatch, invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.periods import Interval, add_months, compatible
 from cpqbridge_sim.stripe.resources.call import cleared, only
 from cpqbridge_sim.stripe.resources.prices import inline_price
@@ -180,7 +180,7 @@ class PhaseReader:
             seen.add(entry["price"])
         intervals = [Interval.of_price(self._price_body(entry["price"])) for entry in items]
         if not compatible(intervals, mixed=self.flexible):
-            raise invalid("The intervals of these prices cannot share a subscription.", where)
+            raise interval_mismatch(where, mixed=self.flexible)
         return items
 
     def _check_discounts(self, entry: Mapping[str, Any], path: str) -> None:

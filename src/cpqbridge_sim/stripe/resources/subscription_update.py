@@ -17,7 +17,13 @@ from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import invoices_now
 from cpqbridge_sim.stripe.billing.waking import sleep_until_next
-from cpqbridge_sim.stripe.errors import StripeApiError, invalid, no_such, not_simulated
+from cpqbridge_sim.stripe.errors import (
+    StripeApiError,
+    interval_mismatch,
+    invalid,
+    no_such,
+    not_simulated,
+)
 from cpqbridge_sim.stripe.periods import Interval, compatible
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, only, update_metadata
 from cpqbridge_sim.stripe.resources.phase_split import split_running_phase
@@ -293,7 +299,7 @@ def _check_items(subscription: Body, prices: Mapping[str, Body]) -> None:
         )
     flexible = subscription["billing_mode"]["type"] == "flexible"
     if not compatible([Interval.of_price(price) for price in prices.values()], mixed=flexible):
-        raise invalid("The intervals of these prices cannot share a subscription.", "items")
+        raise interval_mismatch("items", mixed=flexible)
 
 
 def _named_item(items: Mapping[str, Body], entry: Mapping[str, Any], path: str) -> Body | None:
