@@ -52,10 +52,17 @@ def _walk(state: AccountState, node: Any, parts: Sequence[str], path: str) -> No
 _SOMETIMES_ABSENT = frozenset({"currency_options", "payments", "tiers"})
 
 
+def _found(state: AccountState, value: str, name: str) -> Body | None:
+    """The object of an id; a deleted coupon still shows in the discounts it was redeemed for."""
+    if name == "coupon" and state.store.get("coupon", value) is None:
+        return next((body for body in state.discount_coupons.values() if body["id"] == value), None)
+    return state.store.find(value)
+
+
 def _object(state: AccountState, value: Any, name: str, path: str) -> Any:
     if not isinstance(value, str):
         return value
-    found = None if name in _NOT_EXPANDABLE else state.store.find(value)
+    found = None if name in _NOT_EXPANDABLE else _found(state, value, name)
     if found is None:
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
     return answered(found)

@@ -19,7 +19,8 @@ API_VERSION = "2026-10-28.endive"
 class Debit:
     """One billed stretch of a subscription item, from which flexible credits are taken.
 
-    `net_amount` is what was billed for `[start, end)` after discounts, in minor units.
+    `net_amount` is what was billed for `[start, end)` after discounts, in minor units; `discount_amounts`
+    what each discount took off before, in their order.
     """
 
     item_id: str
@@ -29,6 +30,7 @@ class Debit:
     invoice_id: str | None = None
     line_id: str | None = None
     invoice_item_id: str | None = None
+    discount_amounts: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,6 +67,8 @@ class AccountState:
     deleted_customer_ids: set[str] = field(default_factory=set)
     # What was charged for each invoice and not refunded yet, in minor units.
     charged: dict[str, int] = field(default_factory=dict)
+    # The coupon behind each discount; it outlives the coupon's deletion.
+    discount_coupons: dict[str, Body] = field(default_factory=dict)
     # The tax rates that invoice lines have of their own; lines do not show them.
     line_tax_rates: dict[str, list[Body]] = field(default_factory=dict)
     current_request_id: str | None = None
@@ -157,6 +161,7 @@ class AccountState:
             inline_price_ids=set(self.inline_price_ids),
             item_anchors=dict(self.item_anchors),
             line_tax_rates=dict(self.line_tax_rates),
+            discount_coupons=dict(self.discount_coupons),
             records_events=False,
         )
         for kind, bodies in self.store.by_type.items():

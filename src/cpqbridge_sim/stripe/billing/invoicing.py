@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cpqbridge_sim.stripe.billing.discounts import apply_discounts
+from cpqbridge_sim.stripe.billing.discounts import apply_discounts, is_over
 from cpqbridge_sim.stripe.billing.lines import LineDraft, invoice_item_line
 from cpqbridge_sim.stripe.billing.taxes import (
     apply_taxes,
@@ -63,7 +63,7 @@ def subscription_invoice(
     invoice["discounts"] = [
         identifier
         for identifier in subscription["discounts"]
-        if identifier in applied or not _is_over(state, identifier, at=at)
+        if identifier in applied or not is_over(state, identifier, at=at)
     ]
     put_lines(state, invoice, lines)
     _use_up(state, subscription, used, at=at)
@@ -87,13 +87,8 @@ def _use_up(state: AccountState, subscription: Body, used: Sequence[str], *, at:
     for holder in (subscription, *state.subscription_items(subscription)):
         if holder["discounts"]:
             holder["discounts"] = [
-                identifier for identifier in holder["discounts"] if not _is_over(state, identifier, at=at)
+                identifier for identifier in holder["discounts"] if not is_over(state, identifier, at=at)
             ]
-
-
-def _is_over(state: AccountState, discount_id: str, *, at: int) -> bool:
-    end = (state.store.get("discount", discount_id) or {}).get("end")
-    return end is not None and end <= at
 
 
 def put_lines(state: AccountState, invoice: Body, lines: Sequence[LineDraft]) -> None:
@@ -119,6 +114,7 @@ def _record_debit(state: AccountState, invoice: Body, line: LineDraft, body: Bod
                 start=line.period_start,
                 end=line.period_end,
                 net_amount=line.net_amount,
+                discount_amounts=list(line.discount_amounts),
                 invoice_id=invoice["id"],
                 line_id=body["id"],
             )
@@ -143,6 +139,9 @@ def recount(state: AccountState, invoice: Body) -> None:
     for line in lines:
         subtotal += line["amount"]
         for entry in line["discount_amounts"]:
+            # Discounts that a proration holds already are named with 0 and count for nothing.
+            if not entry["amount"]:
+                continue
             by_discount[entry["discount"]] = by_discount.get(entry["discount"], 0) + entry["amount"]
             if entry["discount"] in line["discounts"]:
                 subtotal -= entry["amount"]

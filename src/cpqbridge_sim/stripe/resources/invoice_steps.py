@@ -34,7 +34,11 @@ from cpqbridge_sim.stripe.resources.call import (
     only,
     update_metadata,
 )
-from cpqbridge_sim.stripe.resources.invoice_edit import require_draft
+from cpqbridge_sim.stripe.resources.invoice_edit import (
+    reapply_invoice_discounts,
+    refuse_discounted,
+    require_draft,
+)
 from cpqbridge_sim.stripe.resources.invoices import retrieve
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -68,6 +72,7 @@ _UPDATE = frozenset(
         "default_payment_method",
         "default_tax_rates",
         "description",
+        "discounts",
         "due_date",
         "footer",
         "metadata",
@@ -92,7 +97,14 @@ def create(call: Call) -> Body:
     waiting = _waiting(state, params, customer, subscription)
     currency = params.get("currency") or (waiting[0]["currency"] if waiting else None)
     currency = (currency or customer["currency"] or state.default_currency).lower()
-    check_discounts(state, params.get("discounts") or [], param="discounts", at=at, currency=currency)
+    check_discounts(
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=at,
+        currency=currency,
+        customer_id=customer["id"],
+    )
     invoice = new_invoice(
         state,
         customer_id=customer["id"],
@@ -204,6 +216,7 @@ def update(call: Call) -> Body:
         if name in params:
             invoice[name] = cleared(params[name])
     update_metadata(invoice, params)
+    _set_discounts(state, invoice, params)
     if "default_tax_rates" in params:
         _set_tax_rates(state, invoice, params)
         recount(state, invoice)
@@ -213,6 +226,18 @@ def update(call: Call) -> Body:
             _reschedule(state, invoice)
     state.emit("invoice.updated", invoice)
     return invoice
+
+
+def _set_discounts(state: AccountState, invoice: Body, params: Mapping[str, Any]) -> None:
+    if "discounts" not in params:
+        return
+    refuse_discounted(invoice)
+    entries, owner = params["discounts"] or [], invoice["customer"]
+    at, currency = invoice["created"], invoice["currency"]
+    check_discounts(state, entries, param="discounts", at=at, currency=currency, customer_id=owner)
+    earlier = list(invoice["discounts"])
+    invoice["discounts"] = redeem(state, entries, start=at, customer_id=owner)
+    reapply_invoice_discounts(state, invoice, earlier=earlier)
 
 
 def _reschedule(state: AccountState, invoice: Body) -> None:

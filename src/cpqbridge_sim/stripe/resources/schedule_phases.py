@@ -166,6 +166,7 @@ class PhaseReader:
             param=f"{path}[discounts]",
             at=self.now,
             currency=self.currency,
+            customer_id=self.customer["id"],
         )
 
     def _item(self, entry: Mapping[str, Any], path: str) -> Body:

@@ -137,8 +137,6 @@ def billing_mode(params: Any) -> Body:
     if value["type"] == "classic":
         return {"flexible": None, "type": "classic"}
     shown = (value.get("flexible") or {}).get("proration_discounts", "included")
-    if shown != "included":
-        raise not_simulated("`proration_discounts=itemized`", "billing_mode[flexible][proration_discounts]")
     return {"flexible": {"proration_discounts": shown}, "type": "flexible"}
 
 

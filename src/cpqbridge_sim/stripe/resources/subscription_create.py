@@ -67,7 +67,12 @@ def create(call: Call) -> Body:
     phase = read_items(state, customer, params, now=now, mode=mode)
     check_customer_currency(state, customer, phase["currency"])
     check_discounts(
-        state, params.get("discounts") or [], param="discounts", at=now, currency=phase["currency"]
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=now,
+        currency=phase["currency"],
+        customer_id=customer["id"],
     )
     check_direct_collection(params)
     anchor = _anchor(state, params, phase, start=start, now=now)

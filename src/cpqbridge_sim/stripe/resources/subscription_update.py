@@ -76,7 +76,12 @@ def update(call: Call) -> Body:
     _check_changeable(subscription, params)
     now = state.time_of(subscription["customer"])
     check_discounts(
-        state, params.get("discounts") or [], param="discounts", at=now, currency=subscription["currency"]
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=now,
+        currency=subscription["currency"],
+        customer_id=subscription["customer"],
     )
     if "collection_method" in params or "days_until_due" in params:
         check_direct_collection({"collection_method": subscription["collection_method"], **params})
@@ -290,6 +295,7 @@ def _terms(
         param=f"{path}[discounts]",
         at=now,
         currency=subscription["currency"],
+        customer_id=subscription["customer"],
     )
     discounts = discount_entries(entry["discounts"]) if "discounts" in entry else None
     metadata = entry.get("metadata") or {}
