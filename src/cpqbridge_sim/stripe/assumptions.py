@@ -55,5 +55,14 @@ class Assumptions:
     idempotency_expires_by_account_time: bool = True
     # A `send_invoice` invoice that is overdue makes the subscription `past_due`.
     overdue_invoice_makes_past_due: bool = False
+    # The 0-amount invoice of a trial is paid as soon as it is made, that of a schedule too (otherwise it is a
+    # draft for an hour as every other one).
+    trial_invoice_is_paid_at_once: bool = True
+    # Items added or changed in a trial make a 0-amount invoice at once (otherwise their lines wait for the
+    # next one).
+    trial_changes_are_invoiced_at_once: bool = True
+    # The trial of a backdated subscription begins at the backdated start (otherwise the two are refused
+    # together).
+    backdated_trial_covers_its_past: bool = True
     # One customer has one currency, fixed by first use.
     one_currency_per_customer: bool = True

@@ -221,6 +221,37 @@ def test_two_currencies_for_one_customer(both):
     assert both("one_currency_per_customer", story) == (400, 200)
 
 
+def free_trial(api) -> None:
+    end = at(2026, 2, 1)
+    api.schedule(phase(api.price(3100), end=at(2027, 1, 1), trial_end=end), start=at(2026, 1, 1))
+
+
+def test_the_invoice_of_a_trial(both):
+    def story(api):
+        free_trial(api)
+        return api.invoices()[0]["status"]
+
+    assert both("trial_invoice_is_paid_at_once", story) == ("paid", "draft")
+
+
+def test_changes_in_a_trial(both):
+    def story(api):
+        subscription = api.subscribe(*items(api.price(3100)), trial_end=at(2026, 2, 1))
+        api.post(f"/v1/subscriptions/{subscription['id']}", {"items": items(api.price(100))})
+        return api.totals()
+
+    assert both("trial_changes_are_invoiced_at_once", story) == ([0, 0], [0])
+
+
+def test_a_trial_and_a_start_in_the_past(both):
+    def story(api):
+        params = {"customer": api.customer(), "items": items(api.price(3100))}
+        params |= {"backdate_start_date": at(2025, 12, 1), "trial_end": at(2026, 2, 1)}
+        return api.account.request("POST", "/v1/subscriptions", params)[0], api.totals()
+
+    assert both("backdated_trial_covers_its_past", story) == ((200, [0]), (400, []))
+
+
 def test_every_switch_is_tried():
     # `added_item_aligns_to_anchor` has its test among the scenarios (T18).
     files = Path(__file__).parent.glob("test_assumptions*.py")

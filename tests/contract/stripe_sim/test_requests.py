@@ -195,7 +195,7 @@ def test_events_tell_what_happened_with_the_object_as_it_was(api):
     [
         ("/v1/prices", {"currency": "usd", "product": "p", "unit_amount": 1, "recurring": {"interval": "month", "usage_type": "metered"}}, "recurring[usage_type]"),
         ("/v1/prices", {"currency": "usd", "product": "p", "billing_scheme": "tiered", "tiers_mode": "volume", "tiers": [{"up_to": "inf"}]}, "tiers_mode"),
-        ("/v1/subscriptions", {"customer": "c", "trial_period_days": 14, "items": []}, "trial_period_days"),
+        ("/v1/subscriptions", {"customer": "c", "on_behalf_of": "acct_1", "items": []}, "on_behalf_of"),
         ("/v1/customers", {"tax_id_data": [{"type": "eu_vat", "value": "x"}]}, "tax_id_data"),
     ],
 )  # fmt: skip

@@ -137,7 +137,10 @@ def _apply_one(state: AccountState, lines: Sequence[LineDraft], discount_id: str
     eligible = [
         line
         for line in lines
-        if line.discountable and _covers(coupon, line.price) and _in_force(discount, line, at=at)
+        if line.discountable
+        and not line.free_trial
+        and _covers(coupon, line.price)
+        and _in_force(discount, line, at=at)
     ]
     if not eligible:
         return []

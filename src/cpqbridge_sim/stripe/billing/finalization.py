@@ -4,6 +4,7 @@ Source: docs.stripe.com/billing/invoices, read 20 Nov 2026.
 """
 
 from cpqbridge_sim.stripe.billing.invoicing import DUE_PRIORITY, recount
+from cpqbridge_sim.stripe.billing.trials import trial_after
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -119,7 +120,7 @@ def _paid(state: AccountState, invoice: Body, *, at: int) -> None:
     state.emit_all(("invoice.paid", "invoice.payment_succeeded"), invoice)
     subscription = subscription_of(state, invoice)
     if subscription is not None and subscription["status"] in ("incomplete", "past_due"):
-        subscription["status"] = "active"
+        subscription["status"] = "active" if trial_after(subscription, at) is None else "trialing"
         state.emit("customer.subscription.updated", subscription)
 
 

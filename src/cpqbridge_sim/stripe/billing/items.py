@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cpqbridge_sim.stripe.billing.discounts import redeem
-from cpqbridge_sim.stripe.billing.lines import LineDraft, item_line
+from cpqbridge_sim.stripe.billing.lines import LineDraft, item_line, trial_line
 from cpqbridge_sim.stripe.billing.proration import (
     credit_unused,
     debit_remaining,
     forget_future_debits,
     natural_period,
 )
+from cpqbridge_sim.stripe.billing.trials import trial_after
 from cpqbridge_sim.stripe.periods import Interval, boundary_after, boundary_at_or_before
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -111,8 +112,13 @@ def period_line(
 
     With `whole` the full price is billed even when the end cuts the period. The item's current period moves.
     """
-    natural_start, natural_end = natural_period(state, subscription, item, start)
     last = subscription_end(state, subscription)
+    trial_end = trial_after(subscription, start)
+    if trial_end is not None:
+        end = trial_end if last is None else min(trial_end, last)
+        item["current_period_start"], item["current_period_end"] = start, end
+        return trial_line(state, subscription, item, start=start, end=end)
+    natural_start, natural_end = natural_period(state, subscription, item, start)
     end = natural_end if last is None else min(natural_end, last)
     item["current_period_start"], item["current_period_end"] = start, end
     fraction = Fraction(end - start, natural_end - natural_start)
@@ -136,6 +142,8 @@ def first_lines(
     begins at the start. `none` leaves the past, and a first part before a later anchor, free
     (docs.stripe.com/billing/subscriptions/backdating, 20 Nov 2026).
     """
+    if trial_after(subscription, now) is not None:
+        return [period_line(state, subscription, item, start=start)]
     aligned = natural_period(state, subscription, item, start)[0] == start
     free = behavior == "none" and (start < now or not aligned)
     if subscription["billing_mode"]["type"] == "classic" and not free:
@@ -234,7 +242,8 @@ def _add(
     state: AccountState, subscription: Body, terms: ItemTerms, *, at: int, prorate: bool, renewal_due: bool
 ) -> list[Body]:
     item = new_item(state, subscription, terms, start=at)
-    if renewal_due and natural_period(state, subscription, item, at)[0] == at:
+    in_trial = trial_after(subscription, at) is not None
+    if renewal_due and (in_trial or natural_period(state, subscription, item, at)[0] == at):
         return []
     if not state.assumptions.added_item_aligns_to_anchor:
         state.item_anchors[item["id"]] = at
@@ -245,6 +254,6 @@ def _add(
 
 
 def _period_end(state: AccountState, subscription: Body, item: Body, *, at: int) -> int:
-    end = natural_period(state, subscription, item, at)[1]
+    end = trial_after(subscription, at) or natural_period(state, subscription, item, at)[1]
     last = subscription_end(state, subscription)
     return end if last is None else min(end, last)

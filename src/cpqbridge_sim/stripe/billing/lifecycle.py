@@ -3,10 +3,11 @@
 import heapq
 from typing import Any
 
-from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due
+from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, payment_method
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item, period_line, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
+from cpqbridge_sim.stripe.billing.pauses import enter_pause
 from cpqbridge_sim.stripe.billing.phases import (
     bill_phase_items,
     enter_phase,
@@ -16,6 +17,8 @@ from cpqbridge_sim.stripe.billing.phases import (
 )
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
 from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
+from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
+from cpqbridge_sim.stripe.billing.trials import announce_end, start_trial, trial_after
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -27,6 +30,7 @@ _WOKEN = {
     "schedule.start": "subscription_schedule",
     "subscription": "subscription",
     "subscription.expire": "subscription",
+    "subscription.trial_notice": "subscription",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
 }
@@ -46,6 +50,8 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         kind == "invoice.finalize" and body["status"] == "draft" and body["automatically_finalizes_at"] == at
     ):
         finalize(state, body, at=at)
+    elif kind == "subscription.trial_notice":
+        announce_end(state, body, at=at)
     elif kind == "subscription.expire":
         expire(state, body, at=at)
     elif kind == "invoice.due":
@@ -75,6 +81,8 @@ def start_schedule(state: AccountState, schedule: Body, *, at: int) -> Body:
     schedule["subscription"] = subscription["id"]
     schedule["current_phase"] = {"start_date": start, "end_date": phase["end_date"]}
     refresh_cancel_at(state, subscription)
+    if phase["trial_end"] is not None:
+        start_trial(state, subscription, start=start, end=phase["trial_end"])
     subscription["discounts"] = phase_discounts(state, subscription, phase, start=start)
     lines: list[LineDraft] = []
     for entry in phase["items"]:
@@ -84,7 +92,8 @@ def start_schedule(state: AccountState, schedule: Body, *, at: int) -> Body:
         )
     check_line_count(len(lines) + len(phase["add_invoice_items"]))
     bill_phase_items(state, subscription, phase, phase_invoice_items(phase))
-    subscription_invoice(state, subscription, lines, at=at, reason="subscription_create")
+    invoice = subscription_invoice(state, subscription, lines, at=at, reason="subscription_create")
+    settle_free_invoice(state, subscription, invoice, at=at)
     state.emit("customer.subscription.created", subscription)
     state.emit("subscription_schedule.updated", schedule)
     sleep_until_next(state, subscription)
@@ -120,6 +129,9 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
     """Everything that falls due on a subscription at this instant, in the vendor's order."""
     if subscription["status"] in ENDED:
         return
+    if subscription["status"] == "paused":
+        _process_paused(state, subscription, at=at)
+        return
     items = state.subscription_items(subscription)
     ended_periods = [item for item in items if item["current_period_end"] <= at]
     period_start = min((item["current_period_start"] for item in ended_periods), default=at)
@@ -138,6 +150,10 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
     if end is not None and end <= at:
         end_subscription(state, subscription, at=at, period=(period_start, at))
         return
+    if subscription["status"] == "trialing" and trial_after(subscription, at) is None:
+        leave_trial(state, subscription, at=at)
+        if subscription["status"] != "active":
+            return
     if renewal_due:
         reason = "subscription_cycle" if ended_periods else "subscription_update"
         renew(state, subscription, at=at, reason=reason, period=(period_start, at))
@@ -145,6 +161,13 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
         swept = None if state.assumptions.always_invoice_sweeps_pending else prorations
         subscription_invoice(state, subscription, [], at=at, reason="subscription_update", only_pending=swept)
     sleep_until_next(state, subscription)
+
+
+def _process_paused(state: AccountState, subscription: Body, *, at: int) -> None:
+    """A paused subscription bills nothing and begins no period, but it still ends when it should."""
+    end = subscription_end(state, subscription)
+    if end is not None and end <= at:
+        end_subscription(state, subscription, at=at)
 
 
 def renew(
@@ -157,8 +180,22 @@ def renew(
         if item["current_period_end"] <= at
     ]
     invoice = subscription_invoice(state, subscription, lines, at=at, reason=reason, period=period)
+    settle_free_invoice(state, subscription, invoice, at=at)
     state.emit("customer.subscription.updated", subscription)
     return invoice
+
+
+def leave_trial(state: AccountState, subscription: Body, *, at: int) -> None:
+    """The trial is over: `active`, or what its settings say when no payment method is there."""
+    wish = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    charges = subscription["collection_method"] == "charge_automatically"
+    unpayable = charges and payment_method(state, subscription["customer"], subscription) is None
+    if unpayable and wish == "cancel":
+        end_subscription(state, subscription, at=at)
+    elif unpayable and wish == "pause":
+        enter_pause(state, subscription, at=at, reason="trial_end_without_payment_method")
+    else:
+        subscription["status"] = "active"
 
 
 def next_phase(schedule: Body) -> Body | None:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.itemization import line_discounts
+from cpqbridge_sim.stripe.billing.trials import trial_text
 from cpqbridge_sim.stripe.rounding import round_line, round_proration
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -49,6 +50,8 @@ class LineDraft:
     proration: bool = False
     subscription_id: str | None = None
     item_id: str | None = None
+    # A line of a trial bears no discount, so a `once` coupon waits for a line that costs something.
+    free_trial: bool = False
     invoice_item: Body | None = None
     discount_amounts: list[tuple[str, int]] = field(default_factory=list)
     tax_rates: list[Body] = field(default_factory=list)
@@ -100,6 +103,25 @@ def item_line(
         subscription_id=subscription["id"],
         item_id=item["id"],
         tax_rates=item["tax_rates"],
+    )
+
+
+def trial_line(state: AccountState, subscription: Body, item: Body, *, start: int, end: int) -> LineDraft:
+    """The line of a subscription item for a free trial."""
+    return LineDraft(
+        amount=0,
+        currency=subscription["currency"],
+        description=trial_text(subscription, product_name(state, item["price"]), item["quantity"]),
+        period_start=start,
+        period_end=end,
+        price=item["price"],
+        quantity=item["quantity"],
+        discountable=True,
+        metadata=dict((item if state.assumptions.line_metadata_copies_item else subscription)["metadata"]),
+        discounts=list(item["discounts"]),
+        subscription_id=subscription["id"],
+        item_id=item["id"],
+        free_trial=True,
     )
 
 

@@ -20,6 +20,7 @@ from cpqbridge_sim.stripe.billing.proration import (
     natural_period,
     new_invoice_item,
 )
+from cpqbridge_sim.stripe.billing.trials import invoices_now, start_trial, trial_after
 from cpqbridge_sim.stripe.periods import Interval
 from cpqbridge_sim.stripe.rounding import round_line
 from cpqbridge_sim.stripe.state import AccountState
@@ -56,9 +57,13 @@ def enter_phase(
     schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
     behavior = phase["proration_behavior"]
     anchor = phase["billing_cycle_anchor"] or schedule["default_settings"]["billing_cycle_anchor"]
+    trial_end = phase["trial_end"]
     moved = anchor == "phase_start" or _classic_moves_anchor(state, subscription, phase)
+    moved = moved or trial_end is not None
     if moved:
         move_anchor(state, subscription, at=at, prorate=behavior != "none")
+    if trial_end is not None:
+        start_trial(state, subscription, start=at, end=trial_end)
     apply_settings(subscription, schedule, phase)
     merge_metadata(subscription["metadata"], phase["metadata"])
 
@@ -75,7 +80,8 @@ def enter_phase(
         between=new_discounts,
     )
     one_time = bill_phase_items(state, subscription, phase, phase_invoice_items(phase))
-    invoiced = [*prorations, *one_time] if prorations and behavior == "always_invoice" else []
+    at_once = invoices_now(state, subscription, behavior=behavior, at=at)
+    invoiced = [*prorations, *one_time] if prorations and at_once else []
     state.emit("customer.subscription.updated", subscription)
     state.emit("subscription_schedule.updated", schedule)
     return PhaseEntry(invoiced_now=invoiced, anchor_moved=moved)
@@ -286,6 +292,8 @@ def _item_period(state: AccountState, subscription: Body, item: Body, *, at: int
     """The period of an item that runs from now on: at a boundary the one about to be billed."""
     if item["current_period_end"] > at:
         return item["current_period_start"], item["current_period_end"]
-    start, end = natural_period(state, subscription, item, item["current_period_end"])
+    start, end = at, trial_after(subscription, at)
+    if end is None:
+        start, end = natural_period(state, subscription, item, item["current_period_end"])
     last = subscription_end(state, subscription)
     return start, end if last is None else min(end, last)

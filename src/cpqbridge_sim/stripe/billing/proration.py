@@ -17,6 +17,7 @@ from cpqbridge_sim.stripe.billing.itemization import (
     shown_discounts,
 )
 from cpqbridge_sim.stripe.billing.lines import exact_amount, product_name
+from cpqbridge_sim.stripe.billing.trials import trial_after, trial_text
 from cpqbridge_sim.stripe.periods import Interval, day_text, period_at
 from cpqbridge_sim.stripe.state import AccountState, Debit
 from cpqbridge_sim.stripe.store import Body
@@ -60,6 +61,8 @@ def _classic(state: AccountState, subscription: Body, item: Body, *, at: int) ->
 
 def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: int, end: int) -> list[Body]:
     """The pending invoice item that bills `[at, end)` at the item's present terms, net of discounts."""
+    if trial_after(subscription, at) is not None:
+        return [_trial_item(state, subscription, item, start=at, end=end)]
     natural_start, natural_end = natural_period(state, subscription, item, at)
     fraction = Fraction(end - at, natural_end - natural_start)
     left = discounted(state, subscription, item, fraction=fraction, at=at)
@@ -78,6 +81,25 @@ def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: 
         )
     )
     return [body]
+
+
+def _trial_item(state: AccountState, subscription: Body, item: Body, *, start: int, end: int) -> Body:
+    return new_invoice_item(
+        state,
+        customer_id=subscription["customer"],
+        subscription_id=subscription["id"],
+        item_id=item["id"],
+        amount=0,
+        currency=subscription["currency"],
+        description=trial_text(subscription, product_name(state, item["price"]), item["quantity"]),
+        start=start,
+        end=end,
+        price=item["price"],
+        unit_amount_decimal=item["price"]["unit_amount_decimal"],
+        quantity=item["quantity"],
+        discountable=False,
+        metadata=dict((item if state.assumptions.line_metadata_copies_item else subscription)["metadata"]),
+    )
 
 
 def natural_period(state: AccountState, subscription: Body, item: Body, at: int) -> tuple[int, int]:

@@ -72,10 +72,13 @@ def blank_subscription(
             "schedule": schedule_id,
             "start_date": start,
             "status": "active",
+            "status_details": None,
             "test_clock": state.clock_of(customer_id),
             "transfer_data": None,
             "trial_end": None,
-            "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+            "trial_settings": {
+                "end_behavior": {"billing_cycle_anchor": "now", "missing_payment_method": "create_invoice"}
+            },
             "trial_start": None,
         }
     )

@@ -10,6 +10,7 @@ from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.periods import Interval, add_months, compatible
 from cpqbridge_sim.stripe.resources.call import cleared, only
 from cpqbridge_sim.stripe.resources.prices import inline_price
+from cpqbridge_sim.stripe.resources.trial_params import phase_trial_end
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -33,6 +34,8 @@ _PHASE = frozenset(
         "metadata",
         "proration_behavior",
         "start_date",
+        "trial",
+        "trial_end",
     }
 )
 _REFUSED = (
@@ -41,7 +44,6 @@ _REFUSED = (
     "current_trial",
     "on_behalf_of",
     "transfer_data",
-    "trial_end",
 )
 
 
@@ -56,6 +58,7 @@ class PhaseReader:
     defaults: Body
     anchor: int
     known_prices: frozenset[str] = frozenset()
+    known_trial_ends: frozenset[int] = frozenset()
     known_tax_rates: frozenset[str] = frozenset()
     currency: str | None = None
     phases: list[Body] = field(default_factory=list)
@@ -77,6 +80,7 @@ class PhaseReader:
         end = self._end(phase, path, start, items)
         if end <= start:
             raise invalid("The end date of a phase must be after its start date.", f"{path}[end_date]")
+        trial_end = self._trial_end(phase, path, bounds=(start, end))
         body: Body = {
             "add_invoice_items": self.one_time_items(phase, path),
             "application_fee_percent": None,
@@ -97,7 +101,8 @@ class PhaseReader:
             "proration_behavior": phase.get("proration_behavior", "create_prorations"),
             "start_date": start,
             "transfer_data": None,
-            "trial_end": None,
+            "trial": phase.get("trial"),
+            "trial_end": trial_end,
         }
         self.phases.append(body)
         return body
@@ -127,6 +132,24 @@ class PhaseReader:
         else:
             raise missing(f"{path}[end_date]")
         return later(start, length, self.anchor)
+
+    def _trial_end(self, phase: Mapping[str, Any], path: str, *, bounds: tuple[int, int]) -> int | None:
+        end = phase_trial_end(phase, path=path, bounds=bounds, now=self.now, known=self.known_trial_ends)
+        if end is None:
+            return None
+        if phase.get("billing_cycle_anchor") == "phase_start":
+            raise invalid(
+                "`billing_cycle_anchor=phase_start` does not go with a trial.",
+                f"{path}[billing_cycle_anchor]",
+            )
+        if self.defaults.get("billing_cycle_anchor") == "phase_start" and "billing_cycle_anchor" not in phase:
+            name = "trial" if phase.get("trial") else "trial_end"
+            raise invalid(
+                "A trial does not go with `default_settings[billing_cycle_anchor]=phase_start`.",
+                f"{path}[{name}]",
+            )
+        self.anchor = end
+        return end
 
     def _tax_rates(self, entry: Mapping[str, Any], name: str, path: str) -> list[Body]:
         return read_tax_rates(self.state, entry.get(name), path=f"{path}[{name}]", known=self.known_tax_rates)

@@ -11,6 +11,7 @@ from cpqbridge_sim.stripe.billing.lifecycle import (
     START_PRIORITY,
     process_subscription,
     refresh_cancel_at,
+    renew,
     sleep_until_next,
     start_schedule,
 )
@@ -21,6 +22,8 @@ from cpqbridge_sim.stripe.billing.phases import (
     phase_discounts,
 )
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
+from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
+from cpqbridge_sim.stripe.billing.trials import invoices_now
 from cpqbridge_sim.stripe.errors import invalid, not_simulated
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, update_metadata
 from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_phase_count
@@ -109,6 +112,9 @@ def _read(call: Call, schedule: Body, defaults: Body, *, now: int) -> list[Body]
         defaults=defaults,
         anchor=first if subscription is None else subscription["billing_cycle_anchor"],
         known_prices=_known_prices(schedule),
+        known_trial_ends=frozenset(
+            phase["trial_end"] for phase in schedule["phases"] if phase["trial_end"] is not None
+        ),
         known_tax_rates=_known_tax_rates(schedule),
         currency=None if subscription is None else subscription["currency"],
     )
@@ -186,27 +192,41 @@ def _apply_now(state: AccountState, schedule: Body, before: Body | None, *, beha
 
     refresh_cancel_at(state, subscription)
     made = cut_to_end(state, subscription, prorate=behavior != "none")
+    moved = _change_trial(state, subscription, before, phase, at=now, prorate=behavior != "none")
     made += change_items(
         state,
         subscription,
         phase,
         at=now,
         prorate=behavior != "none",
-        renewal_due=False,
+        renewal_due=moved,
         previous=before,
         between=new_discounts,
     )
     one_time = bill_phase_items(state, subscription, phase, _new_one_time(state, before, phase))
-    if behavior == "always_invoice" and made:
+    if moved:
+        renew(state, subscription, at=now, reason="subscription_update", period=(now, now))
+    elif made and invoices_now(state, subscription, behavior=behavior, at=now):
         swept = None if state.assumptions.always_invoice_sweeps_pending else [*made, *one_time]
-        subscription_invoice(
+        invoice = subscription_invoice(
             state, subscription, [], at=now, reason="subscription_update", only_pending=swept
         )
+        settle_free_invoice(state, subscription, invoice, at=now)
     state.emit("customer.subscription.updated", subscription)
     if phase["end_date"] <= now:
         process_subscription(state, subscription, at=now)
     else:
         sleep_until_next(state, subscription)
+
+
+def _change_trial(
+    state: AccountState, subscription: Body, before: Body, phase: Body, *, at: int, prorate: bool
+) -> bool:
+    """A trial that the running phase gained, lost or moved; returns whether new periods begin now."""
+    old, new = before["trial_end"], phase["trial_end"]
+    if old == new:
+        return False
+    return change_trial(state, subscription, at if new is None else new, at=at, prorate=prorate)
 
 
 def cut_to_end(state: AccountState, subscription: Body, *, prorate: bool) -> list[Body]:

@@ -35,6 +35,7 @@ from cpqbridge_sim.stripe.resources.schedule_phases import (
     invoice_settings,
     refuse_unsupported,
 )
+from cpqbridge_sim.stripe.resources.trial_params import check_backdated_trial
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -74,6 +75,7 @@ def create(call: Call) -> Body:
     )
     read_phases(reader, params["phases"], start=start)
     check_phase_count(reader.phases, now)
+    check_backdated_trial(state, reader.phases[0]["trial_end"], start=start, now=now)
     check_customer_currency(state, customer, reader.currency)
     if state.assumptions.elapsed_first_phase_is_refused and reader.phases[0]["end_date"] <= now:
         raise invalid("The first phase cannot end in the past.", "phases[0][end_date]")
@@ -284,7 +286,8 @@ def mirrored_phase(state: AccountState, subscription: Body) -> Body:
         "proration_behavior": "create_prorations",
         "start_date": min(item["current_period_start"] for item in items),
         "transfer_data": None,
-        "trial_end": None,
+        "trial": None,
+        "trial_end": subscription["trial_end"] if subscription["status"] == "trialing" else None,
     }
 
 

@@ -15,11 +15,19 @@ from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, item_terms
 from cpqbridge_sim.stripe.billing.subscription_body import blank_subscription
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
+from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
+from cpqbridge_sim.stripe.billing.trials import start_trial
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing
 from cpqbridge_sim.stripe.periods import Interval, boundary_after
 from cpqbridge_sim.stripe.resources.call import Call, cleared, customer_of, metadata_of, only
 from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_collection, refuse_unsupported
 from cpqbridge_sim.stripe.resources.schedules import billing_mode, check_customer_currency
+from cpqbridge_sim.stripe.resources.trial_params import (
+    TRIAL_PARAMS,
+    check_backdated_trial,
+    created_trial_end,
+    set_trial_settings,
+)
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -47,6 +55,7 @@ _CREATE = frozenset(
         "payment_behavior",
         "payment_settings",
         "proration_behavior",
+        *TRIAL_PARAMS,
     }
 )
 
@@ -75,16 +84,21 @@ def create(call: Call) -> Body:
         customer_id=customer["id"],
     )
     check_direct_collection(params)
-    anchor = _anchor(state, params, phase, start=start, now=now)
+    trial_end = created_trial_end(params, start=start, now=now)
+    check_backdated_trial(state, trial_end, start=start, now=now)
+    anchor = _anchor(state, params, phase, start=trial_end or start, now=now)
     subscription = blank_subscription(
         state,
         customer_id=customer["id"],
         currency=phase["currency"],
         billing_mode=mode,
         start=start,
-        anchor=anchor,
+        anchor=start if anchor is None else anchor,
     )
     set_plain(subscription, params)
+    set_trial_settings(subscription, params)
+    if trial_end is not None:
+        start_trial(state, subscription, start=start, end=trial_end, anchor=anchor)
     set_tax_rates(state, subscription, params)
     subscription["metadata"] = metadata_of(params.get("metadata"))
     subscription["discounts"] = redeem(
@@ -125,10 +139,13 @@ def check_direct_collection(params: Mapping[str, Any]) -> None:
     check_collection(defaults, params.get("collection_method"), settings, param="days_until_due")
 
 
-def _anchor(state: AccountState, params: Mapping[str, Any], phase: Body, *, start: int, now: int) -> int:
+def _anchor(
+    state: AccountState, params: Mapping[str, Any], phase: Body, *, start: int, now: int
+) -> int | None:
+    """The anchor that was asked for; `start` is where billing begins, after a trial."""
     anchor = params.get("billing_cycle_anchor")
     if anchor is None:
-        return start
+        return None
     if anchor <= now:
         raise invalid(
             "`billing_cycle_anchor` expects a unix timestamp in the future.", "billing_cycle_anchor"
@@ -203,7 +220,8 @@ def set_period_end_cancel(state: AccountState, subscription: Body, params: Mappi
 def _collect(
     state: AccountState, subscription: Body, invoice: Body | None, params: Mapping[str, Any], *, now: int
 ) -> None:
-    if invoice is None or subscription["collection_method"] == "send_invoice":
+    settle_free_invoice(state, subscription, invoice, at=now)
+    if invoice is None or subscription["collection_method"] == "send_invoice" or invoice["status"] != "draft":
         return
     incomplete = params.get("payment_behavior") == "default_incomplete"
     owed = invoice["amount_due"] > 0

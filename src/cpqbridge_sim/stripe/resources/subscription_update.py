@@ -13,6 +13,8 @@ from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, apply_chan
 from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, renew, sleep_until_next
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
+from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
+from cpqbridge_sim.stripe.billing.trials import invoices_now
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, no_such
 from cpqbridge_sim.stripe.periods import Interval, compatible
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, only, update_metadata
@@ -32,6 +34,11 @@ from cpqbridge_sim.stripe.resources.subscription_create import (
     set_tax_rates,
 )
 from cpqbridge_sim.stripe.resources.subscriptions import retrieve
+from cpqbridge_sim.stripe.resources.trial_params import (
+    TRIAL_PARAMS,
+    set_trial_settings,
+    updated_trial_end,
+)
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -56,6 +63,7 @@ _UPDATE = frozenset(
         "payment_settings",
         "proration_behavior",
         "proration_date",
+        *(TRIAL_PARAMS - {"trial_period_days"}),
     }
 )
 _ITEM = frozenset(
@@ -86,9 +94,11 @@ def update(call: Call) -> Body:
     if "collection_method" in params or "days_until_due" in params:
         check_direct_collection({"collection_method": subscription["collection_method"], **params})
     at = _proration_date(subscription, params, now)
+    trial_end = updated_trial_end(subscription, params, now=now)
     changes = _read_changes(state, subscription, params.get("items") or [])
     one_time = _read_one_time(state, subscription, params, now=now)
     set_plain(subscription, params)
+    set_trial_settings(subscription, params)
     set_tax_rates(state, subscription, params)
     update_metadata(subscription, params)
     if params.get("collection_method") == "charge_automatically":
@@ -99,6 +109,9 @@ def update(call: Call) -> Body:
     moved = moved or _classic_moves_anchor(subscription, changes)
     if moved:
         move_anchor(state, subscription, at=now, prorate=behavior != "none")
+    if trial_end is not None:
+        prorate = behavior != "none"
+        moved = change_trial(state, subscription, trial_end, at=now, prorate=prorate) or moved
     made += apply_changes(
         state,
         subscription,
@@ -143,12 +156,14 @@ def _invoice(
     invoice = None
     if moved:
         invoice = renew(state, subscription, at=now, reason="subscription_update", period=(now, now))
-    elif behavior == "always_invoice" and made:
+    elif made and invoices_now(state, subscription, behavior=behavior, at=now):
         swept = None if state.assumptions.always_invoice_sweeps_pending else made
         invoice = subscription_invoice(
             state, subscription, [], at=now, reason="subscription_update", only_pending=swept
         )
-    if invoice is not None and invoice["collection_method"] == "charge_automatically":
+    settle_free_invoice(state, subscription, invoice, at=now)
+    charged = invoice is not None and invoice["collection_method"] == "charge_automatically"
+    if invoice is not None and charged and invoice["status"] == "draft":
         finalize(state, invoice, at=now)
 
 
