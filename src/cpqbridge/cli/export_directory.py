@@ -10,7 +10,13 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cpqbridge.cli.export_queries import NEEDED_OBJECTS, OPTIONAL_OBJECTS, absent_note, export_command
+from cpqbridge.cli.export_queries import (
+    COUPON_OBJECTS,
+    NEEDED_OBJECTS,
+    OPTIONAL_OBJECTS,
+    absent_note,
+    export_command,
+)
 from cpqbridge.domain.ids import is_salesforce_id
 from cpqbridge.errors import ConfigurationError
 
@@ -65,7 +71,7 @@ def _check_needed(directory: Path) -> None:
 
 def _records_or_none(path: Path, notes: list[str]) -> list[dict[str, Any]] | None:
     """Return the file's records; None, with a note, where it is no export and of no object that is read."""
-    if path.stem in {*NEEDED_OBJECTS, *OPTIONAL_OBJECTS}:
+    if path.stem in {*NEEDED_OBJECTS, *OPTIONAL_OBJECTS, *COUPON_OBJECTS}:
         return _records(path, notes)
     if _OBJECT_NAME.fullmatch(path.stem):
         try:

@@ -41,10 +41,20 @@ _FIELDS: Mapping[str, str] = MappingProxyType(
         "SBQQ__LowerBound__c,SBQQ__UpperBound__c,SBQQ__Price__c,SBQQ__PricingMethod__c,"
         "SBQQ__ProcessingOrder__c",
         "ProductConsumptionSchedule": "Id,ProductId,ConsumptionScheduleId",
+        "ConsumptionSchedule": "Id,Name,Type,RatingMethod,UnitOfMeasure,IsActive",
+        "ConsumptionRate": "Id,ConsumptionScheduleId,LowerBound,UpperBound,Price,PricingMethod,"
+        "ProcessingOrder",
+        "Order_Stripe_Coupon__c": "Id,Name,Percent_Off__c,Amount_Off__c,Currency__c,Duration__c,"
+        "Duration_In_Months__c,Max_Redemptions__c",
+        "Order_Stripe_Coupon_Association__c": "Id,Order__c,Order_Stripe_Coupon__c,CreatedDate",
+        "Order_Item_Stripe_Coupon_Association__c": "Id,Order_Item__c,Order_Stripe_Coupon__c,CreatedDate",
     }
 )
 
-OPTIONAL_OBJECTS = tuple(name for name in _FIELDS if name not in NEEDED_OBJECTS)
+COUPON_OBJECTS = tuple(name for name in _FIELDS if "Stripe_Coupon" in name)
+"""The connector's own objects, which an org has only once it uses its coupons; nobody misses them."""
+
+OPTIONAL_OBJECTS = tuple(name for name in _FIELDS if name not in {*NEEDED_OBJECTS, *COUPON_OBJECTS})
 """What else is used when it is there; a file that is absent counts as an org without the object."""
 
 _ABSENT_MEANS: Mapping[str, str] = MappingProxyType(
@@ -55,6 +65,8 @@ _ABSENT_MEANS: Mapping[str, str] = MappingProxyType(
         "SBQQ__OrderItemConsumptionSchedule__c": "no line has price tiers of its own",
         "SBQQ__OrderItemConsumptionRate__c": "no line has price tiers of its own",
         "ProductConsumptionSchedule": "no product has price tiers",
+        "ConsumptionSchedule": "no product has price tiers",
+        "ConsumptionRate": "no product has price tiers",
     }
 )
 
@@ -90,5 +102,8 @@ def all_commands() -> str:
             "",
             "# Used when they are there:",
             *(export_command(name) for name in OPTIONAL_OBJECTS),
+            "",
+            "# In orgs that have the coupon objects of the connector:",
+            *(export_command(name) for name in COUPON_OBJECTS),
         ]
     )

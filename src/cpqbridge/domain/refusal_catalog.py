@@ -199,7 +199,8 @@ _LINES = {
     ),
     "price_negative": _refused(
         "Negative recurring price",
-        "A recurring line has a negative price or quantity on a new order; Stripe has no negative prices.",
+        "A recurring line has a negative price or quantity on a new order, or a tier or a custom price is "
+        "negative; Stripe has no negative prices.",
         "Give the discount on the line it belongs to, or sell the credit as a one-time line.",
     ),
     "amount_too_large": _refused(
@@ -228,9 +229,9 @@ _LINES = {
         "Leave one schedule on the line, or sell the parts as lines of their own.",
     ),
     "tier_bound_not_whole": _refused(
-        "Tier bound is not whole",
-        "A tier of the consumption schedule ends at a number with decimals.",
-        "Use whole bounds.",
+        "Tier bound is not usable",
+        "A tier of the consumption schedule ends at a number with decimals, below 1, or where another ends.",
+        "Use whole bounds from 1, each once.",
     ),
     "tiers_open": _refused(
         "Open tiers",
@@ -263,7 +264,14 @@ _LINES = {
     "coupon_amounts": _refused(
         "Coupon with both or neither amount",
         "A coupon needs either a percentage or an amount with a currency.",
-        "Fill exactly one of the two.",
+        "Fill exactly one of the two; name the currency of an amount.",
+    ),
+    "coupon_value": _refused(
+        "Coupon with a value Stripe does not take",
+        "A coupon takes off nothing, less than nothing or more than 100 percent, repeats without a number of "
+        "months, or can be redeemed less than once.",
+        "Correct the coupon: a percentage above 0 up to 100, an amount above 0, months for a repeating one, "
+        "and 1 or more redemptions or none given.",
     ),
     "too_many_items": _refused(
         "Too many items",

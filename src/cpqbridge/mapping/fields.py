@@ -74,3 +74,20 @@ class SyncRecordFields:
     RESOLVED = "Resolved__c"
 
     ALL = (KEY, ORDER, RECORD_ID, RECORD_OBJECT, STATUS, MESSAGE, ACTION, DOCS_LINK, REQUEST_LINK, RESOLVED)
+
+
+class CouponFields:
+    """Names of the coupon object on orders, and how an association of it leads there."""
+
+    OBJECT = "Order_Stripe_Coupon__c"
+    LOOKUP = "Order_Stripe_Coupon__c"
+    RELATIONSHIP = "Order_Stripe_Coupon__r"
+    NAME = "Name"
+    PERCENT_OFF = "Percent_Off__c"
+    AMOUNT_OFF = "Amount_Off__c"
+    CURRENCY = "Currency__c"
+    DURATION = "Duration__c"
+    DURATION_IN_MONTHS = "Duration_In_Months__c"
+    MAX_REDEMPTIONS = "Max_Redemptions__c"
+
+    ALL = (NAME, PERCENT_OFF, AMOUNT_OFF, CURRENCY, DURATION, DURATION_IN_MONTHS, MAX_REDEMPTIONS)

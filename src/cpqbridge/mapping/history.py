@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -11,11 +11,11 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.accounts import read_account
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.contract_checks import check_contract
-from cpqbridge.mapping.fields import LINE_COUPON_OBJECT, ORDER_COUPON_OBJECT, OurFields
+from cpqbridge.mapping.coupons import coupon_links
+from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.findings import Findings
 from cpqbridge.mapping.lines import ACTIVATED_BOX
 from cpqbridge.mapping.mapper import Mapper
-from cpqbridge.mapping.needs import CONSUMPTION_OBJECT, PRODUCT_CONSUMPTION_OBJECT
 from cpqbridge.mapping.orders import CURRENCY, OrderContext, read_order
 from cpqbridge.mapping.products import by_activation, read_products
 from cpqbridge.mapping.qualifying import Qualified, qualified_orders
@@ -23,10 +23,10 @@ from cpqbridge.mapping.raw import RawContract, RawRecord
 from cpqbridge.mapping.records import record_id_at
 from cpqbridge.mapping.renewals import first_renewal, renewed_contract
 from cpqbridge.mapping.revisions import revisions_of
+from cpqbridge.mapping.tiers import consumption_schedules
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _NOT_APPLIED = {
-    "coupon": "coupons are not billed by this release",
     "subscription": "it is for evergreen orders, which this release does not bill",
 }
 
@@ -111,7 +111,6 @@ def _context(
     qualified: dict[str, Qualified],
 ) -> OrderContext:
     ours, mapper, findings = parts
-    schedules = Counter(_ids(raw, CONSUMPTION_OBJECT, "SBQQ__OrderItem__c"))
     return OrderContext(
         configuration=configuration,
         ours=ours,
@@ -120,18 +119,11 @@ def _context(
         multi_currency=any(CURRENCY in record for record in (*raw.orders, *raw.items)),
         qualified=qualified,
         multiplier_decimals=multiplier_decimals,
-        schedule_counts=dict(schedules),
-        tiered_products=frozenset(_ids(raw, PRODUCT_CONSUMPTION_OBJECT, "ProductId")),
-        coupon_line_ids=frozenset(_ids(raw, LINE_COUPON_OBJECT, "Order_Item__c")),
-        coupon_order_ids=frozenset(_ids(raw, ORDER_COUPON_OBJECT, "Order__c")),
+        schedules=consumption_schedules(raw),
+        coupons=coupon_links(raw),
         revisions=revisions_of(raw.items, skip_field=ours.skip_line_item),
         ticks_activated=any(item.get(ACTIVATED_BOX) is True for item in raw.items),
     )
-
-
-def _ids(raw: RawContract, object_name: str, path: str) -> Iterable[str]:
-    found = (record_id_at(record, path) for record in raw.extra.get(object_name, ()))
-    return [record_id for record_id in found if record_id is not None]
 
 
 def _account(

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cpqbridge.domain.order import OrderKind, OrderLine
+from cpqbridge.mapping.coupons import CouponLinks, read_coupons
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.findings import Findings
 from cpqbridge.mapping.line_kinds import Nature, line_nature
-from cpqbridge.mapping.mapper import Mapper, Owner
+from cpqbridge.mapping.mapper import DefaultValue, Mapper, Owner
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import RecordReader, record_id_at
 from cpqbridge.mapping.revisions import Revisions, revised_line
 from cpqbridge.mapping.spans import OrderDates, Span, one_time_span, recurring_span
+from cpqbridge.mapping.tiers import ConsumptionSchedules, tier_table
 
 ACTIVATED_BOX = "SBQQ__Activated__c"
 _CUSTOM_PRICE = "unit_amount_decimal"
@@ -27,8 +29,8 @@ _DRAFTS = frozenset({"draft", "drafted"})
 class LineContext:
     """What the lines of one order share, and what other objects say about lines.
 
-    `schedule_counts` are consumption schedules by order product, `tiered_products` products that have one,
-    `coupon_line_ids` lines with a coupon, `revisions` which lines of the contract are skipped or changed.
+    `schedules` are consumption schedules, `coupons` associations of coupons, `revisions` which lines of the
+    contract are skipped or changed.
     `ticks_activated` tells that lines of the contract have SBQQ__Activated__c ticked.
     """
 
@@ -42,10 +44,8 @@ class LineContext:
     mapper: Mapper
     findings: Findings
     multiplier_decimals: int | None = None
-    schedule_counts: dict[str, int] = field(default_factory=dict)
-    tiered_products: frozenset[str] = frozenset()
-    coupon_line_ids: frozenset[str] = frozenset()
-    order_has_coupon: bool = False
+    schedules: ConsumptionSchedules = field(default_factory=ConsumptionSchedules)
+    coupons: CouponLinks = field(default_factory=CouponLinks)
     revisions: Revisions = field(default_factory=Revisions)
     ticks_activated: bool = False
 
@@ -106,7 +106,7 @@ def _read_line(reader: RecordReader, context: LineContext) -> OrderLine | None:
         _check_activated(reader, context)
     _check_currency(reader, context)
     nature = line_nature(reader)
-    prices = _prices(reader)
+    prices = _prices(reader, metered=nature is not None and nature.metered)
     span = _span(reader, context, nature) if nature is not None else None
     revises = revised_line(
         reader,
@@ -137,10 +137,14 @@ def _line(
     order_item_id = reader.record_id
     owner = Owner(record_id=order_item_id, name=reader.name, order_ids=(context.order_id,))
     price = context.mapper.fill("price", {}, owner, order=context.order, item=reader.record)
-    custom_price = price.pop(_CUSTOM_PRICE, None)
+    custom_price = _custom_price(
+        reader, context, price.pop(_CUSTOM_PRICE, None), recurs=nature.months is not None
+    )
     product_id = _needed_id(reader, "Product2Id")
     default_term = reader.number("SBQQ__DefaultSubscriptionTerm__c")
-    _check_schedules(reader, context)
+    tiers = None
+    if nature.months is not None:
+        tiers = tier_table(reader, context.schedules, product_id=product_id, currency=context.currency)
     return OrderLine(
         order_item_id=order_item_id,
         order_id=context.order_id,
@@ -161,7 +165,15 @@ def _line(
         metered=nature.metered,
         evergreen=nature.evergreen,
         segment=nature.segment,
-        custom_price=custom_price if isinstance(custom_price, Decimal) else None,
+        tiers=tiers,
+        coupons=read_coupons(
+            reader,
+            context.coupons.of_lines.get(order_item_id, ()),
+            order=context.order,
+            mapper=context.mapper,
+            currency=context.currency,
+        ),
+        custom_price=custom_price,
         displayed_price_id=reader.text(context.ours.stripe_id)
         or reader.text(f"PricebookEntry.{context.ours.stripe_id}"),
         price_parameters=price,
@@ -213,22 +225,30 @@ def _check_metered(reader: RecordReader, line: OrderLine) -> None:
         )
 
 
-def _check_schedules(reader: RecordReader, context: LineContext) -> None:
-    count = context.schedule_counts.get(reader.record_id, 0)
-    if count > 1:
-        reader.refuse(
-            "several_consumption_schedules",
-            f"has {count} consumption schedules.",
-            field="SBQQ__OrderItemConsumptionSchedule__c",
+def _custom_price(
+    reader: RecordReader, context: LineContext, found: object, *, recurs: bool
+) -> Decimal | None:
+    """Return the price of one unit for one billing period, in major units, where a field holds it (B3.9)."""
+    if not isinstance(found, Decimal):
+        return None
+    if not recurs:
+        reader.findings.warn(f"{reader.name} does not recur: its custom price of {found:f} is not used.")
+        return None
+    if found < 0:
+        source = context.mapper.raw(
+            "price", _CUSTOM_PRICE, DefaultValue("", None), order=context.order, item=reader.record
         )
+        reader.refuse("price_negative", f"has the custom price {found:f}.", field=source.field)
+    return found
 
 
-def _prices(reader: RecordReader) -> _Prices | None:
+def _prices(reader: RecordReader, *, metered: bool) -> _Prices | None:
+    """Return the line's prices; a metered line without any is billed by its tiers alone."""
     before = reader.findings.count()
     found = {}
     for name in ("UnitPrice", "TotalPrice"):
         value = reader.number(name)
-        if value is None and reader.raw(name) is None:
+        if value is None and reader.raw(name) is None and not metered:
             reader.refuse("unit_price_empty", f"has no {name}.", field=name)
         found[name] = value or Decimal(0)
     if reader.findings.count() > before:

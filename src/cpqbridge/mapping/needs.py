@@ -10,12 +10,16 @@ from cpqbridge.mapping.fields import (
     LINE_COUPON_OBJECT,
     ORDER_COUPON_OBJECT,
     SYNC_RECORD_OBJECT,
+    CouponFields,
     OurFields,
     SyncRecordFields,
 )
 
 CONSUMPTION_OBJECT = "SBQQ__OrderItemConsumptionSchedule__c"
+CONSUMPTION_RATE_OBJECT = "SBQQ__OrderItemConsumptionRate__c"
 PRODUCT_CONSUMPTION_OBJECT = "ProductConsumptionSchedule"
+PRODUCT_RATE_OBJECT = "ConsumptionRate"
+"""The tiers of a product's own schedule: read by the ids of schedules, where lines have none of their own."""
 SEGMENT_LABEL = "SBQQ__QuoteLine__r.SBQQ__SegmentLabel__c"
 """What people call a segment of a ramp; CPQ keeps it on the quote line only."""
 
@@ -75,17 +79,18 @@ def field_needs(configuration: Configuration) -> FieldNeeds:
             optional=("ContractNumber", "CurrencyIsoCode", "EndDate", "SBQQ__Order__c", "StartDate"),
             optional_object=True,
         ),
-        *_extra_needs(),
+        *_EXTRA,
+        _PRODUCT_RATES,
     )
     return FieldNeeds(objects={need.object_name: need for need in needs})
 
 
 def _custom_paths(configuration: Configuration) -> dict[str, tuple[str, ...]]:
-    """Return the paths of the mapping section by the object they are read from; coupons are not read yet."""
+    """Return the paths of the mapping section by the object they are read from."""
     found: dict[str, set[str]] = {"Order": set(), "OrderItem": set()}
-    for stripe_object, rules in configuration.mapping.objects.items():
+    for rules in configuration.mapping.objects.values():
         for rule in rules.values():
-            if rule.source is not None and stripe_object != "coupon":
+            if rule.source is not None:
                 found[rule.source.object_name].add(rule.source.text)
     return {name: tuple(paths) for name, paths in found.items()}
 
@@ -111,25 +116,53 @@ def _our_item_fields(ours: OurFields) -> tuple[str, ...]:
     )
 
 
-def _extra_needs() -> tuple[ObjectNeeds, ...]:
-    sync_fields = tuple(name for name in SyncRecordFields.ALL if name != SyncRecordFields.ORDER)
-    parents = {
-        CONSUMPTION_OBJECT: "SBQQ__OrderItem__c",
-        PRODUCT_CONSUMPTION_OBJECT: "ProductId",
-        SYNC_RECORD_OBJECT: SyncRecordFields.ORDER,
-        ORDER_COUPON_OBJECT: "Order__c",
-        LINE_COUPON_OBJECT: "Order_Item__c",
-    }
-    return tuple(
-        ObjectNeeds(
-            object_name=name,
-            required=("Id", parent),
-            optional=sync_fields if name == SYNC_RECORD_OBJECT else (),
-            optional_object=True,
-            parent=parent,
-        )
-        for name, parent in parents.items()
+def _extra(name: str, parent: str, *fields: str, optional: tuple[str, ...] = ()) -> ObjectNeeds:
+    return ObjectNeeds(
+        object_name=name,
+        required=("Id", parent, *fields),
+        optional=optional,
+        optional_object=True,
+        parent=parent,
     )
+
+
+_COUPON_FIELDS = tuple(f"{CouponFields.RELATIONSHIP}.{name}" for name in CouponFields.ALL)
+
+_EXTRA = (
+    _extra(CONSUMPTION_OBJECT, "SBQQ__OrderItem__c", "SBQQ__RatingMethod__c", "SBQQ__Type__c"),
+    _extra(
+        CONSUMPTION_RATE_OBJECT,
+        "SBQQ__OrderItemConsumptionSchedule__c",
+        "SBQQ__Price__c",
+        "SBQQ__PricingMethod__c",
+        "SBQQ__UpperBound__c",
+        optional=("CurrencyIsoCode",),
+    ),
+    _extra(
+        PRODUCT_CONSUMPTION_OBJECT,
+        "ProductId",
+        "ConsumptionScheduleId",
+        "ConsumptionSchedule.RatingMethod",
+        "ConsumptionSchedule.Type",
+        optional=("ConsumptionSchedule.IsActive",),
+    ),
+    _extra(
+        SYNC_RECORD_OBJECT,
+        SyncRecordFields.ORDER,
+        optional=tuple(name for name in SyncRecordFields.ALL if name != SyncRecordFields.ORDER),
+    ),
+    _extra(ORDER_COUPON_OBJECT, "Order__c", CouponFields.LOOKUP, *_COUPON_FIELDS, optional=("CreatedDate",)),
+    _extra(
+        LINE_COUPON_OBJECT, "Order_Item__c", CouponFields.LOOKUP, *_COUPON_FIELDS, optional=("CreatedDate",)
+    ),
+)
+
+_PRODUCT_RATES = ObjectNeeds(
+    object_name=PRODUCT_RATE_OBJECT,
+    required=("ConsumptionScheduleId", "Id", "Price", "PricingMethod", "UpperBound"),
+    optional=("CurrencyIsoCode",),
+    optional_object=True,
+)
 
 
 def _object(name: str, required: set[str], optional: set[str]) -> ObjectNeeds:

@@ -8,6 +8,7 @@ from datetime import date
 
 from cpqbridge.domain.order import Order, OrderKind
 from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.coupons import CouponLinks, read_coupons
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.findings import Findings
 from cpqbridge.mapping.lines import LineContext, read_lines
@@ -19,6 +20,7 @@ from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import RecordReader, record_id_at
 from cpqbridge.mapping.revisions import Revisions
 from cpqbridge.mapping.spans import OrderDates
+from cpqbridge.mapping.tiers import ConsumptionSchedules
 from cpqbridge.mapping.values import FIRST_YEAR
 
 QUOTE = "SBQQ__Quote__r"
@@ -43,10 +45,8 @@ class OrderContext:
     multi_currency: bool
     qualified: Mapping[str, Qualified] = field(default_factory=dict)
     multiplier_decimals: int | None = None
-    schedule_counts: dict[str, int] = field(default_factory=dict)
-    tiered_products: frozenset[str] = frozenset()
-    coupon_line_ids: frozenset[str] = frozenset()
-    coupon_order_ids: frozenset[str] = frozenset()
+    schedules: ConsumptionSchedules = field(default_factory=ConsumptionSchedules)
+    coupons: CouponLinks = field(default_factory=CouponLinks)
     revisions: Revisions = field(default_factory=Revisions)
     ticks_activated: bool = False
 
@@ -86,10 +86,8 @@ def read_order(record: RawRecord, order_id: str, items: Sequence[RawRecord], con
         mapper=context.mapper,
         findings=context.findings,
         multiplier_decimals=context.multiplier_decimals,
-        schedule_counts=context.schedule_counts,
-        tiered_products=context.tiered_products,
-        coupon_line_ids=context.coupon_line_ids,
-        order_has_coupon=order_id in context.coupon_order_ids,
+        schedules=context.schedules,
+        coupons=context.coupons,
         revisions=context.revisions,
         ticks_activated=context.ticks_activated,
     )
@@ -126,6 +124,13 @@ def _order(
         skip_past_initial_invoices=reader.ticked(context.ours.skip_past_initial_invoices),
         end_behavior=str(schedule.pop("end_behavior", "cancel")),
         trial_ends_on=trial if isinstance(trial, date) else None,
+        coupons=read_coupons(
+            reader,
+            context.coupons.of_orders.get(reader.record_id, ()),
+            order=record,
+            mapper=mapper,
+            currency=lines.currency,
+        ),
         skipped_line_ids=tuple(sorted(context.revisions.skipped_ids & item_ids)),
         modified_at=modified_at if isinstance(modified_at, str) else "",
         before_start_date=qualified.before_start_date,

@@ -43,6 +43,12 @@ class RecordReader:
         self.findings = findings
         self.name = name
 
+    def of(self, record: RawRecord, record_id: str, name: str) -> RecordReader:
+        """Return a reader of another record of the same order; its refusals name that record."""
+        return RecordReader(
+            record, record_id=record_id, order_id=self.order_id, findings=self.findings, name=name
+        )
+
     def refuse(self, code: str, message: str, *, field: str, fix: str = "") -> None:
         """Add a refusal about this record; the record's name stands before `message`."""
         self.findings.refuse(

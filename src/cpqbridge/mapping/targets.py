@@ -96,7 +96,7 @@ TARGETS: Mapping[str, Mapping[str, Target]] = {
         "percent_off": Target(Kind.PERCENT),
         "amount_off": Target(Kind.AMOUNT),
         "currency": _text(3),
-        "duration": _choice("once", "repeating", "forever"),
+        "duration": Target(Kind.CHOICE, choices=("once", "repeating", "forever"), required=True),
         "duration_in_months": Target(Kind.WHOLE_NUMBER),
         "max_redemptions": Target(Kind.WHOLE_NUMBER),
     },

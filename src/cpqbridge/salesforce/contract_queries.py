@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cpqbridge.mapping.needs import FieldNeeds, ObjectNeeds
+from cpqbridge.mapping.needs import PRODUCT_RATE_OBJECT, FieldNeeds, ObjectNeeds
 from cpqbridge.salesforce.family import Family
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.selection import selected_fields
-from cpqbridge.salesforce.soql import quoted, select
+from cpqbridge.salesforce.soql import one_of, quoted, select
 
 ORDERS = "orders"
 ITEMS = "items"
@@ -23,7 +23,8 @@ _PRODUCT = "Product2"
 class ContractQuery:
     """One query. `kind` says where its rows go: one of the names above, or the name of a further object.
 
-    `children` are the lists inside each row that go to further objects: list name -> object name.
+    `children` are the lists inside each row, and inside the rows of such lists, that go to further objects:
+    list name -> object name.
     """
 
     kind: str
@@ -47,6 +48,12 @@ class ContractQueries:
             need for need in needs.extra if schema.has_object(need.object_name) or not need.optional_object
         ]
         self._extra_fields = {need.object_name: selected_fields(schema, need) for need in self._present}
+        rates = needs.objects.get(PRODUCT_RATE_OBJECT)
+        self._rate_fields = (
+            selected_fields(schema, rates)
+            if rates is not None and schema.has_object(PRODUCT_RATE_OBJECT)
+            else None
+        )
         self._orders = self._select(needs.of("Order"))
         self._items = self._select(needs.of("OrderItem"))
         contract = needs.of("Contract")
@@ -55,7 +62,15 @@ class ContractQueries:
     @property
     def extra_names(self) -> tuple[str, ...]:
         """Return the further objects that are read, by name."""
-        return tuple(self._extra_fields)
+        return (*self._extra_fields, *([PRODUCT_RATE_OBJECT] if self._rate_fields else []))
+
+    def of_product_rates(self, schedule_ids: Sequence[str]) -> tuple[ContractQuery, ...]:
+        """Return the query for the tiers of products' consumption schedules, none where there is nothing."""
+        if not schedule_ids or self._rate_fields is None:
+            return ()
+        where = one_of("ConsumptionScheduleId", schedule_ids)
+        soql = select(self._rate_fields, PRODUCT_RATE_OBJECT, where=where, order_by="Id")
+        return (ContractQuery(kind=PRODUCT_RATE_OBJECT, soql=soql),)
 
     def of_order(self, order_id: str) -> tuple[ContractQuery, ...]:
         """Return the queries for one order that belongs to no quote."""
@@ -117,23 +132,38 @@ class ContractQueries:
 
     def _select(self, need: ObjectNeeds) -> _Select:
         """Return the select part of a query on Order or OrderItem, further objects riding along as lists."""
+        return self._with_lists(need.object_name, selected_fields(self._schema, need))
+
+    def _with_lists(self, object_name: str, fields: Sequence[str]) -> _Select:
         lists: dict[str, str] = {}
-        parts = list(selected_fields(self._schema, need))
+        parts = list(fields)
         for extra in self._present:
-            name = self._schema.child_list(need.object_name, extra.object_name, extra.parent or "")
+            name = self._schema.child_list(object_name, extra.object_name, extra.parent or "")
             if name is not None:
-                lists[name] = extra.object_name
-                parts.append(f"({select(self._extra_fields[extra.object_name], name)})")
+                inner = self._with_lists(extra.object_name, self._extra_fields[extra.object_name])
+                lists |= {name: extra.object_name, **inner.children}
+                parts.append(f"({select(inner.fields, name)})")
         return _Select(fields=tuple(parts), children=lists)
 
     def _reached(self, need: ObjectNeeds, condition: Callable[[str], str]) -> str:
         """Return the condition for the records of a further object whose parent belongs to the contract."""
-        lookup = need.parent or ""
-        entry = self._schema.field(need.object_name, lookup)
+        way = self._way_to_order(need)
+        if way is None:
+            return f"{need.parent} IN ({select(['Product2Id'], 'OrderItem', where=condition('Order.'))})"
+        return condition(way)
+
+    def _way_to_order(self, need: ObjectNeeds) -> str | None:
+        """Return the path from a further object to the order, None for what belongs to products."""
+        entry = self._schema.field(need.object_name, need.parent or "")
         if entry is None or entry.relationship is None or _PRODUCT in entry.targets:
-            return f"{lookup} IN ({select(['Product2Id'], 'OrderItem', where=condition('Order.'))})"
-        to_order = "" if "Order" in entry.targets else "Order."
-        return condition(f"{entry.relationship}.{to_order}")
+            return None
+        if "Order" in entry.targets:
+            return f"{entry.relationship}."
+        for other in self._present:
+            if other.object_name in entry.targets and other.object_name != need.object_name:
+                further = self._way_to_order(other)
+                return None if further is None else f"{entry.relationship}.{further}"
+        return f"{entry.relationship}.Order."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -11,8 +11,9 @@ from functools import partial
 from cpqbridge.domain.ids import is_salesforce_id, salesforce_id
 from cpqbridge.errors import ConfigurationError, CpqbridgeError, RecordError
 from cpqbridge.mapping.needs import FieldNeeds
-from cpqbridge.mapping.raw import OrderNotice, RawContract
+from cpqbridge.mapping.raw import OrderNotice, RawContract, RawRecord
 from cpqbridge.mapping.renewals import first_renewal
+from cpqbridge.mapping.tiers import product_schedule_ids
 from cpqbridge.salesforce.client import SalesforceClient, checked_page
 from cpqbridge.salesforce.contract_queries import ITEMS, ORDERS, REVISIONS, ContractQueries, ContractQuery
 from cpqbridge.salesforce.contract_rows import ContractRows, is_answered_by_rows
@@ -161,10 +162,11 @@ class SalesforceReader:
     ) -> RawContract:
         """Return everything of the contract that the order belongs to.
 
-        One call, and another one where an order renews a contract, for that contract; one more for each
-        further page. In orgs that lack the Contract object, where amendments are found by the contract id on
-        the lines, each takes one or two more. Every family member is found from the original quote, so any
-        order of the contract gives the same answer.
+        One call; another one where an order renews a contract, for that contract; another one where a line is
+        priced by its product's consumption schedule, for the tiers; one more for each further page. In orgs
+        that lack the Contract object, where amendments are found by the contract id on the lines, each takes
+        one or two more. Every family member is found from the original quote, so any order of the contract
+        gives the same answer.
 
         Args:
             notice: Any order of the contract.
@@ -189,6 +191,10 @@ class SalesforceReader:
         else:
             self._read(queries.of_order(notice.order_id), rows, qualification)
         raw = rows.contract(root_id=root_id or notice.order_id)
+        rates = queries.of_product_rates(product_schedule_ids(raw))
+        if rates:
+            self._read(rates, rows, qualification)
+            raw = rows.contract(root_id=root_id or notice.order_id)
         renewed_id, old_root_id = self._renewed(raw)
         if old_root_id is None or old_root_id == raw.root_id:
             return raw
@@ -257,12 +263,16 @@ class SalesforceReader:
             raise _blamed(error, qualification) from error
         for query, records in zip(queries, answered, strict=True):
             for record in records:
-                rows.add(query.kind, {key: record[key] for key in record if key not in query.children})
-                for list_name, object_name in query.children.items():
-                    if record.get(list_name) is None:
-                        continue
-                    for child in records_of(self._client, checked_page(record[list_name])):
-                        rows.add(object_name, child)
+                self._keep(query.kind, record, query.children, rows)
+
+    def _keep(self, kind: str, record: RawRecord, children: Mapping[str, str], rows: ContractRows) -> None:
+        """Keep one row, and the rows of the lists inside it, at any depth, under their own objects."""
+        rows.add(kind, {key: record[key] for key in record if key not in children})
+        for list_name, object_name in children.items():
+            if record.get(list_name) is None:
+                continue
+            for child in records_of(self._client, checked_page(record[list_name])):
+                self._keep(object_name, child, children, rows)
 
 
 def _blamed(error: CpqbridgeError, qualification: Qualification) -> CpqbridgeError:

@@ -10,11 +10,13 @@ from cpqbridge.salesforce.schema import OrgSchema, load_schema
 # Objects that conditions and paths go through, beside those that are read themselves.
 _ON_THE_WAY = (
     "Account",
+    "ConsumptionSchedule",
     "Contact",
     "Contract",
     "Opportunity",
     "Order",
     "OrderItem",
+    "Order_Stripe_Coupon__c",
     "Pricebook2",
     "PricebookEntry",
     "Product2",

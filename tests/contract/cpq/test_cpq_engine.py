@@ -359,7 +359,7 @@ def test_ramp_has_a_line_per_segment_and_past_segments_stay(shop):
 
 
 def test_usage_line_copies_its_schedule(shop):
-    tiers = (Tier(lower=0, upper=100, price=Decimal(0)), Tier(lower=100, upper=None, price=Decimal("0.125")))
+    tiers = (Tier(lower=1, upper=100, price=Decimal(0)), Tier(lower=101, upper=None, price=Decimal("0.125")))
     calls = shop.product(
         "Calls", 0, billing_type="Arrears", charge_type="Usage", usage=UsageSchedule(tiers=tiers, kind="Slab")
     )
@@ -372,8 +372,8 @@ def test_usage_line_copies_its_schedule(shop):
         (rate["SBQQ__LowerBound__c"], rate["SBQQ__UpperBound__c"], str(rate["SBQQ__Price__c"]))
         for rate in rates
     ] == [
-        (0, 100, "0.0"),
-        (100, None, "0.125"),
+        (1, 100, "0.0"),
+        (101, None, "0.125"),
     ]
     assert [rate["UpperBound"] for rate in records["ConsumptionRate"]] == [100, None]
 

@@ -93,8 +93,10 @@ def test_only_lines_with_dates_and_a_multiplier_tell_the_precision(changes):
 RELATIONS = {
     "Account": "Account",
     "BillToContact": "Contact",
+    "ConsumptionSchedule": "ConsumptionSchedule",
     "Opportunity": "Opportunity",
     "Order": "Order",
+    "Order_Stripe_Coupon__r": "Order_Stripe_Coupon__c",
     "PricebookEntry": "PricebookEntry",
     "Product2": "Product2",
     "SBQQ__AmendedContract__r": "Contract",
@@ -103,6 +105,7 @@ RELATIONS = {
     "SBQQ__Quote__r": "SBQQ__Quote__c",
     "SBQQ__RenewedContract__r": "Contract",
 }
+NOT_EXPORTED = {"Stripe_Sync_Record__c"}
 NOT_IN_EVERY_ORG = {"CurrencyIsoCode", "BillingCountryCode", "ShippingCountryCode", "IsDeleted"}
 
 
@@ -121,7 +124,7 @@ def unexported(object_name, paths):
     return missing
 
 
-@pytest.mark.parametrize("name", ["Order", "OrderItem", "Contract", "ProductConsumptionSchedule"])
+@pytest.mark.parametrize("name", sorted(set(field_needs(default_configuration()).objects) - NOT_EXPORTED))
 def test_queries_ask_for_every_field_that_is_read(name):
     configuration = default_configuration()
     needs = field_needs(configuration).of(name)

@@ -18,6 +18,9 @@ NEW_ROOT = "a0zQy00000QuT09IAF"
 SEATS = "802Qy00000LiNe1IAF"
 ADDED = "802Qy00000LiNe4IAF"
 SETUP = "802Qy00000LiNe3IAF"
+OWN_SCHEDULE = "a0nQy00000CoN01IAF"
+PRODUCT_SCHEDULE = "0o1Qy00000CoN01IAF"
+COUPON = "a2FQy00000CoU01IAF"
 
 CONFIGURATION = parse_configuration({"currency": "usd"})
 
@@ -143,6 +146,73 @@ def a_one_time_item(**changes) -> dict:
         "Product2": {"Name": "Onboarding"},
         "PricebookEntry": {"UnitPrice": Decimal("750.0")},
         **changes,
+    }
+
+
+def an_own_schedule(**changes) -> dict:
+    return {
+        "Id": OWN_SCHEDULE,
+        "SBQQ__OrderItem__c": SEATS,
+        "SBQQ__Type__c": "Slab",
+        "SBQQ__RatingMethod__c": "Tier",
+        **changes,
+    }
+
+
+def an_own_rate(upper=None, price="0.50", **changes) -> dict:
+    return {
+        "Id": f"a0mQy00000{'open' if upper is None else upper}",
+        "SBQQ__OrderItemConsumptionSchedule__c": OWN_SCHEDULE,
+        "SBQQ__UpperBound__c": upper,
+        "SBQQ__Price__c": Decimal(price),
+        "SBQQ__PricingMethod__c": "PerUnit",
+        **changes,
+    }
+
+
+def a_product_schedule(**changes) -> dict:
+    return {
+        "Id": "0o3Qy00000PcS01IAF",
+        "ProductId": "01tQy00000PrD01IAF",
+        "ConsumptionScheduleId": PRODUCT_SCHEDULE,
+        "ConsumptionSchedule": {"Type": "Range", "RatingMethod": "Tier", "IsActive": True},
+        **changes,
+    }
+
+
+def a_product_rate(upper=None, price="0.40", **changes) -> dict:
+    return {
+        "Id": f"0o2Qy00000{'open' if upper is None else upper}",
+        "ConsumptionScheduleId": PRODUCT_SCHEDULE,
+        "UpperBound": upper,
+        "Price": Decimal(price),
+        "PricingMethod": "PerUnit",
+        **changes,
+    }
+
+
+def an_order_coupon(*, coupon=None, **changes) -> dict:
+    return {"Id": "a2GQy00000CoA01IAF", "Order__c": ORDER, **_association(coupon or {}), **changes}
+
+
+def a_line_coupon(*, coupon=None, **changes) -> dict:
+    return {"Id": "a2HQy00000CoA01IAF", "Order_Item__c": SEATS, **_association(coupon or {}), **changes}
+
+
+def _association(coupon) -> dict:
+    return {
+        "CreatedDate": "2026-01-28T15:04:06.000+0000",
+        "Order_Stripe_Coupon__c": COUPON,
+        "Order_Stripe_Coupon__r": {
+            "Name": "Welcome",
+            "Percent_Off__c": Decimal("20.0"),
+            "Amount_Off__c": None,
+            "Currency__c": None,
+            "Duration__c": "forever",
+            "Duration_In_Months__c": None,
+            "Max_Redemptions__c": None,
+            **coupon,
+        },
     }
 
 

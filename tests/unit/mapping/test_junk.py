@@ -11,10 +11,16 @@ from tests.unit.mapping.records import (
     ORDER,
     SEATS,
     a_contract,
+    a_line_coupon,
+    a_product_rate,
+    a_product_schedule,
     a_renewal,
     an_amendment,
     an_item,
     an_order,
+    an_order_coupon,
+    an_own_rate,
+    an_own_schedule,
     configured,
 )
 
@@ -82,6 +88,16 @@ def spoiled(draw, build, object_name):
     return record
 
 
+GOOD_EXTRA = {
+    "SBQQ__OrderItemConsumptionSchedule__c": an_own_schedule(),
+    "SBQQ__OrderItemConsumptionRate__c": an_own_rate(),
+    "ProductConsumptionSchedule": a_product_schedule(),
+    "ConsumptionRate": a_product_rate(),
+    "Order_Stripe_Coupon_Association__c": an_order_coupon(),
+    "Order_Item_Stripe_Coupon_Association__c": a_line_coupon(),
+    "Stripe_Sync_Record__c": {"Id": "a2SQy00000SyN01IAF", "Key__c": "k", "Order__c": ORDER},
+}
+
 old_contracts = st.builds(
     lambda order, items, contract: RawContract(
         root_id="a0y", contract=contract, orders=(order,), items=tuple(items)
@@ -105,15 +121,12 @@ contracts = st.builds(
     ),
     st.lists(spoiled(an_item(), "OrderItem"), max_size=3),
     st.none() | st.dictionaries(st.sampled_from(["Id", "x"]), values, max_size=2),
-    st.dictionaries(
-        st.sampled_from(
-            ["SBQQ__OrderItemConsumptionSchedule__c", "Stripe_Sync_Record__c", "ProductConsumptionSchedule"]
-        ),
-        st.lists(
-            st.dictionaries(st.sampled_from(["SBQQ__OrderItem__c", "Key__c", "ProductId"]), values),
-            max_size=2,
-        ).map(tuple),
-        max_size=2,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.lists(spoiled(record, name), max_size=2).map(tuple)
+            for name, record in GOOD_EXTRA.items()
+        },
     ),
     st.none() | old_contracts,
 )

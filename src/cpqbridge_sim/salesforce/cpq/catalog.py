@@ -1,5 +1,6 @@
 """The part of the org that is there before anything is sold: company, accounts, products, prices, coupons."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -178,7 +179,7 @@ class Catalog:
         self._table.add(
             "ProductConsumptionSchedule", {"ProductId": product_id, "ConsumptionScheduleId": schedule_id}
         )
-        return UsageSchedule(tiers=usage.tiers, kind=usage.kind, unit=usage.unit, record_id=schedule_id)
+        return replace(usage, record_id=schedule_id)
 
     def _rate(self, tier: Tier, order: int, schedule_id: str) -> None:
         self._table.add(

@@ -19,7 +19,11 @@ class CpqError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """One consumption rate: the price from `lower` up to, not including, `upper` (None is open)."""
+    """One consumption rate: the price from `lower` to `upper`, both included (None is open).
+
+    Both bounds are quantities that still belong to the rate (Salesforce Help, Consumption Rate Fields: the
+    lowest and the highest quantity of usage for the rate, read 21 Nov 2026).
+    """
 
     lower: int
     upper: int | None
@@ -29,11 +33,16 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageSchedule:
-    """A consumption schedule of a usage product: `Slab` prices each band, `Range` the whole quantity."""
+    """A consumption schedule of a usage product: `Slab` prices each band, `Range` the whole quantity.
+
+    CPQ copies it onto order products while *Enable Usage Based Pricing* is on in the package settings;
+    `is_copied` False stands for an org where that was off, so that only the product names the schedule.
+    """
 
     tiers: tuple[Tier, ...]
     kind: str = "Slab"
     unit: str = "Each"
+    is_copied: bool = True
     record_id: str = ""
 
 

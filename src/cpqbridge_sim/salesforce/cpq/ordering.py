@@ -121,7 +121,7 @@ class Ordering:
             record["SBQQ__BlockPrice__c"] = self._catalog.block_price(line.priced.line, currency)
         self._table.add("OrderItem", record, record_id=line.record_id, currency=currency)
         usage = line.priced.line.product.usage
-        if usage is not None:
+        if usage is not None and usage.is_copied:
             self._copy_schedule(usage, line, currency)
 
     def _bundle_fields(self, order: Order, line: OrderLine) -> dict[str, str]:

@@ -89,8 +89,8 @@ class Products:
             usage=UsageSchedule(
                 unit="API Call",
                 tiers=(
-                    Tier(lower=1, upper=10_001, price=Decimal(0)),
-                    Tier(lower=10_001, upper=100_001, price=Decimal("0.02")),
+                    Tier(lower=1, upper=10_000, price=Decimal(0)),
+                    Tier(lower=10_001, upper=100_000, price=Decimal("0.02")),
                     Tier(lower=100_001, upper=None, price=Decimal("0.01")),
                 ),
             ),

@@ -224,8 +224,8 @@ def _from_subscription(call: Call) -> Body:
     subscription = state.store.get("subscription", params["from_subscription"])
     if subscription is None:
         raise no_such("subscription", params["from_subscription"], param="from_subscription")
-    if subscription["status"] in ENDED:
-        raise invalid("The subscription is canceled.", "from_subscription")
+    if subscription["status"] in ENDED or subscription["status"] in ("incomplete", "paused"):
+        raise invalid(f"The subscription is {subscription['status']}.", "from_subscription")
     if subscription["schedule"] is not None:
         raise invalid(
             "You cannot migrate a subscription that is already attached to a schedule: "
@@ -238,6 +238,10 @@ def _from_subscription(call: Call) -> Body:
     mode = dict(subscription["billing_mode"])
     schedule = _new_schedule(call, customer, mode=mode, defaults=defaults, phases=[phase])
     schedule.update(status="active", subscription=subscription["id"])
+    if subscription["cancel_at"] is not None:
+        # The end that was set on the subscription goes on to hold.
+        schedule["end_behavior"] = "cancel"
+        phase["end_date"] = subscription["cancel_at"]
     schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
     subscription["schedule"] = schedule["id"]
     sleep_until_next(state, subscription)
@@ -284,7 +288,7 @@ def mirrored_phase(state: AccountState, subscription: Body) -> Body:
         "metadata": {},
         "on_behalf_of": None,
         "proration_behavior": "create_prorations",
-        "start_date": min(item["current_period_start"] for item in items),
+        "start_date": max(item["current_period_start"] for item in items),
         "transfer_data": None,
         "trial": None,
         "trial_end": subscription["trial_end"] if subscription["status"] == "trialing" else None,

@@ -18,6 +18,7 @@ from cpqbridge_sim.stripe.billing.trials import invoices_now
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, no_such
 from cpqbridge_sim.stripe.periods import Interval, compatible
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, only, update_metadata
+from cpqbridge_sim.stripe.resources.phase_split import split_running_phase
 from cpqbridge_sim.stripe.resources.schedule_phases import (
     ITEMS_MAX,
     PhaseReader,
@@ -70,9 +71,6 @@ _ITEM = frozenset(
     {"clear_usage", "deleted", "discounts", "id", "metadata", "price", "price_data", "quantity", "tax_rates"}
 )
 _CANCEL_WORDS = frozenset({"cancel_at", "cancel_at_period_end"})
-_SPLITS_PHASE = frozenset(
-    {"add_invoice_items", "billing_cycle_anchor", "default_tax_rates", "discounts", "items"}
-)
 
 
 def update(call: Call) -> Body:
@@ -123,6 +121,7 @@ def update(call: Call) -> Body:
     )
     made += bill_phase_items(state, subscription, {"start_date": now, "end_date": None}, one_time)
     _invoice(state, subscription, made, moved=moved, behavior=behavior, now=now)
+    split_running_phase(state, subscription, params, at=now)
     state.emit("customer.subscription.updated", subscription)
     sleep_until_next(state, subscription)
     return subscription
@@ -186,12 +185,6 @@ def _check_changeable(subscription: Body, params: Mapping[str, Any]) -> None:
         raise invalid(
             f"The subscription is managed by the subscription schedule `{schedule}`, and updating any "
             "cancelation behavior directly is not allowed. Please update the schedule instead."
-        )
-    for name in _SPLITS_PHASE & set(params):
-        raise invalid(
-            f"Changing `{name}` of a scheduled subscription would split its running phase; that is not "
-            "simulated here. Update the schedule instead.",
-            name,
         )
 
 
