@@ -66,3 +66,7 @@ class Assumptions:
     backdated_trial_covers_its_past: bool = True
     # One customer has one currency, fixed by first use.
     one_currency_per_customer: bool = True
+    # `payment_method` of a new customer becomes its default as well (otherwise it is only attached).
+    customer_payment_method_becomes_default: bool = True
+    # Pending items beyond the lines that one invoice holds wait for the next (otherwise they get one at once).
+    surplus_items_wait: bool = True

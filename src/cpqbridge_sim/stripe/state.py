@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cpqbridge_sim.stripe.assumptions import Assumptions
+from cpqbridge_sim.stripe.collection_settings import CollectionSettings
 from cpqbridge_sim.stripe.identifiers import Identifiers
 from cpqbridge_sim.stripe.store import Body, Store, copied
 
@@ -67,6 +68,9 @@ class AccountState:
     deleted_customer_ids: set[str] = field(default_factory=set)
     # What was charged for each invoice and not refunded yet, in minor units.
     charged: dict[str, int] = field(default_factory=dict)
+    # The invoice payment that each unpaid invoice waits for, by invoice.
+    open_payments: dict[str, Body] = field(default_factory=dict)
+    collection: CollectionSettings = field(default_factory=CollectionSettings)
     # The coupon behind each discount; it outlives the coupon's deletion.
     discount_coupons: dict[str, Body] = field(default_factory=dict)
     # The tax rates that invoice lines have of their own; lines do not show them.
@@ -157,6 +161,7 @@ class AccountState:
             display_name=self.display_name,
             livemode=self.livemode,
             assumptions=self.assumptions,
+            collection=self.collection,
             identifiers=self.identifiers.fork(),
             inline_price_ids=set(self.inline_price_ids),
             item_anchors=dict(self.item_anchors),
@@ -165,7 +170,7 @@ class AccountState:
             records_events=False,
         )
         for kind, bodies in self.store.by_type.items():
-            if kind == "event":
+            if kind in ("event", "invoice_payment"):
                 continue
             for body in bodies.values():
                 owner = body["id"] if kind == "customer" else body.get("customer")

@@ -21,7 +21,6 @@ DRAFT_SECONDS = 3600
 LINES_MAX = 250
 _SECONDS_PER_DAY = 86_400
 FINALIZE_PRIORITY = 5
-DUE_PRIORITY = 6
 
 
 def subscription_invoice(
@@ -258,6 +257,7 @@ def new_invoice(  # noqa: PLR0913 - keyword-only facts of one invoice
             "amount_due": 0,
             "amount_overpaid": 0,
             "amount_paid": 0,
+            "amount_paid_off_stripe": 0,
             "amount_remaining": 0,
             "amount_shipping": 0,
             "application": None,
