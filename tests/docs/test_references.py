@@ -12,7 +12,14 @@ import pytest
 import yaml
 
 from cpqbridge.mapping.configuration import Caps, Policy, SyncSettings, parse_configuration
-from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT, OurFields, SyncRecordFields
+from cpqbridge.mapping.fields import (
+    LINE_COUPON_OBJECT,
+    ORDER_COUPON_OBJECT,
+    SYNC_RECORD_OBJECT,
+    CouponFields,
+    OurFields,
+    SyncRecordFields,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 ERRORS_PAGE = ROOT / "docs" / "reference" / "errors.md"
@@ -74,7 +81,12 @@ def test_configuration_page_when_compared_with_the_code_names_every_key_and_valu
 def test_connect_page_when_compared_with_the_code_names_every_field_of_ours():
     text = (ROOT / "docs" / "how-to" / "connect.md").read_text()
     properties = [name for name, value in vars(OurFields).items() if isinstance(value, property)]
-    wanted = [SYNC_RECORD_OBJECT, *SyncRecordFields.ALL, *(getattr(OurFields(), name) for name in properties)]
+    wanted = [
+        *(SYNC_RECORD_OBJECT, *SyncRecordFields.ALL),
+        *(CouponFields.OBJECT, ORDER_COUPON_OBJECT, LINE_COUPON_OBJECT),
+        *(name for name in CouponFields.ALL if name != CouponFields.NAME),
+        *(getattr(OurFields(), name) for name in properties),
+    ]
     assert [name for name in wanted if f"`{name}`" not in text] == []
 
 

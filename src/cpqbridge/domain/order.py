@@ -144,7 +144,9 @@ class Order:
     """One order of a contract. Lines that are skipped or have quantity 0 are already left out.
 
     `activated` is the qualifying condition's answer; `parameters` are those of the schedule, subscription
-    or invoice; `days_until_due` None means that Stripe charges automatically. `trial_ends_on` is the first
+    or invoice; `days_until_due` None means that Stripe charges automatically, and so does
+    `subscription_days_until_due` for the subscription of evergreen lines, which has a mapping of its own; an
+    order of which nothing else recurs has it in both. `trial_ends_on` is the first
     day that is billed, None without a trial; `coupons` are those of the whole order. `before_start_date`
     tells that it was activated before the connection's start date: beside an activated order from after it
     the order stays `activated` and asks for a take-over (B1.8), alone it is not.
@@ -159,6 +161,7 @@ class Order:
     lines: tuple[OrderLine, ...]
     currency: str
     days_until_due: int | None
+    subscription_days_until_due: int | None = None
     skip_past_initial_invoices: bool = False
     end_behavior: str = "cancel"
     trial_ends_on: date | None = None
@@ -169,6 +172,7 @@ class Order:
     displayed_stripe_id: str | None = None
     schedule_parameters: Parameters = field(default_factory=dict)
     phase_parameters: Parameters = field(default_factory=dict)
+    subscription_parameters: Parameters = field(default_factory=dict)
     invoice_parameters: Parameters = field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 
 from cpqbridge.mapping.payment_terms import days_until_due
@@ -100,7 +100,10 @@ def _truth(value: object) -> bool:
 
 
 def _date(value: object) -> date | None:
-    if isinstance(value, str) and len(value.strip()) > _DATE_LENGTH:
-        instant = as_instant(value)
-        return instant.date() if instant is not None else None
-    return as_date(value.isoformat() if isinstance(value, date) else value)
+    """Return a date, or that of a date-time at midnight as it is written; no other time is a whole day's."""
+    if not isinstance(value, str) or len(value.strip()) <= _DATE_LENGTH:
+        return as_date(value.isoformat() if isinstance(value, date) else value)
+    as_instant(value)
+    if datetime.fromisoformat(value.strip()).time() != time():
+        raise ValueError("not at midnight")
+    return as_date(value.strip()[:_DATE_LENGTH])

@@ -26,9 +26,6 @@ from cpqbridge.mapping.revisions import revisions_of
 from cpqbridge.mapping.tiers import consumption_schedules
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_NOT_APPLIED = {
-    "subscription": "it is for evergreen orders, which this release does not bill",
-}
 
 
 def order_history(
@@ -61,7 +58,7 @@ def order_history(
     products = read_products(orders, records, items, ours=ours, mapper=mapper)
     by_effect = [records[order.order_id] for order in orders]
     renewed = _renewed(raw, by_effect, configuration, findings)
-    _warn_of_unused_rules(configuration, findings)
+    _warn_of_unused_filters(configuration, findings)
     return OrderHistory(
         root_id=raw.root_id,
         contract_key=_contract_key(raw, orders, records),
@@ -205,10 +202,7 @@ def _contract_key(raw: RawContract, orders: Sequence[Order], records: dict[str, 
     return orders[0].order_id if orders else raw.root_id
 
 
-def _warn_of_unused_rules(configuration: Configuration, findings: Findings) -> None:
-    for name, reason in _NOT_APPLIED.items():
-        if configuration.mapping.of(name):
-            findings.warn(f"mapping.{name} is not applied: {reason}.")
+def _warn_of_unused_filters(configuration: Configuration, findings: Findings) -> None:
     filters = configuration.filters
     unused = {
         "Account": filters.account,

@@ -15,6 +15,7 @@ FREQUENCIES = {"monthly": 1, "quarterly": 3, "semiannual": 6, "annual": 12}
 
 _BILLING_TYPE = "SBQQ__BillingType__c"
 _FREQUENCY = "SBQQ__BillingFrequency__c"
+_SEGMENT_INDEX = "SBQQ__SegmentIndex__c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,12 @@ def line_nature(reader: RecordReader) -> Nature | None:
 
 def _segment(reader: RecordReader) -> Segment | None:
     """Return which segment of a ramp the line is (B2.4); None where key or index is empty."""
-    key, index = reader.text("SBQQ__SegmentKey__c"), reader.number("SBQQ__SegmentIndex__c")
+    key, index = reader.text("SBQQ__SegmentKey__c"), reader.number(_SEGMENT_INDEX)
     if key is None or index is None:
+        return None
+    if index < 1 or index != index.to_integral_value():
+        message = f"has the segment index {index:f}, which is not a whole number from 1."
+        reader.refuse("value_type", message, field=_SEGMENT_INDEX)
         return None
     return Segment(key=key, index=int(index), label=reader.text(SEGMENT_LABEL) or "")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from cpqbridge.domain.order import Order, OrderKind
+from cpqbridge.domain.order import LineKind, Order, OrderKind, OrderLine
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.coupons import CouponLinks, read_coupons
 from cpqbridge.mapping.fields import OurFields
@@ -29,8 +29,16 @@ CURRENCY = "CurrencyIsoCode"
 
 # An order without any date is refused; this only gives it a place in the sequence.
 _UNKNOWN_DATE = date(FIRST_YEAR, 1, 1)
-_DAYS_PARAMETER = "default_settings.invoice_settings.days_until_due"
-_COLLECTION_PARAMETER = "default_settings.collection_method"
+_SCHEDULE = "subscription_schedule"
+_SUBSCRIPTION = "subscription"
+_DAYS_PARAMETER = {
+    _SCHEDULE: "default_settings.invoice_settings.days_until_due",
+    _SUBSCRIPTION: "days_until_due",
+}
+_COLLECTION_PARAMETER = {
+    _SCHEDULE: "default_settings.collection_method",
+    _SUBSCRIPTION: "collection_method",
+}
 _TRIAL = "trial_end"
 
 
@@ -104,11 +112,14 @@ def _order(
 ) -> Order:
     owner = Owner(record_id=reader.record_id, name=reader.name, order_ids=(reader.record_id,))
     record, mapper = reader.record, context.mapper
-    taken = frozenset({_DAYS_PARAMETER})
-    schedule = mapper.fill("subscription_schedule", {}, owner, order=record, without=taken)
+    taken = frozenset(_DAYS_PARAMETER.values())
+    schedule = mapper.fill(_SCHEDULE, {}, owner, order=record, without=taken)
+    subscription = mapper.fill(_SUBSCRIPTION, {}, owner, order=record, without=taken)
     phase = mapper.fill("phase", {}, owner, order=record)
-    subscription = mapper.fill("subscription", {}, owner, order=record, without=frozenset({"days_until_due"}))
-    trial = phase.pop(_TRIAL, None) or subscription.get(_TRIAL)
+    of_phase, of_subscription = phase.pop(_TRIAL, None), subscription.pop(_TRIAL, None)
+    trial = of_phase or of_subscription
+    billed = read_lines(items, lines)
+    days, subscription_days = _both_days(reader, context, billed, (schedule, subscription))
     item_ids = {record_id_at(item, "Id") for item in items}
     modified_at = follow(record, ("SystemModstamp",))
     return Order(
@@ -118,9 +129,10 @@ def _order(
         activated=qualified.activated,
         activated_at=qualified.activated_at,
         effective_on=_effective_on(reader, lines.dates),
-        lines=read_lines(items, lines),
+        lines=billed,
         currency=lines.currency,
-        days_until_due=_days(reader, context, collection=schedule.pop(_COLLECTION_PARAMETER, None)),
+        days_until_due=days,
+        subscription_days_until_due=subscription_days,
         skip_past_initial_invoices=reader.ticked(context.ours.skip_past_initial_invoices),
         end_behavior=str(schedule.pop("end_behavior", "cancel")),
         trial_ends_on=trial if isinstance(trial, date) else None,
@@ -137,6 +149,7 @@ def _order(
         displayed_stripe_id=reader.text(context.ours.stripe_id),
         schedule_parameters=schedule,
         phase_parameters=phase,
+        subscription_parameters=subscription,
         invoice_parameters=mapper.fill("invoice", {}, owner, order=record),
     )
 
@@ -188,11 +201,37 @@ def _effective_on(reader: RecordReader, dates: OrderDates) -> date:
     return _UNKNOWN_DATE
 
 
-def _days(reader: RecordReader, context: OrderContext, *, collection: object) -> int | None:
+def _both_days(
+    reader: RecordReader,
+    context: OrderContext,
+    lines: Sequence[OrderLine],
+    parameters: tuple[dict[str, object], dict[str, object]],
+) -> tuple[int | None, int | None]:
+    """Return the days until invoices of the order and of its evergreen subscription are due.
+
+    How each is collected is taken out of its parameters. What is mapped for an object that the order does
+    not have decides nothing.
+    """
+    collections = [
+        values.pop(_COLLECTION_PARAMETER[name], None)
+        for name, values in zip((_SCHEDULE, _SUBSCRIPTION), parameters, strict=True)
+    ]
+    recurring = [line.evergreen for line in lines if line.kind is LineKind.RECURRING]
+    evergreen = None
+    if any(recurring):
+        evergreen = _days(reader, context, _SUBSCRIPTION, collection=collections[1])
+        if all(recurring):
+            return evergreen, evergreen
+    return _days(reader, context, _SCHEDULE, collection=collections[0]), evergreen
+
+
+def _days(
+    reader: RecordReader, context: OrderContext, stripe_object: str, *, collection: object
+) -> int | None:
     """Return the days until invoices are due, None to charge automatically (B5.3)."""
     source = context.mapper.raw(
-        "subscription_schedule",
-        _DAYS_PARAMETER,
+        stripe_object,
+        _DAYS_PARAMETER[stripe_object],
         DefaultValue(PAYMENT_TERM, reader.raw(PAYMENT_TERM)),
         order=reader.record,
     )

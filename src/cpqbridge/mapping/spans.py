@@ -54,7 +54,7 @@ def recurring_span(line: RecordReader, dates: OrderDates, *, months: int, open_e
 
     The line's own dates win; then the quote's start (else the order's), the quote's end, and start plus term.
     Where the line leaves the choice and two sources would give another number of charges of `months` each,
-    the line is refused. `open_ended` lines (evergreen) need no end.
+    the line is refused. `open_ended` lines (evergreen) have no end, whatever dates or terms say (B2.3).
     """
     starts = _starts(line, dates)
     if not starts:
@@ -64,12 +64,15 @@ def recurring_span(line: RecordReader, dates: OrderDates, *, months: int, open_e
         return None
     starts_on = starts[0].day
     before = line.findings.count()
-    ends = _ends(line, dates, starts_on, open_ended=open_ended)
+    if open_ended:
+        unused = line.day(END_DATE)
+        if unused is not None:
+            line.findings.warn(f"{line.name} is evergreen: its end on {unused} is not used.")
+        return Span(starts_on=starts_on, ends_on=None)
+    ends = _ends(line, dates, starts_on)
     if line.findings.count() > before:
         return None
     if not ends:
-        if open_ended:
-            return Span(starts_on=starts_on, ends_on=None)
         line.refuse(
             "dates_missing", "has no end date, and its quote has neither end nor term.", field=END_DATE
         )
@@ -108,7 +111,7 @@ def _starts(line: RecordReader, dates: OrderDates) -> list[_Source]:
     return [_Source(field, day) for field, day in others if day is not None]
 
 
-def _ends(line: RecordReader, dates: OrderDates, starts_on: date, *, open_ended: bool) -> list[_Source]:
+def _ends(line: RecordReader, dates: OrderDates, starts_on: date) -> list[_Source]:
     own = line.day(END_DATE)
     if own is not None:
         return [_Source(END_DATE, own)]
@@ -117,7 +120,7 @@ def _ends(line: RecordReader, dates: OrderDates, starts_on: date, *, open_ended:
         found.append(_Source("SBQQ__Quote__r.SBQQ__EndDate__c", dates.quote_ends_on))
     own_term = line.number(LINE_TERM)
     term = own_term if own_term is not None else dates.quote_term
-    if term is None or open_ended or (dates.amends and found):
+    if term is None or (dates.amends and found):
         return found
     whole = _whole_term(line, term, has_end=bool(found))
     if whole is not None:

@@ -29,8 +29,8 @@ class Kind(StrEnum):
     TRUE_FALSE = "true or false"
     WHOLE_NUMBER = "a whole number"
     PERCENT = "a number"
-    AMOUNT = "an amount"
-    DATE = "a date"
+    AMOUNT = "an amount in major units (10.50)"
+    DATE = "a date, or a date-time at midnight"
     PAYMENT_TERM = "a payment term"
 
 

@@ -9,20 +9,24 @@ from typing import Any
 from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.billing.lifecycle import run_until
+from cpqbridge_sim.stripe.credentials import Credentials
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
 from cpqbridge_sim.stripe.expansion import expand
+from cpqbridge_sim.stripe.faults import Fault, FaultPlan, server_error
 from cpqbridge_sim.stripe.idempotency import IdempotencyKeys, StoredAnswer, fingerprint_of
+from cpqbridge_sim.stripe.in_flight import InFlight
 from cpqbridge_sim.stripe.listing import paged
 from cpqbridge_sim.stripe.parameter_check import checked
 from cpqbridge_sim.stripe.parameter_tree import parameters_named
+from cpqbridge_sim.stripe.rate_limits import RateLimiter
 from cpqbridge_sim.stripe.resources.account_and_events import shown
 from cpqbridge_sim.stripe.resources.call import Call
 from cpqbridge_sim.stripe.routes import Route, match
 from cpqbridge_sim.stripe.state import API_VERSION, AccountState
 from cpqbridge_sim.stripe.store import answered, copied
+from cpqbridge_sim.stripe.webhooks import Webhooks
 
-_TEST_PREFIXES = ("sk_test_", "rk_test_")
-_LIVE_PREFIXES = ("sk_live_", "rk_live_")
+_SERVER_ERRORS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,19 @@ class Answer:
     status: int
     body: dict[str, Any]
     headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    method: str
+    path: str
+    params: Mapping[str, Any]
+    key: str | None
+    api_key: str | None
+    stripe_version: str | None
+    stripe_account: str | None
+    unreadable: StripeApiError | None
+    id: str
 
 
 class Account:
@@ -46,6 +63,13 @@ class Account:
         default_currency: three letters, lower case.
         display_name: the account's name in the dashboard.
         assumptions: readings of undocumented behaviour.
+
+    Attributes:
+        credentials: the keys, which can be restricted and expire.
+        faults: troubles planned for coming requests.
+        limiter: the rate limits, when they are on.
+        in_flight: what requests that are still being worked on hold.
+        webhooks: events on their way to endpoints.
     """
 
     def __init__(
@@ -70,7 +94,11 @@ class Account:
             assumptions=assumptions or Assumptions(),
         )
         self.log = RequestLog()
-        self._keys = None if keys is None else frozenset(keys)
+        self.credentials = Credentials(keys, live=live, account_id=account_id)
+        self.faults = FaultPlan()
+        self.limiter: RateLimiter | None = None
+        self.in_flight = InFlight()
+        self.webhooks = Webhooks(self.state)
         self._idempotency = IdempotencyKeys()
 
     @property
@@ -88,6 +116,7 @@ class Account:
         if target < self.state.now:
             raise ValueError(f"The clock only moves forward: it is {self.now.isoformat()} already.")
         run_until(self.state, None, target)
+        self.webhooks.send_due()
 
     def request(
         self,
@@ -114,105 +143,129 @@ class Account:
         self,
         method: str,
         path: str,
-        params: Mapping[str, Any],
+        params: Mapping[str, Any] | StripeApiError,
         *,
         idempotency_key: str | None = None,
         api_key: str | None = None,
         stripe_version: str | None = None,
         stripe_account: str | None = None,
-        unreadable: StripeApiError | None = None,
+        fault: Fault | None = None,
     ) -> Answer:
         """The same as `request`, with the headers of the answer.
 
-        `unreadable` is what was wrong with the parameters before they could be decoded.
+        `params` may be what was wrong with them before they could be decoded. `fault` is the trouble of this
+        request; without it the next planned one that fits strikes.
+
+        Raises:
+            LostAnswerError: a fault took the answer away.
         """
-        request_id = self.state.identifiers.new("req")
-        self.state.current_request_id = request_id
-        headers = {"Request-Id": request_id, "Stripe-Version": API_VERSION}
-        key = idempotency_key if method == "POST" else None
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        try:
-            self._check_key(api_key)
-            self._check_account(stripe_account)
-            if stripe_version not in (None, API_VERSION):
-                raise invalid(
-                    f"Invalid Stripe API version: {stripe_version}. This account serves {API_VERSION}."
-                )
-            if unreadable is not None:
-                raise unreadable
-            answer = self._answer(method, path, params, key=key, request_id=request_id)
-        except StripeApiError as error:
-            answer = Answer(status=error.status, body=error.envelope(request_id))
-        self.log.record(
-            at=self.now.isoformat().replace("+00:00", "Z"),
+        request = _Request(
             method=method,
             path=path,
-            parameters=copied(dict(params)),
-            idempotency_key=key,
-            status=answer.status,
-            response=answer.body,
+            params={} if isinstance(params, StripeApiError) else params,
+            unreadable=params if isinstance(params, StripeApiError) else None,
+            key=idempotency_key if method == "POST" else None,
+            api_key=api_key,
+            stripe_version=stripe_version,
+            stripe_account=stripe_account,
+            id=self.state.identifiers.new("req"),
         )
-        return Answer(status=answer.status, body=answer.body, headers={**headers, **answer.headers})
+        self.state.current_request_id, self.state.current_idempotency_key = request.id, request.key
+        fault = self.faults.take(method, path) if fault is None else fault
+        answer: Answer | None = None
+        try:
+            answer = self._passed(request, fault)
+        except StripeApiError as error:
+            answer = _refusal(error, request.id)
+        finally:
+            self._log(request, answer)
+            self.webhooks.send_due()
+        headers = {"Request-Id": request.id, "Stripe-Version": API_VERSION, **answer.headers}
+        if request.key is not None:
+            headers["Idempotency-Key"] = request.key
+        return Answer(status=answer.status, body=answer.body, headers=headers)
 
-    def _check_key(self, api_key: str | None) -> None:
-        if not api_key:
-            raise StripeApiError(
-                "You did not provide an API key. You need to provide your API key in the "
-                "Authorization header, "
-                "using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
-                status=401,
-            )
-        prefixes = _LIVE_PREFIXES if self.state.livemode else _TEST_PREFIXES
-        known = self._keys is None or api_key in self._keys
-        if not known or not any(api_key.startswith(prefix) and api_key != prefix for prefix in prefixes):
-            raise StripeApiError(
-                f"Invalid API Key provided: {api_key[:8]}{'*' * 8}{api_key[-4:]}", status=401
-            )
+    def _log(self, request: _Request, answer: Answer | None) -> None:
+        """Record a request; one without an answer has the status 0."""
+        self.log.record(
+            at=self.now.isoformat().replace("+00:00", "Z"),
+            method=request.method,
+            path=request.path,
+            parameters=copied(dict(request.params)),
+            idempotency_key=request.key,
+            status=0 if answer is None else answer.status,
+            response=None if answer is None else answer.body,
+        )
 
-    def _check_account(self, wanted: str | None) -> None:
-        if wanted not in (None, self.state.account_id):
-            raise StripeApiError(
-                f"The provided key does not have access to account '{wanted}' (or that account does not "
-                "exist).",
-                status=403,
-                code="account_invalid",
+    def _passed(self, request: _Request, fault: Fault | None) -> Answer:
+        """Everything that stands before the endpoints, in the vendor's order, then the endpoint."""
+        self.credentials.check(request.api_key, request.stripe_account)
+        route, path_ids = self._routed(request)
+        if fault is not None:
+            fault.strike_before(request.key)
+        if request.stripe_version not in (None, API_VERSION):
+            raise invalid(
+                f"Invalid Stripe API version: {request.stripe_version}. This account serves {API_VERSION}."
             )
+        if request.unreadable is not None:
+            raise request.unreadable
+        with self.in_flight.held(request.key, request.method, request.path):
+            if fault is not None and fault.kind == "latency":
+                time.sleep(fault.seconds)
+            answer = self._answer(request, route, path_ids, fault)
+        if fault is not None:
+            fault.strike_after()
+        return answer
+
+    def _routed(self, request: _Request) -> tuple[Route, tuple[str, ...]]:
+        found = match(request.method, request.path)
+        if found is None:
+            raise StripeApiError(f"Unrecognized request URL ({request.method}: {request.path}).", status=404)
+        self.credentials.check_permission(request.api_key, request.method, request.path)
+        if self.limiter is not None:
+            self.limiter.check(f"{found[0].method} {found[0].path}")
+        return found
 
     def _answer(
-        self, method: str, path: str, params: Mapping[str, Any], *, key: str | None, request_id: str
+        self, request: _Request, route: Route, path_ids: tuple[str, ...], fault: Fault | None
     ) -> Answer:
-        found = match(method, path)
-        if found is None:
-            raise StripeApiError(f"Unrecognized request URL ({method}: {path}).", status=404)
-        fingerprint = fingerprint_of(params)
+        key = request.key
+        fingerprint = "" if key is None else fingerprint_of(request.params)
         by_account = self.state.assumptions.idempotency_expires_by_account_time
         now = self.state.now if by_account else int(time.time())
         if key is not None:
-            stored = self._idempotency.find(key, method=method, path=path, fingerprint=fingerprint, now=now)
-            if stored is not None:
-                headers = {"Idempotent-Replayed": "true", "Original-Request": stored.request_id}
-                return Answer(status=stored.status, body=copied(stored.body), headers=headers)
-        route, path_ids = found
-        values = checked(parameters_named(route.params), params)
-        answer = self._execute(route, path_ids, values, request_id=request_id)
-        if key is not None:
-            kept = StoredAnswer(
-                method=method,
-                path=path,
-                fingerprint=fingerprint,
-                status=answer.status,
-                body=copied(answer.body),
-                request_id=request_id,
-                created_at=now,
+            stored = self._idempotency.find(
+                key, method=request.method, path=request.path, fingerprint=fingerprint, now=now
             )
-            self._idempotency.keep(key, kept)
-        return answer
+            if stored is not None:
+                return _replay(stored)
+        values = checked(parameters_named(route.params), request.params)
+        answer = self._execute(route, path_ids, values, request_id=request.id)
+        if key is None:
+            return answer
+        kept = answer
+        if fault is not None and fault.is_stored:
+            kept = _refusal(server_error(fault.status), request.id)
+        self._idempotency.keep(
+            key,
+            StoredAnswer(
+                method=request.method,
+                path=request.path,
+                fingerprint=fingerprint,
+                status=kept.status,
+                body=copied(kept.body),
+                request_id=request.id,
+                created_at=now,
+            ),
+        )
+        headers = {**answer.headers, "Original-Request": request.id}
+        return Answer(status=answer.status, body=answer.body, headers=headers)
 
     def _execute(
         self, route: Route, path_ids: tuple[str, ...], values: Mapping[str, Any], *, request_id: str
     ) -> Answer:
         self.state.store.begin()
+        self.state.outbox.begin()
         try:
             body = route.handler(Call(state=self.state, path_ids=path_ids, params=values))
             if body.get("object") == "list" and "data" in body:
@@ -223,8 +276,10 @@ class Account:
             body = answered(body)
             expand(self.state, body, values.get("expand", []))
         except StripeApiError as error:
-            self.state.store.undo()
-            return Answer(status=error.status, body=error.envelope(request_id))
+            if not error.happened:
+                self.state.store.undo()
+                self.state.outbox.undo()
+            return _refusal(error, request_id)
         return Answer(status=200, body=body)
 
     def all_objects(self) -> dict[str, list[dict[str, Any]]]:
@@ -234,6 +289,18 @@ class Account:
             for kind, bodies in sorted(self.state.store.by_type.items())
             if bodies
         }
+
+
+def _refusal(error: StripeApiError, request_id: str) -> Answer:
+    return Answer(status=error.status, body=error.envelope(request_id), headers=error.headers)
+
+
+def _replay(stored: StoredAnswer) -> Answer:
+    """A stored answer; a stored error is not worth retrying, as the source of the SDK says."""
+    headers = {"Idempotent-Replayed": "true", "Original-Request": stored.request_id}
+    if stored.status >= _SERVER_ERRORS:
+        headers["Stripe-Should-Retry"] = "false"
+    return Answer(status=stored.status, body=copied(stored.body), headers=headers)
 
 
 def _seconds(moment: datetime) -> int:

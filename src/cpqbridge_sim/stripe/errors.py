@@ -1,10 +1,14 @@
 """The error envelope of the Stripe API (docs.stripe.com/api/errors, read 20 Nov 2026)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
 class StripeApiError(Exception):
-    """An answer that is an error: HTTP status and the fields of the envelope."""
+    """An answer that is an error: HTTP status, the fields of the envelope and headers beyond the usual.
+
+    `happened` is true where the request did its work and this is how it ended, as a declined payment.
+    """
 
     def __init__(
         self,
@@ -14,6 +18,8 @@ class StripeApiError(Exception):
         kind: str = "invalid_request_error",
         code: str | None = None,
         param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        happened: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -21,6 +27,8 @@ class StripeApiError(Exception):
         self.kind = kind
         self.code = code
         self.param = param
+        self.headers = dict(headers or {})
+        self.happened = happened
 
     def envelope(self, request_id: str) -> dict[str, Any]:
         """The response body; absent `code` and `param` are left out, as the vendor does."""

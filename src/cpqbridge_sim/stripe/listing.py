@@ -13,7 +13,6 @@ _UNSUPPORTED = (
     "current_period_end",
     "current_period_start",
     "customer_account",
-    "delivery_success",
     "plan",
 )
 _COMPARISONS = ("gt", "gte", "lt", "lte")

@@ -26,6 +26,7 @@ from cpqbridge_sim.stripe.resources import (
     subscriptions,
     tax_rates,
     test_clocks,
+    webhook_endpoints,
 )
 from cpqbridge_sim.stripe.resources.call import Call
 from cpqbridge_sim.stripe.store import Body
@@ -47,6 +48,11 @@ _ROUTES: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", "/v1/account", "AccountRetrieveCurrentParams", account_and_events.account),
     ("GET", "/v1/events", "EventListParams", account_and_events.list_events),
     ("GET", "/v1/events/{}", "EventRetrieveParams", account_and_events.retrieve_event),
+    ("POST", "/v1/webhook_endpoints", "WebhookEndpointCreateParams", webhook_endpoints.create),
+    ("GET", "/v1/webhook_endpoints", "WebhookEndpointListParams", webhook_endpoints.list_all),
+    ("GET", "/v1/webhook_endpoints/{}", "WebhookEndpointRetrieveParams", webhook_endpoints.retrieve),
+    ("POST", "/v1/webhook_endpoints/{}", "WebhookEndpointUpdateParams", webhook_endpoints.update),
+    ("DELETE", "/v1/webhook_endpoints/{}", "WebhookEndpointDeleteParams", webhook_endpoints.delete),
     ("POST", "/v1/products", "ProductCreateParams", product_create.create),
     ("GET", "/v1/products", "ProductListParams", products.list_all),
     ("GET", "/v1/products/{}", "ProductRetrieveParams", products.retrieve),

@@ -1,51 +1,103 @@
 """The simulated account over HTTP."""
 
-from datetime import UTC, datetime
+import asyncio
+import base64
+import socket
+import struct
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from cpqbridge_sim.stripe.account import Account, Answer
+from cpqbridge_sim.stripe.controls import Controls
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
+from cpqbridge_sim.stripe.faults import HEADER, NO_FAULT, Fault, LostAnswerError, fault_of_header
 from cpqbridge_sim.stripe.form import decode
+from cpqbridge_sim.stripe.webhooks import post_over_loopback
 
 _BODY_BYTES_MAX = 1024 * 1024
-_BAD_REQUEST = 400
-_NUMBER_DIGITS_MAX = 9
+_METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH"]
+_TRANSPORT = "cpqbridge_sim.transport"
+# Closing without lingering makes the machine send a reset instead of an orderly end.
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
-def create_app(account: Account) -> Starlette:
+class StripeApp(Starlette):
+    """Starlette that lets a fault break the connection it came in on."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Remember the connection's transport, which uvicorn keeps beside its `send`."""
+        scope[_TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
+        await super().__call__(scope, receive, send)
+
+
+def create_app(account: Account) -> StripeApp:
     """The ASGI application of one account: `/v1/...` is the API, `/_sim/...` the simulator's own controls."""
-    api = _Api(account)
-    controls = _Controls(account)
-    return Starlette(
+    postman = Postman(account)
+    api = _Api(account, postman)
+    return StripeApp(
         routes=[
-            Route("/_sim/requests", controls.requests, methods=["GET"]),
-            Route("/_sim/clock", controls.clock, methods=["GET"]),
-            Route("/_sim/clock", controls.set_clock, methods=["POST"]),
-            Route("/_sim/state", controls.state, methods=["GET"]),
-            Route("/_sim/{path:path}", controls.unknown, methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
-            Route("/{path:path}", api.answer, methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
+            *Controls(account, postman.deliver).routes(),
+            Route("/{path:path}", api.answer, methods=_METHODS),
         ]
     )
 
 
-class _Api:
+class Postman:
+    """Posts what is due to webhook endpoints while the server goes on to answer requests."""
+
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._running: asyncio.Task[None] | None = None
+
+    def deliver(self) -> "asyncio.Task[None]":
+        """Start to post what is due, if that does not happen already; the task ends when nothing is due."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.get_running_loop().create_task(self._post())
+        return self._running
+
+    async def _post(self) -> None:
+        webhooks = self._account.webhooks
+        while batch := webhooks.take():
+            for outgoing in batch:
+                status = await asyncio.to_thread(
+                    post_over_loopback, outgoing.url, outgoing.headers, outgoing.body
+                )
+                webhooks.settle(outgoing.delivery, status)
+
+
+class _Api:
+    def __init__(self, account: Account, postman: Postman) -> None:
+        self._account = account
+        self._postman = postman
 
     async def answer(self, request: Request) -> Response:
         content = await request.body()
-        params: dict[str, Any] = {}
-        unreadable: StripeApiError | None = None
+        params: dict[str, Any] | StripeApiError
+        fault: Fault | None = None
         try:
+            fault = self._fault(request)
             params = self._parameters(request, content)
         except StripeApiError as error:
-            unreadable = error
-        answer: Answer = self._account.respond(
+            params = error
+        if fault is None:
+            fault = self._account.faults.take(request.method, request.url.path) or NO_FAULT
+        fault = await self._delayed(request, fault)
+        try:
+            answer = self._respond(request, params, fault)
+        except LostAnswerError as lost:
+            return await _break_off(request, lost)
+        finally:
+            if self._account.state.outbox.waiting:
+                self._postman.deliver()
+        return JSONResponse(answer.body, status_code=answer.status, headers=answer.headers)
+
+    def _respond(self, request: Request, params: dict[str, Any] | StripeApiError, fault: Fault) -> Answer:
+        return self._account.respond(
             request.method,
             request.url.path,
             params,
@@ -53,9 +105,30 @@ class _Api:
             api_key=_bearer(request),
             stripe_version=request.headers.get("stripe-version"),
             stripe_account=request.headers.get("stripe-account"),
-            unreadable=unreadable,
+            fault=fault,
         )
-        return JSONResponse(answer.body, status_code=answer.status, headers=answer.headers)
+
+    async def _delayed(self, request: Request, fault: Fault) -> Fault:
+        """Let other requests be answered while a slow one holds its key and object; returns what is left."""
+        if fault.kind != "latency":
+            return fault
+        key = request.headers.get("idempotency-key") if request.method == "POST" else None
+        try:
+            with self._account.in_flight.held(key, request.method, request.url.path):
+                await asyncio.sleep(fault.seconds)
+        except StripeApiError:
+            # It has to wait for another request itself, and is told so without delay.
+            return NO_FAULT
+        return NO_FAULT
+
+    def _fault(self, request: Request) -> Fault | None:
+        text = request.headers.get(HEADER)
+        if text is None:
+            return None
+        try:
+            return fault_of_header(text)
+        except ValueError as error:
+            raise invalid(f"{HEADER}: {error}") from None
 
     def _parameters(self, request: Request, content: bytes) -> dict[str, Any]:
         if len(content) > _BODY_BYTES_MAX:
@@ -68,46 +141,30 @@ class _Api:
 
 
 def _bearer(request: Request) -> str | None:
+    """The key of `Authorization`: as a bearer, or as the name of basic authentication, which curl sends."""
     header = request.headers.get("authorization", "")
     scheme, _, value = header.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[0]
+        except ValueError:
+            return None
     return value.strip() if scheme.lower() == "bearer" else None
 
 
-class _Controls:
-    """Simulator controls; they are not part of the API and are never counted."""
+async def _break_off(request: Request, lost: LostAnswerError) -> Response:
+    """Reset the connection, after a silence; what is returned then reaches nobody.
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    async def requests(self, request: Request) -> Response:
-        if request.query_params.get("counts") == "1":
-            return JSONResponse({"count": self._account.log.count})
-        after = request.query_params.get("after", "0")
-        if not after.isdecimal() or len(after) > _NUMBER_DIGITS_MAX:
-            return _refused("`after` must be the number of a request.")
-        return JSONResponse({"requests": self._account.log.after(int(after))})
-
-    async def clock(self, _request: Request) -> Response:
-        return JSONResponse({"now": self._account.now.isoformat().replace("+00:00", "Z")})
-
-    async def set_clock(self, request: Request) -> Response:
-        try:
-            content = await request.json()
-            target = datetime.fromisoformat(content["now"])
-        except (ValueError, KeyError, TypeError):
-            return _refused('Send {"now": "2026-01-31T00:00:00Z"}.')
-        try:
-            self._account.advance(target if target.tzinfo else target.replace(tzinfo=UTC))
-        except ValueError as error:
-            return _refused(str(error))
-        return await self.clock(request)
-
-    async def unknown(self, request: Request) -> Response:
-        return _refused(f"There is no control {request.method} {request.url.path}.", status=404)
-
-    async def state(self, _request: Request) -> Response:
-        return JSONResponse(self._account.all_objects())
-
-
-def _refused(message: str, *, status: int = _BAD_REQUEST) -> Response:
-    return JSONResponse({"error": {"message": message}}, status_code=status)
+    Raises:
+        LostAnswerError: this server's connections cannot be broken.
+    """
+    transport = request.scope.get(_TRANSPORT)
+    if transport is None:
+        raise lost
+    await asyncio.sleep(lost.seconds)
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
+    await asyncio.sleep(0)
+    return Response(status_code=500)

@@ -9,8 +9,19 @@ from typing import Any
 from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.collection_settings import CollectionSettings
 from cpqbridge_sim.stripe.identifiers import Identifiers
+from cpqbridge_sim.stripe.outbox import Outbox
 from cpqbridge_sim.stripe.store import Body, Store, copied
 
+# What happens to an invoice in these events changes it as well.
+_WITH_INVOICE_UPDATED = frozenset(
+    {
+        "invoice.finalized",
+        "invoice.marked_uncollectible",
+        "invoice.paid",
+        "invoice.payment_failed",
+        "invoice.voided",
+    }
+)
 # The vendor keeps events for 30 days.
 EVENT_SECONDS = 30 * 86_400
 API_VERSION = "2026-10-28.endive"
@@ -75,7 +86,16 @@ class AccountState:
     discount_coupons: dict[str, Body] = field(default_factory=dict)
     # The tax rates that invoice lines have of their own; lines do not show them.
     line_tax_rates: dict[str, list[Body]] = field(default_factory=dict)
+    # What events of now are a consequence of; the passing of time is nobody's request.
     current_request_id: str | None = None
+    current_idempotency_key: str | None = None
+    outbox: Outbox = field(default_factory=Outbox)
+    # The text of each object as its last event told it, from which updates say what was before.
+    told: dict[tuple[str, str], str] = field(default_factory=dict)
+    # How many days before a renewal `invoice.upcoming` tells of it; a setting of the account's dashboard.
+    upcoming_days: int | None = None
+    # For which moments notice was given or waits, by object, so that each is given once.
+    notices: dict[str, int] = field(default_factory=dict)
     # Nobody reads the events of a preview or of a long simulation, which is a third quicker without them.
     records_events: bool = True
     _wake_count: int = 0
@@ -105,27 +125,43 @@ class AccountState:
         self.emit_all((kind,), body)
 
     def emit_all(self, kinds: Iterable[str], body: Body) -> None:
-        """Record several events of the same instant with the object as it is now."""
+        """Record several events of the same instant with the object as it is now.
+
+        An update that changed nothing since the object's last event is none.
+        """
         if not self.records_events:
             return
         customer_id = body["id"] if body["object"] == "customer" else body.get("customer")
         self._forget_old_events()
         # Kept as text: most events are never read, and text is quick to make.
         data = json.dumps(body)
+        about = (body["object"], str(body.get("id")))
+        before = self.told.get(about)
+        self.told[about] = data
+        kinds = tuple(kinds)
+        if not _WITH_INVOICE_UPDATED.isdisjoint(kinds):
+            kinds += ("invoice.updated",)
         for kind in kinds:
-            self.store.add(
-                {
-                    "id": self.identifiers.new("evt"),
-                    "object": "event",
-                    "api_version": API_VERSION,
-                    "created": self.time_of(customer_id),
-                    "data": data,
-                    "livemode": self.livemode,
-                    "pending_webhooks": 0,
-                    "request": {"id": self.current_request_id, "idempotency_key": None},
-                    "type": kind,
-                }
-            )
+            is_update = kind.endswith(".updated")
+            if is_update and before == data:
+                continue
+            event = {
+                "id": self.identifiers.new("evt"),
+                "object": "event",
+                "api_version": API_VERSION,
+                "created": self.time_of(customer_id),
+                "data": data,
+                "livemode": self.livemode,
+                "pending_webhooks": 0,
+                "request": {"id": self.current_request_id, "idempotency_key": self.current_idempotency_key},
+                "type": kind,
+            }
+            if is_update and before is not None:
+                event["before"] = before
+            self.store.add(event)
+            endpoints = self.store.by_type.get("webhook_endpoint")
+            if endpoints:
+                event["pending_webhooks"] = self.outbox.put(event, endpoints.values(), at=self.now)
 
     def _forget_old_events(self) -> None:
         oldest = next(self.store.all("event"), None)

@@ -183,7 +183,7 @@ def test_events_tell_what_happened_with_the_object_as_it_was(api):
     api.go(2026, 1, 21)
     events = api.get("/v1/events", {"limit": 100, "types": ["invoice.*", "subscription_schedule.completed"]})
     kinds = [event["type"] for event in reversed(events["data"])]
-    assert kinds[:3] == ["invoice.created", "invoice.finalized", "invoice.paid"]
+    assert kinds[:4] == ["invoice.created", "invoice.finalized", "invoice.updated", "invoice.paid"]
     assert kinds[-1] == "subscription_schedule.completed"
     created = events["data"][-1]
     assert created["data"]["object"]["status"] == "draft"

@@ -296,6 +296,28 @@ def test_line_when_its_type_says_evergreen_has_no_end():
     assert line.ends_on is None
 
 
+def test_line_when_evergreen_but_with_an_end_date_has_none_and_that_is_said():
+    history = history_of(items=[an_item(SBQQ__SubscriptionType__c="Evergreen")])
+    assert codes(history) == []
+    assert history.orders[0].lines[0].ends_on is None
+    assert history.warnings == (
+        f"Order line {SEATS} (Seat) is evergreen: its end on 2027-01-31 is not used.",
+    )
+
+
+def test_line_when_evergreen_and_metered_or_without_recurrence_of_its_segment_is_each_of_it():
+    metered = the_line(
+        SBQQ__SubscriptionType__c="evergreen",
+        SBQQ__BillingType__c="Arrears",
+        Quantity=Decimal(1),
+        EndDate=None,
+    )
+    assert (metered.metered, metered.evergreen) == (True, True)
+    one_time = the_line(**NOT_RECURRING, SBQQ__SegmentKey__c="k", SBQQ__SegmentIndex__c=Decimal(1))
+    assert one_time.kind is LineKind.ONE_TIME
+    assert one_time.segment == Segment(key="k", index=1)
+
+
 def test_line_when_it_has_segment_key_and_index_is_of_a_ramp():
     segment = {"SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": Decimal("2.0")}
     assert the_line(**segment).segment == Segment(key="k", index=2)
@@ -303,6 +325,7 @@ def test_line_when_it_has_segment_key_and_index_is_of_a_ramp():
     assert labelled.segment == Segment(key="k", index=2, label="Year 2")
 
 
+SEGMENT_INDEX = "SBQQ__SegmentIndex__c"
 NOT_RECURRING = {
     "SBQQ__SubscriptionPricing__c": None,
     "SBQQ__SubscriptionType__c": None,
@@ -333,6 +356,8 @@ def test_line_when_any_sign_of_a_subscription_is_set_recurs(marker):
         ({"SBQQ__BillingType__c": "Sometimes"}, "billing_type_unknown", "SBQQ__BillingType__c"),
         (NOT_RECURRING | {"SBQQ__BillingType__c": "Arrears"}, "billing_type_unknown", "SBQQ__BillingType__c"),
         ({"SBQQ__BillingType__c": "Arrears"}, "metered_quantity", "Quantity"),
+        ({"SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": Decimal("1.5")}, "value_type", SEGMENT_INDEX),
+        ({"SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": Decimal(0)}, "value_type", SEGMENT_INDEX),
         ({"UnitPrice": None}, "unit_price_empty", "UnitPrice"),
         ({"TotalPrice": None}, "unit_price_empty", "TotalPrice"),
         ({"UnitPrice": "cheap"}, "value_type", "UnitPrice"),

@@ -11,6 +11,7 @@ from tests.unit.mapping.records import (
     AMENDMENT,
     ORDER,
     SEATS,
+    a_one_time_item,
     an_amendment,
     an_item,
     an_order,
@@ -298,11 +299,50 @@ def test_days_until_due_when_invoices_are_sent_without_a_term_is_refused():
     assert codes(history) == ["payment_term_unknown"]
 
 
-def test_rules_when_they_are_not_applied_by_this_release_are_named():
-    history = mapped("subscription", {"description": {"value": "x"}})
-    assert history.warnings == (
-        "mapping.subscription is not applied: it is for evergreen orders, which this release does not bill.",
-    )
+EVERGREEN = {"SBQQ__SubscriptionType__c": "Evergreen", "EndDate": None}
+CHARGED = {"collection_method": {"value": "charge_automatically"}}
+
+
+def test_subscription_when_mapped_is_filled_from_its_order():
+    rules = {"description": {"field": "PoNumber"}, "trial_end": {"field": "Trial__c"}, **CHARGED}
+    order = an_order(PoNumber="7", Trial__c="2026-03-01T00:00:00.000+0000")
+    history = mapped("subscription", rules, orders=[order], items=[an_item(**EVERGREEN)])
+    (found,) = history.orders
+    assert (codes(history), history.warnings) == ([], ())
+    assert found.subscription_parameters == {"description": "7"}
+    assert found.trial_ends_on == date(2026, 3, 1)
+    assert (found.days_until_due, found.subscription_days_until_due) == (None, None)
+
+
+def test_days_until_due_when_an_order_has_lines_of_both_kinds_are_those_of_each_object():
+    items = [an_item(), an_item(Id="802Qy00000LiNe2IAF", **EVERGREEN)]
+    (both,) = mapped("subscription", {"days_until_due": {"value": 10}}, items=items).orders
+    assert (both.days_until_due, both.subscription_days_until_due) == (30, 10)
+    (termed,) = mapped("subscription", CHARGED).orders
+    assert (termed.days_until_due, termed.subscription_days_until_due) == (30, None)
+
+
+@pytest.mark.parametrize("given", ["soon", "2026-03-01T10:00:00.000+0000", Decimal(3)])
+@pytest.mark.parametrize("stripe_object", ["phase", "subscription"])
+def test_trial_when_it_is_no_day_is_refused(stripe_object, given):
+    order = an_order(Trial__c=given)
+    refusal = only_refusal(mapped(stripe_object, {"trial_end": {"field": "Trial__c"}}, orders=[order]))
+    assert (refusal.code, refusal.field, refusal.record_id) == ("value_type", "Trial__c", ORDER)
+
+
+def test_custom_price_when_negative_is_refused():
+    rules = {"unit_amount_decimal": {"field": "OrderItem.Price__c"}}
+    refusal = only_refusal(mapped("price", rules, items=[an_item(Price__c=Decimal("-0.01"))]))
+    assert (refusal.code, refusal.field, refusal.record_id) == ("price_negative", "OrderItem.Price__c", SEATS)
+
+
+def test_custom_price_when_the_line_does_not_recur_is_left_out_and_said():
+    rules = {"unit_amount_decimal": {"field": "OrderItem.Price__c"}}
+    history = mapped("price", rules, items=[a_one_time_item(Price__c=Decimal(5))])
+    assert history.orders[0].lines[0].custom_price is None
+    assert [text.split(": ", maxsplit=1)[1] for text in history.warnings] == [
+        "its custom price of 5 is not used."
+    ]
 
 
 def test_filters_that_are_not_applied_by_this_release_are_named():

@@ -81,6 +81,7 @@ def move_balance(  # noqa: PLR0913 - keyword-only facts of one transaction
     customer["balance"] += amount
     if customer["currency"] is None:
         customer["currency"] = currency
+    state.emit("customer.updated", customer)
     return state.store.add(
         {
             "id": state.identifiers.new("cbtxn"),

@@ -7,6 +7,7 @@ from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, pay
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item, period_line, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
+from cpqbridge_sim.stripe.billing.notices import await_notices, expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause
 from cpqbridge_sim.stripe.billing.phases import (
     bill_phase_items,
@@ -33,6 +34,8 @@ _WOKEN = {
     "subscription.trial_notice": "subscription",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
+    "schedule.expiring": "subscription_schedule",
+    "subscription.upcoming": "subscription",
 }
 ENDED = frozenset({"canceled", "incomplete_expired"})
 
@@ -56,6 +59,10 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         expire(state, body, at=at)
     elif kind == "invoice.due":
         invoice_due(state, body)
+    elif kind == "schedule.expiring":
+        expiring(state, body, at=at)
+    elif kind == "subscription.upcoming":
+        upcoming(state, body, run=run_until)
 
 
 def expire(state: AccountState, subscription: Body, *, at: int) -> None:
@@ -123,6 +130,7 @@ def sleep_until_next(state: AccountState, subscription: Body) -> None:
         times.append(end)
     if times:
         state.wake_at(min(times), priority=PROCESS_PRIORITY, kind="subscription", body=subscription)
+    await_notices(state, subscription, schedule)
 
 
 def process_subscription(state: AccountState, subscription: Body, *, at: int) -> None:
@@ -263,12 +271,15 @@ def cancel_now(state: AccountState, subscription: Body, *, at: int, invoice_now:
 
 def run_until(state: AccountState, clock_id: str | None, until: int) -> None:
     """Run all due work of one clock in order and leave the clock at `until`."""
+    request = state.current_request_id, state.current_idempotency_key
+    state.current_request_id = state.current_idempotency_key = None
     queue: list[Any] = state.wakes.setdefault(clock_id, [])
     while queue and queue[0].at <= until:
         due = heapq.heappop(queue)
         _set_clock(state, clock_id, max(due.at, state.clock_time(clock_id)))
         wake(state, due.kind, due.object_id, due.at)
     _set_clock(state, clock_id, until)
+    state.current_request_id, state.current_idempotency_key = request
 
 
 def _set_clock(state: AccountState, clock_id: str | None, at: int) -> None:

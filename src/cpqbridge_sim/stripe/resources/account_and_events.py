@@ -8,6 +8,8 @@ from cpqbridge_sim.stripe.resources.call import Call, list_answer, path_object
 from cpqbridge_sim.stripe.state import EVENT_SECONDS
 from cpqbridge_sim.stripe.store import Body
 
+_TYPES_MAX = 20
+
 
 def account(call: Call) -> Body:
     """`GET /v1/account`."""
@@ -39,6 +41,8 @@ def list_events(call: Call) -> Body:
     params: Any = call.params
     if "type" in params and "types" in params:
         raise invalid("You may only specify one of these parameters: type, types.", "type")
+    if len(params.get("types", [])) > _TYPES_MAX:
+        raise invalid(f"You may name at most {_TYPES_MAX} types.", "types")
     kinds = set(params.get("types", []))
     if "type" in params:
         kinds.add(params["type"])
@@ -48,6 +52,9 @@ def list_events(call: Call) -> Body:
         for event in call.state.store.all("event")
         if event["created"] >= oldest and (not kinds or _matches(event["type"], kinds))
     ]
+    if "delivery_success" in params:
+        delivered: bool = params["delivery_success"]
+        data = [event for event in data if (event["pending_webhooks"] == 0) == delivered]
     return list_answer(data, "/v1/events")
 
 
@@ -56,7 +63,29 @@ def _matches(kind: str, wanted: set[str]) -> bool:
 
 
 def shown(event: Body) -> Body:
-    """An event as the API shows it: the object is kept as text until someone reads it."""
-    if isinstance(event["data"], str):
-        return {**event, "data": {"object": json.loads(event["data"])}}
-    return event
+    """An event as the API shows it: objects are kept as text until someone reads them."""
+    if not isinstance(event["data"], str):
+        return event
+    data: Body = {"object": json.loads(event["data"])}
+    if "before" in event:
+        data["previous_attributes"] = _replaced(json.loads(event["before"]), data["object"])
+    told = {name: value for name, value in event.items() if name != "before"}
+    return {**told, "data": data}
+
+
+def _replaced(before: Body, now: Body) -> Body:
+    """What was there before, by name: inside objects only what differs, lists as a whole, new names as null.
+
+    Source: "Events with the previous_attributes field now render the complete affected sub-array",
+    docs.stripe.com/changelog/2017-05-25, read 20 Nov 2026.
+    """
+    result: Body = {}
+    for name in [*before, *(name for name in now if name not in before)]:
+        was, value = before.get(name), now.get(name)
+        if isinstance(was, dict) and isinstance(value, dict):
+            inner = _replaced(was, value)
+            if inner:
+                result[name] = inner
+        elif was != value or (name in before) != (name in now):
+            result[name] = was
+    return result

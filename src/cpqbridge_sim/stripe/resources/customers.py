@@ -111,11 +111,11 @@ def update(call: Call) -> Body:
         if name in call.params:
             customer[name] = cleared(call.params[name])
     _set_payment(customer, call)
+    update_metadata(customer, call.params)
     if "balance" in call.params:
         change = call.params["balance"] - customer["balance"]
         currency = customer["currency"] or call.state.default_currency
         move_balance(call.state, customer, change, kind="adjustment", currency=currency)
-    update_metadata(customer, call.params)
     call.state.emit("customer.updated", customer)
     return customer
 
@@ -165,7 +165,7 @@ def create_balance_transaction(call: Call) -> Body:
     currency = params["currency"].lower()
     if customer["currency"] not in (None, currency):
         raise invalid(f"The customer's currency is {customer['currency']}, not {currency}.", "currency")
-    transaction = move_balance(
+    return move_balance(
         call.state,
         customer,
         params["amount"],
@@ -174,8 +174,6 @@ def create_balance_transaction(call: Call) -> Body:
         description=cleared(params.get("description")),
         metadata=metadata_of(params.get("metadata")),
     )
-    call.state.emit("customer.updated", customer)
-    return transaction
 
 
 def list_balance_transactions(call: Call) -> Body:

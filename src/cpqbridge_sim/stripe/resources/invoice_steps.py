@@ -309,7 +309,9 @@ def pay(call: Call) -> Body:
         invoice["attempted"] = True
         invoice["attempt_count"] += 1
         state.emit("invoice.payment_failed", invoice)
-        raise StripeApiError("Your card was declined.", status=402, kind="card_error", code="card_declined")
+        raise StripeApiError(
+            "Your card was declined.", status=402, kind="card_error", code="card_declined", happened=True
+        )
     pay_in_full(state, invoice, at=at, out_of_band=bool(params.get("paid_out_of_band")))
     return invoice
 

@@ -91,6 +91,7 @@ def delete(call: Call) -> Body:
                 store.remove(body)
     store.remove(clock)
     call.state.wakes.pop(clock["id"], None)
+    call.state.emit("test_helpers.test_clock.deleted", clock)
     return {"id": clock["id"], "object": KIND, "deleted": True}
 
 
