@@ -68,5 +68,5 @@ class Assumptions:
     one_currency_per_customer: bool = True
     # `payment_method` of a new customer becomes its default as well (otherwise it is only attached).
     customer_payment_method_becomes_default: bool = True
-    # Pending items beyond the lines that one invoice holds wait for the next (otherwise they get one at once).
+    # Pending items beyond the lines that one invoice holds wait for the next (otherwise they get one now).
     surplus_items_wait: bool = True

@@ -25,5 +25,5 @@ class CollectionSettings:
     retry_after_days: tuple[int, ...] = (3, 5, 7)
     subscription_after_retries: Literal["cancel", "unpaid", "past_due"] = "past_due"
     invoice_after_retries: Literal["open", "uncollectible"] = "open"
-    notice_before_due_days: int | None = 3
+    notice_before_due_days: int | None = None
     limits_churn: bool = False

@@ -37,6 +37,8 @@ def _walk(state: AccountState, node: Any, parts: Sequence[str], path: str) -> No
     if not isinstance(node, dict):
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
     name, rest = parts[0], parts[1:]
+    if name == "payments" and node.get("object") == "invoice":
+        node[name] = _payments_of(state, node)
     if name not in node:
         if name in _SOMETIMES_ABSENT:
             return
@@ -50,6 +52,17 @@ def _walk(state: AccountState, node: Any, parts: Sequence[str], path: str) -> No
 
 
 _SOMETIMES_ABSENT = frozenset({"currency_options", "payments", "tiers"})
+
+
+def _payments_of(state: AccountState, invoice: Body) -> Body:
+    """The payments of an invoice, which it shows only when asked for them."""
+    data = [body for body in state.store.all("invoice_payment") if body["invoice"] == invoice["id"]]
+    return {
+        "object": "list",
+        "data": [answered(body) for body in data],
+        "has_more": False,
+        "url": f"/v1/invoice_payments?invoice={invoice['id']}",
+    }
 
 
 def _found(state: AccountState, value: str, name: str) -> Body | None:

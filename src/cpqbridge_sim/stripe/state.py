@@ -82,6 +82,8 @@ class AccountState:
     # The invoice payment that each unpaid invoice waits for, by invoice.
     open_payments: dict[str, Body] = field(default_factory=dict)
     collection: CollectionSettings = field(default_factory=CollectionSettings)
+    # When the quantities of each subscription were changed, of the last hour.
+    quantity_updates: dict[str, list[int]] = field(default_factory=dict)
     # The coupon behind each discount; it outlives the coupon's deletion.
     discount_coupons: dict[str, Body] = field(default_factory=dict)
     # The tax rates that invoice lines have of their own; lines do not show them.

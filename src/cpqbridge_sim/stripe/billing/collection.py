@@ -62,10 +62,14 @@ def _method_of(state: AccountState, invoice: Body) -> str | None:
 
 
 def charge_failed(state: AccountState, invoice: Body, *, at: int) -> None:
-    """An attempt failed: tell so, hold it against the subscription and plan the next one."""
+    """An attempt failed: tell so, hold it against the subscription and plan the next one.
+
+    Retries of invoices of no subscription are a setting of their own, which is off; a subscription that has
+    not begun is not tried again either.
+    """
     set_delinquent(state, invoice, delinquent=True)
     subscription = subscription_of(state, invoice)
-    if subscription is None or subscription["status"] != "incomplete":
+    if subscription is not None and subscription["status"] != "incomplete":
         _plan_retry(state, invoice, at=at)
     state.emit("invoice.payment_failed", invoice)
     if subscription is not None and subscription["status"] == "active":
@@ -107,7 +111,7 @@ def retry(state: AccountState, invoice: Body, *, at: int) -> bool:
 
 
 def give_up_invoice(state: AccountState, invoice: Body, *, at: int) -> str | None:
-    """What the account's settings say after the last failed attempt; returns what the subscription becomes."""
+    """Give up after the last failed attempt; returns what the account's settings make of the subscription."""
     invoice["auto_advance"] = False
     if state.collection.invoice_after_retries == "uncollectible":
         mark_uncollectible(state, invoice, at=at)

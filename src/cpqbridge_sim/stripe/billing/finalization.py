@@ -15,6 +15,7 @@ from cpqbridge_sim.stripe.billing.payments import (
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
+
 def finalize(state: AccountState, invoice: Body, *, at: int) -> None:
     """Give a draft its number, settle the customer's balance and go on to collect it."""
     customer = state.store.get("customer", invoice["customer"]) or {}

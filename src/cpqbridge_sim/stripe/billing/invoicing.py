@@ -36,16 +36,16 @@ def subscription_invoice(
     """A draft invoice of a subscription with these lines and what is pending, or None when there is nothing.
 
     Without `only_pending` everything pending on the subscription, and everything pending on the customer that
-    names no subscription, is taken up.
+    names no subscription, is taken up. Of more than one invoice holds, the rest waits.
     """
     if only_pending is None:
         waiting = list(state.pending_items(subscription["customer"], subscription["id"]))
     else:
         waiting = list(only_pending)
-    lines = [*(invoice_item_line(body) for body in waiting), *item_lines]
+    room = LINES_MAX - len(item_lines)
+    lines = [*(invoice_item_line(body) for body in waiting[:room]), *item_lines]
     if not lines:
         return None
-    check_line_count(len(lines))
     invoice = new_invoice(
         state,
         customer_id=subscription["customer"],
@@ -67,8 +67,14 @@ def subscription_invoice(
     put_lines(state, invoice, lines)
     _use_up(state, subscription, used, at=at)
     subscription["latest_invoice"] = invoice["id"]
-    schedule_finalization(state, invoice, at=at + DRAFT_SECONDS)
+    if subscription["status"] == "unpaid":
+        # Invoices go on being made, but nobody tries to collect them.
+        invoice["auto_advance"] = False
+    else:
+        schedule_finalization(state, invoice, at=at + DRAFT_SECONDS)
     state.emit("invoice.created", invoice)
+    if waiting[room:] and not state.assumptions.surplus_items_wait:
+        subscription_invoice(state, subscription, [], at=at, reason=reason, only_pending=waiting[room:])
     return invoice
 
 

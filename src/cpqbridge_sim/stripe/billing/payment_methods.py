@@ -29,17 +29,14 @@ _TEST_CARDS = {
     # "Attaching this card to a Customer object succeeds, but attempts to charge the customer fail."
     "chargeCustomerFail": _Card(brand="visa", last4="0341", charges=False),
     "visa_chargeDeclined": _Card(brand="visa", last4="0002", attaches=False, charges=False),
-    "visa_chargeDeclinedInsufficientFunds": _Card(
-        brand="visa", last4="9995", attaches=False, charges=False
-    ),
+    "visa_chargeDeclinedInsufficientFunds": _Card(brand="visa", last4="9995", attaches=False, charges=False),
 }
-_METHOD_PREFIX = "pm_card_"
-_TOKEN_PREFIX = "tok_"
+_NAME_PREFIXES = ("pm_card_", "tok_")
 _FAILING_LAST4 = frozenset(card.last4 for card in _TEST_CARDS.values() if not card.charges)
 
 
 def _test_card(name: str) -> _Card | None:
-    for prefix in (_METHOD_PREFIX, _TOKEN_PREFIX):
+    for prefix in _NAME_PREFIXES:
         if name.startswith(prefix):
             return _TEST_CARDS.get(name.removeprefix(prefix))
     return None

@@ -27,6 +27,7 @@ from cpqbridge_sim.stripe.resources.call import (
     path_object,
 )
 from cpqbridge_sim.stripe.resources.invoices import candidates
+from cpqbridge_sim.stripe.resources.payment_methods import set_default_method
 from cpqbridge_sim.stripe.resources.schedule_phases import (
     PhaseReader,
     check_collection,
@@ -59,11 +60,12 @@ def create(call: Call) -> Body:
     customer = customer_of(state, params["customer"])
     if not params.get("phases"):
         raise missing("phases")
-    _check_subscription_count(state, customer)
+    check_subscription_count(state, customer)
     now = state.time_of(customer["id"])
     start = params.get("start_date", "now")
     start = now if start == "now" else start
     defaults = default_settings(params.get("default_settings") or {}, None)
+    resolve_method(state, customer, defaults)
     mode = billing_mode(params)
     reader = PhaseReader(
         state=state,
@@ -116,7 +118,8 @@ def check_customer_currency(state: AccountState, customer: Body, currency: str |
         )
 
 
-def _check_subscription_count(state: AccountState, customer: Body) -> None:
+def check_subscription_count(state: AccountState, customer: Body) -> None:
+    """At most 500 subscriptions of one customer run or wait for their start."""
     running = sum(
         1 for body in state.store.of_customer("subscription", customer["id"]) if body["status"] not in ENDED
     )
@@ -177,6 +180,12 @@ def default_settings(value: Any, previous: Body | None) -> Body:
     settings = {"days_until_due": days}
     check_collection(merged, None, settings, param="default_settings[invoice_settings]")
     return merged
+
+
+def resolve_method(state: AccountState, customer: Body, defaults: Body) -> None:
+    """Show the payment method of `default_settings` by its own id."""
+    param = "default_settings[default_payment_method]"
+    set_default_method(state, customer, defaults, defaults["default_payment_method"], param=param)
 
 
 def _new_schedule(call: Call, customer: Body, *, mode: Body, defaults: Body, phases: list[Body]) -> Body:

@@ -6,11 +6,18 @@ Source: docs.stripe.com/api/subscriptions/update, read 20 Nov 2026.
 from collections.abc import Mapping
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.churn import check_churn
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
 from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, apply_changes
-from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, renew, sleep_until_next
+from cpqbridge_sim.stripe.billing.lifecycle import (
+    ENDED,
+    cancel_now,
+    cancel_schedule_of,
+    renew,
+    sleep_until_next,
+)
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
@@ -32,7 +39,6 @@ from cpqbridge_sim.stripe.resources.subscription_create import (
     check_direct_collection,
     set_period_end_cancel,
     set_plain,
-    set_tax_rates,
 )
 from cpqbridge_sim.stripe.resources.subscriptions import retrieve
 from cpqbridge_sim.stripe.resources.trial_params import (
@@ -81,6 +87,7 @@ def update(call: Call) -> Body:
     subscription = retrieve(call)
     _check_changeable(subscription, params)
     now = state.time_of(subscription["customer"])
+    check_churn(state, subscription, params, at=now)
     check_discounts(
         state,
         params.get("discounts") or [],
@@ -95,9 +102,8 @@ def update(call: Call) -> Body:
     trial_end = updated_trial_end(subscription, params, now=now)
     changes = _read_changes(state, subscription, params.get("items") or [])
     one_time = _read_one_time(state, subscription, params, now=now)
-    set_plain(subscription, params)
+    set_plain(state, subscription, params)
     set_trial_settings(subscription, params)
-    set_tax_rates(state, subscription, params)
     update_metadata(subscription, params)
     if params.get("collection_method") == "charge_automatically":
         subscription["days_until_due"] = None
@@ -339,12 +345,7 @@ def cancel(call: Call) -> Body:
     if subscription["status"] in ENDED:
         raise no_such("subscription", subscription["id"], param="id", status=404)
     at = state.time_of(subscription["customer"])
-    schedule = state.store.get("subscription_schedule", subscription["schedule"])
-    if schedule is not None:
-        schedule["status"] = "canceled"
-        schedule["canceled_at"] = at
-        schedule["current_phase"] = None
-        state.emit("subscription_schedule.canceled", schedule)
+    cancel_schedule_of(state, subscription, at=at)
     cancel_now(
         state,
         subscription,
