@@ -4,7 +4,7 @@ Source: docs.stripe.com/billing/invoices, read 20 Nov 2026.
 """
 
 from cpqbridge_sim.stripe.billing.collection import collect
-from cpqbridge_sim.stripe.billing.invoicing import recount
+from cpqbridge_sim.stripe.billing.invoicing import count_usage_again, recount
 from cpqbridge_sim.stripe.billing.payments import (
     mark_paid,
     mark_uncollectible,
@@ -20,6 +20,7 @@ def finalize(state: AccountState, invoice: Body, *, at: int) -> None:
     """Give a draft its number, settle the customer's balance and go on to collect it."""
     customer = state.store.get("customer", invoice["customer"]) or {}
     invoice["starting_balance"] = customer["balance"]
+    count_usage_again(state, invoice)
     recount(state, invoice)
     sequence = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = sequence + 1

@@ -3,7 +3,7 @@
 Source: docs.stripe.com/changelog/clover/2025-09-30/itemize-proration-discount-amounts, read 20 Nov 2026.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -61,6 +61,14 @@ def lower(debit: Debit, price: ProrationPrice, *, end: int) -> None:
         )
     ]
     debit.end = end
+
+
+def add_discounts(debit: Debit, amounts: Iterable[tuple[str, int]]) -> None:
+    """Count what further discounts took off a debit, each under its id."""
+    taken = dict(debit.discount_amounts)
+    for discount_id, amount in amounts:
+        taken[discount_id] = taken.get(discount_id, 0) + amount
+    debit.discount_amounts = list(taken.items())
 
 
 def is_itemized(subscription: Body) -> bool:

@@ -7,7 +7,7 @@ split in two at that instant.
 from collections.abc import Mapping
 from typing import Any
 
-from cpqbridge_sim.stripe.billing.lifecycle import active_schedule
+from cpqbridge_sim.stripe.billing.waking import active_schedule
 from cpqbridge_sim.stripe.resources.schedule_update import current_phase
 from cpqbridge_sim.stripe.resources.schedules import mirrored_phase
 from cpqbridge_sim.stripe.state import AccountState

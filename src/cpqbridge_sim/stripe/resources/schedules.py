@@ -13,9 +13,9 @@ from cpqbridge_sim.stripe.billing.lifecycle import (
     refresh_cancel_at,
     release_schedule,
     run_until,
-    sleep_until_next,
     start_schedule,
 )
+from cpqbridge_sim.stripe.billing.waking import sleep_until_next
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -119,7 +119,7 @@ def check_customer_currency(state: AccountState, customer: Body, currency: str |
 
 
 def check_subscription_count(state: AccountState, customer: Body) -> None:
-    """At most 500 subscriptions of one customer run or wait for their start."""
+    """Refuse more running and planned subscriptions of one customer than the vendor allows."""
     running = sum(
         1 for body in state.store.of_customer("subscription", customer["id"]) if body["status"] not in ENDED
     )

@@ -11,17 +11,20 @@ from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item
-from cpqbridge_sim.stripe.billing.lifecycle import EXPIRY_PRIORITY, INCOMPLETE_SECONDS, sleep_until_next
+from cpqbridge_sim.stripe.billing.lifecycle import EXPIRY_PRIORITY, INCOMPLETE_SECONDS
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.payment_methods import payment_method
 from cpqbridge_sim.stripe.billing.payments import minimum_charge
+from cpqbridge_sim.stripe.billing.pending_interval import set_pending_interval
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, item_terms
 from cpqbridge_sim.stripe.billing.subscription_body import blank_subscription
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import start_trial
+from cpqbridge_sim.stripe.billing.waking import sleep_until_next
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing
 from cpqbridge_sim.stripe.periods import Interval, boundary_after
+from cpqbridge_sim.stripe.resources.anchor_config import configured_anchor, shown_config
 from cpqbridge_sim.stripe.resources.call import Call, cleared, customer_of, metadata_of, only
 from cpqbridge_sim.stripe.resources.payment_methods import set_default_method
 from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_collection, refuse_unsupported
@@ -45,6 +48,7 @@ _CREATE = frozenset(
         "automatic_tax",
         "backdate_start_date",
         "billing_cycle_anchor",
+        "billing_cycle_anchor_config",
         "billing_mode",
         "cancel_at",
         "cancel_at_period_end",
@@ -62,10 +66,14 @@ _CREATE = frozenset(
         "off_session",
         "payment_behavior",
         "payment_settings",
+        "pending_invoice_item_interval",
         "proration_behavior",
         *TRIAL_PARAMS,
     }
 )
+
+# 52 weeks and 12 months pass, 13 months do not; months count 30 days here.
+_PENDING_SECONDS_MAX = 366 * 86_400
 
 
 def create(call: Call) -> Body:
@@ -76,7 +84,6 @@ def create(call: Call) -> Body:
     if "customer" not in params:
         raise missing("customer")
     customer = customer_of(state, params["customer"])
-    check_subscription_count(state, customer)
     now = state.time_of(customer["id"])
     mode = billing_mode(params)
     start = params.get("backdate_start_date", now)
@@ -84,6 +91,7 @@ def create(call: Call) -> Body:
         raise invalid("`backdate_start_date` must be in the past.", "backdate_start_date")
     phase = read_items(state, customer, params, now=now, mode=mode)
     check_customer_currency(state, customer, phase["currency"])
+    check_subscription_count(state, customer)
     check_discounts(
         state,
         params.get("discounts") or [],
@@ -105,7 +113,9 @@ def create(call: Call) -> Body:
         anchor=start if anchor is None else anchor,
     )
     set_plain(state, subscription, params)
+    subscription["billing_cycle_anchor_config"] = shown_config(params)
     set_trial_settings(subscription, params)
+    set_intervals(state, subscription, params, at=now)
     if trial_end is not None:
         start_trial(state, subscription, start=start, end=trial_end, anchor=anchor)
     subscription["metadata"] = metadata_of(params.get("metadata"))
@@ -151,15 +161,16 @@ def _anchor(
     state: AccountState, params: Mapping[str, Any], phase: Body, *, start: int, now: int
 ) -> int | None:
     """The anchor that was asked for; `start` is where billing begins, after a trial."""
+    intervals = [Interval.of_price(item_terms(state, entry).price) for entry in phase["items"]]
+    configured = configured_anchor(params, intervals, now=now)
     anchor = params.get("billing_cycle_anchor")
     if anchor is None:
-        return None
+        return configured
     if anchor <= now:
         raise invalid(
             "`billing_cycle_anchor` expects a unix timestamp in the future.", "billing_cycle_anchor"
         )
-    for entry in phase["items"]:
-        interval = Interval.of_price(item_terms(state, entry).price)
+    for interval in intervals:
         natural = boundary_after(start, interval, max(start, now))
         if anchor > natural:
             raise invalid(
@@ -188,6 +199,20 @@ def _set_tax_rates(state: AccountState, subscription: Body, params: Mapping[str,
         known = frozenset(rate["id"] for rate in subscription["default_tax_rates"])
         rates = read_tax_rates(state, params["default_tax_rates"], path="default_tax_rates", known=known)
         subscription["default_tax_rates"] = rates
+
+
+def set_intervals(state: AccountState, subscription: Body, params: Mapping[str, Any], *, at: int) -> None:
+    """How often pending items are billed, when the request says so."""
+    name = "pending_invoice_item_interval"
+    if name not in params:
+        return
+    value = params[name]
+    if value:
+        value = {"interval": value["interval"], "interval_count": value.get("interval_count", 1)}
+        length = Interval(unit=value["interval"], count=value["interval_count"])
+        if length.count < 1 or length.sort_key > _PENDING_SECONDS_MAX:
+            raise invalid("The interval can be at most a year.", f"{name}[interval_count]")
+    set_pending_interval(state, subscription, value, at=at)
 
 
 def _bill(

@@ -10,19 +10,21 @@ from cpqbridge_sim.stripe.billing.churn import check_churn
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
-from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, apply_changes
-from cpqbridge_sim.stripe.billing.lifecycle import (
-    ENDED,
-    cancel_now,
-    cancel_schedule_of,
-    renew,
-    sleep_until_next,
-)
+from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, announced_usage, apply_changes
+from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, cancel_schedule_of, expire, renew
+from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import invoices_now
-from cpqbridge_sim.stripe.errors import StripeApiError, invalid, no_such
+from cpqbridge_sim.stripe.billing.waking import sleep_until_next
+from cpqbridge_sim.stripe.errors import (
+    StripeApiError,
+    interval_mismatch,
+    invalid,
+    no_such,
+    not_simulated,
+)
 from cpqbridge_sim.stripe.periods import Interval, compatible
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, only, update_metadata
 from cpqbridge_sim.stripe.resources.phase_split import split_running_phase
@@ -37,6 +39,7 @@ from cpqbridge_sim.stripe.resources.schedule_phases import (
 from cpqbridge_sim.stripe.resources.schedule_update import cut_to_end
 from cpqbridge_sim.stripe.resources.subscription_create import (
     check_direct_collection,
+    set_intervals,
     set_period_end_cancel,
     set_plain,
 )
@@ -68,6 +71,7 @@ _UPDATE = frozenset(
         "off_session",
         "payment_behavior",
         "payment_settings",
+        "pending_invoice_item_interval",
         "proration_behavior",
         "proration_date",
         *(TRIAL_PARAMS - {"trial_period_days"}),
@@ -76,6 +80,8 @@ _UPDATE = frozenset(
 _ITEM = frozenset(
     {"clear_usage", "deleted", "discounts", "id", "metadata", "price", "price_data", "quantity", "tax_rates"}
 )
+_PAID_ONLY = frozenset({"error_if_incomplete", "pending_if_incomplete"})
+_WHILE_INCOMPLETE = frozenset({"default_payment_method", "expand", "metadata"})
 _CANCEL_WORDS = frozenset({"cancel_at", "cancel_at_period_end"})
 
 
@@ -88,6 +94,7 @@ def update(call: Call) -> Body:
     _check_changeable(subscription, params)
     now = state.time_of(subscription["customer"])
     check_churn(state, subscription, params, at=now)
+    _check_payable(call, subscription)
     check_discounts(
         state,
         params.get("discounts") or [],
@@ -104,6 +111,7 @@ def update(call: Call) -> Body:
     one_time = _read_one_time(state, subscription, params, now=now)
     set_plain(state, subscription, params)
     set_trial_settings(subscription, params)
+    set_intervals(state, subscription, params, at=now)
     update_metadata(subscription, params)
     if params.get("collection_method") == "charge_automatically":
         subscription["days_until_due"] = None
@@ -126,11 +134,32 @@ def update(call: Call) -> Body:
         between=lambda: _new_discounts(state, subscription, params, now=now),
     )
     made += bill_phase_items(state, subscription, {"start_date": now, "end_date": None}, one_time)
-    _invoice(state, subscription, made, moved=moved, behavior=behavior, now=now)
+    shown = announced_usage(state, subscription, changes, at=at) if behavior == "always_invoice" else []
+    _invoice(state, subscription, made, shown, moved=moved, params=params, now=now)
     split_running_phase(state, subscription, params, at=now)
     state.emit("customer.subscription.updated", subscription)
     sleep_until_next(state, subscription)
     return subscription
+
+
+def _check_payable(call: Call, subscription: Body) -> None:
+    """Try an update on a copy that shall only happen when it can be paid."""
+    behavior = call.params.get("payment_behavior")
+    if behavior not in _PAID_ONLY:
+        return
+    copy = call.state.fork(subscription["customer"])
+    known = set(copy.store.by_type.get("invoice", {}))
+    update(
+        Call(
+            state=copy, path_ids=call.path_ids, params={**call.params, "payment_behavior": "allow_incomplete"}
+        )
+    )
+    made = [body for body in copy.store.all("invoice") if body["id"] not in known]
+    if not any(body["status"] == "open" and body["attempted"] for body in made):
+        return
+    if behavior == "pending_if_incomplete":
+        raise not_simulated("An update that waits for its payment", "payment_behavior")
+    raise StripeApiError("Your card was declined.", status=402, kind="card_error", code="card_declined")
 
 
 def _classic_moves_anchor(subscription: Body, changes: list[ItemChange]) -> bool:
@@ -156,20 +185,33 @@ def _new_discounts(state: AccountState, subscription: Body, params: Mapping[str,
 
 
 def _invoice(
-    state: AccountState, subscription: Body, made: list[Body], *, moved: bool, behavior: str, now: int
+    state: AccountState,
+    subscription: Body,
+    made: list[Body],
+    shown: list[LineDraft],
+    *,
+    moved: bool,
+    params: Mapping[str, Any],
+    now: int,
 ) -> None:
+    behavior = params.get("proration_behavior", "create_prorations")
     invoice = None
     if moved:
         invoice = renew(state, subscription, at=now, reason="subscription_update", period=(now, now))
-    elif made and invoices_now(state, subscription, behavior=behavior, at=now):
+    elif (made or shown) and invoices_now(state, subscription, behavior=behavior, at=now):
         swept = None if state.assumptions.always_invoice_sweeps_pending else made
         invoice = subscription_invoice(
-            state, subscription, [], at=now, reason="subscription_update", only_pending=swept
+            state, subscription, shown, at=now, reason="subscription_update", only_pending=swept
         )
     settle_free_invoice(state, subscription, invoice, at=now)
     charged = invoice is not None and invoice["collection_method"] == "charge_automatically"
-    if invoice is not None and charged and invoice["status"] == "draft":
-        finalize(state, invoice, at=now)
+    if invoice is None or not charged or invoice["status"] != "draft":
+        return
+    waits = params.get("payment_behavior") == "default_incomplete"
+    invoice["auto_advance"] = not waits
+    finalize(state, invoice, at=now)
+    if waits and invoice["status"] == "open" and subscription["status"] == "active":
+        subscription["status"] = "past_due"
 
 
 def _check_changeable(subscription: Body, params: Mapping[str, Any]) -> None:
@@ -184,6 +226,9 @@ def _check_changeable(subscription: Body, params: Mapping[str, Any]) -> None:
         for name in params:
             if name not in ("metadata", "expand"):
                 raise invalid("A canceled subscription can only update its metadata.", name)
+    for name in params if subscription["status"] == "incomplete" else ():
+        if name not in _WHILE_INCOMPLETE:
+            raise invalid("An incomplete subscription can only update its metadata.", name)
     schedule = subscription["schedule"]
     if schedule is None:
         return
@@ -259,7 +304,7 @@ def _check_items(subscription: Body, prices: Mapping[str, Body]) -> None:
         )
     flexible = subscription["billing_mode"]["type"] == "flexible"
     if not compatible([Interval.of_price(price) for price in prices.values()], mixed=flexible):
-        raise invalid("The intervals of these prices cannot share a subscription.", "items")
+        raise interval_mismatch("items", mixed=flexible)
 
 
 def _named_item(items: Mapping[str, Body], entry: Mapping[str, Any], path: str) -> Body | None:
@@ -299,7 +344,7 @@ def _terms(
     # Changing the price of an item resets its quantity to 1 unless one is sent.
     same_price = item is not None and price["id"] == item["price"]["id"]
     if "quantity" in entry or item is None or not same_price:
-        quantity: int | None = checked_quantity(entry, path)
+        quantity = checked_quantity(entry, path, price)
     else:
         quantity = item["quantity"]
     now = state.time_of(subscription["customer"])
@@ -345,6 +390,9 @@ def cancel(call: Call) -> Body:
     if subscription["status"] in ENDED:
         raise no_such("subscription", subscription["id"], param="id", status=404)
     at = state.time_of(subscription["customer"])
+    if subscription["status"] == "incomplete":
+        expire(state, subscription, at=at)
+        return subscription
     cancel_schedule_of(state, subscription, at=at)
     cancel_now(
         state,

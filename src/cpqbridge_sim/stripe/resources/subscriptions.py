@@ -50,8 +50,13 @@ def list_items(call: Call) -> Body:
 
 def retrieve_item(call: Call) -> Body:
     """`GET /v1/subscription_items/{id}`."""
+    return owner_of_item(call)[1]
+
+
+def owner_of_item(call: Call) -> tuple[Body, Body]:
+    """The subscription of the item named in the path, and the item."""
     for subscription in call.state.store.all("subscription"):
         for item in call.state.subscription_items(subscription):
             if item["id"] == call.id:
-                return item
+                return subscription, item
     raise StripeApiError(f"Invalid subscription_item id: {call.id}", status=404)
