@@ -64,6 +64,9 @@ class Assumptions:
     # The trial of a backdated subscription begins at the backdated start (otherwise the two are refused
     # together).
     backdated_trial_covers_its_past: bool = True
+    # A pause that is planned for the instant of a renewal comes first, so that nothing is billed (otherwise
+    # the renewal is billed and given back).
+    planned_pause_precedes_renewal: bool = True
     # One customer has one currency, fixed by first use.
     one_currency_per_customer: bool = True
     # `payment_method` of a new customer becomes its default as well (otherwise it is only attached).

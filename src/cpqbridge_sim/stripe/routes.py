@@ -28,6 +28,7 @@ from cpqbridge_sim.stripe.resources import (
     subscription_create,
     subscription_items,
     subscription_migrate,
+    subscription_pause,
     subscription_update,
     subscriptions,
     tax_rates,
@@ -152,6 +153,8 @@ _ROUTES: tuple[tuple[str, str, str, Handler], ...] = (
     ("POST", "/v1/subscriptions", "SubscriptionCreateParams", subscription_create.create),
     ("POST", "/v1/subscriptions/{}", "SubscriptionUpdateParams", subscription_update.update),
     ("DELETE", "/v1/subscriptions/{}", "SubscriptionCancelParams", subscription_update.cancel),
+    ("POST", "/v1/subscriptions/{}/pause", "SubscriptionPauseParams", subscription_pause.pause),
+    ("POST", "/v1/subscriptions/{}/resume", "SubscriptionResumeParams", subscription_pause.resume),
     ("POST", "/v1/subscriptions/{}/migrate", "SubscriptionMigrateParams", subscription_migrate.migrate),
     (
         "DELETE",

@@ -48,6 +48,21 @@ class Debit:
     discount_amounts: list[tuple[str, int]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """What a paused subscription becomes when its resumption invoice is settled.
+
+    `periods` are those of its items by id; `on_success` waits for a payment rather than for an attempt.
+    """
+
+    subscription_id: str
+    at: int
+    anchor: int
+    periods: dict[str, tuple[int, int]]
+    on_success: bool
+    expires_at: int
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Wake:
     """Work that falls due: at equal times a smaller priority goes first, then the older entry."""
@@ -81,6 +96,10 @@ class AccountState:
     inline_price_ids: set[str] = field(default_factory=set)
     lookup_keys: dict[str, str] = field(default_factory=dict)
     deleted_customer_ids: set[str] = field(default_factory=set)
+    # Resumptions that wait, by invoice.
+    resumptions: dict[str, Resumption] = field(default_factory=dict)
+    # What becomes of invoices that are made while collection is paused, once they are finalized.
+    uncollected: dict[str, str] = field(default_factory=dict)
     # What was charged for each invoice and not refunded yet, in minor units.
     charged: dict[str, int] = field(default_factory=dict)
     # The invoice payment that each unpaid invoice waits for, by invoice.
@@ -207,6 +226,8 @@ class AccountState:
             identifiers=self.identifiers.fork(),
             inline_price_ids=set(self.inline_price_ids),
             item_anchors=dict(self.item_anchors),
+            resumptions=dict(self.resumptions),
+            uncollected=dict(self.uncollected),
             usage=self.usage.fork(customer_id),
             line_tax_rates=dict(self.line_tax_rates),
             discount_coupons=dict(self.discount_coupons),

@@ -79,10 +79,21 @@ def subscription_invoice(
         invoice["auto_advance"] = False
     else:
         schedule_finalization(state, invoice, at=at + DRAFT_SECONDS)
+    if subscription["pause_collection"] is not None:
+        _hold_back(state, invoice, subscription["pause_collection"]["behavior"])
     state.emit("invoice.created", invoice)
     if waiting[room:] and not state.assumptions.surplus_items_wait:
         subscription_invoice(state, subscription, [], at=at, reason=reason, only_pending=waiting[room:])
     return invoice
+
+
+def _hold_back(state: AccountState, invoice: Body, behavior: str) -> None:
+    invoice["auto_advance"] = False
+    invoice["next_payment_attempt"] = None
+    if behavior == "keep_as_draft":
+        invoice["automatically_finalizes_at"] = None
+    else:
+        state.uncollected[invoice["id"]] = behavior
 
 
 def invoice_departed_usage(

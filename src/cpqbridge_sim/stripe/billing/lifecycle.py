@@ -10,6 +10,7 @@ from cpqbridge_sim.stripe.billing.collection import (
     stop_collecting,
     will_be_due,
 )
+from cpqbridge_sim.stripe.billing.collection_pause import resume_collection
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import (
     check_line_count,
@@ -19,7 +20,7 @@ from cpqbridge_sim.stripe.billing.invoicing import (
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item, next_lines, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
-from cpqbridge_sim.stripe.billing.pauses import enter_pause
+from cpqbridge_sim.stripe.billing.pauses import enter_pause, expire_resumption
 from cpqbridge_sim.stripe.billing.payment_methods import payment_method
 from cpqbridge_sim.stripe.billing.payments import subscription_of
 from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
@@ -30,7 +31,9 @@ from cpqbridge_sim.stripe.billing.phases import (
     phase_discounts,
     phase_invoice_items,
 )
+from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses, run_planned
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
+from cpqbridge_sim.stripe.billing.settling import settle
 from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import announce_end, start_trial, trial_after
@@ -48,6 +51,10 @@ _WOKEN = {
     "subscription.expire": "subscription",
     "subscription.pending_items": "subscription",
     "subscription.trial_notice": "subscription",
+    "subscription.collect": "subscription",
+    "schedule.pause": "subscription_schedule",
+    "schedule.resume": "subscription_schedule",
+    "invoice.resumption": "invoice",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
     "invoice.retry": "invoice",
@@ -69,6 +76,10 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         process_subscription(state, body, at=at)
     elif body["object"] == "invoice":
         _wake_invoice(state, kind, body, at=at)
+    elif kind in ("schedule.pause", "schedule.resume"):
+        run_planned(state, body, kind, at=at)
+    elif kind == "subscription.collect":
+        resume_collection(state, body, at=at)
     elif kind == "subscription.pending_items":
         bill_pending(state, body, at=at)
     elif kind == "subscription.trial_notice":
@@ -90,6 +101,8 @@ def _wake_invoice(state: AccountState, kind: str, invoice: Body, *, at: int) -> 
             give_up(state, invoice, at=at)
     elif kind == "invoice.will_be_due":
         will_be_due(state, invoice)
+    elif kind == "invoice.resumption":
+        expire_resumption(state, invoice, at=at)
     else:
         invoice_due(state, invoice)
 
@@ -154,6 +167,7 @@ def start_schedule(state: AccountState, schedule: Body, *, at: int) -> Body:
     state.emit("customer.subscription.created", subscription)
     state.emit("subscription_schedule.updated", schedule)
     sleep_until_next(state, subscription)
+    plan_pauses(state, schedule)
     return subscription
 
 
@@ -204,10 +218,20 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
 
 
 def _process_paused(state: AccountState, subscription: Body, *, at: int) -> None:
-    """A paused subscription bills nothing and begins no period, but it still ends when it should."""
+    """A paused subscription bills nothing; its phases go on, and it ends when it should."""
     end = subscription_end(state, subscription)
+    schedule = active_schedule(state, subscription)
+    if schedule is not None and schedule["current_phase"]["end_date"] <= at:
+        following = next_phase(schedule)
+        if following is None:
+            finish_schedule(state, schedule, subscription, at=at)
+        else:
+            free = {**following, "proration_behavior": "none"}
+            enter_phase(state, schedule, subscription, free, at=at, renewal_due=False)
     if end is not None and end <= at:
         end_subscription(state, subscription, at=at)
+    else:
+        sleep_until_next(state, subscription)
 
 
 def renew(
@@ -315,6 +339,7 @@ def run_until(state: AccountState, clock_id: str | None, until: int) -> None:
         due = heapq.heappop(queue)
         _set_clock(state, clock_id, max(due.at, state.clock_time(clock_id)))
         wake(state, due.kind, due.object_id, due.at)
+        settle(state)
     _set_clock(state, clock_id, until)
     state.current_request_id, state.current_idempotency_key = request
 

@@ -6,7 +6,7 @@ from typing import Any
 from cpqbridge_sim.stripe.billing.churn import check_new_invoice
 from cpqbridge_sim.stripe.billing.collection import charge_failed
 from cpqbridge_sim.stripe.billing.discounts import apply_discounts, check_discounts, redeem
-from cpqbridge_sim.stripe.billing.finalization import finalize, move_balance
+from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import (
     DRAFT_SECONDS,
     check_line_count,
@@ -19,7 +19,6 @@ from cpqbridge_sim.stripe.billing.lines import invoice_item_line
 from cpqbridge_sim.stripe.billing.payment_methods import charges, named_method, payment_method
 from cpqbridge_sim.stripe.billing.payments import (
     CHARGE_MAX,
-    cancel_payment,
     mark_uncollectible,
     minimum_charge,
     pay_in_full,
@@ -27,6 +26,7 @@ from cpqbridge_sim.stripe.billing.payments import (
     subscription_of,
 )
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
+from cpqbridge_sim.stripe.billing.voiding import void_invoice
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing, no_such
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -362,22 +362,7 @@ def void(call: Call) -> Body:
         raise invalid("Invoices with `paid` payments cannot be voided.")
     if invoice["status"] not in ("open", "uncollectible"):
         raise invalid("You can only pass in open invoices. This invoice isn't open.")
-    customer = customer_of(state, invoice["customer"])
-    applied = invoice["ending_balance"] - invoice["starting_balance"]
-    if applied:
-        move_balance(
-            state,
-            customer,
-            -applied,
-            kind="unapplied_from_invoice",
-            currency=invoice["currency"],
-            invoice=invoice,
-        )
-    invoice["status"] = "void"
-    invoice["status_transitions"]["voided_at"] = state.time_of(customer["id"])
-    cancel_payment(state, invoice, at=state.time_of(customer["id"]))
-    invoice["next_payment_attempt"] = None
-    state.emit("invoice.voided", invoice)
+    void_invoice(state, invoice, at=state.time_of(invoice["customer"]))
     return invoice
 
 

@@ -21,6 +21,7 @@ from cpqbridge_sim.stripe.billing.phases import (
     change_items,
     phase_discounts,
 )
+from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import invoices_now
@@ -35,6 +36,7 @@ from cpqbridge_sim.stripe.resources.schedules import (
     require_live,
     resolve_method,
     retrieve,
+    set_pauses,
 )
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -45,8 +47,6 @@ def update(call: Call) -> Body:
     state, params = call.state, call.params
     schedule = retrieve(call)
     require_live(schedule, "update", "updated")
-    if "pause_schedules" in params:
-        raise not_simulated("`pause_schedules`", "pause_schedules")
     now = state.time_of(schedule["customer"])
     running = state.store.get("subscription", schedule["subscription"])
     if running is not None:
@@ -64,9 +64,12 @@ def update(call: Call) -> Body:
     schedule["end_behavior"] = end_behavior
     schedule["phases"] = phases
     update_metadata(schedule, params)
+    set_pauses(state, schedule, params, now=now)
     if schedule["status"] == "active":
         behavior = params.get("proration_behavior", "create_prorations")
         _apply_now(state, schedule, before, behavior=behavior, now=now)
+        if "pause_schedules" in params:
+            plan_pauses(state, schedule)
     elif phases[0]["start_date"] <= now:
         start_schedule(state, schedule, at=now)
     else:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.churn import check_churn
+from cpqbridge_sim.stripe.billing.collection_pause import keeps_drafts, pause_collection
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
@@ -69,6 +70,7 @@ _UPDATE = frozenset(
         "items",
         "metadata",
         "off_session",
+        "pause_collection",
         "payment_behavior",
         "payment_settings",
         "pending_invoice_item_interval",
@@ -112,6 +114,8 @@ def update(call: Call) -> Body:
     set_plain(state, subscription, params)
     set_trial_settings(subscription, params)
     set_intervals(state, subscription, params, at=now)
+    if "pause_collection" in params:
+        pause_collection(state, subscription, params["pause_collection"])
     update_metadata(subscription, params)
     if params.get("collection_method") == "charge_automatically":
         subscription["days_until_due"] = None
@@ -205,10 +209,11 @@ def _invoice(
         )
     settle_free_invoice(state, subscription, invoice, at=now)
     charged = invoice is not None and invoice["collection_method"] == "charge_automatically"
-    if invoice is None or not charged or invoice["status"] != "draft":
+    if invoice is None or not charged or invoice["status"] != "draft" or keeps_drafts(subscription):
         return
     waits = params.get("payment_behavior") == "default_incomplete"
-    invoice["auto_advance"] = not waits
+    if waits:
+        invoice["auto_advance"] = False
     finalize(state, invoice, at=now)
     if waits and invoice["status"] == "open" and subscription["status"] == "active":
         subscription["status"] = "past_due"
@@ -229,6 +234,8 @@ def _check_changeable(subscription: Body, params: Mapping[str, Any]) -> None:
     for name in params if subscription["status"] == "incomplete" else ():
         if name not in _WHILE_INCOMPLETE:
             raise invalid("An incomplete subscription can only update its metadata.", name)
+    if subscription["status"] == "paused" and "billing_cycle_anchor" in params:
+        raise invalid("The anchor of a paused subscription is set when it resumes.", "billing_cycle_anchor")
     schedule = subscription["schedule"]
     if schedule is None:
         return
