@@ -190,13 +190,22 @@ def _shares(state: AccountState, coupon: Body, lines: Sequence[LineDraft]) -> li
 
 
 def spread(amount_off: int, weights: Sequence[int]) -> list[int]:
-    """A fixed amount over lines in proportion: each share floored, the last line takes the rest."""
+    """A fixed amount over lines in proportion: each share floored, the last line takes the rest.
+
+    Of a rest that is more than the last line, the lines before it take what remains, so that none falls below
+    zero.
+    """
     total = sum(weights)
-    off = min(amount_off, total)
+    rest = off = min(amount_off, total)
     if total == 0:
         return [0 for _ in weights]
-    shares = [off * weight // total for weight in weights[:-1]]
-    return [*shares, off - sum(shares)]
+    shares = [off * weight // total for weight in weights]
+    rest -= sum(shares)
+    for index in reversed(range(len(weights))):
+        more = min(rest, weights[index] - shares[index])
+        shares[index] += more
+        rest -= more
+    return shares
 
 
 def discounted(
