@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.churn import check_churn
 from cpqbridge_sim.stripe.billing.collection_pause import keeps_drafts, pause_collection
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
 from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, announced_usage, apply_changes
-from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, expire, renew
+from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, cancel_schedule_of, expire, renew
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.pending_interval import set_pending_interval
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
@@ -47,7 +48,6 @@ from cpqbridge_sim.stripe.resources.subscription_create import (
     check_direct_collection,
     read_pending_interval,
     set_plain,
-    set_tax_rates,
 )
 from cpqbridge_sim.stripe.resources.subscription_ends import CANCEL_WORDS, check_end, set_end
 from cpqbridge_sim.stripe.resources.subscriptions import retrieve
@@ -113,6 +113,7 @@ def update(call: Call) -> Body:
     subscription = retrieve(call)
     _check_changeable(subscription, params)
     now = state.time_of(subscription["customer"])
+    check_churn(state, subscription, params, at=now)
     _check_payable(call, subscription)
     wanted = _read(state, subscription, params, now=now)
     _set_plain(state, subscription, params, wanted, now=now)
@@ -144,7 +145,12 @@ def update(call: Call) -> Body:
 
 def _read(state: AccountState, subscription: Body, params: Mapping[str, Any], *, now: int) -> _Wanted:
     check_discounts(
-        state, params.get("discounts") or [], param="discounts", at=now, currency=subscription["currency"]
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=now,
+        currency=subscription["currency"],
+        customer_id=subscription["customer"],
     )
     if "collection_method" in params or "days_until_due" in params:
         check_direct_collection({"collection_method": subscription["collection_method"], **params})
@@ -166,8 +172,7 @@ def _set_plain(
     state: AccountState, subscription: Body, params: Mapping[str, Any], wanted: _Wanted, *, now: int
 ) -> None:
     """Settings that need no arithmetic."""
-    set_tax_rates(state, subscription, params)
-    set_plain(subscription, params)
+    set_plain(state, subscription, params)
     set_trial_settings(subscription, params)
     if "pending_invoice_item_interval" in params:
         set_pending_interval(state, subscription, wanted.interval, at=now)
@@ -378,6 +383,7 @@ def _terms(
         param=f"{path}[discounts]",
         at=now,
         currency=subscription["currency"],
+        customer_id=subscription["customer"],
     )
     discounts = discount_entries(entry["discounts"]) if "discounts" in entry else None
     metadata = entry.get("metadata") or {}
@@ -416,12 +422,7 @@ def cancel(call: Call) -> Body:
     if subscription["status"] == "incomplete":
         expire(state, subscription, at=at)
         return subscription
-    schedule = state.store.get("subscription_schedule", subscription["schedule"])
-    if schedule is not None:
-        schedule["status"] = "canceled"
-        schedule["canceled_at"] = at
-        schedule["current_phase"] = None
-        state.emit("subscription_schedule.canceled", schedule)
+    cancel_schedule_of(state, subscription, at=at)
     cancel_now(
         state,
         subscription,
