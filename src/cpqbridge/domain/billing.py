@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
+from fractions import Fraction
 
+from cpqbridge.domain.money import charge_minor, round_half_up
 from cpqbridge.domain.order import Parameters
 from cpqbridge.domain.refusal import OrderState, Refusal
 
@@ -15,11 +17,11 @@ from cpqbridge.domain.refusal import OrderState, Refusal
 class Link:
     """A Stripe object we made or adopted, under the key that finds it again.
 
-    Keys: `customer:<account id>`, `product:<product id>`, `price:<lookup key>`,
-    `schedule:<root id>:<anchor>:<n>`, `invoice:<root id>:<order id>:<day>` (its lines under
-    `invoice_lines:…`, its finalisation under `invoice_final:…`), and
-    `credit_note:<root id>:<order id>:<day>:<n>` for each part of a credit.
-    `fingerprint` is the hash of the parameters last sent; equal fingerprints mean there is nothing to write.
+    Keys: `customer:<account id>`, `product:<product id>`, `meter:<product id>`, `coupon:<coupon id>`,
+    `price:<lookup key>`, `schedule:<root id>:<anchor>:<n>`, `invoice:<root id>:<order id>:<day>` (its lines
+    under `invoice_lines:…`, its finalisation under `invoice_final:…`), and `credit_note:<root id>:<order
+    id>:<day>:<n>` for each part of a credit. `fingerprint` is the hash of the parameters last sent; equal
+    fingerprints mean there is nothing to write.
     """
 
     key: str
@@ -74,6 +76,8 @@ class StepAction(StrEnum):
     UPDATE_CUSTOMER = "update_customer"
     CREATE_PRODUCT = "create_product"
     UPDATE_PRODUCT = "update_product"
+    CREATE_METER = "create_meter"
+    CREATE_COUPON = "create_coupon"
     CREATE_PRICE = "create_price"
     CREATE_SCHEDULE = "create_schedule"
     UPDATE_SCHEDULE = "update_schedule"
@@ -105,10 +109,82 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiscountTerms:
+    """What a coupon takes off an invoice line: `percent_off` of it, else `amount_off_minor` of the invoice.
+
+    `key` is the coupon's link; `until_on` is the first day whose periods are not reduced any more, None
+    without an end.
+    """
+
+    key: str
+    percent_off: str | None
+    amount_off_minor: int | None
+    until_on: date | None = None
+
+    def is_in_force(self, day: date) -> bool:
+        """Return whether a period that begins on `day` is still reduced."""
+        return self.until_on is None or day < self.until_on
+
+    def off_minor(self, amount_minor: int, share: Fraction = Fraction(1)) -> int:
+        """Return what is taken off an amount, in minor units, rounded half up.
+
+        Of a fixed amount it is `share`, and never more than there is.
+        """
+        if self.percent_off is not None:
+            return round_half_up(Fraction(self.percent_off) * amount_minor / _WHOLE_PERCENT)
+        return min(round_half_up((self.amount_off_minor or 0) * share), max(amount_minor, 0))
+
+
+_WHOLE_PERCENT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTier:
+    """One tier of a price (minor units, as Stripe writes them); `up_to` is the last unit, None when open."""
+
+    up_to: int | None
+    unit_amount_decimal: str
+    flat_amount_decimal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieredPrice:
+    """What a quantity costs by tiers; `mode` is graduated or volume as in Stripe."""
+
+    mode: str
+    tiers: tuple[PriceTier, ...]
+
+    def charge_minor(self, quantity: int) -> int:
+        """Return what so many units cost for one period, in minor units; each tier is rounded half up once.
+
+        Source: Stripe, "Tiered pricing" (read 20 Nov 2026): graduated prices each unit by its own tier and
+        adds the flat amount of every tier that is reached, volume prices all units by the tier they reach.
+        """
+        if quantity <= 0:
+            return 0
+        if self.mode == "volume":
+            reached = next(tier for tier in self.tiers if tier.up_to is None or quantity <= tier.up_to)
+            return _tier_minor(reached, quantity)
+        total, below = 0, 0
+        for tier in self.tiers:
+            if quantity <= below:
+                break
+            held = quantity if tier.up_to is None else min(quantity, tier.up_to)
+            total += _tier_minor(tier, held - below)
+            below = held
+        return total
+
+
+def _tier_minor(tier: PriceTier, units: int) -> int:
+    return charge_minor(tier.unit_amount_decimal, units) + charge_minor(tier.flat_amount_decimal, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseItem:
     """One recurring item of a phase. `unit_amount_decimal` is in minor units, as Stripe writes it.
 
-    `units` are the units of each order line, in the order of `order_item_ids`; they sum to `quantity`.
+    `units` are the units of each order line, in the order of `order_item_ids`; they sum to `quantity`. An
+    item with `tiers` is priced by them; a `metered` one by what its customer uses, after each period.
     """
 
     product_id: str
@@ -119,15 +195,27 @@ class PhaseItem:
     quantity: int
     units: tuple[int, ...] = ()
     interval: str = "month"
+    tiers: TieredPrice | None = None
+    metered: bool = False
+    discounts: tuple[DiscountTerms, ...] = ()
     parameters: Parameters = field(default_factory=dict)
+
+    def charge_minor(self, units: int) -> int:
+        """Return what one invoice line of so many units comes to; usage is not known before (0)."""
+        if self.metered:
+            return 0
+        if self.tiers is not None:
+            return self.tiers.charge_minor(units)
+        return charge_minor(self.unit_amount_decimal, units)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneTimeItem:
     """One charge or credit (minor units, credits negative) for `period_start` up to, without, `period_end`.
 
-    `kind` is its part in the line: head, tail, cut (a cycle the end cuts), catch_up, credit or one_time;
-    with the order line and `period_start` it is the charge's identity (B6.2).
+    `kind` is its part in the line: head, tail, cut (a cycle the end cuts), catch_up, credit or one_time; with
+    the order line and `period_start` it is the charge's identity (B6.2). `off_minor` is what coupons took
+    off: the amount is net.
     """
 
     order_item_id: str
@@ -138,6 +226,7 @@ class OneTimeItem:
     period_start: date
     period_end: date
     description: str
+    off_minor: int = 0
 
     @property
     def identity(self) -> tuple[str, str, date]:
@@ -147,7 +236,7 @@ class OneTimeItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """Constant items from `starts_at` up to, not including, `ends_at` (aware UTC)."""
+    """Constant items from `starts_at` up to, not including, `ends_at` (aware UTC); free in a trial."""
 
     starts_at: datetime
     ends_at: datetime
@@ -155,13 +244,16 @@ class Phase:
     items: tuple[PhaseItem, ...]
     one_time_items: tuple[OneTimeItem, ...]
     order_ids: tuple[str, ...]
+    trial: bool = False
+    discounts: tuple[DiscountTerms, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceLine:
-    """One line of an invoice; `shares` says how much belongs to which order line (minor units).
+    """One line of an invoice, net of coupons (minor units); `shares` says how much is for which order line.
 
-    `kind` is cycle for a recurring item's period, else that of the one-time item.
+    `kind` is cycle for a recurring item's period, else that of the one-time item. `off` says what coupons
+    took off for which order line.
     """
 
     amount_minor: int
@@ -170,6 +262,7 @@ class InvoiceLine:
     description: str
     shares: tuple[tuple[str, int], ...]
     kind: str = "cycle"
+    off: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,15 +305,18 @@ class ExecutedOrder:
 class BilledOrderLine:
     """What an object keeps of an order line for life: its price, and how its time before was billed.
 
-    `unit_amount_decimal` is the price of one unit for one period (minor units). `carried` tells that the
-    object's own first invoice bills the line's periods begun by then. `billed_from` is the first day that is
+    `unit_amount_decimal` is the price of one unit for one period (minor units), or `tiers` are. `carried`
+    tells that the object's own first invoice bills the line's periods begun by then, `leads` that its first
+    cycle was billed by itself, because nothing renewed on its day. `billed_from` is the first day that is
     billed at all (None: its start).
     """
 
     order_item_id: str
     unit_amount_decimal: str
     price_key: str | None
+    tiers: TieredPrice | None = None
     carried: bool = False
+    leads: bool = False
     billed_from: date | None = None
 
 
@@ -329,15 +425,27 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningDiscount:
+    """A discount that a subscription has in Stripe: of which coupon, on which item (None: on all of it).
+
+    `order_item_ids` are the order lines of the item, as its metadata joins them.
+    """
+
+    discount_id: str
+    coupon_id: str
+    order_item_ids: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BillingState:
     """What exists for one contract: links by key, and its objects as they were sent last, by key.
 
-    `verified_prices` are prices named by a Salesforce record that were read from Stripe:
-    price id -> its parameters (`product`, `currency`, `unit_amount_decimal`, `interval`,
-    `interval_count`, `usage_type`, `active`). `invoices` are the contract's invoices in Stripe, None where
-    they were not read; `touched` says, by object key, what somebody else did to a schedule in Stripe.
-    `recent_cancels` counts the schedules the connection cancelled in the last hour, `renewed` are the
-    schedules of the contract this one renews.
+    `verified_prices` are prices named by a Salesforce record that were read from Stripe: price id -> its
+    parameters (`product`, `currency`, `unit_amount_decimal`, `interval`, `interval_count`, `usage_type`,
+    `active`). `invoices` are the contract's invoices in Stripe, None where they were not read; `touched`
+    says, by object key, what somebody else did to a schedule in Stripe. `recent_cancels` counts the schedules
+    the connection cancelled in the last hour, `renewed` are the schedules of the contract this one renews.
+    `discounts` are those that run in Stripe, by object key, as far as they were read.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -348,6 +456,7 @@ class BillingState:
     record: ContractRecord = ContractRecord()
     recent_cancels: int = 0
     renewed: Mapping[str, BillingObject] = field(default_factory=dict)
+    discounts: Mapping[str, tuple[RunningDiscount, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,16 +9,20 @@ from datetime import datetime
 from cpqbridge.domain.billing import (
     BillingObject,
     BillingState,
+    DiscountTerms,
+    Link,
     OneTimeItem,
     Phase,
     PhaseItem,
     Ref,
+    RunningDiscount,
     Step,
     StepAction,
 )
 from cpqbridge.domain.dates import Cycle, midnight, timestamp
 from cpqbridge.domain.order import Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.parameters import fingerprint, merged, nested
+from cpqbridge.planning.discounts import coupon_key
 from cpqbridge.planning.steps import record_metadata
 from cpqbridge.planning.tracks import aligned_start
 
@@ -30,8 +34,14 @@ PARTIAL_KINDS = frozenset({"head", "tail", "cut", "catch_up", "credit"})
 
 def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
     """Return the hash of what was sold, without what may change around it (list prices, names, mappings)."""
+    further: dict[str, object] = {}
+    if order.trial_ends_on is not None:
+        further["trial_ends_on"] = order.trial_ends_on.isoformat()
+    if order.coupons:
+        further["coupons"] = [coupon_key(coupon) for coupon in order.coupons]
     return fingerprint(
         {
+            **further,
             "currency": order.currency,
             "days_until_due": order.days_until_due,
             "lines": [
@@ -45,11 +55,27 @@ def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
                     "starts_on": line.starts_on.isoformat(),
                     "ends_on": line.ends_on.isoformat() if line.ends_on else None,
                     "frequency_months": line.frequency_months,
+                    # Said only where it applies, so that what was sent by earlier releases stays the same.
+                    **_further_facts(line),
                 }
                 for line in sorted(lines, key=lambda line: line.order_item_id)
             ],
         }
     )
+
+
+def _further_facts(line: OrderLine) -> dict[str, object]:
+    """Return what sets a line apart from a plain one."""
+    facts: dict[str, object] = {}
+    if line.evergreen:
+        facts["evergreen"] = True
+    if line.metered:
+        facts["metered"] = True
+    if line.coupons:
+        facts["coupons"] = [coupon_key(coupon) for coupon in line.coupons]
+    if line.custom_price is not None:
+        facts["custom_price"] = f"{line.custom_price.normalize():f}"
+    return facts
 
 
 def counted(number: int, word: str) -> str:
@@ -89,12 +115,14 @@ class ScheduleBody:
     """What the calls for a schedule need besides the schedule itself.
 
     `resolved` are the ids of prices that are used without being linked, by their keys; `orders` are the
-    contract's, oldest first.
+    contract's, oldest first. `running` are the discounts that schedules have in Stripe, by object key.
     """
 
     history: OrderHistory
     orders: Sequence[Order]
     resolved: Mapping[str, str]
+    links: Mapping[str, Link]
+    running: Mapping[str, Sequence[RunningDiscount]]
 
     def created(self, wanted: BillingObject, *, first_invoice_minor: int | None) -> Step:
         """Return the one call that creates a subscription schedule with all its phases.
@@ -162,9 +190,9 @@ class ScheduleBody:
         The new schedule bills from the next boundary on. Where that day of the month is not the anchor's own,
         it begins earlier with a zero-priced placeholder, so that its boundaries stay those of the contract.
         """
-        coming = next(phase for phase in wanted.phases if phase.ends_at > now)
-        cycle = Cycle(wanted.anchor_at.date(), coming.items[0].interval_count)
-        boundary = cycle.after(now.date())
+        coming = [item for phase in wanted.phases if phase.ends_at > now for item in phase.items]
+        anchor, intervals = wanted.anchor_at.date(), [item.interval_count for item in coming]
+        boundary = Cycle(anchor, min(intervals)).after(now.date())
         begins = midnight(boundary)
         left = [phase for phase in wanted.phases if phase.ends_at > begins]
         if not left:
@@ -173,7 +201,7 @@ class ScheduleBody:
         if phases[0].starts_at > left[0].starts_at:
             # What rode on a phase that has begun was billed by the schedule that ended.
             phases[0] = replace(phases[0], one_time_items=())
-        start = midnight(aligned_start(cycle, boundary))
+        start = midnight(aligned_start(Cycle(anchor, max(intervals)), boundary))
         if start < begins:
             first = phases[0].items[0]
             nothing = replace(
@@ -209,19 +237,55 @@ class ScheduleBody:
     def _phase(self, phase: Phase, wanted: BillingObject, owners: Mapping[str, str]) -> dict[str, object]:
         shaping = [order for order in self.orders if order.order_id in phase.order_ids]
         body: dict[str, object] = {
-            "items": [self._item(item, wanted.currency, owners) for item in phase.items],
+            "items": [self._item(item, wanted, owners) for item in phase.items],
             "end_date": timestamp(phase.ends_at),
             "proration_behavior": phase.proration_behavior,
             "metadata": {
                 "salesforce_order_ids": joined(phase.order_ids),
                 "salesforce_root_id": self.history.root_id,
+                **self._segments(phase, wanted),
             },
         }
+        if phase.discounts:
+            body["discounts"] = [self._discount(terms, wanted.key, None) for terms in phase.discounts]
+        if phase.trial:
+            body["trial"] = True
         if phase.one_time_items:
             body["add_invoice_items"] = [_rider(item, wanted.currency) for item in phase.one_time_items]
         return merged(nested(shaping[-1].phase_parameters if shaping else {}), body)
 
-    def _item(self, item: PhaseItem, currency: str, owners: Mapping[str, str]) -> dict[str, object]:
+    def _segments(self, phase: Phase, wanted: BillingObject) -> dict[str, str]:
+        """Return which segments of ramps a phase is made of (B7.1); empty texts end those of the one before.
+
+        Stripe keeps what an earlier phase put on the subscription.
+        """
+        known = {
+            line.order_item_id: line.segment for order in self.orders for line in order.lines if line.segment
+        }
+        lines = {line_id for each in wanted.phases for item in each.items for line_id in item.order_item_ids}
+        if lines.isdisjoint(known):
+            return {}
+        shown = dict.fromkeys(
+            known[line_id] for item in phase.items for line_id in item.order_item_ids if line_id in known
+        )
+        return {
+            "salesforce_segment_index": joined(dict.fromkeys(str(segment.index) for segment in shown)),
+            "salesforce_segment_label": joined(dict.fromkeys(each.label for each in shown if each.label)),
+        }
+
+    def _discount(self, terms: DiscountTerms, key: str, order_item_ids: str | None) -> dict[str, object]:
+        """Return a coupon as it stands on a phase or item: the discount that runs already, else a new one.
+
+        Naming the coupon again would count its months anew (B11.3).
+        """
+        link = self.links.get(terms.key)
+        for running in self.running.get(key, ()):
+            known = link is not None and running.coupon_id == link.stripe_id
+            if known and running.order_item_ids == order_item_ids:
+                return {"discount": running.discount_id}
+        return {"coupon": Ref(key=terms.key)}
+
+    def _item(self, item: PhaseItem, wanted: BillingObject, owners: Mapping[str, str]) -> dict[str, object]:
         """Return one item of a phase; `owners` are the orders of all lines, by line."""
         metadata: dict[str, object] = {}
         if item.order_item_ids:
@@ -233,17 +297,29 @@ class ScheduleBody:
             metadata["salesforce_units"] = ",".join(map(str, item.units))
         else:
             metadata |= {"salesforce_order_id": self.orders[0].order_id, "salesforce_kind": "placeholder"}
-        body: dict[str, object] = {"quantity": item.quantity, "metadata": metadata}
+        body: dict[str, object] = {} if item.metered else {"quantity": item.quantity}
+        body["metadata"] = metadata
+        if item.discounts:
+            lines = joined(item.order_item_ids)
+            body["discounts"] = [self._discount(terms, wanted.key, lines) for terms in item.discounts]
         if item.price_key is not None:
             body["price"] = self.resolved.get(item.price_key) or Ref(key=item.price_key)
         else:
             body["price_data"] = {
-                "currency": currency,
+                "currency": wanted.currency,
                 "product": Ref(key=f"product:{item.product_id}"),
                 "unit_amount_decimal": item.unit_amount_decimal,
                 "recurring": {"interval": item.interval, "interval_count": item.interval_count},
             }
         return merged(nested(item.parameters), body)
+
+
+def discounts_of(wanted: BillingObject) -> Iterator[DiscountTerms]:
+    """Yield every discount on the phases and items of an object."""
+    for phase in wanted.phases:
+        yield from phase.discounts
+        for item in phase.items:
+            yield from item.discounts
 
 
 def contract_metadata(history: OrderHistory, order: Order, key: str) -> dict[str, str]:

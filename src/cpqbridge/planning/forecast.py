@@ -8,7 +8,8 @@ with the object and never computed again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from cpqbridge.domain.billing import (
@@ -20,7 +21,7 @@ from cpqbridge.domain.billing import (
     PhaseItem,
 )
 from cpqbridge.domain.dates import Cycle, day_after, midnight
-from cpqbridge.domain.money import charge_minor
+from cpqbridge.planning.discounts import reduced, spread
 
 Period = tuple[date, date]
 
@@ -51,40 +52,59 @@ def first_invoice(
     first = wanted.phases[0]
     if first.starts_at > at or first.proration_behavior != "create_prorations":
         return ()
-    cycle = _cycle(wanted)
-    periods = [(day, cycle.after(day)) for day in cycle.within(first.starts_at.date(), day_after(at.date()))]
-    lines = [line for item in first.items for line in _item_lines(item, periods, product_names)] + [
-        _one_time_line(item) for item in first.one_time_items
-    ]
+    found: list[tuple[PhaseItem, InvoiceLine]] = []
+    for item in first.items:
+        cycle = _cycle(wanted, item)
+        begun = cycle.within(first.starts_at.date(), day_after(at.date()))
+        periods = [(day, cycle.after(day)) for day in begun]
+        found += [(item, line) for line in _item_lines(item, periods, product_names)]
+    lines = _net(found, first)
+    lines += [_one_time_line(item) for item in first.one_time_items]
     return (_document(wanted, at, tuple(lines)),)
 
 
-def _cycle(wanted: BillingObject) -> Cycle:
-    return Cycle(wanted.anchor_at.date(), wanted.phases[0].items[0].interval_count)
+def _cycle(wanted: BillingObject, item: PhaseItem) -> Cycle:
+    return Cycle(wanted.anchor_at.date(), item.interval_count)
 
 
 def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterator[ForecastInvoice]:
-    """Yield an invoice for each boundary after the last change on which anything is billed."""
+    """Yield an invoice for each boundary after the last change on which a period ends and another begins."""
     if wanted.ended_at is not None or wanted.sent_at is None:
         return
-    cycle = _cycle(wanted)
+    before: Phase | None = None
     for phase in wanted.phases:
-        if phase.ends_at <= wanted.sent_at:
-            continue
-        for day in cycle.within(phase.starts_at.date(), day_after(phase.ends_at.date())):
-            at = midnight(day)
-            if wanted.sent_at < at and phase.starts_at <= at < phase.ends_at:
-                yield _document(wanted, at, _boundary_lines(phase, day, cycle, product_names))
+        if phase.ends_at > wanted.sent_at and not phase.trial:
+            cycles = {_cycle(wanted, item) for each in (before, phase) if each for item in each.items}
+            first, last = phase.starts_at.date(), day_after(phase.ends_at.date())
+            for day in sorted({day for cycle in cycles for day in cycle.within(first, last)}):
+                at = midnight(day)
+                if not (wanted.sent_at < at and phase.starts_at <= at < phase.ends_at):
+                    continue
+                running = before if at == phase.starts_at else phase
+                if (
+                    running is None
+                    or running.trial
+                    or any(_cycle(wanted, item).holds(day) for item in running.items)
+                ):
+                    yield from _boundary_invoice(wanted, phase, day, product_names)
+        before = phase
 
 
-def _boundary_lines(
-    phase: Phase, day: date, cycle: Cycle, product_names: Mapping[str, str]
-) -> tuple[InvoiceLine, ...]:
-    period = (day, cycle.after(day))
-    lines = [line for item in phase.items for line in _item_lines(item, [period], product_names)]
-    if phase.starts_at == midnight(day):
+def _boundary_invoice(
+    wanted: BillingObject, phase: Phase, day: date, product_names: Mapping[str, str]
+) -> Iterator[ForecastInvoice]:
+    """Yield the invoice of a day on which a period has ended; none where no item's next one begins."""
+    found: list[tuple[PhaseItem, InvoiceLine]] = []
+    for item in phase.items:
+        cycle = _cycle(wanted, item)
+        if cycle.holds(day):
+            periods = [(day, cycle.after(day))]
+            found += [(item, line) for line in _item_lines(item, periods, product_names)]
+    lines = _net(found, phase)
+    if lines and phase.starts_at == midnight(day):
         lines += [_one_time_line(item) for item in phase.one_time_items]
-    return tuple(lines)
+    if lines:
+        yield _document(wanted, midnight(day), tuple(lines))
 
 
 def _document(
@@ -96,12 +116,10 @@ def _document(
 def _item_lines(
     item: PhaseItem, periods: Iterable[Period], product_names: Mapping[str, str]
 ) -> Iterator[InvoiceLine]:
-    """Yield a line per period; Stripe rounds price times quantity once."""
-    amount = charge_minor(item.unit_amount_decimal, item.quantity)
-    shares = tuple(
-        (order_item_id, charge_minor(item.unit_amount_decimal, units))
-        for order_item_id, units in zip(item.order_item_ids, item.units, strict=True)
-    )
+    """Yield a line per period; Stripe rounds price times quantity once. Usage is not known before."""
+    if item.metered:
+        return
+    amount, shares = item.charge_minor(item.quantity), tuple(_shares(item))
     for start, end in periods:
         yield InvoiceLine(
             amount_minor=amount,
@@ -112,6 +130,40 @@ def _item_lines(
         )
 
 
+def _net(found: Sequence[tuple[PhaseItem, InvoiceLine]], phase: Phase) -> list[InvoiceLine]:
+    """Return the lines of one invoice less what coupons take off them."""
+    off = reduced(
+        [line.amount_minor for _, line in found],
+        [item.discounts for item, _ in found],
+        phase.discounts,
+        [line.period_start for _, line in found],
+    )
+    return [_less(line, taken) for (_, line), taken in zip(found, off, strict=True)]
+
+
+def _less(line: InvoiceLine, off_minor: int) -> InvoiceLine:
+    if not off_minor:
+        return line
+    parts = spread(off_minor, [amount for _, amount in line.shares])
+    return replace(
+        line,
+        amount_minor=line.amount_minor - off_minor,
+        shares=tuple((key, amount - part) for (key, amount), part in zip(line.shares, parts, strict=True)),
+        off=tuple((key, part) for (key, _), part in zip(line.shares, parts, strict=True)),
+    )
+
+
+def _shares(item: PhaseItem) -> Iterator[tuple[str, int]]:
+    """Yield what of an item's charge is for which order line; tiers count one line after the other."""
+    below = 0
+    for order_item_id, units in zip(item.order_item_ids, item.units, strict=True):
+        if item.tiers is None:
+            yield order_item_id, item.charge_minor(units)
+        else:
+            yield order_item_id, item.charge_minor(below + units) - item.charge_minor(below)
+        below += units
+
+
 def _one_time_line(item: OneTimeItem) -> InvoiceLine:
     return InvoiceLine(
         amount_minor=item.amount_minor,
@@ -120,7 +172,18 @@ def _one_time_line(item: OneTimeItem) -> InvoiceLine:
         description=item.description,
         shares=((item.order_item_id, item.amount_minor),),
         kind=item.kind,
+        off=((item.order_item_id, item.off_minor),) if item.off_minor else (),
     )
+
+
+def off_by_line(invoices: Iterable[ForecastInvoice]) -> Counter[str]:
+    """Return what coupons take off in all per order line, in minor units."""
+    off: Counter[str] = Counter()
+    for invoice in invoices:
+        for line in invoice.lines:
+            for order_item_id, amount_minor in line.off:
+                off[order_item_id] += amount_minor
+    return off
 
 
 def billed_by_line(invoices: Iterable[ForecastInvoice]) -> Counter[str]:

@@ -8,13 +8,21 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.billing import OneTimeItem, PhaseItem
+from cpqbridge.domain.billing import DiscountTerms, OneTimeItem, PhaseItem
 from cpqbridge.domain.dates import day_after, midnight
-from cpqbridge.domain.money import rounded_minor
+from cpqbridge.domain.money import amount_step_minor, round_half_up, rounded_minor, to_minor
 from cpqbridge.domain.order import Order, OrderLine
-from cpqbridge.planning.pieces import Piece
+from cpqbridge.planning.discounts import Discounts
+from cpqbridge.planning.pieces import CutRules, Piece
+from cpqbridge.planning.proration import term_months
 from cpqbridge.planning.reductions import Lineages, Reduction
 from cpqbridge.planning.runs import Run
+from cpqbridge.planning.tracks import standing_in
+
+Cuts = Mapping[int, date]
+"""By months of a cycle, the boundary from which on nothing that renews has a price (see `Track.cuts`)."""
+
+_MergingKey = tuple[tuple[str, ...], tuple[DiscountTerms, ...]]
 
 KIND_WORDS = {
     "head": "first part of a period",
@@ -42,40 +50,46 @@ class Naming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRules:
-    """How runs become items: whether lines of one lineage are merged (B3.6)."""
+    """How runs become items: whether lines of one lineage are merged (B3.6), and what coupons reduce them."""
 
     merged: bool
     lineages: Lineages
+    discounts: Discounts
 
 
-def is_priced(run: Run, instant: datetime, cuts_on: date | None) -> bool:
+def is_priced(run: Run, instant: datetime, cuts: Cuts) -> bool:
     """Return whether the run's item has its price from `instant` on: a full cycle is running or to come.
 
-    From `cuts_on` on, the last boundary before an end inside a period, nothing has a price.
+    From the cut of its cycle on, the last boundary before an end inside a period, it has none.
     """
     if run.price_key is None or not run.pieces.renews_after(instant.date()):
         return False
-    return cuts_on is None or instant < midnight(cuts_on)
+    if run.line.metered:
+        return True
+    cut_on = cuts.get(run.pieces.cycle.months)
+    return cut_on is None or instant < midnight(cut_on)
 
 
 def phase_items(
-    runs: Sequence[Run], instant: datetime, *, cuts_on: date | None, rules: ItemRules
+    runs: Sequence[Run], instant: datetime, *, cuts: Cuts, rules: ItemRules
 ) -> tuple[PhaseItem, ...]:
     """Return the items of the runs that are alive from `instant` on; the placeholder where there are none."""
-    priced: dict[tuple[str, ...], list[tuple[Run, int]]] = {}
-    items: list[PhaseItem | tuple[str, ...]] = []
+    priced: dict[_MergingKey, list[tuple[Run, int]]] = {}
+    items: list[PhaseItem | _MergingKey] = []
     for run in runs:
         units = run.units_after(instant)
         if not (run.begins_at <= instant < run.over_at and units > 0):
             continue
-        if not is_priced(run, instant, cuts_on):
+        if not is_priced(run, instant, cuts):
             items.append(zero_item(run))
             continue
-        key = _merging_key(run, rules)
+        key = (_merging_key(run, rules), rules.discounts.on_item(run, instant.date()))
         if key not in priced:
             items.append(key)
         priced.setdefault(key, []).append((run, units))
-    found = tuple(_priced_item(priced[each]) if isinstance(each, tuple) else each for each in items)
+    found = tuple(
+        _priced_item(priced[each], discounts=each[1]) if isinstance(each, tuple) else each for each in items
+    )
     return found or (zero_item(standing_in(runs, instant), placeholder=True),)
 
 
@@ -83,14 +97,17 @@ def _merging_key(run: Run, rules: ItemRules) -> tuple[str, ...]:
     """Return what lines of one item share; a price with parts of a minor unit is never shared.
 
     Stripe rounds an item once, so that lines with such a price would no longer sum to their own charges.
+    Tiers count the units of a lineage together, so its lines are always one item (B3.5).
     """
     line, price = run.line, run.pieces.price
+    if price.tiers is not None and not line.metered:
+        return (rules.lineages.root(line), line.product_id, price.words)
     if not rules.merged or Fraction(price.text).denominator != 1:
         return (line.order_item_id,)
     return (rules.lineages.root(line), line.product_id, price.text)
 
 
-def _priced_item(members: Sequence[tuple[Run, int]]) -> PhaseItem:
+def _priced_item(members: Sequence[tuple[Run, int]], *, discounts: tuple[DiscountTerms, ...]) -> PhaseItem:
     first = members[0][0]
     return PhaseItem(
         product_id=first.line.product_id,
@@ -100,6 +117,9 @@ def _priced_item(members: Sequence[tuple[Run, int]]) -> PhaseItem:
         interval_count=first.pieces.cycle.months,
         quantity=sum(units for _, units in members),
         units=tuple(units for _, units in members),
+        tiers=first.pieces.price.tiers,
+        metered=first.line.metered,
+        discounts=discounts,
         parameters=first.line.item_parameters,
     )
 
@@ -118,52 +138,74 @@ def zero_item(run: Run, *, placeholder: bool = False) -> PhaseItem:
     )
 
 
-def standing_in(runs: Sequence[Run], instant: datetime) -> Run:
-    """Return the run whose product stands for a span without lines: the next one to start, else the last."""
-    return next((run for run in runs if run.begins_at > instant), runs[-1])
-
-
-def piece_item(run: Run, piece: Piece, naming: Naming, *, kind: str | None = None) -> OneTimeItem:
-    """Return a piece to come as the one-time item that bills it, with the units that are left in it."""
+def piece_item(
+    run: Run, piece: Piece, naming: Naming, discounts: Discounts, *, kind: str | None = None
+) -> OneTimeItem:
+    """Return a piece to come as the one-time item that bills its units left, net of coupons."""
     units = run.units_billed(piece)
     whole = units == run.pieces.terms.quantity
+    amount = run.amount_minor(piece)
+    off = discounts.off_minor(run, amount, piece.start, share_of_period(run, piece))
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
         product_id=run.line.product_id,
         kind=kind or piece.kind,
-        amount_minor=run.amount_minor(piece),
+        amount_minor=amount - off,
         period_start=piece.start,
         period_end=piece.end,
         description=naming.describe(run.line, kind or piece.kind, None if whole else units),
+        off_minor=off,
     )
 
 
-def catch_up_item(run: Run, naming: Naming) -> OneTimeItem | None:
-    """Return what is owed up to the first boundary after the execution; None where that is nothing."""
+def share_of_period(run: Run, piece: Piece) -> Fraction:
+    """Return which part of a whole period a piece of a run is, by days, at most the whole."""
+    after = run.pieces.cycle.after(piece.start)
+    whole = (after - run.pieces.cycle.at_or_before(piece.start)).days
+    return min(Fraction((piece.end - piece.start).days, whole), Fraction(1))
+
+
+def catch_up_item(run: Run, naming: Naming, discounts: Discounts) -> OneTimeItem | None:
+    """Return what is owed up to the first boundary after the execution, net of coupons; None for nothing."""
     owed = run.caught_up
     if not owed or not run.catch_up_minor:
         return None
+    off = sum(
+        discounts.off_minor(run, piece.amount_minor, piece.start, share_of_period(run, piece))
+        for piece in owed
+    )
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
         product_id=run.line.product_id,
         kind="catch_up",
-        amount_minor=run.catch_up_minor,
+        amount_minor=run.catch_up_minor - off,
+        off_minor=off,
         period_start=owed[0].start,
         period_end=owed[-1].end,
         description=naming.describe(run.line, "catch_up"),
     )
 
 
-def credit_items(reduction: Reduction, *, currency: str, naming: Naming) -> Iterator[OneTimeItem]:
-    """Yield the credit of a reduction: its `TotalPrice` less what it takes (B6.6); nothing where it is zero.
+def credit_items(
+    reduction: Reduction, *, rules: CutRules, naming: Naming, discounts: Discounts
+) -> Iterator[OneTimeItem]:
+    """Yield the credit of a reduction, net of what coupons took off its time."""
+    for item in _gross_credits(reduction, rules=rules, naming=naming):
+        off = discounts.off_credit_minor(reduction, item.amount_minor)
+        if item.amount_minor != off:
+            yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
+
+
+def _gross_credits(reduction: Reduction, *, rules: CutRules, naming: Naming) -> Iterator[OneTimeItem]:
+    """Yield the credit of a reduction (`credit_minor`); nothing where it is zero.
 
     Its time runs from the first day without the units to the first period that is billed without them. What
     of it is for time that we did not bill is an item of its own (B1.8).
     """
     line, since = reduction.line, reduction.unbilled_before
-    amount = rounded_minor(line.total_price, currency) + reduction.taken_minor
+    amount = credit_minor(reduction, rules)
     whole = _credit_item(reduction, naming=naming, amount_minor=amount)
     if since is None or line.starts_on >= since:
         yield from [whole] if amount else []
@@ -178,6 +220,32 @@ def credit_items(reduction: Reduction, *, currency: str, naming: Naming) -> Iter
             period_start=since,
             period_end=max(whole.period_end, day_after(since)),
         )
+
+
+def credit_minor(reduction: Reduction, rules: CutRules) -> int:
+    """Return the credit of a reduction in minor units: its `TotalPrice` less what it takes (B6.6).
+
+    Where the price of a period is given, it is the share of the running one that is no longer used, rounded
+    half up; that of an evergreen line only by the policy `evergreen_credits` (B3.9, B8.2).
+    """
+    if not reduction.by_formula:
+        return reduced_minor(reduction, rules) + reduction.taken_minor
+    dropped = reduction.line.evergreen and not rules.credits_evergreen
+    whole_periods = any(run.pieces.whole_periods_only for run, _ in reduction.takes)
+    if dropped or whole_periods or all(run.is_annulled for run, _ in reduction.takes):
+        return 0
+    step = amount_step_minor(rules.currency)
+    return -round_half_up(reduction.unused_share_minor(rules.precision) / step) * step
+
+
+def reduced_minor(reduction: Reduction, rules: CutRules) -> int:
+    """Return the `TotalPrice` of a reduction in minor units, without the share of a trial (B5.3)."""
+    line, free_until = reduction.line, reduction.free_until
+    if free_until is None or line.ends_on is None:
+        return rounded_minor(line.total_price, rules.currency)
+    end = day_after(line.ends_on)
+    left = term_months(free_until, end, rules.precision) / term_months(line.starts_on, end, rules.precision)
+    return round_half_up(to_minor(line.total_price, rules.currency) * min(left, Fraction(1)))
 
 
 def _credit_item(reduction: Reduction, *, naming: Naming, amount_minor: int) -> OneTimeItem:
@@ -196,18 +264,23 @@ def _credit_item(reduction: Reduction, *, naming: Naming, amount_minor: int) -> 
     )
 
 
-def one_time_item(line: OrderLine, order: Order, *, currency: str, naming: Naming) -> OneTimeItem:
-    """Return a one-time line as the item that bills its `TotalPrice` once.
+def one_time_item(
+    line: OrderLine, order: Order, *, currency: str, naming: Naming, discounts: Discounts
+) -> OneTimeItem:
+    """Return a one-time line as the item that bills its `TotalPrice` once, net of coupons.
 
     A negative line is a credit; one that reduces a line sold before is the credit of a reduction (B6.6).
     """
     kind = "credit" if line.quantity < 0 and line.revises is not None else "one_time"
+    sold = rounded_minor(line.total_price, currency)
+    off = discounts.off_one_time_minor(line, order, sold)
     return OneTimeItem(
         order_item_id=line.order_item_id,
         order_id=order.order_id,
         product_id=line.product_id,
         kind=kind,
-        amount_minor=rounded_minor(line.total_price, currency),
+        amount_minor=sold - off,
+        off_minor=off,
         period_start=line.starts_on,
         period_end=day_after(line.ends_on) if line.ends_on else line.starts_on,
         description=naming.describe(line, kind),

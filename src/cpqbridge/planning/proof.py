@@ -11,6 +11,8 @@ from cpqbridge.domain.money import major_text, rounded_minor
 from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.items import credit_minor, reduced_minor
+from cpqbridge.planning.runs import Run
 
 REASONS = (
     "rounding",
@@ -33,8 +35,8 @@ class Evidence:
     """What a contract's orders say of their lines, beside what is billed.
 
     `dropped` are credits that are never made, by order line; `adjustments` what later lines take from a line,
-    less what it takes from others; `lost` what somebody stopped in Stripe before it was billed (all in minor
-    units).
+    less what it takes from others; `lost` what somebody stopped in Stripe before it was billed, `off` what
+    coupons took off (all in minor units).
     """
 
     contract: Contract
@@ -42,9 +44,16 @@ class Evidence:
     taken: tuple[TakenAmount, ...]
     adjustments: Mapping[str, int]
     lost: Mapping[str, int]
+    off: Mapping[str, int]
 
     @staticmethod
-    def of(contract: Contract, dropped: Iterable[OneTimeItem], objects: Iterable[BillingObject]) -> Evidence:
+    def of(
+        contract: Contract,
+        dropped: Iterable[OneTimeItem],
+        objects: Iterable[BillingObject],
+        *,
+        off: Mapping[str, int],
+    ) -> Evidence:
         """Return the evidence of a contract; `dropped` are the credits that are never made."""
         taken = tuple(
             TakenAmount(
@@ -71,6 +80,7 @@ class Evidence:
             taken=taken,
             adjustments=adjustments,
             lost=lost,
+            off=off,
         )
 
     def prove(self, order: Order, billed: Mapping[str, int]) -> Iterator[Proof]:
@@ -84,8 +94,14 @@ class Evidence:
                 currency=order.currency,
                 sold_minor=sold,
                 billed_minor=proven,
-                reason=self.reason_for(line, sold, proven - sold),
+                reason=self._reason(line, sold, proven - sold),
             )
+
+    def _reason(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str | None:
+        """Return why billed and sold differ; a coupon is the reason where nothing else is."""
+        off = self.off.get(line.order_item_id, 0)
+        without = self.reason_for(line, sold_minor, difference_minor + off)
+        return "discount" if off and without in (None, "rounding") else without
 
     def reason_for(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str | None:
         """Return why billed and sold differ, None when they do not; any gap without a name is a mismatch.
@@ -96,10 +112,16 @@ class Evidence:
         if difference_minor == 0:
             return None
         run = self.contract.runs.get(line.order_item_id)
+        reduction = next((each for each in self.contract.reductions if each.line is line), None)
+        if run.pieces.by_formula if run is not None else reduction is not None and reduction.by_formula:
+            return self._formula_reason(line, run, sold_minor + difference_minor)
         unbilled = self.lost.get(line.order_item_id, 0)
         if run is None:
             return self._reason_without_run(line, sold_minor, difference_minor + unbilled)
-        unbilled += run.skipped_minor
+        if run.pieces.free_until is not None and not (unbilled or run.skipped_minor):
+            off = abs(difference_minor + run.pieces.free_minor) * 2
+            return "trial" if off <= (0 if run.pieces.exact else run.pieces.cycles) else MISMATCH
+        unbilled += run.skipped_minor + run.pieces.free_minor
         charges = 0 if run.pieces.exact else run.pieces.cycles
         if abs(difference_minor + unbilled) * 2 > charges:
             return MISMATCH
@@ -107,8 +129,30 @@ class Evidence:
             return "rounding"
         return "past_skipped" if run.order.skip_past_initial_invoices else "billed_elsewhere"
 
+    def _formula_reason(self, line: OrderLine, run: Run | None, proven_minor: int) -> str:
+        """Return the reason of a line whose `TotalPrice` is not used.
+
+        That of an evergreen line is for a month, while it is billed up to its horizon. What is proven must be
+        what its pieces come to, less what was never billed by us.
+        """
+        unbilled = self.lost.get(line.order_item_id, 0)
+        if run is not None:
+            expected = run.pieces.terms.sold_minor - run.skipped_minor
+        else:
+            reduction = next(each for each in self.contract.reductions if each.line is line)
+            expected = credit_minor(reduction, self.contract.rules) - reduction.taken_minor
+            expected -= self.dropped.get(line.order_item_id, 0)
+        if proven_minor + unbilled != expected:
+            return MISMATCH
+        return "evergreen" if line.evergreen else "custom_price"
+
     def _reason_without_run(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str:
         """Return the reason of a reduction or one-time line."""
+        reduction = next((each for each in self.contract.reductions if each.line is line), None)
+        if reduction is not None and reduction.free_until is not None:
+            difference_minor += sold_minor - reduced_minor(reduction, self.contract.rules)
+            if not difference_minor:
+                return "trial"
         cutover = self.contract.cutover
         is_before = cutover is not None and line.starts_on < cutover
         dropped = self.dropped.get(line.order_item_id)

@@ -14,6 +14,7 @@ from cpqbridge.domain.billing import (
     BillingObject,
     ContractRecord,
     CreditPortion,
+    DiscountTerms,
     ExecutedOrder,
     ForecastInvoice,
     InvoiceLine,
@@ -22,12 +23,14 @@ from cpqbridge.domain.billing import (
     Phase,
     PhaseItem,
     Plan,
+    PriceTier,
     Proof,
     Ref,
     Step,
     StepAction,
     TakenAmount,
     TakenUnits,
+    TieredPrice,
 )
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import InvariantError
@@ -39,6 +42,7 @@ _CLASSES: dict[str, type[Any]] = {
         BillingObject,
         ContractRecord,
         CreditPortion,
+        DiscountTerms,
         ExecutedOrder,
         ForecastInvoice,
         InvoiceLine,
@@ -47,12 +51,14 @@ _CLASSES: dict[str, type[Any]] = {
         Phase,
         PhaseItem,
         Plan,
+        PriceTier,
         Proof,
         Ref,
         Refusal,
         Step,
         TakenAmount,
         TakenUnits,
+        TieredPrice,
     )
 }
 _ENUMS: dict[str, type[Enum]] = {each.__name__: each for each in (OrderState, StepAction)}

@@ -14,6 +14,10 @@ def is_what_was_wanted(content: NewIntent, found: Mapping[str, Any]) -> bool:
     wanted = content.parameters
     if content.action is StepAction.CREATE_PRODUCT:
         return found.get("id") == wanted.get("id") and found.get("active") is not False
+    if content.action is StepAction.CREATE_COUPON:
+        return found.get("valid") is not False and _grants(found) == _grants(wanted)
+    if content.action is StepAction.CREATE_METER:
+        return found.get("status") == "active" and holds_all(found, wanted)
     if content.action is StepAction.CREATE_PRICE:
         recurring = cast("Mapping[str, object]", wanted.get("recurring") or {})
         found_recurring = found.get("recurring") or {}
@@ -21,10 +25,19 @@ def is_what_was_wanted(content: NewIntent, found: Mapping[str, Any]) -> bool:
             found.get("active") is not False
             and _id_of(found.get("product")) == wanted.get("product")
             and found.get("currency") == wanted.get("currency")
-            and _number_text(found.get("unit_amount_decimal")) == _number_text(wanted["unit_amount_decimal"])
+            # Tiers are told apart by the lookup key, which holds their hash.
+            and found.get("tiers_mode") == wanted.get("tiers_mode")
+            and _number_text(found.get("unit_amount_decimal"))
+            == _number_text(wanted.get("unit_amount_decimal"))
             and all(found_recurring.get(name) == value for name, value in recurring.items())
         )
     return False
+
+
+def _grants(coupon: Mapping[str, Any]) -> list[str]:
+    """Return what a coupon takes off, and for how long."""
+    numbers = (_number_text(coupon.get(name)) for name in ("percent_off", "amount_off"))
+    return [*numbers, *(str(coupon.get(name)) for name in ("currency", "duration", "duration_in_months"))]
 
 
 def _id_of(value: Any) -> Any:
