@@ -17,7 +17,7 @@ from cpqbridge_sim.stripe.billing.invoicing import (
     invoice_departed_usage,
     subscription_invoice,
 )
-from cpqbridge_sim.stripe.billing.items import first_lines, new_item, next_lines, subscription_end
+from cpqbridge_sim.stripe.billing.items import first_lines, new_item, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause, expire_resumption
@@ -32,6 +32,7 @@ from cpqbridge_sim.stripe.billing.phases import (
     phase_invoice_items,
 )
 from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses, run_planned
+from cpqbridge_sim.stripe.billing.prebilling import renewal_lines
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
 from cpqbridge_sim.stripe.billing.settling import settle
 from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
@@ -242,7 +243,7 @@ def renew(
         line
         for item in state.subscription_items(subscription)
         if item["current_period_end"] <= at
-        for line in next_lines(state, subscription, item)
+        for line in renewal_lines(state, subscription, item)
     ]
     invoice = subscription_invoice(state, subscription, lines, at=at, reason=reason, period=period)
     settle_free_invoice(state, subscription, invoice, at=at)
