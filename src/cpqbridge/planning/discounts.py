@@ -216,6 +216,8 @@ class Discounts:
 def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:
     """Return a fixed amount over lines: each share in proportion, rounded down, the last takes the rest.
 
+    The last is the last that anything can be taken from.
+
     Source: Stripe, "Coupons", as restated in the project's design notes, 3.6 (read 20 Nov 2026).
     """
     held = [max(weight, 0) for weight in weights]
@@ -223,8 +225,10 @@ def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:
     off = min(amount_off_minor, total)
     if not total:
         return [0 for _ in held]
-    shares = [off * weight // total for weight in held[:-1]]
-    return [*shares, off - sum(shares)]
+    shares = [off * weight // total for weight in held]
+    last = max(place for place, weight in enumerate(held) if weight)
+    shares[last] += off - sum(shares)
+    return shares
 
 
 def _recurs(order: Order) -> bool:

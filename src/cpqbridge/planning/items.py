@@ -194,8 +194,7 @@ def credit_items(
     """Yield the credit of a reduction, net of what coupons took off its time."""
     for item in _gross_credits(reduction, rules=rules, naming=naming):
         off = discounts.off_credit_minor(reduction, item.amount_minor)
-        if item.amount_minor != off:
-            yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
+        yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
 
 
 def _gross_credits(reduction: Reduction, *, rules: CutRules, naming: Naming) -> Iterator[OneTimeItem]:

@@ -183,13 +183,15 @@ def _shares(state: AccountState, coupon: Body, lines: Sequence[LineDraft]) -> li
 
 
 def spread(amount_off: int, weights: Sequence[int]) -> list[int]:
-    """A fixed amount over lines in proportion: each share floored, the last line takes the rest."""
+    """A fixed amount over lines in proportion: each share floored, the last that has any takes the rest."""
     total = sum(weights)
     off = min(amount_off, total)
     if total == 0:
         return [0 for _ in weights]
-    shares = [off * weight // total for weight in weights[:-1]]
-    return [*shares, off - sum(shares)]
+    shares = [off * weight // total for weight in weights]
+    last = max(place for place, weight in enumerate(weights) if weight)
+    shares[last] += off - sum(shares)
+    return shares
 
 
 def net_price(
