@@ -216,7 +216,7 @@ class Discounts:
 def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:
     """Return a fixed amount over lines: each share in proportion, rounded down, the last takes the rest.
 
-    The last is the last that anything can be taken from.
+    Where that is more than there is on it, those before it take what remains.
 
     Source: Stripe, "Coupons", as restated in the project's design notes, 3.6 (read 20 Nov 2026).
     """
@@ -226,8 +226,11 @@ def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:
     if not total:
         return [0 for _ in held]
     shares = [off * weight // total for weight in held]
-    last = max(place for place, weight in enumerate(held) if weight)
-    shares[last] += off - sum(shares)
+    rest = off - sum(shares)
+    for place in reversed(range(len(held))):
+        more = min(rest, held[place] - shares[place])
+        shares[place] += more
+        rest -= more
     return shares
 
 

@@ -3,8 +3,15 @@
 import heapq
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.collection import (
+    give_up_invoice,
+    invoice_due,
+    retry,
+    stop_collecting,
+    will_be_due,
+)
 from cpqbridge_sim.stripe.billing.collection_pause import resume_collection
-from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, payment_method
+from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import (
     check_line_count,
     invoice_departed_usage,
@@ -14,6 +21,8 @@ from cpqbridge_sim.stripe.billing.items import first_lines, new_item, next_lines
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause, expire_resumption
+from cpqbridge_sim.stripe.billing.payment_methods import payment_method
+from cpqbridge_sim.stripe.billing.payments import subscription_of
 from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
 from cpqbridge_sim.stripe.billing.phases import (
     bill_phase_items,
@@ -48,6 +57,8 @@ _WOKEN = {
     "invoice.resumption": "invoice",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
+    "invoice.retry": "invoice",
+    "invoice.will_be_due": "invoice",
     "schedule.expiring": "subscription_schedule",
     "subscription.upcoming": "subscription",
 }
@@ -63,14 +74,10 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         start_schedule(state, body, at=at)
     elif kind == "subscription":
         process_subscription(state, body, at=at)
-    elif (
-        kind == "invoice.finalize" and body["status"] == "draft" and body["automatically_finalizes_at"] == at
-    ):
-        finalize(state, body, at=at)
+    elif body["object"] == "invoice":
+        _wake_invoice(state, kind, body, at=at)
     elif kind in ("schedule.pause", "schedule.resume"):
         run_planned(state, body, kind, at=at)
-    elif kind == "invoice.resumption":
-        expire_resumption(state, body, at=at)
     elif kind == "subscription.collect":
         resume_collection(state, body, at=at)
     elif kind == "subscription.pending_items":
@@ -79,12 +86,46 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         announce_end(state, body, at=at)
     elif kind == "subscription.expire":
         expire(state, body, at=at)
-    elif kind == "invoice.due":
-        invoice_due(state, body)
     elif kind == "schedule.expiring":
         expiring(state, body, at=at)
     elif kind == "subscription.upcoming":
         upcoming(state, body, run=run_until)
+
+
+def _wake_invoice(state: AccountState, kind: str, invoice: Body, *, at: int) -> None:
+    if kind == "invoice.finalize":
+        if invoice["status"] == "draft" and invoice["automatically_finalizes_at"] == at:
+            finalize(state, invoice, at=at)
+    elif kind == "invoice.retry":
+        if retry(state, invoice, at=at):
+            give_up(state, invoice, at=at)
+    elif kind == "invoice.will_be_due":
+        will_be_due(state, invoice)
+    elif kind == "invoice.resumption":
+        expire_resumption(state, invoice, at=at)
+    else:
+        invoice_due(state, invoice)
+
+
+def give_up(state: AccountState, invoice: Body, *, at: int) -> None:
+    """All attempts to charge an invoice failed: do what the account's settings say then."""
+    becomes = give_up_invoice(state, invoice, at=at)
+    subscription = subscription_of(state, invoice)
+    if becomes != "cancel" or subscription is None:
+        return
+    cancel_schedule_of(state, subscription, at=at)
+    subscription["cancellation_details"]["reason"] = "payment_failed"
+    cancel_now(state, subscription, at=at, invoice_now=False, prorate=False)
+
+
+def cancel_schedule_of(state: AccountState, subscription: Body, *, at: int) -> None:
+    """A schedule ends together with a subscription that is canceled beside it."""
+    schedule = state.store.get("subscription_schedule", subscription["schedule"])
+    if schedule is not None:
+        schedule["status"] = "canceled"
+        schedule["canceled_at"] = at
+        schedule["current_phase"] = None
+        state.emit("subscription_schedule.canceled", schedule)
 
 
 def expire(state: AccountState, subscription: Body, *, at: int) -> None:
@@ -283,6 +324,7 @@ def cancel_now(state: AccountState, subscription: Body, *, at: int, invoice_now:
                 state.store.remove(pending)
     subscription["status"] = "canceled"
     subscription["ended_at"] = subscription["canceled_at"] = at
+    stop_collecting(state, subscription)
     if invoice_now:
         subscription_invoice(state, subscription, [], at=at, reason="subscription_cycle")
     state.emit("customer.subscription.deleted", subscription)

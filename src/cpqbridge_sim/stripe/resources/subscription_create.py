@@ -6,12 +6,15 @@ Source: docs.stripe.com/api/subscriptions/create, read 20 Nov 2026.
 from collections.abc import Mapping
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.collection import can_charge
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
-from cpqbridge_sim.stripe.billing.finalization import can_charge, finalize, payment_method
+from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item
 from cpqbridge_sim.stripe.billing.lifecycle import EXPIRY_PRIORITY, INCOMPLETE_SECONDS
 from cpqbridge_sim.stripe.billing.lines import LineDraft
+from cpqbridge_sim.stripe.billing.payment_methods import payment_method
+from cpqbridge_sim.stripe.billing.payments import minimum_charge
 from cpqbridge_sim.stripe.billing.pending_interval import set_pending_interval
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, item_terms
 from cpqbridge_sim.stripe.billing.subscription_body import blank_subscription
@@ -23,6 +26,7 @@ from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing
 from cpqbridge_sim.stripe.periods import Interval, boundary_after
 from cpqbridge_sim.stripe.resources.anchor_config import configured_anchor, shown_config
 from cpqbridge_sim.stripe.resources.call import Call, cleared, customer_of, metadata_of, only
+from cpqbridge_sim.stripe.resources.payment_methods import set_default_method
 from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_collection, refuse_unsupported
 from cpqbridge_sim.stripe.resources.schedules import (
     billing_mode,
@@ -89,7 +93,12 @@ def create(call: Call) -> Body:
     check_customer_currency(state, customer, phase["currency"])
     check_subscription_count(state, customer)
     check_discounts(
-        state, params.get("discounts") or [], param="discounts", at=now, currency=phase["currency"]
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=now,
+        currency=phase["currency"],
+        customer_id=customer["id"],
     )
     check_direct_collection(params)
     trial_end = created_trial_end(params, start=start, now=now)
@@ -103,13 +112,12 @@ def create(call: Call) -> Body:
         start=start,
         anchor=start if anchor is None else anchor,
     )
-    set_plain(subscription, params)
+    set_plain(state, subscription, params)
     subscription["billing_cycle_anchor_config"] = shown_config(params)
     set_trial_settings(subscription, params)
     set_intervals(state, subscription, params, at=now)
     if trial_end is not None:
         start_trial(state, subscription, start=start, end=trial_end, anchor=anchor)
-    set_tax_rates(state, subscription, params)
     subscription["metadata"] = metadata_of(params.get("metadata"))
     subscription["discounts"] = redeem(
         state,
@@ -172,18 +180,22 @@ def _anchor(
     return int(anchor)
 
 
-def set_plain(subscription: Body, params: Mapping[str, Any]) -> None:
+def set_plain(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
     """Settings that need no arithmetic."""
-    for name in ("collection_method", "days_until_due", "default_payment_method", "description"):
+    if "default_payment_method" in params:
+        customer = customer_of(state, subscription["customer"])
+        set_default_method(state, customer, subscription, params["default_payment_method"])
+    _set_tax_rates(state, subscription, params)
+    for name in ("collection_method", "days_until_due", "description"):
         if name in params:
             subscription[name] = cleared(params[name])
     for name, value in (params.get("invoice_settings") or {}).items():
         subscription["invoice_settings"][name] = cleared(value)
 
 
-def set_tax_rates(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
-    """`default_tax_rates` of a subscription; a rate it has already may be archived by now."""
+def _set_tax_rates(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
     if "default_tax_rates" in params:
+        # A rate that it has already may be archived by now.
         known = frozenset(rate["id"] for rate in subscription["default_tax_rates"])
         rates = read_tax_rates(state, params["default_tax_rates"], path="default_tax_rates", known=known)
         subscription["default_tax_rates"] = rates
@@ -249,7 +261,8 @@ def _collect(
     if invoice is None or subscription["collection_method"] == "send_invoice" or invoice["status"] != "draft":
         return
     incomplete = params.get("payment_behavior") == "default_incomplete"
-    owed = invoice["amount_due"] > 0
+    # Less than the smallest charge goes to the customer's balance instead.
+    owed = invoice["amount_due"] >= minimum_charge(invoice["currency"])
     if owed and payment_method(state, subscription["customer"], subscription) is None and not incomplete:
         raise StripeApiError(
             "This customer has no attached payment source or default payment method. Please consider adding "

@@ -6,12 +6,13 @@ Source: docs.stripe.com/api/subscriptions/update, read 20 Nov 2026.
 from collections.abc import Mapping
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.churn import check_churn
 from cpqbridge_sim.stripe.billing.collection_pause import keeps_drafts, pause_collection
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
 from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, announced_usage, apply_changes
-from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, expire, renew
+from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, cancel_schedule_of, expire, renew
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
@@ -42,7 +43,6 @@ from cpqbridge_sim.stripe.resources.subscription_create import (
     set_intervals,
     set_period_end_cancel,
     set_plain,
-    set_tax_rates,
 )
 from cpqbridge_sim.stripe.resources.subscriptions import retrieve
 from cpqbridge_sim.stripe.resources.trial_params import (
@@ -95,9 +95,15 @@ def update(call: Call) -> Body:
     subscription = retrieve(call)
     _check_changeable(subscription, params)
     now = state.time_of(subscription["customer"])
+    check_churn(state, subscription, params, at=now)
     _check_payable(call, subscription)
     check_discounts(
-        state, params.get("discounts") or [], param="discounts", at=now, currency=subscription["currency"]
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=now,
+        currency=subscription["currency"],
+        customer_id=subscription["customer"],
     )
     if "collection_method" in params or "days_until_due" in params:
         check_direct_collection({"collection_method": subscription["collection_method"], **params})
@@ -105,12 +111,11 @@ def update(call: Call) -> Body:
     trial_end = updated_trial_end(subscription, params, now=now)
     changes = _read_changes(state, subscription, params.get("items") or [])
     one_time = _read_one_time(state, subscription, params, now=now)
-    set_plain(subscription, params)
+    set_plain(state, subscription, params)
     set_trial_settings(subscription, params)
     set_intervals(state, subscription, params, at=now)
     if "pause_collection" in params:
         pause_collection(state, subscription, params["pause_collection"])
-    set_tax_rates(state, subscription, params)
     update_metadata(subscription, params)
     if params.get("collection_method") == "charge_automatically":
         subscription["days_until_due"] = None
@@ -356,6 +361,7 @@ def _terms(
         param=f"{path}[discounts]",
         at=now,
         currency=subscription["currency"],
+        customer_id=subscription["customer"],
     )
     discounts = discount_entries(entry["discounts"]) if "discounts" in entry else None
     metadata = entry.get("metadata") or {}
@@ -394,12 +400,7 @@ def cancel(call: Call) -> Body:
     if subscription["status"] == "incomplete":
         expire(state, subscription, at=at)
         return subscription
-    schedule = state.store.get("subscription_schedule", subscription["schedule"])
-    if schedule is not None:
-        schedule["status"] = "canceled"
-        schedule["canceled_at"] = at
-        schedule["current_phase"] = None
-        state.emit("subscription_schedule.canceled", schedule)
+    cancel_schedule_of(state, subscription, at=at)
     cancel_now(
         state,
         subscription,
