@@ -262,28 +262,33 @@ def _until(coupon: Coupon, start: date, cycle: Cycle, begins: date) -> date | No
 
 def reduced(
     amounts: Sequence[int],
-    own: Sequence[Sequence[DiscountTerms]],
-    shared: Sequence[DiscountTerms],
     days: Sequence[date],
+    *,
+    own: Mapping[int, Sequence[DiscountTerms]],
+    bearers: Sequence[int],
+    shared: Sequence[DiscountTerms],
 ) -> list[int]:
     """Return what discounts take off each line of one invoice, in minor units.
 
-    `own` are those of each line's item, `shared` those of the subscription, `days` where each line's period
-    begins. Stripe takes an item's own first, then those of the subscription, each from what is left; a
-    percentage is rounded half up per line (design notes, 2.3 and 3.6).
+    `days` are where each line's period begins, `bearers` of which item each line is, `own` the discounts of
+    each item, `shared` those of the subscription. Stripe takes an item's own first, then those of the
+    subscription, each from what is left; a percentage is rounded half up per line, a fixed amount is taken
+    once for all the lines it reduces (design notes, 2.3 and 3.6).
     """
     left = list(amounts)
-    for place, discounts in enumerate(own):
+    for bearer, discounts in own.items():
         for terms in discounts:
-            if terms.is_in_force(days[place]):
-                left[place] -= terms.off_minor(left[place])
+            _take_off(left, [place for place, each in enumerate(bearers) if each == bearer], days, terms)
     for terms in shared:
-        eligible = [place for place, day in enumerate(days) if terms.is_in_force(day)]
-        if terms.amount_off_minor is None:
-            for place in eligible:
-                left[place] -= terms.off_minor(left[place])
-        else:
-            shares = spread(terms.amount_off_minor, [left[place] for place in eligible])
-            for place, share in zip(eligible, shares, strict=True):
-                left[place] -= share
+        _take_off(left, range(len(left)), days, terms)
     return [amount - rest for amount, rest in zip(amounts, left, strict=True)]
+
+
+def _take_off(left: list[int], places: Iterable[int], days: Sequence[date], terms: DiscountTerms) -> None:
+    eligible = [place for place in places if terms.is_in_force(days[place])]
+    if terms.amount_off_minor is None:
+        shares = [terms.off_minor(left[place]) for place in eligible]
+    else:
+        shares = spread(terms.amount_off_minor, [left[place] for place in eligible])
+    for place, share in zip(eligible, shares, strict=True):
+        left[place] -= share
