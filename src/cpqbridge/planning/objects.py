@@ -22,6 +22,7 @@ from cpqbridge.domain.order import Order
 from cpqbridge.mapping.policies import CreditsPolicy, Policy
 from cpqbridge.planning.billing_steps import facts_fingerprint
 from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.forecast import billed_by_line, first_invoice, settled_by
 from cpqbridge.planning.items import ItemRules
 from cpqbridge.planning.placing import Document, Identity, Placed
@@ -46,6 +47,7 @@ class Designer:
     contract: Contract
     policy: Policy
     product_names: Mapping[str, str]
+    discounts: Discounts
     _facts: dict[str, str] = field(default_factory=dict)
 
     def entry(self, order: Order, track: Track | None = None) -> ExecutedOrder:
@@ -96,7 +98,11 @@ class Designer:
     def _timetable(self, track: Track, placed: Placed) -> Timetable:
         return Timetable(
             track=track,
-            rules=ItemRules(merged=self.policy.items == "merged", lineages=self.contract.lineages),
+            rules=ItemRules(
+                merged=self.policy.items == "merged",
+                lineages=self.contract.lineages,
+                discounts=self.discounts,
+            ),
             first=tuple(placed.first.get(track.key, ())),
             riders=placed.riders.get(track.key, {}),
             now=self.contract.as_of,
@@ -252,7 +258,7 @@ def _taken(track: Track) -> tuple[TakenUnits, ...]:
 def placed_identities(
     objects: Iterable[BillingObject], at: datetime, *, product_names: Mapping[str, str]
 ) -> frozenset[Identity]:
-    """Return the identities of one-time charges and credits that are on their way or made already.
+    """Return the identities of charges and credits that are on their way or made already.
 
     A phase that has begun by `at` has sent what rode on it; an own invoice or credit counts from its first
     call on.
@@ -264,6 +270,8 @@ def placed_identities(
             continue
         for invoice in settled_by(each, at, product_names=product_names):
             for line in invoice.lines:
-                if line.kind != "cycle":
-                    found.add((line.shares[0][0], line.kind, line.period_start))
+                if line.kind != "cycle" or line.amount_minor or line.off:
+                    found |= {
+                        (order_item_id, line.kind, line.period_start) for order_item_id, _ in line.shares
+                    }
     return frozenset(found)
