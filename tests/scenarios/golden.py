@@ -34,6 +34,7 @@ FOLDER = Path(__file__).parent
 WIDTH = 110
 UNTIL_FINAL = timedelta(days=3)
 _BILL = re.compile(r"^- \d{4}-.*$", re.MULTILINE)
+_DRAWN = re.compile(r"\b(?:in|il)_1S\w+")
 _DRAFT = {"Status": "Draft", "StatusCode": "Draft", "ActivatedDate": None}
 
 
@@ -96,7 +97,8 @@ class Scenario:
         document["orders"] = _orders(self.lived.told)
         earlier = [_carried_out(plan) for plan in self.lived.earlier]
         later = [_carried_out(plan) for plan in self.lived.later if plan.steps]
-        return document | ({"earlier": earlier} if earlier else {}) | ({"later": later} if later else {})
+        whole = document | ({"earlier": earlier} if earlier else {}) | ({"later": later} if later else {})
+        return _renamed(whole, self.lived.names())
 
     def sold(self) -> dict[str, Decimal]:
         """Return `TotalPrice` by order item id, from the raw records."""
@@ -126,6 +128,23 @@ class Lived:
     @property
     def last(self) -> Plan:
         return (self.told, *self.later)[-1]
+
+    def names(self) -> dict[str, str]:
+        """Return what invoices and their lines are called in a document, by the ids the account drew.
+
+        An invoice is named by its day and a line by its place, since both say more than a drawn id, and an id
+        depends on everything else the account ever drew.
+        """
+        names: dict[str, str] = {}
+        on: Counter[str] = Counter()
+        for invoice in in_process.invoices_of(self.account):
+            day = in_process.day_of(invoice)
+            on[day] += 1
+            name = day if on[day] == 1 else f"{day}-{on[day]}"
+            names[invoice["id"]] = f"in_{name}"
+            for place, line in enumerate(invoice["all_lines"], 1):
+                names[line["id"]] = f"il_{name}_{place}"
+        return names
 
 
 class _RecordedLife(in_process.Life):
@@ -196,6 +215,17 @@ def _activated_by(record: RawRecord, instant: datetime) -> bool:
     """Return whether an order was activated by then; one that never was is a draft all the time."""
     activated = record.get("ActivatedDate")
     return activated is None or datetime.fromisoformat(str(activated)) <= instant
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Return a document in which what the account drew at random has a name that stays."""
+    if isinstance(value, dict):
+        return {key: _renamed(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_renamed(each, names) for each in value]
+    if isinstance(value, str):
+        return _DRAWN.sub(lambda found: names.get(found[0], found[0]), value)
+    return value
 
 
 def _orders(plan: Plan) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ from tests.unit.planning.builders import (
 
 from cpqbridge.domain.billing import BillingState
 from cpqbridge.domain.dates import Cycle, add_months
-from cpqbridge.domain.order import Coupon, CouponDuration, Segment, Tier, TiersMode, TierTable
+from cpqbridge.domain.order import Coupon, CouponDuration
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.planning.pieces import CutRules, cut
@@ -35,7 +35,6 @@ from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.proration import line_term, term_months
 
 A_COUPON = Coupon(coupon_id="a2F1", name="Ten", duration=CouponDuration.FOREVER, percent_off=Decimal(10))
-A_TIER_TABLE = TierTable(mode=TiersMode.VOLUME, tiers=(Tier(up_to=None, unit_price=Decimal(1)),))
 
 LATE = at("2026-09-25T08:00:00")
 LONG = "2026-02-01", "2066-02-10"
@@ -54,12 +53,7 @@ def only_refusal(found):
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
-        ({"tiers": A_TIER_TABLE}, "kind_not_built", "SBQQ__OrderItemConsumptionSchedule__c"),
         ({"coupons": (A_COUPON,)}, "kind_not_built", "Order_Item_Stripe_Coupon__c"),
-        ({"custom_price": Decimal(40)}, "kind_not_built", "unit_amount_decimal"),
-        ({"metered": True}, "kind_not_built", "SBQQ__BillingType__c"),
-        ({"segment": Segment(key="k", index=1)}, "kind_not_built", "SBQQ__SegmentIndex__c"),
-        ({"evergreen": True}, "kind_not_built", "SBQQ__SubscriptionType__c"),
         ({"revises": "802OTHER"}, "reduction_below_zero", "SBQQ__RevisedOrderProduct__c"),
         ({"unit_price": "-5"}, "price_negative", "TotalPrice"),
         ({"quantity": "-1"}, "price_negative", "TotalPrice"),
@@ -79,11 +73,21 @@ def test_line_that_cannot_be_billed_is_refused_with_its_field(changes, code, fie
     assert line.order_item_id in refusal.message
 
 
-def test_order_that_cannot_be_billed_is_refused_with_its_field():
-    trial = only_refusal(plan(trial_ends_on=date(2026, 3, 1)))
-    assert (trial.code, trial.field) == ("kind_not_built", "trial_end")
-    mixed = only_refusal(plan(a_line(1), a_line(2, months=12)))
-    assert "every 1 and 12 months" in mixed.message
+def test_trial_of_lines_of_several_frequencies_is_refused():
+    both = a_line(1), a_line(2, months=12)
+    refusal = only_refusal(plan(*both, trial_ends_on=date(2026, 3, 1)))
+    assert (refusal.code, refusal.field) == ("trial_with_frequencies", "trial_end")
+    assert "every 1 and 12 months" in refusal.message
+    assert plan(*both, trial_ends_on=date(2026, 1, 1)).steps, "a trial that is over before any line begins"
+
+
+def test_other_frequency_is_refused_only_where_the_policy_asks_for_one():
+    both = a_line(1), a_line(2, months=12)
+    assert plan(*both).steps
+    refusal = only_refusal(plan(*both, configuration=a_policy(frequencies="refuse")))
+    assert (refusal.code, refusal.field) == ("frequencies_mixed", "SBQQ__BillingFrequency__c")
+    assert refusal.record_id == "802LINE002"
+    assert plan(a_line(1), a_line(2), configuration=a_policy(frequencies="refuse")).steps
 
 
 def test_negative_one_time_line_is_no_refusal():
@@ -206,7 +210,7 @@ def test_long_contract_stays_in_bounds_by_whole_months():
 
 
 def test_a_kind_that_is_not_built_is_said_before_what_could_be_mended():
-    lines = [a_line(1), a_line(2, months=12), a_line(3, quantity="2.5")]
+    lines = [a_line(1), a_line(2, quantity="2.5"), a_line(3, coupons=(A_COUPON,))]
     (outcome,) = plan(*lines).outcomes
     assert [refusal.code for refusal in outcome.refusals] == ["kind_not_built", "quantity_not_whole"]
 

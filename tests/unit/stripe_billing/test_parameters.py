@@ -67,6 +67,11 @@ GOOD = {
     },
     StepAction.CREATE_PRODUCT: {"id": "prod_1", "name": "Seats", "description": "d"},
     StepAction.UPDATE_PRODUCT: {"name": "Seats", "description": ""},
+    StepAction.CREATE_METER: {
+        "display_name": "Calls",
+        "event_name": "cpqbridge_01t1",
+        "default_aggregation": {"formula": "sum"},
+    },
     StepAction.CREATE_PRICE: {
         "currency": "usd",
         "product_data": {"id": "prod_1", "name": "Seats", "metadata": {"a": "b"}},
