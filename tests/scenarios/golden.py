@@ -55,6 +55,15 @@ class Sync:
     calls: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the customer used of a metered product by an instant, reported under the product's event name."""
+
+    at: datetime
+    product_id: str
+    quantity: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One folder, read. `order_id` is the order the document is about, `preview` plans it as if activated."""
@@ -67,6 +76,7 @@ class Scenario:
     preview: bool
     cutover: date | None
     multiplier_decimals: int | None
+    usage: tuple[Usage, ...] = ()
 
     def history(self, sync: Sync) -> OrderHistory:
         """Return the contract as it is read at a sync."""
@@ -103,6 +113,10 @@ class Scenario:
     def sold(self) -> dict[str, Decimal]:
         """Return `TotalPrice` by order item id, from the raw records."""
         return {str(item["Id"]): Decimal(str(item["TotalPrice"])) for item in self.raw.items}
+
+    def metered(self) -> set[str]:
+        """Return the ids of order items that are billed by usage, which no plan knows before."""
+        return {str(item["Id"]) for item in self.raw.items if item["SBQQ__BillingType__c"] == "Arrears"}
 
     def accepted(self) -> dict[str, Any]:
         return read_json(self.folder / "plan.json")
@@ -184,7 +198,10 @@ class _RecordedLife(in_process.Life):
 
 def _lived(scenario: Scenario) -> Lived:
     life = _RecordedLife(scenario, Account(now=scenario.syncs[0].at))
+    used = list(scenario.usage)
     for sync in scenario.syncs:
+        while used and used[0].at <= sync.at:
+            _report(life, scenario, used.pop(0))
         life.run_until(sync.at)
         if sync.paid:
             _pay(life.account)
@@ -193,6 +210,8 @@ def _lived(scenario: Scenario) -> Lived:
             life.sync(scenario.history(sync), sync.at, sync.released)
         else:
             life.interrupted(scenario.history(sync), sync)
+    for usage in used:
+        _report(life, scenario, usage)
     ends = [phase.ends_at for wanted in life.plans[-1].objects for phase in wanted.phases]
     life.run_until(max([*ends, life.account.now]) + UNTIL_FINAL)
     return Lived(
@@ -202,6 +221,18 @@ def _lived(scenario: Scenario) -> Lived:
         later=tuple(life.plans[before + 1 :]),
         again=tuple(life.again),
     )
+
+
+def _report(life: _RecordedLife, scenario: Scenario, usage: Usage) -> None:
+    life.run_until(usage.at)
+    customer = life.state.links[f"customer:{scenario.history(scenario.syncs[0]).account.account_id}"]
+    event = {
+        "event_name": f"cpqbridge_{usage.product_id}",
+        "payload": {"stripe_customer_id": customer.stripe_id, "value": usage.quantity},
+        "timestamp": int(usage.at.timestamp()),
+    }
+    status, body = life.account.request("POST", "/v1/billing/meter_events", event)
+    assert status == 200, body
 
 
 def _pay(account: Account) -> None:
@@ -266,6 +297,14 @@ def load(name: str) -> Scenario:
         preview=given.get("preview", False),
         cutover=date.fromisoformat(cutover) if cutover else None,
         multiplier_decimals=given.get("multiplier_decimals"),
+        usage=tuple(
+            Usage(
+                at=datetime.fromisoformat(each["at"]),
+                product_id=each["product_id"],
+                quantity=each["quantity"],
+            )
+            for each in given.get("usage", ())
+        ),
     )
 
 
@@ -312,7 +351,7 @@ def made(account: Account) -> list[str]:
     credited: Counter[tuple[str, str]] = Counter()
     for invoice in in_process.invoices_of(account):
         if invoice["status"] not in ("void", "uncollectible"):
-            total = sum(line["amount"] for line in invoice["all_lines"])
+            total = sum(map(in_process.net_amount, invoice["all_lines"]))
             found.append((in_process.day_of(invoice), "invoice", major_text(total, invoice["currency"])))
     for credit in in_process.credits_of(account):
         credited[in_process.day_of(credit), credit["currency"]] -= abs(credit["amount"])

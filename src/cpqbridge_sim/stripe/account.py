@@ -9,6 +9,7 @@ from typing import Any
 from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.billing.lifecycle import run_until
+from cpqbridge_sim.stripe.billing.settling import settle
 from cpqbridge_sim.stripe.credentials import Credentials
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
 from cpqbridge_sim.stripe.expansion import expand
@@ -268,6 +269,7 @@ class Account:
         self.state.outbox.begin()
         try:
             body = route.handler(Call(state=self.state, path_ids=path_ids, params=values))
+            settle(self.state)
             if body.get("object") == "list" and "data" in body:
                 body = paged(body, values)
                 body["data"] = [
@@ -276,7 +278,9 @@ class Account:
             body = answered(body)
             expand(self.state, body, values.get("expand", []))
         except StripeApiError as error:
-            if not error.happened:
+            if error.happened:
+                settle(self.state)
+            else:
                 self.state.store.undo()
                 self.state.outbox.undo()
             return _refusal(error, request_id)

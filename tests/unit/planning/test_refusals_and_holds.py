@@ -27,14 +27,12 @@ from tests.unit.planning.builders import (
 
 from cpqbridge.domain.billing import BillingState
 from cpqbridge.domain.dates import Cycle, add_months
-from cpqbridge.domain.order import Coupon, CouponDuration
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.planning.pieces import CutRules, cut
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.proration import line_term, term_months
 
-A_COUPON = Coupon(coupon_id="a2F1", name="Ten", duration=CouponDuration.FOREVER, percent_off=Decimal(10))
 
 LATE = at("2026-09-25T08:00:00")
 LONG = "2026-02-01", "2066-02-10"
@@ -53,7 +51,6 @@ def only_refusal(found):
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
-        ({"coupons": (A_COUPON,)}, "kind_not_built", "Order_Item_Stripe_Coupon__c"),
         ({"revises": "802OTHER"}, "reduction_below_zero", "SBQQ__RevisedOrderProduct__c"),
         ({"unit_price": "-5"}, "price_negative", "TotalPrice"),
         ({"quantity": "-1"}, "price_negative", "TotalPrice"),
@@ -207,12 +204,6 @@ def test_long_contract_stays_in_bounds_by_whole_months():
     term = term_months(date(2026, 2, 1), end + timedelta(days=1), "monthly_daily")
     value = str(round(Decimal((50 * term).numerator) / Decimal((50 * term).denominator), 2))
     assert plan(a_line(quantity="1", unit_price=value, end=end.isoformat())).steps
-
-
-def test_a_kind_that_is_not_built_is_said_before_what_could_be_mended():
-    lines = [a_line(1), a_line(2, quantity="2.5"), a_line(3, coupons=(A_COUPON,))]
-    (outcome,) = plan(*lines).outcomes
-    assert [refusal.code for refusal in outcome.refusals] == ["kind_not_built", "quantity_not_whole"]
 
 
 def test_contract_that_is_over_is_billed_on_one_invoice_once_released():

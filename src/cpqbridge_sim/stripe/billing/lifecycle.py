@@ -3,12 +3,17 @@
 import heapq
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.collection_pause import resume_collection
 from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, payment_method
-from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
-from cpqbridge_sim.stripe.billing.items import first_lines, new_item, period_line, subscription_end
+from cpqbridge_sim.stripe.billing.invoicing import (
+    check_line_count,
+    invoice_departed_usage,
+    subscription_invoice,
+)
+from cpqbridge_sim.stripe.billing.items import first_lines, new_item, next_lines, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
-from cpqbridge_sim.stripe.billing.pauses import enter_pause
+from cpqbridge_sim.stripe.billing.pauses import enter_pause, expire_resumption
 from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
 from cpqbridge_sim.stripe.billing.phases import (
     bill_phase_items,
@@ -17,10 +22,13 @@ from cpqbridge_sim.stripe.billing.phases import (
     phase_discounts,
     phase_invoice_items,
 )
+from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses, run_planned
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
+from cpqbridge_sim.stripe.billing.settling import settle
 from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import announce_end, start_trial, trial_after
+from cpqbridge_sim.stripe.billing.usage import close_ended_usage, close_usage
 from cpqbridge_sim.stripe.billing.waking import active_schedule, sleep_until_next
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -34,6 +42,10 @@ _WOKEN = {
     "subscription.expire": "subscription",
     "subscription.pending_items": "subscription",
     "subscription.trial_notice": "subscription",
+    "subscription.collect": "subscription",
+    "schedule.pause": "subscription_schedule",
+    "schedule.resume": "subscription_schedule",
+    "invoice.resumption": "invoice",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
     "schedule.expiring": "subscription_schedule",
@@ -55,6 +67,12 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         kind == "invoice.finalize" and body["status"] == "draft" and body["automatically_finalizes_at"] == at
     ):
         finalize(state, body, at=at)
+    elif kind in ("schedule.pause", "schedule.resume"):
+        run_planned(state, body, kind, at=at)
+    elif kind == "invoice.resumption":
+        expire_resumption(state, body, at=at)
+    elif kind == "subscription.collect":
+        resume_collection(state, body, at=at)
     elif kind == "subscription.pending_items":
         bill_pending(state, body, at=at)
     elif kind == "subscription.trial_notice":
@@ -108,6 +126,7 @@ def start_schedule(state: AccountState, schedule: Body, *, at: int) -> Body:
     state.emit("customer.subscription.created", subscription)
     state.emit("subscription_schedule.updated", schedule)
     sleep_until_next(state, subscription)
+    plan_pauses(state, schedule)
     return subscription
 
 
@@ -129,6 +148,7 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
     period_start = min((item["current_period_start"] for item in ended_periods), default=at)
     renewal_due = bool(ended_periods)
     end = subscription_end(state, subscription)
+    close_ended_usage(state, subscription, at=at)
     prorations: list[Body] | None = None
     schedule = active_schedule(state, subscription)
     if schedule is not None and schedule["current_phase"]["end_date"] <= at:
@@ -137,6 +157,7 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
             finish_schedule(state, schedule, subscription, at=at)
         else:
             entry = enter_phase(state, schedule, subscription, following, at=at, renewal_due=renewal_due)
+            invoice_departed_usage(state, subscription, at=at, period=(period_start, at))
             prorations = entry.invoiced_now
             renewal_due = renewal_due or entry.anchor_moved
     if end is not None and end <= at:
@@ -156,10 +177,20 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
 
 
 def _process_paused(state: AccountState, subscription: Body, *, at: int) -> None:
-    """A paused subscription bills nothing and begins no period, but it still ends when it should."""
+    """A paused subscription bills nothing; its phases go on, and it ends when it should."""
     end = subscription_end(state, subscription)
+    schedule = active_schedule(state, subscription)
+    if schedule is not None and schedule["current_phase"]["end_date"] <= at:
+        following = next_phase(schedule)
+        if following is None:
+            finish_schedule(state, schedule, subscription, at=at)
+        else:
+            free = {**following, "proration_behavior": "none"}
+            enter_phase(state, schedule, subscription, free, at=at, renewal_due=False)
     if end is not None and end <= at:
         end_subscription(state, subscription, at=at)
+    else:
+        sleep_until_next(state, subscription)
 
 
 def renew(
@@ -167,9 +198,10 @@ def renew(
 ) -> Body | None:
     """Bill the next period of every item whose period ends now, all on one invoice, with what is pending."""
     lines = [
-        period_line(state, subscription, item, start=item["current_period_end"])
+        line
         for item in state.subscription_items(subscription)
         if item["current_period_end"] <= at
+        for line in next_lines(state, subscription, item)
     ]
     invoice = subscription_invoice(state, subscription, lines, at=at, reason=reason, period=period)
     settle_free_invoice(state, subscription, invoice, at=at)
@@ -236,9 +268,12 @@ def end_subscription(
 def cancel_now(state: AccountState, subscription: Body, *, at: int, invoice_now: bool, prorate: bool) -> None:
     """Cancel at once (docs.stripe.com/api/subscriptions/cancel, 20 Nov 2026).
 
-    With neither flag pending prorations are dropped; `prorate` alone leaves a pending credit behind.
+    `invoice_now` bills usage so far, which is dropped otherwise. With neither flag pending prorations are
+    dropped; `prorate` alone leaves a pending credit behind.
     """
     for item in state.subscription_items(subscription):
+        if invoice_now:
+            close_usage(state, subscription, item, at=at)
         if prorate:
             credit_unused(state, subscription, item, at=at)
         forget_future_debits(state, item, at=at)
@@ -262,6 +297,7 @@ def run_until(state: AccountState, clock_id: str | None, until: int) -> None:
         due = heapq.heappop(queue)
         _set_clock(state, clock_id, max(due.at, state.clock_time(clock_id)))
         wake(state, due.kind, due.object_id, due.at)
+        settle(state)
     _set_clock(state, clock_id, until)
     state.current_request_id, state.current_idempotency_key = request
 

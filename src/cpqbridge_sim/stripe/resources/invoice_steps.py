@@ -10,7 +10,6 @@ from cpqbridge_sim.stripe.billing.finalization import (
     collect,
     finalize,
     mark_uncollectible,
-    move_balance,
     pay_in_full,
     payment_method,
     subscription_of,
@@ -25,6 +24,7 @@ from cpqbridge_sim.stripe.billing.invoicing import (
 )
 from cpqbridge_sim.stripe.billing.lines import invoice_item_line
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
+from cpqbridge_sim.stripe.billing.voiding import void_invoice
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing, no_such
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -300,21 +300,7 @@ def void(call: Call) -> Body:
         raise invalid("Invoices with `paid` payments cannot be voided.")
     if invoice["status"] not in ("open", "uncollectible"):
         raise invalid("You can only pass in open invoices. This invoice isn't open.")
-    customer = customer_of(state, invoice["customer"])
-    applied = invoice["ending_balance"] - invoice["starting_balance"]
-    if applied:
-        move_balance(
-            state,
-            customer,
-            -applied,
-            kind="unapplied_from_invoice",
-            currency=invoice["currency"],
-            invoice=invoice,
-        )
-    invoice["status"] = "void"
-    invoice["status_transitions"]["voided_at"] = state.time_of(customer["id"])
-    invoice["next_payment_attempt"] = None
-    state.emit("invoice.voided", invoice)
+    void_invoice(state, invoice, at=state.time_of(invoice["customer"]))
     return invoice
 
 

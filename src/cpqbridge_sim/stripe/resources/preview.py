@@ -14,6 +14,7 @@ from cpqbridge_sim.stripe.resources import (
     schedule_update,
     schedules,
     subscription_create,
+    subscription_pause,
     subscription_update,
 )
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, only
@@ -99,6 +100,9 @@ def _changed_subscription(copy: AccountState, params: Mapping[str, Any], owner: 
             values["backdate_start_date"] = values.pop("start_date")
         return subscription_create.create(Call(state=copy, path_ids=(), params=values))
     path_ids = (params["subscription"],)
+    if details.pop("resume_at", None):
+        subscription_pause.resume(Call(state=copy, path_ids=path_ids, params=details))
+        return copy.store.get("subscription", params["subscription"])
     if details.pop("cancel_now", False):
         flags = {
             "prorate": details.get("proration_behavior", "create_prorations") != "none",

@@ -20,6 +20,7 @@ from cpqbridge_sim.stripe.billing.phases import (
     change_items,
     phase_discounts,
 )
+from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import invoices_now
@@ -33,6 +34,7 @@ from cpqbridge_sim.stripe.resources.schedules import (
     read_phases,
     require_live,
     retrieve,
+    set_pauses,
 )
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -43,8 +45,6 @@ def update(call: Call) -> Body:
     state, params = call.state, call.params
     schedule = retrieve(call)
     require_live(schedule, "update", "updated")
-    if "pause_schedules" in params:
-        raise not_simulated("`pause_schedules`", "pause_schedules")
     now = state.time_of(schedule["customer"])
     defaults = default_settings(params.get("default_settings") or {}, schedule["default_settings"])
     end_behavior = checked_end_behavior(params.get("end_behavior", schedule["end_behavior"]))
@@ -58,9 +58,12 @@ def update(call: Call) -> Body:
     schedule["end_behavior"] = end_behavior
     schedule["phases"] = phases
     update_metadata(schedule, params)
+    set_pauses(state, schedule, params, now=now)
     if schedule["status"] == "active":
         behavior = params.get("proration_behavior", "create_prorations")
         _apply_now(state, schedule, before, behavior=behavior, now=now)
+        if "pause_schedules" in params:
+            plan_pauses(state, schedule)
     elif phases[0]["start_date"] <= now:
         start_schedule(state, schedule, at=now)
     else:
@@ -99,7 +102,8 @@ def _read(call: Call, schedule: Body, defaults: Body, *, now: int) -> list[Body]
     past, sent = _split_past(state, schedule, requested, current)
     if not sent:
         raise invalid("You must send the current phase and all future phases.", "phases")
-    first = sent[0]["start_date"]
+    # After past phases that were sent along the running one may leave its start out.
+    first = sent[0]["start_date"] if "start_date" in sent[0] else past[-1]["end_date"]
     first = now if first == "now" else first
     if current is not None and first != current["start_date"]:
         raise invalid("You can not modify the start date of the current phase.", "phases[0][start_date]")
@@ -151,12 +155,18 @@ def _check_unchanged(state: AccountState, known: Body, given: dict[str, Any], pa
         raise invalid("You can not modify a phase that has ended.", f"{path}[items]")
 
 
-def _terms(state: AccountState, entry: Mapping[str, Any]) -> tuple[str, Decimal, int]:
-    """Product, exact unit amount and quantity of an item, whether it names its price or brings it."""
+def _terms(state: AccountState, entry: Mapping[str, Any]) -> tuple[str, Decimal, str, int]:
+    """Product, exact unit amount, tiers and quantity of an item, whether it names its price or brings it."""
     price: Mapping[str, Any] = entry.get("price_data") or state.store.get("price", entry.get("price")) or {}
     unit = price.get("unit_amount_decimal")
     unit = price.get("unit_amount", 0) if unit is None else unit
-    return str(price.get("product")), Decimal(unit), entry.get("quantity", 1)
+    quantity = entry.get("quantity")
+    return (
+        str(price.get("product")),
+        Decimal(unit or 0),
+        repr(price.get("tiers")),
+        1 if quantity is None else quantity,
+    )
 
 
 def _known_prices(schedule: Body) -> frozenset[str]:

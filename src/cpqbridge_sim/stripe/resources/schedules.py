@@ -3,6 +3,7 @@
 Source: docs.stripe.com/api/subscription_schedules, read 20 Nov 2026.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.items import subscription_end
@@ -15,6 +16,7 @@ from cpqbridge_sim.stripe.billing.lifecycle import (
     run_until,
     start_schedule,
 )
+from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses
 from cpqbridge_sim.stripe.billing.waking import sleep_until_next
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.resources.call import (
@@ -27,6 +29,7 @@ from cpqbridge_sim.stripe.resources.call import (
     path_object,
 )
 from cpqbridge_sim.stripe.resources.invoices import candidates
+from cpqbridge_sim.stripe.resources.pause_schedules import read_pause_schedules
 from cpqbridge_sim.stripe.resources.schedule_phases import (
     PhaseReader,
     check_collection,
@@ -41,7 +44,16 @@ from cpqbridge_sim.stripe.store import Body
 
 _SUBSCRIPTIONS_MAX = 500
 _CREATE = frozenset(
-    {"billing_mode", "customer", "default_settings", "end_behavior", "metadata", "phases", "start_date"}
+    {
+        "billing_mode",
+        "customer",
+        "default_settings",
+        "end_behavior",
+        "metadata",
+        "pause_schedules",
+        "phases",
+        "start_date",
+    }
 )
 _END_BEHAVIORS = ("cancel", "release")
 
@@ -49,8 +61,6 @@ _END_BEHAVIORS = ("cancel", "release")
 def create(call: Call) -> Body:
     """`POST /v1/subscription_schedules`."""
     params, state = call.params, call.state
-    if "pause_schedules" in params:
-        raise not_simulated("`pause_schedules`", "pause_schedules")
     if "from_subscription" in params:
         return _from_subscription(call)
     only(params, _CREATE)
@@ -59,7 +69,7 @@ def create(call: Call) -> Body:
     customer = customer_of(state, params["customer"])
     if not params.get("phases"):
         raise missing("phases")
-    _check_subscription_count(state, customer)
+    check_subscription_count(state, customer)
     now = state.time_of(customer["id"])
     start = params.get("start_date", "now")
     start = now if start == "now" else start
@@ -80,6 +90,7 @@ def create(call: Call) -> Body:
     if state.assumptions.elapsed_first_phase_is_refused and reader.phases[0]["end_date"] <= now:
         raise invalid("The first phase cannot end in the past.", "phases[0][end_date]")
     schedule = _new_schedule(call, customer, mode=mode, defaults=defaults, phases=reader.phases)
+    set_pauses(state, schedule, params, now=now)
     state.emit("subscription_schedule.created", schedule)
     if reader.phases[0]["end_date"] <= now:
         start_schedule(state, schedule, at=start)
@@ -89,6 +100,16 @@ def create(call: Call) -> Body:
     else:
         state.wake_at(start, priority=START_PRIORITY, kind="schedule.start", body=schedule)
     return schedule
+
+
+def set_pauses(state: AccountState, schedule: Body, params: Mapping[str, Any], *, now: int) -> None:
+    """Keep the pauses that a request plans; they are carried out once the schedule runs."""
+    if "pause_schedules" not in params:
+        return
+    sent = schedule["default_settings"]["collection_method"] == "send_invoice"
+    schedule["pause_schedules"] = read_pause_schedules(
+        state, schedule, params["pause_schedules"], send_invoice=sent, now=now
+    )
 
 
 def read_phases(reader: PhaseReader, requested: list[dict[str, Any]], *, start: int, first: int = 0) -> None:
@@ -116,7 +137,8 @@ def check_customer_currency(state: AccountState, customer: Body, currency: str |
         )
 
 
-def _check_subscription_count(state: AccountState, customer: Body) -> None:
+def check_subscription_count(state: AccountState, customer: Body) -> None:
+    """Refuse more running and planned subscriptions of one customer than the vendor allows."""
     running = sum(
         1 for body in state.store.of_customer("subscription", customer["id"]) if body["status"] not in ENDED
     )
@@ -219,7 +241,7 @@ def checked_end_behavior(value: str) -> str:
 
 def _from_subscription(call: Call) -> Body:
     params, state = call.params, call.state
-    tolerated = {"from_subscription", "metadata", "expand"}
+    tolerated = {"from_subscription", "metadata", "expand", "pause_schedules"}
     for name in params:
         if name not in tolerated:
             raise invalid(f"You cannot set `{name}` if `from_subscription` is set.", name)
@@ -247,7 +269,9 @@ def _from_subscription(call: Call) -> Body:
     schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
     subscription["schedule"] = schedule["id"]
     sleep_until_next(state, subscription)
+    set_pauses(state, schedule, params, now=state.time_of(customer["id"]))
     state.emit("subscription_schedule.created", schedule)
+    plan_pauses(state, schedule)
     return schedule
 
 
