@@ -33,7 +33,6 @@ from cpqbridge.planning.pieces import CutRules, cut
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.proration import line_term, term_months
 
-
 LATE = at("2026-09-25T08:00:00")
 LONG = "2026-02-01", "2066-02-10"
 
@@ -122,9 +121,8 @@ def test_amount_that_stripe_cannot_take_is_refused(line):
 @pytest.mark.parametrize(
     ("line", "amount"),
     [
-        (a_line(unit_price="126.012", entry="10.501"), "10.501"),
+        (a_line(unit_price="126.0125", entry="10.501"), "105.125"),
         (a_one_time_line(total="7.505"), "7.505"),
-        (a_line(unit_price="100", entry=None), "8.333333333333"),
     ],
 )
 def test_amount_in_dinars_must_end_in_zero(line, amount):
@@ -132,6 +130,18 @@ def test_amount_in_dinars_must_end_in_zero(line, amount):
     assert refusal.code == "amount_step"
     assert f" {amount} KWD for " in refusal.message
     assert refusal.message.endswith(" multiples of 0.010 KWD.")
+
+
+@pytest.mark.parametrize(
+    ("line", "charge", "last"),
+    [
+        (a_line(unit_price="126.012", entry="10.501"), 105000, 105120),
+        (a_line(unit_price="100", entry=None), 83300, 83700),
+    ],
+)
+def test_price_in_dinars_ends_in_zero_and_the_last_cycle_makes_up(line, charge, last):
+    billed = [total for _, total in invoices_of(plan(line, currency="kwd"))]
+    assert billed == [charge] * 11 + [last]
 
 
 def test_head_and_tail_in_dinars_end_in_zero_when_their_sum_does():

@@ -5,7 +5,7 @@ Source: docs.stripe.com/billing/subscriptions/pause-payment, stored copy of 2026
 
 from typing import Any
 
-from cpqbridge_sim.stripe.billing.finalization import mark_uncollectible
+from cpqbridge_sim.stripe.billing.payments import mark_uncollectible
 from cpqbridge_sim.stripe.billing.voiding import void_invoice
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body

@@ -3,17 +3,26 @@
 import heapq
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.collection import (
+    give_up_invoice,
+    invoice_due,
+    retry,
+    stop_collecting,
+    will_be_due,
+)
 from cpqbridge_sim.stripe.billing.collection_pause import resume_collection
-from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, payment_method
+from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import (
     check_line_count,
     invoice_departed_usage,
     subscription_invoice,
 )
-from cpqbridge_sim.stripe.billing.items import first_lines, new_item, next_lines, subscription_end
+from cpqbridge_sim.stripe.billing.items import first_lines, new_item, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause, expire_resumption
+from cpqbridge_sim.stripe.billing.payment_methods import payment_method
+from cpqbridge_sim.stripe.billing.payments import subscription_of
 from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
 from cpqbridge_sim.stripe.billing.phases import (
     bill_phase_items,
@@ -23,6 +32,7 @@ from cpqbridge_sim.stripe.billing.phases import (
     phase_invoice_items,
 )
 from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses, run_planned
+from cpqbridge_sim.stripe.billing.prebilling import renewal_lines
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
 from cpqbridge_sim.stripe.billing.settling import settle
 from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
@@ -48,6 +58,8 @@ _WOKEN = {
     "invoice.resumption": "invoice",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
+    "invoice.retry": "invoice",
+    "invoice.will_be_due": "invoice",
     "schedule.expiring": "subscription_schedule",
     "subscription.upcoming": "subscription",
 }
@@ -63,14 +75,10 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         start_schedule(state, body, at=at)
     elif kind == "subscription":
         process_subscription(state, body, at=at)
-    elif (
-        kind == "invoice.finalize" and body["status"] == "draft" and body["automatically_finalizes_at"] == at
-    ):
-        finalize(state, body, at=at)
+    elif body["object"] == "invoice":
+        _wake_invoice(state, kind, body, at=at)
     elif kind in ("schedule.pause", "schedule.resume"):
         run_planned(state, body, kind, at=at)
-    elif kind == "invoice.resumption":
-        expire_resumption(state, body, at=at)
     elif kind == "subscription.collect":
         resume_collection(state, body, at=at)
     elif kind == "subscription.pending_items":
@@ -79,12 +87,51 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         announce_end(state, body, at=at)
     elif kind == "subscription.expire":
         expire(state, body, at=at)
-    elif kind == "invoice.due":
-        invoice_due(state, body)
     elif kind == "schedule.expiring":
         expiring(state, body, at=at)
     elif kind == "subscription.upcoming":
         upcoming(state, body, run=run_until)
+
+
+def _wake_invoice(state: AccountState, kind: str, invoice: Body, *, at: int) -> None:
+    if kind == "invoice.finalize":
+        if invoice["status"] == "draft" and invoice["automatically_finalizes_at"] == at:
+            finalize(state, invoice, at=at)
+    elif kind == "invoice.retry":
+        if retry(state, invoice, at=at):
+            give_up(state, invoice, at=at)
+    elif kind == "invoice.will_be_due":
+        will_be_due(state, invoice)
+    elif kind == "invoice.resumption":
+        expire_resumption(state, invoice, at=at)
+    else:
+        invoice_due(state, invoice)
+
+
+def give_up(state: AccountState, invoice: Body, *, at: int) -> None:
+    """All attempts to charge an invoice failed: do what the account's settings say then."""
+    becomes = give_up_invoice(state, invoice, at=at)
+    subscription = subscription_of(state, invoice)
+    if becomes != "cancel" or subscription is None:
+        return
+    cancel_schedule_of(state, subscription, at=at, event="subscription_schedule.aborted")
+    subscription["cancellation_details"]["reason"] = "payment_failed"
+    cancel_now(state, subscription, at=at, invoice_now=False, prorate=False)
+
+
+def cancel_schedule_of(
+    state: AccountState, subscription: Body, *, at: int, event: str = "subscription_schedule.canceled"
+) -> None:
+    """A schedule ends together with a subscription that is canceled beside it.
+
+    Of one that ends because nobody paid another event tells (docs.stripe.com/api/events/types, 20 Nov 2026).
+    """
+    schedule = state.store.get("subscription_schedule", subscription["schedule"])
+    if schedule is not None:
+        schedule["status"] = "canceled"
+        schedule["canceled_at"] = at
+        schedule["current_phase"] = None
+        state.emit(event, schedule)
 
 
 def expire(state: AccountState, subscription: Body, *, at: int) -> None:
@@ -201,7 +248,7 @@ def renew(
         line
         for item in state.subscription_items(subscription)
         if item["current_period_end"] <= at
-        for line in next_lines(state, subscription, item)
+        for line in renewal_lines(state, subscription, item)
     ]
     invoice = subscription_invoice(state, subscription, lines, at=at, reason=reason, period=period)
     settle_free_invoice(state, subscription, invoice, at=at)
@@ -283,6 +330,7 @@ def cancel_now(state: AccountState, subscription: Body, *, at: int, invoice_now:
                 state.store.remove(pending)
     subscription["status"] = "canceled"
     subscription["ended_at"] = subscription["canceled_at"] = at
+    stop_collecting(state, subscription)
     if invoice_now:
         subscription_invoice(state, subscription, [], at=at, reason="subscription_cycle")
     state.emit("customer.subscription.deleted", subscription)

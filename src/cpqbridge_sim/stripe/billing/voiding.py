@@ -1,6 +1,7 @@
 """Voiding an invoice, which gives an applied balance back."""
 
 from cpqbridge_sim.stripe.billing.finalization import move_balance
+from cpqbridge_sim.stripe.billing.payments import cancel_payment
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -21,4 +22,5 @@ def void_invoice(state: AccountState, invoice: Body, *, at: int) -> None:
     invoice["status"] = "void"
     invoice["status_transitions"]["voided_at"] = at
     invoice["next_payment_attempt"] = None
+    cancel_payment(state, invoice, at=at)
     state.emit("invoice.voided", invoice)

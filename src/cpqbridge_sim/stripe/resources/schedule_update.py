@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.churn import check_churn
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
 from cpqbridge_sim.stripe.billing.items import merge_metadata, subscription_end
 from cpqbridge_sim.stripe.billing.lifecycle import (
@@ -33,6 +34,7 @@ from cpqbridge_sim.stripe.resources.schedules import (
     default_settings,
     read_phases,
     require_live,
+    resolve_method,
     retrieve,
     set_pauses,
 )
@@ -46,7 +48,11 @@ def update(call: Call) -> Body:
     schedule = retrieve(call)
     require_live(schedule, "update", "updated")
     now = state.time_of(schedule["customer"])
+    running = state.store.get("subscription", schedule["subscription"])
+    if running is not None:
+        check_churn(state, running, params, at=now)
     defaults = default_settings(params.get("default_settings") or {}, schedule["default_settings"])
+    resolve_method(state, customer_of(state, schedule["customer"]), defaults)
     end_behavior = checked_end_behavior(params.get("end_behavior", schedule["end_behavior"]))
     phases = schedule["phases"]
     if params.get("phases"):
@@ -244,12 +250,12 @@ def cut_to_end(state: AccountState, subscription: Body, *, prorate: bool) -> lis
     end = subscription_end(state, subscription)
     made: list[Body] = []
     for item in state.subscription_items(subscription):
-        if end is None or item["current_period_end"] <= end:
+        if end is None or max(item["current_period_end"], item["billed_until"] or 0) <= end:
             continue
         if prorate:
             made += credit_unused(state, subscription, item, at=end)
         forget_future_debits(state, item, at=end)
-        item["current_period_end"] = end
+        item["current_period_end"] = min(item["current_period_end"], end)
     return made
 
 

@@ -30,6 +30,7 @@ from cpqbridge_sim.stripe.resources.call import (
 )
 from cpqbridge_sim.stripe.resources.invoices import candidates
 from cpqbridge_sim.stripe.resources.pause_schedules import read_pause_schedules
+from cpqbridge_sim.stripe.resources.payment_methods import set_default_method
 from cpqbridge_sim.stripe.resources.schedule_phases import (
     PhaseReader,
     check_collection,
@@ -74,6 +75,7 @@ def create(call: Call) -> Body:
     start = params.get("start_date", "now")
     start = now if start == "now" else start
     defaults = default_settings(params.get("default_settings") or {}, None)
+    resolve_method(state, customer, defaults)
     mode = billing_mode(params)
     reader = PhaseReader(
         state=state,
@@ -161,8 +163,6 @@ def billing_mode(params: Any) -> Body:
     if value["type"] == "classic":
         return {"flexible": None, "type": "classic"}
     shown = (value.get("flexible") or {}).get("proration_discounts", "included")
-    if shown != "included":
-        raise not_simulated("`proration_discounts=itemized`", "billing_mode[flexible][proration_discounts]")
     return {"flexible": {"proration_discounts": shown}, "type": "flexible"}
 
 
@@ -201,6 +201,12 @@ def default_settings(value: Any, previous: Body | None) -> Body:
     settings = {"days_until_due": days}
     check_collection(merged, None, settings, param="default_settings[invoice_settings]")
     return merged
+
+
+def resolve_method(state: AccountState, customer: Body, defaults: Body) -> None:
+    """Show the payment method of `default_settings` by its own id."""
+    param = "default_settings[default_payment_method]"
+    set_default_method(state, customer, defaults, defaults["default_payment_method"], param=param)
 
 
 def _new_schedule(call: Call, customer: Body, *, mode: Body, defaults: Body, phases: list[Body]) -> Body:
@@ -250,6 +256,8 @@ def _from_subscription(call: Call) -> Body:
         raise no_such("subscription", params["from_subscription"], param="from_subscription")
     if subscription["status"] in ENDED or subscription["status"] in ("incomplete", "paused"):
         raise invalid(f"The subscription is {subscription['status']}.", "from_subscription")
+    if subscription["billing_schedules"]:
+        raise invalid("A subscription with billing schedules takes no schedule.", "from_subscription")
     if subscription["schedule"] is not None:
         raise invalid(
             "You cannot migrate a subscription that is already attached to a schedule: "

@@ -3,10 +3,10 @@
 Source: docs.stripe.com/billing/subscriptions/pause, stored copy of 2026, and the parameters of stripe 16.1.0.
 """
 
-from cpqbridge_sim.stripe.billing.finalization import payment_method
 from cpqbridge_sim.stripe.billing.pauses import pause as pause_now
 from cpqbridge_sim.stripe.billing.pauses import resume as resume_now
 from cpqbridge_sim.stripe.billing.pauses import why_not_paused
+from cpqbridge_sim.stripe.billing.payment_methods import payment_method
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
 from cpqbridge_sim.stripe.resources.call import Call, only
 from cpqbridge_sim.stripe.resources.subscriptions import retrieve
