@@ -67,6 +67,8 @@ class Assumptions:
     # A pause that is planned for the instant of a renewal comes first, so that nothing is billed (otherwise
     # the renewal is billed and given back).
     planned_pause_precedes_renewal: bool = True
+    # A billing schedule may end inside a period, whose rest the renewal bills (otherwise it is refused).
+    prebilling_may_end_inside_a_period: bool = True
     # One customer has one currency, fixed by first use.
     one_currency_per_customer: bool = True
     # `payment_method` of a new customer becomes its default as well (otherwise it is only attached).

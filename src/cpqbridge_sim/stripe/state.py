@@ -117,8 +117,6 @@ class AccountState:
     outbox: Outbox = field(default_factory=Outbox)
     # The text of each object as its last event told it, from which updates say what was before.
     told: dict[tuple[str, str], str] = field(default_factory=dict)
-    # How many days before a renewal `invoice.upcoming` tells of it; a setting of the account's dashboard.
-    upcoming_days: int | None = None
     # For which moments notice was given or waits, by object, so that each is given once.
     notices: dict[str, int] = field(default_factory=dict)
     # Nobody reads the events of a preview or of a long simulation, which is a third quicker without them.

@@ -264,6 +264,16 @@ def test_a_planned_pause_at_the_instant_of_a_renewal(both):
     assert both("planned_pause_precedes_renewal", story) == (([3100], []), ([3100, 3100], [-3100]))
 
 
+def test_an_end_of_prebilling_inside_a_period(both):
+    def story(api):
+        end = {"type": "timestamp", "timestamp": at(2026, 2, 15)}
+        params = {"customer": api.customer(), "items": items(api.price(2800))}
+        params["billing_schedules"] = [{"bill_until": end}]
+        return api.account.request("POST", "/v1/subscriptions", params)[0], api.totals()
+
+    assert both("prebilling_may_end_inside_a_period", story) == ((200, [4200]), (400, []))
+
+
 def test_every_switch_is_tried():
     # `added_item_aligns_to_anchor` has its test among the scenarios (T18).
     files = Path(__file__).parent.glob("test_assumptions*.py")

@@ -17,7 +17,7 @@ from cpqbridge_sim.stripe.billing.invoicing import (
     invoice_departed_usage,
     subscription_invoice,
 )
-from cpqbridge_sim.stripe.billing.items import first_lines, new_item, next_lines, subscription_end
+from cpqbridge_sim.stripe.billing.items import first_lines, new_item, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause, expire_resumption
@@ -32,6 +32,7 @@ from cpqbridge_sim.stripe.billing.phases import (
     phase_invoice_items,
 )
 from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses, run_planned
+from cpqbridge_sim.stripe.billing.prebilling import renewal_lines
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
 from cpqbridge_sim.stripe.billing.settling import settle
 from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
@@ -113,19 +114,24 @@ def give_up(state: AccountState, invoice: Body, *, at: int) -> None:
     subscription = subscription_of(state, invoice)
     if becomes != "cancel" or subscription is None:
         return
-    cancel_schedule_of(state, subscription, at=at)
+    cancel_schedule_of(state, subscription, at=at, event="subscription_schedule.aborted")
     subscription["cancellation_details"]["reason"] = "payment_failed"
     cancel_now(state, subscription, at=at, invoice_now=False, prorate=False)
 
 
-def cancel_schedule_of(state: AccountState, subscription: Body, *, at: int) -> None:
-    """A schedule ends together with a subscription that is canceled beside it."""
+def cancel_schedule_of(
+    state: AccountState, subscription: Body, *, at: int, event: str = "subscription_schedule.canceled"
+) -> None:
+    """A schedule ends together with a subscription that is canceled beside it.
+
+    Of one that ends because nobody paid another event tells (docs.stripe.com/api/events/types, 20 Nov 2026).
+    """
     schedule = state.store.get("subscription_schedule", subscription["schedule"])
     if schedule is not None:
         schedule["status"] = "canceled"
         schedule["canceled_at"] = at
         schedule["current_phase"] = None
-        state.emit("subscription_schedule.canceled", schedule)
+        state.emit(event, schedule)
 
 
 def expire(state: AccountState, subscription: Body, *, at: int) -> None:
@@ -242,7 +248,7 @@ def renew(
         line
         for item in state.subscription_items(subscription)
         if item["current_period_end"] <= at
-        for line in next_lines(state, subscription, item)
+        for line in renewal_lines(state, subscription, item)
     ]
     invoice = subscription_invoice(state, subscription, lines, at=at, reason=reason, period=period)
     settle_free_invoice(state, subscription, invoice, at=at)

@@ -44,11 +44,19 @@ def credit_unused(state: AccountState, subscription: Body, item: Body, *, at: in
                 )
             )
         lower(debit, price, end=start)
+    _forget_ahead(item, at=at)
     return given_back
+
+
+def _forget_ahead(item: Body, *, at: int) -> None:
+    """What was billed ahead beyond `at` is so no longer."""
+    if item["billed_until"] is not None and item["billed_until"] > at:
+        item["billed_until"] = None
 
 
 def forget_future_debits(state: AccountState, item: Body, *, at: int) -> None:
     """Cut an item's debits at `at` without giving anything back."""
+    _forget_ahead(item, at=at)
     for debit in state.debits.get(item["id"], []):
         debit.end = min(debit.end, at)
 

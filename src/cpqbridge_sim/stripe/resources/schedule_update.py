@@ -250,12 +250,12 @@ def cut_to_end(state: AccountState, subscription: Body, *, prorate: bool) -> lis
     end = subscription_end(state, subscription)
     made: list[Body] = []
     for item in state.subscription_items(subscription):
-        if end is None or item["current_period_end"] <= end:
+        if end is None or max(item["current_period_end"], item["billed_until"] or 0) <= end:
             continue
         if prorate:
             made += credit_unused(state, subscription, item, at=end)
         forget_future_debits(state, item, at=end)
-        item["current_period_end"] = end
+        item["current_period_end"] = min(item["current_period_end"], end)
     return made
 
 

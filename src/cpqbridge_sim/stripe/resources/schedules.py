@@ -256,6 +256,8 @@ def _from_subscription(call: Call) -> Body:
         raise no_such("subscription", params["from_subscription"], param="from_subscription")
     if subscription["status"] in ENDED or subscription["status"] in ("incomplete", "paused"):
         raise invalid(f"The subscription is {subscription['status']}.", "from_subscription")
+    if subscription["billing_schedules"]:
+        raise invalid("A subscription with billing schedules takes no schedule.", "from_subscription")
     if subscription["schedule"] is not None:
         raise invalid(
             "You cannot migrate a subscription that is already attached to a schedule: "

@@ -17,6 +17,9 @@ from cpqbridge_sim.stripe.billing.payment_methods import payment_method
 from cpqbridge_sim.stripe.billing.payments import minimum_charge
 from cpqbridge_sim.stripe.billing.pending_interval import set_pending_interval
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, item_terms
+from cpqbridge_sim.stripe.billing.prebilling import (
+    all_lines_ahead,
+)
 from cpqbridge_sim.stripe.billing.subscription_body import blank_subscription
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
@@ -25,6 +28,7 @@ from cpqbridge_sim.stripe.billing.waking import sleep_until_next
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing
 from cpqbridge_sim.stripe.periods import Interval, boundary_after
 from cpqbridge_sim.stripe.resources.anchor_config import configured_anchor, shown_config
+from cpqbridge_sim.stripe.resources.billing_schedules import read_billing_schedules
 from cpqbridge_sim.stripe.resources.call import Call, cleared, customer_of, metadata_of, only
 from cpqbridge_sim.stripe.resources.payment_methods import set_default_method
 from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_collection, refuse_unsupported
@@ -33,6 +37,7 @@ from cpqbridge_sim.stripe.resources.schedules import (
     check_customer_currency,
     check_subscription_count,
 )
+from cpqbridge_sim.stripe.resources.subscription_ends import check_end, set_period_end_cancel
 from cpqbridge_sim.stripe.resources.trial_params import (
     TRIAL_PARAMS,
     check_backdated_trial,
@@ -50,6 +55,7 @@ _CREATE = frozenset(
         "billing_cycle_anchor",
         "billing_cycle_anchor_config",
         "billing_mode",
+        "billing_schedules",
         "cancel_at",
         "cancel_at_period_end",
         "collection_method",
@@ -115,7 +121,7 @@ def create(call: Call) -> Body:
     set_plain(state, subscription, params)
     subscription["billing_cycle_anchor_config"] = shown_config(params)
     set_trial_settings(subscription, params)
-    set_intervals(state, subscription, params, at=now)
+    set_pending_interval(state, subscription, read_pending_interval(params), at=now)
     if trial_end is not None:
         start_trial(state, subscription, start=start, end=trial_end, anchor=anchor)
     subscription["metadata"] = metadata_of(params.get("metadata"))
@@ -201,57 +207,39 @@ def _set_tax_rates(state: AccountState, subscription: Body, params: Mapping[str,
         subscription["default_tax_rates"] = rates
 
 
-def set_intervals(state: AccountState, subscription: Body, params: Mapping[str, Any], *, at: int) -> None:
-    """How often pending items are billed, when the request says so."""
+def read_pending_interval(params: Mapping[str, Any]) -> Body | None:
+    """How often pending items shall be billed, None for never."""
     name = "pending_invoice_item_interval"
-    if name not in params:
-        return
-    value = params[name]
-    if value:
-        value = {"interval": value["interval"], "interval_count": value.get("interval_count", 1)}
-        length = Interval(unit=value["interval"], count=value["interval_count"])
-        if length.count < 1 or length.sort_key > _PENDING_SECONDS_MAX:
-            raise invalid("The interval can be at most a year.", f"{name}[interval_count]")
-    set_pending_interval(state, subscription, value, at=at)
+    if not params.get(name):
+        return None
+    value: Body = {
+        "interval": params[name]["interval"],
+        "interval_count": params[name].get("interval_count", 1),
+    }
+    length = Interval(unit=value["interval"], count=value["interval_count"])
+    if length.count < 1 or length.sort_key > _PENDING_SECONDS_MAX:
+        raise invalid("The interval can be at most a year.", f"{name}[interval_count]")
+    return value
 
 
 def _bill(
     state: AccountState, subscription: Body, phase: Body, params: Mapping[str, Any], *, start: int, now: int
 ) -> Body | None:
     behavior = params.get("proration_behavior", "create_prorations")
-    cancel_at = params.get("cancel_at")
-    if isinstance(cancel_at, int):
-        if cancel_at <= now:
-            raise invalid("`cancel_at` must be in the future.", "cancel_at")
-        subscription["cancel_at"] = cancel_at
+    check_end(params, now=now)
+    if isinstance(params.get("cancel_at"), int):
+        subscription["cancel_at"] = params["cancel_at"]
     lines: list[LineDraft] = []
     for entry in phase["items"]:
         item = new_item(state, subscription, item_terms(state, entry), start=start)
         lines += first_lines(state, subscription, item, start=start, now=now, behavior=behavior)
+    subscription["billing_schedules"] = read_billing_schedules(state, subscription, params, at=now)
+    lines += all_lines_ahead(state, subscription)
     check_line_count(len(lines) + len(phase["add_invoice_items"]))
     set_period_end_cancel(state, subscription, params)
     bounds: Body = {"start_date": start, "end_date": None}
     bill_phase_items(state, subscription, bounds, phase["add_invoice_items"])
     return subscription_invoice(state, subscription, lines, at=now, reason="subscription_create")
-
-
-def set_period_end_cancel(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
-    """`cancel_at_period_end` and the words of `cancel_at` that name a period end."""
-    if params.get("cancel_at_period_end") and params.get("cancel_at"):
-        raise invalid(
-            "You may only specify one of these parameters: cancel_at, cancel_at_period_end.", "cancel_at"
-        )
-    ends = [item["current_period_end"] for item in state.subscription_items(subscription)]
-    word = params.get("cancel_at")
-    if word == "max_billed_until":
-        raise invalid(
-            "`max_billed_until` needs billing schedules, which are not simulated here.", "cancel_at"
-        )
-    if word in ("min_period_end", "max_period_end"):
-        subscription["cancel_at"] = min(ends) if word == "min_period_end" else max(ends)
-    if params.get("cancel_at_period_end"):
-        subscription["cancel_at"] = min(ends)
-        subscription["cancel_at_period_end"] = True
 
 
 def _collect(
