@@ -21,6 +21,7 @@ _PATHS = {
     StepAction.UPDATE_CUSTOMER: "/v1/customers/{target}",
     StepAction.CREATE_PRODUCT: "/v1/products",
     StepAction.UPDATE_PRODUCT: "/v1/products/{target}",
+    StepAction.CREATE_METER: "/v1/billing/meters",
     StepAction.CREATE_PRICE: "/v1/prices",
     StepAction.CREATE_SCHEDULE: "/v1/subscription_schedules",
     StepAction.UPDATE_SCHEDULE: "/v1/subscription_schedules/{target}",

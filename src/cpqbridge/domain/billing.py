@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
+from cpqbridge.domain.money import charge_minor
 from cpqbridge.domain.order import Parameters
 from cpqbridge.domain.refusal import OrderState, Refusal
 
@@ -15,7 +16,7 @@ from cpqbridge.domain.refusal import OrderState, Refusal
 class Link:
     """A Stripe object we made or adopted, under the key that finds it again.
 
-    Keys: `customer:<account id>`, `product:<product id>`, `price:<lookup key>`,
+    Keys: `customer:<account id>`, `product:<product id>`, `meter:<product id>`, `price:<lookup key>`,
     `schedule:<root id>:<anchor>:<n>`, `invoice:<root id>:<order id>:<day>` (its lines under
     `invoice_lines:…`, its finalisation under `invoice_final:…`), and
     `credit_note:<root id>:<order id>:<day>:<n>` for each part of a credit.
@@ -74,6 +75,7 @@ class StepAction(StrEnum):
     UPDATE_CUSTOMER = "update_customer"
     CREATE_PRODUCT = "create_product"
     UPDATE_PRODUCT = "update_product"
+    CREATE_METER = "create_meter"
     CREATE_PRICE = "create_price"
     CREATE_SCHEDULE = "create_schedule"
     UPDATE_SCHEDULE = "update_schedule"
@@ -105,10 +107,52 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTier:
+    """One tier of a price (minor units, as Stripe writes them); `up_to` is the last unit, None when open."""
+
+    up_to: int | None
+    unit_amount_decimal: str
+    flat_amount_decimal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieredPrice:
+    """What a quantity costs by tiers; `mode` is graduated or volume as in Stripe."""
+
+    mode: str
+    tiers: tuple[PriceTier, ...]
+
+    def charge_minor(self, quantity: int) -> int:
+        """Return what so many units cost for one period, in minor units; each tier is rounded half up once.
+
+        Source: Stripe, "Tiered pricing" (read 20 Nov 2026): graduated prices each unit by its own tier and
+        adds the flat amount of every tier that is reached, volume prices all units by the tier they reach.
+        """
+        if quantity <= 0:
+            return 0
+        if self.mode == "volume":
+            reached = next(tier for tier in self.tiers if tier.up_to is None or quantity <= tier.up_to)
+            return _tier_minor(reached, quantity)
+        total, below = 0, 0
+        for tier in self.tiers:
+            if quantity <= below:
+                break
+            held = quantity if tier.up_to is None else min(quantity, tier.up_to)
+            total += _tier_minor(tier, held - below)
+            below = held
+        return total
+
+
+def _tier_minor(tier: PriceTier, units: int) -> int:
+    return charge_minor(tier.unit_amount_decimal, units) + charge_minor(tier.flat_amount_decimal, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseItem:
     """One recurring item of a phase. `unit_amount_decimal` is in minor units, as Stripe writes it.
 
-    `units` are the units of each order line, in the order of `order_item_ids`; they sum to `quantity`.
+    `units` are the units of each order line, in the order of `order_item_ids`; they sum to `quantity`. An
+    item with `tiers` is priced by them; a `metered` one by what its customer uses, after each period.
     """
 
     product_id: str
@@ -119,7 +163,17 @@ class PhaseItem:
     quantity: int
     units: tuple[int, ...] = ()
     interval: str = "month"
+    tiers: TieredPrice | None = None
+    metered: bool = False
     parameters: Parameters = field(default_factory=dict)
+
+    def charge_minor(self, units: int) -> int:
+        """Return what one invoice line of so many units comes to; usage is not known before (0)."""
+        if self.metered:
+            return 0
+        if self.tiers is not None:
+            return self.tiers.charge_minor(units)
+        return charge_minor(self.unit_amount_decimal, units)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +201,7 @@ class OneTimeItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """Constant items from `starts_at` up to, not including, `ends_at` (aware UTC)."""
+    """Constant items from `starts_at` up to, not including, `ends_at` (aware UTC); free in a trial."""
 
     starts_at: datetime
     ends_at: datetime
@@ -155,6 +209,7 @@ class Phase:
     items: tuple[PhaseItem, ...]
     one_time_items: tuple[OneTimeItem, ...]
     order_ids: tuple[str, ...]
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,15 +267,18 @@ class ExecutedOrder:
 class BilledOrderLine:
     """What an object keeps of an order line for life: its price, and how its time before was billed.
 
-    `unit_amount_decimal` is the price of one unit for one period (minor units). `carried` tells that the
-    object's own first invoice bills the line's periods begun by then. `billed_from` is the first day that is
+    `unit_amount_decimal` is the price of one unit for one period (minor units), or `tiers` are. `carried`
+    tells that the object's own first invoice bills the line's periods begun by then, `leads` that its first
+    cycle was billed by itself, because nothing renewed on its day. `billed_from` is the first day that is
     billed at all (None: its start).
     """
 
     order_item_id: str
     unit_amount_decimal: str
     price_key: str | None
+    tiers: TieredPrice | None = None
     carried: bool = False
+    leads: bool = False
     billed_from: date | None = None
 
 

@@ -187,6 +187,18 @@ _LINES = {
         "The frequency is not Monthly, Quarterly, Semiannual or Annual. Invoice plans are not billed.",
         "Choose one of the four frequencies; empty means Monthly.",
     ),
+    "trial_with_frequencies": _refused(
+        "Trial with several billing frequencies",
+        "The order has a trial, after which every line of its subscription starts anew, and lines that are "
+        "billed at different intervals.",
+        "Give the lines one frequency, or empty the field that is mapped to the trial's end.",
+    ),
+    "frequencies_mixed": _refused(
+        "Several billing frequencies",
+        "The contract's lines are billed at different intervals, and the policy `frequencies: refuse` asks "
+        "for one.",
+        "Give the lines one frequency, or set `policy.frequencies` to `mixed` or `split`.",
+    ),
     "billing_type_unknown": _refused(
         "Billing type not understood",
         "The billing type is neither Advance nor Arrears, or a one-time line is billed in arrears.",

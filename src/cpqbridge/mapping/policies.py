@@ -41,6 +41,13 @@ class CreditsPolicy(StrEnum):
     NONE = "none"
 
 
+class EvergreenCredits(StrEnum):
+    """Whether a reduction of an evergreen line gives the rest of the running period back (B8.2)."""
+
+    NONE = "none"
+    PRORATE = "prorate"
+
+
 class CreditTarget(StrEnum):
     """Where the paid part of a credit note goes (B6.6)."""
 
@@ -136,6 +143,7 @@ class Policy:
     proration: ProrationPolicy = ProrationPolicy.INVOICE_NOW
     credits: CreditsPolicy = CreditsPolicy.NEXT_INVOICE
     credit_target: CreditTarget = CreditTarget.BALANCE
+    evergreen_credits: EvergreenCredits = EvergreenCredits.NONE
     rounding: RoundingPolicy = RoundingPolicy.REPORT
     coterminate: CoterminatePolicy = CoterminatePolicy.ANY
     quantity: QuantityPolicy = QuantityPolicy.REFUSE

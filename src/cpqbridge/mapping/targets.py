@@ -90,6 +90,7 @@ TARGETS: Mapping[str, Mapping[str, Target]] = {
         "nickname": _text(),
         "tax_behavior": _choice("exclusive", "inclusive", "unspecified"),
         "unit_amount_decimal": Target(Kind.AMOUNT),
+        "recurring.meter": _text(),
     },
     "coupon": {
         "name": _text(40),

@@ -30,8 +30,10 @@ PARTIAL_KINDS = frozenset({"head", "tail", "cut", "catch_up", "credit"})
 
 def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
     """Return the hash of what was sold, without what may change around it (list prices, names, mappings)."""
+    trial = {"trial_ends_on": order.trial_ends_on.isoformat()} if order.trial_ends_on else {}
     return fingerprint(
         {
+            **trial,
             "currency": order.currency,
             "days_until_due": order.days_until_due,
             "lines": [
@@ -45,11 +47,25 @@ def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
                     "starts_on": line.starts_on.isoformat(),
                     "ends_on": line.ends_on.isoformat() if line.ends_on else None,
                     "frequency_months": line.frequency_months,
+                    # Said only where it applies, so that what was sent by earlier releases stays the same.
+                    **_further_facts(line),
                 }
                 for line in sorted(lines, key=lambda line: line.order_item_id)
             ],
         }
     )
+
+
+def _further_facts(line: OrderLine) -> dict[str, object]:
+    """Return what sets a line apart from a plain one."""
+    facts: dict[str, object] = {}
+    if line.evergreen:
+        facts["evergreen"] = True
+    if line.metered:
+        facts["metered"] = True
+    if line.custom_price is not None:
+        facts["custom_price"] = f"{line.custom_price.normalize():f}"
+    return facts
 
 
 def counted(number: int, word: str) -> str:
@@ -162,9 +178,9 @@ class ScheduleBody:
         The new schedule bills from the next boundary on. Where that day of the month is not the anchor's own,
         it begins earlier with a zero-priced placeholder, so that its boundaries stay those of the contract.
         """
-        coming = next(phase for phase in wanted.phases if phase.ends_at > now)
-        cycle = Cycle(wanted.anchor_at.date(), coming.items[0].interval_count)
-        boundary = cycle.after(now.date())
+        coming = [item for phase in wanted.phases if phase.ends_at > now for item in phase.items]
+        anchor, intervals = wanted.anchor_at.date(), [item.interval_count for item in coming]
+        boundary = Cycle(anchor, min(intervals)).after(now.date())
         begins = midnight(boundary)
         left = [phase for phase in wanted.phases if phase.ends_at > begins]
         if not left:
@@ -173,7 +189,7 @@ class ScheduleBody:
         if phases[0].starts_at > left[0].starts_at:
             # What rode on a phase that has begun was billed by the schedule that ended.
             phases[0] = replace(phases[0], one_time_items=())
-        start = midnight(aligned_start(cycle, boundary))
+        start = midnight(aligned_start(Cycle(anchor, max(intervals)), boundary))
         if start < begins:
             first = phases[0].items[0]
             nothing = replace(
@@ -215,11 +231,33 @@ class ScheduleBody:
             "metadata": {
                 "salesforce_order_ids": joined(phase.order_ids),
                 "salesforce_root_id": self.history.root_id,
+                **self._segments(phase, wanted),
             },
         }
+        if phase.trial:
+            body["trial"] = True
         if phase.one_time_items:
             body["add_invoice_items"] = [_rider(item, wanted.currency) for item in phase.one_time_items]
         return merged(nested(shaping[-1].phase_parameters if shaping else {}), body)
+
+    def _segments(self, phase: Phase, wanted: BillingObject) -> dict[str, str]:
+        """Return which segments of ramps a phase is made of (B7.1); empty texts end those of the one before.
+
+        Stripe keeps what an earlier phase put on the subscription.
+        """
+        known = {
+            line.order_item_id: line.segment for order in self.orders for line in order.lines if line.segment
+        }
+        lines = {line_id for each in wanted.phases for item in each.items for line_id in item.order_item_ids}
+        if lines.isdisjoint(known):
+            return {}
+        shown = dict.fromkeys(
+            known[line_id] for item in phase.items for line_id in item.order_item_ids if line_id in known
+        )
+        return {
+            "salesforce_segment_index": joined(dict.fromkeys(str(segment.index) for segment in shown)),
+            "salesforce_segment_label": joined(dict.fromkeys(each.label for each in shown if each.label)),
+        }
 
     def _item(self, item: PhaseItem, currency: str, owners: Mapping[str, str]) -> dict[str, object]:
         """Return one item of a phase; `owners` are the orders of all lines, by line."""
@@ -233,7 +271,9 @@ class ScheduleBody:
             metadata["salesforce_units"] = ",".join(map(str, item.units))
         else:
             metadata |= {"salesforce_order_id": self.orders[0].order_id, "salesforce_kind": "placeholder"}
-        body: dict[str, object] = {"quantity": item.quantity, "metadata": metadata}
+        body: dict[str, object] = {"metadata": metadata}
+        if not item.metered:
+            body["quantity"] = item.quantity
         if item.price_key is not None:
             body["price"] = self.resolved.get(item.price_key) or Ref(key=item.price_key)
         else:

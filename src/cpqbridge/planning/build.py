@@ -53,13 +53,16 @@ class Build:
                 currency=currency,
                 precision=policy.prorate_precision,
                 true_up=policy.rounding == "true_up",
+                credits_evergreen=policy.evergreen_credits == "prorate",
             ),
             as_of=request.as_of,
             cutover=request.cutover,
+            split_frequencies=policy.frequencies == "split",
         )
         self._refused = self._take_in(verdict.accepted)
         self._contract.annul(self._first_billed())
         self._contract.decide_first_invoices()
+        self._contract.decide_heads()
         give_prices(self._contract)
         self._designer = Designer(contract=self._contract, policy=policy, product_names=self._names)
 
@@ -382,6 +385,7 @@ class Build:
             if wanted.ended_at is None:
                 again = load_again_at(wanted.phases, wanted.loaded)
                 later += [again] if again is not None else []
+        later += [track.planned_again_at for track in self._contract.tracks if track.goes_on]
         if self._credits_wait_until is not None:
             later.append(self._credits_wait_until)
         return min((at for at in later if at > self._request.as_of), default=None)

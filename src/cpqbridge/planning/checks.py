@@ -9,7 +9,7 @@ from cpqbridge.domain.dates import day_after
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.mapping.configuration import Configuration
-from cpqbridge.mapping.policies import CoterminatePolicy
+from cpqbridge.mapping.policies import CoterminatePolicy, FrequenciesPolicy
 from cpqbridge.planning.reductions import SAME_END_WITHIN
 
 EARLIEST = date(1990, 1, 1)
@@ -30,9 +30,7 @@ def _not_built(order: Order, what: str, *, record_id: str, field: str) -> Refusa
 
 def order_refusals(order: Order, history: OrderHistory, configuration: Configuration) -> Iterator[Refusal]:
     """Yield every reason why the order cannot be billed, from its own data."""
-    if order.trial_ends_on is not None:
-        what = f"Order {order.order_number} has a trial"
-        yield _not_built(order, what, record_id=order.order_id, field="trial_end")
+    yield from _trial_refusals(order)
     if order.days_until_due is not None and not history.account.email:
         yield _refuse(
             order,
@@ -44,30 +42,17 @@ def order_refusals(order: Order, history: OrderHistory, configuration: Configura
         )
     for line in order.lines:
         yield from _line_refusals(order, line, configuration)
-    yield from _frequency_refusals(order, history)
+    if configuration.policy.frequencies == FrequenciesPolicy.REFUSE:
+        yield from _frequency_refusals(order, history)
     if configuration.policy.coterminate == CoterminatePolicy.REQUIRED:
         yield from _coterminate_refusals(order, history)
 
 
 def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) -> Iterator[Refusal]:
     record_id = line.order_item_id
-    for applies, words, field in (
-        (line.metered, "metered (billed in arrears)", "SBQQ__BillingType__c"),
-        (line.evergreen, "evergreen", "SBQQ__SubscriptionType__c"),
-        (line.segment is not None, "a ramp segment", "SBQQ__SegmentIndex__c"),
-    ):
-        if applies:
-            yield _not_built(order, f"{line.words} is {words}", record_id=record_id, field=field)
-            return
-    if line.tiers is not None:
-        what = f"{line.words} has a consumption schedule"
-        yield _not_built(order, what, record_id=record_id, field="SBQQ__OrderItemConsumptionSchedule__c")
     if line.coupons or order.coupons:
         what = f"{line.words} has a coupon"
         yield _not_built(order, what, record_id=record_id, field="Order_Item_Stripe_Coupon__c")
-    if line.custom_price is not None:
-        what = f"{line.words} has a custom price"
-        yield _not_built(order, what, record_id=record_id, field="unit_amount_decimal")
     if line.revises is not None and order.kind is not OrderKind.AMENDMENT:
         yield _refuse(
             order,
@@ -131,7 +116,7 @@ def _date_refusals(order: Order, line: OrderLine) -> Iterator[Refusal]:
             field="ServiceDate" if not EARLIEST <= line.starts_on <= LATEST else "EndDate",
             fix="Correct the date on the order line.",
         )
-    elif line.kind is LineKind.RECURRING and line.ends_on is None:
+    elif line.kind is LineKind.RECURRING and line.ends_on is None and not line.evergreen:
         yield _refuse(
             order,
             "term_not_whole",
@@ -155,22 +140,47 @@ def _charged_lines(order: Order) -> list[OrderLine]:
     return [line for line in order.lines if line.kind is LineKind.RECURRING and line.quantity > 0]
 
 
+def _trial_refusals(order: Order) -> Iterator[Refusal]:
+    """Yield a refusal where a trial's end would start lines of several frequencies anew (B5.3)."""
+    free = [
+        line
+        for line in _charged_lines(order)
+        if order.trial_ends_on is not None and line.starts_on < order.trial_ends_on
+    ]
+    known = sorted({line.frequency_months or 1 for line in free})
+    if len(known) > 1:
+        every = " and ".join(str(months) for months in known)
+        yield _refuse(
+            order,
+            "trial_with_frequencies",
+            f"Order {order.order_number} has a trial until {order.trial_ends_on} and lines billed every "
+            f"{every} months.",
+            record_id=order.order_id,
+            field="trial_end",
+            fix="Give the lines one frequency, or empty the field that is mapped to the trial's end.",
+        )
+
+
 def _frequency_refusals(order: Order, history: OrderHistory) -> Iterator[Refusal]:
-    recurring = _charged_lines(order)
-    frequencies = {line.frequency_months or 0 for line in recurring}
+    """Yield a refusal where the policy asks for one billing frequency, and the order brings another (B9)."""
     before = [
-        line.frequency_months or 0
+        line
         for other in history.orders
         if other.activated and other.kind is not OrderKind.AMENDMENT
         for line in _charged_lines(other)
     ]
-    known = sorted({*frequencies, *before[:1]}) if recurring else []
-    if len(known) > 1:
-        every = " and ".join(str(months) for months in known)
-        what = f"Order {order.order_number} mixes lines billed every {every} months"
-        if len(frequencies) == 1:
-            what = f"With order {order.order_number} its contract mixes lines billed every {every} months"
-        yield _not_built(order, what, record_id=recurring[0].order_item_id, field="SBQQ__BillingFrequency__c")
+    first = next((line.frequency_months for line in (*before, *_charged_lines(order))), None)
+    for line in _charged_lines(order):
+        if line.frequency_months != first:
+            yield _refuse(
+                order,
+                "frequencies_mixed",
+                f"{line.words} is billed every {line.frequency_months} months, other lines of its contract "
+                f"every {first}; the policy asks for one frequency.",
+                record_id=line.order_item_id,
+                field="SBQQ__BillingFrequency__c",
+                fix="Give the line the frequency of the others, or set `policy.frequencies: mixed`.",
+            )
 
 
 def _coterminate_refusals(order: Order, history: OrderHistory) -> Iterator[Refusal]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from cpqbridge.domain.billing import BilledOrderLine, BillingObject, BillingState, ExecutedOrder, TakenUnits
-from cpqbridge.domain.dates import Cycle, day_after, midnight
+from cpqbridge.domain.dates import MONTHS_PER_YEAR, Cycle, add_months, day_after, midnight
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.refusal import Refusal
-from cpqbridge.planning.pieces import CutRules, cut, whole
+from cpqbridge.planning.pieces import Bounds, CutRules, cut, whole, with_first_cycle_as_head
 from cpqbridge.planning.prices import PeriodPrice
 from cpqbridge.planning.reductions import (
     Lineages,
@@ -27,9 +27,20 @@ from cpqbridge.planning.reductions import (
 )
 from cpqbridge.planning.runs import Run, Take
 from cpqbridge.planning.steps import owner_of_price
-from cpqbridge.planning.tracks import Track, anchor_of, cycle_for, distinct_cycles, track_key
+from cpqbridge.planning.tracks import (
+    EVERGREEN_MONTHS_LEFT,
+    Track,
+    anchor_for,
+    anchor_of,
+    is_evergreen,
+    track_key,
+    track_prefix,
+)
 
 RunUnits = list[tuple[Run, int]]
+
+EVERGREEN_MONTHS = 24
+"""How far an evergreen schedule is planned when it is made or changed; Stripe goes on after that as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +99,7 @@ class Contract:
     rules: CutRules
     as_of: datetime
     cutover: date | None = None
+    split_frequencies: bool = False
     sent: SentFacts = field(init=False)
     lineages: Lineages = field(init=False)
     tracks: list[Track] = field(default_factory=list)
@@ -104,10 +116,10 @@ class Contract:
         kept = (entry.cutover for entry in self.sent.orders.values() if entry.cutover is not None)
         self.cutover = next(kept, self.cutover)
         self.lineages = Lineages.of(self.history)
-        frequency = next(iter(self._frequencies()), 1)
         for key, each in sorted(self.state.objects.items(), key=lambda item: _creation(item[1])):
             if each.kind == "schedule":
-                self.tracks.append(Track(key=key, cycle=Cycle(anchor_of(key), frequency), sent=each))
+                horizon = self._horizon(anchor_of(key), each) if is_evergreen(key) else None
+                self.tracks.append(Track(key=key, anchor=anchor_of(key), sent=each, horizon=horizon))
 
     def executed_at(self, order: Order, track: Track | None = None) -> datetime:
         """Return the execution instant of an order, on one track where it is named; now for a new one."""
@@ -171,20 +183,44 @@ class Contract:
         for track in self.tracks:
             if track.sent is not None or not track.runs:
                 continue
-            start = track.starts_on
-            next_boundary = midnight(track.cycle.after(self.as_of.date()))
-            if midnight(start) > self.as_of or track.ends_at < next_boundary:
+            start, today = track.starts_on, self.as_of.date()
+            if midnight(start) > self.as_of:
                 continue
             for run in track.runs:
                 begun = run.begins_at <= midnight(start) and run.pieces.full_from <= start
                 fresh = run.executed_at == self.as_of and run.order.kind is not OrderKind.AMENDMENT
-                run.carried = begun and fresh and run.pieces.renews_after(self.as_of.date())
+                uncut = midnight(run.pieces.cycle.after(today)) <= track.ends_at
+                run.carried = begun and fresh and uncut and run.pieces.renews_after(today)
 
-    def _frequencies(self) -> Iterable[int]:
-        for order in self.history.orders:
-            for line in order.lines:
-                if line.kind is LineKind.RECURRING and line.frequency_months and line.quantity > 0:
-                    yield line.frequency_months
+    def decide_heads(self) -> None:
+        """Decide which lines begin on a boundary of theirs on which nothing of their schedule renews (B5.6).
+
+        Stripe makes no invoice then, so that it would give the first cycle away: it is billed as a head. What
+        was decided stands once the line has begun.
+        """
+        for track in self.tracks:
+            for run in track.runs:
+                begins = midnight(run.pieces.start)
+                known = self.sent.lines.get(run.line.order_item_id)
+                if run.carried or not run.pieces.starts_with_cycle or begins <= midnight(track.starts_on):
+                    continue
+                if begins <= self.as_of:
+                    leads = known is not None and known[1].leads
+                else:
+                    leads = not track.renews_before(run.pieces.start)
+                if leads:
+                    run.leads, run.pieces = True, with_first_cycle_as_head(run.pieces)
+
+    def _horizon(self, anchor: date, sent: BillingObject | None) -> date:
+        """Return up to where an evergreen schedule is planned: as it is, while that is far enough away."""
+        today = self.as_of.date()
+        if sent is not None and sent.end_behavior == "release":
+            last = sent.phases[-1].ends_at.date()
+            if last > add_months(today, EVERGREEN_MONTHS_LEFT):
+                return last
+        starts = [line.starts_on for order in self.history.orders for line in order.lines if line.evergreen]
+        latest = max([today, *starts])
+        return Cycle(anchor, MONTHS_PER_YEAR).at_or_after(add_months(latest, EVERGREEN_MONTHS))
 
     def _main_cycle(self, order: Order, months: int) -> Cycle:
         opening = [each for each in self.history.orders if each.kind is not OrderKind.AMENDMENT]
@@ -194,9 +230,9 @@ class Contract:
             earliest = min((entry.executed_at for entry in known), default=None)
             first = {entry.order_id for entry in known if entry.executed_at == earliest}
             starts = _recurring_starts(each for each in opening if each.order_id in first)
-            return Cycle(min([*starts, *(track.cycle.anchor for track in self.tracks)]), months)
+            return Cycle(min([*starts, *(track.anchor for track in self.tracks)]), months)
         starts = _recurring_starts(each for each in opening if each.activated)
-        starts += [line.starts_on for line in order.lines if line.kind is LineKind.RECURRING]
+        starts += [billed_from(line, order) for line in order.lines if line.kind is LineKind.RECURRING]
         return Cycle(min(starts), months)
 
     def _attributed(
@@ -267,10 +303,15 @@ class Contract:
         kept = _kept_price(known[1], line) if known is not None else None
         pieces = cut(
             line,
-            track.cycle,
+            Cycle(track.anchor, line.frequency_months or 1),
             self.rules,
-            kept=kept,
-            revised=revised.pieces.price if revised is not None else None,
+            Bounds(
+                horizon=track.horizon,
+                free_until=order.trial_ends_on,
+                below=self._units_below(line) if line.tiers is not None else 0,
+                kept=kept,
+                revised=revised.pieces.price if revised is not None else None,
+            ),
         )
         run = Run(
             order=order,
@@ -285,35 +326,59 @@ class Contract:
         self._track_of[line.order_item_id] = track
         self._lineage.setdefault(self.lineages.root(line), []).append(run)
 
+    def _units_below(self, line: OrderLine) -> int:
+        """Return the units of the line's lineage that are there when it starts."""
+        start = midnight(line.starts_on)
+        lineage = self._lineage.get(self.lineages.root(line), ())
+        return sum(run.units_after(start) for run in lineage if run.begins_at <= start < run.over_at)
+
     def _billed_from(self, line: OrderLine, order: Order, track: Track) -> date | None:
         """Return the first day that is billed at all: past cycles may be skipped, or billed elsewhere."""
         if self.cutover is not None and line.starts_on < self.cutover:
             return self.cutover
         executed_at = self.executed_at(order, track)
         if order.skip_past_initial_invoices and midnight(line.starts_on) <= executed_at:
-            running = track.cycle.at_or_before(executed_at.date())
+            cycle = Cycle(track.anchor, line.frequency_months or 1)
+            running = cycle.at_or_before(executed_at.date())
             return running if running > line.starts_on else None
         return None
 
     def _place(self, line: OrderLine, order: Order) -> Track:
-        """Return the track of a new line: the first of its cycle with room that is alive, else a new one."""
-        start, end = line.starts_on, day_after(line.ends_on or line.starts_on)
-        main = self._main_cycle(order, line.frequency_months or 1)
-        cycle = cycle_for(start, end, dict.fromkeys([main, *distinct_cycles(self.tracks)]))
-        same = [track for track in self.tracks if track.cycle == cycle]
-        billed_from = max(start, self.cutover or start)
-        for track in same:
-            reachable = track.sent is None or track.starts_on <= billed_from
-            if reachable and track.is_usable(self.as_of) and track.has_room(start, end):
+        """Return the track of a new line: the first of its kind with room that is alive, else a new one."""
+        start, months = billed_from(line, order), line.frequency_months or 1
+        main = self._main_cycle(order, months)
+        if line.evergreen:
+            anchor, horizon = main.anchor, self._horizon(main.anchor, None)
+            end = horizon
+        else:
+            end, horizon = day_after(line.ends_on or start), None
+            anchor = anchor_for(start, end, main, dict.fromkeys(track.anchor for track in self.tracks))
+        prefix = track_prefix(
+            self.history.root_id,
+            anchor,
+            evergreen=line.evergreen,
+            months=months if self.split_frequencies else None,
+        )
+        begins_on = max(start, self.cutover or start)
+        for track in self.tracks:
+            reachable = track.sent is None or track.starts_on <= begins_on
+            alike = track.key.startswith(prefix) and track.key.removeprefix(prefix).isdigit()
+            if alike and reachable and track.is_usable(self.as_of) and track.has_place(start, end, months):
                 return track
-        track = Track(key=track_key(self.history.root_id, cycle.anchor, len(same) + 1), cycle=cycle)
+        key = track_key(prefix, (track.key for track in self.tracks))
+        track = Track(key=key, anchor=anchor, horizon=horizon)
         self.tracks.append(track)
         return track
 
 
+def billed_from(line: OrderLine, order: Order) -> date:
+    """Return the first day of a line that is not free: its start, or the end of its order's trial (B5.3)."""
+    return max(line.starts_on, order.trial_ends_on or line.starts_on)
+
+
 def _recurring_starts(orders: Iterable[Order]) -> list[date]:
     return [
-        line.starts_on
+        billed_from(line, order)
         for order in orders
         for line in order.lines
         if line.kind is LineKind.RECURRING and line.quantity > 0
@@ -328,5 +393,8 @@ def _kept_price(known: BilledOrderLine, line: OrderLine) -> PeriodPrice:
     """Return the price a line was given when it was sent first."""
     owner_id = owner_of_price(known.price_key) if known.price_key else line.order_item_id
     return PeriodPrice(
-        text=known.unit_amount_decimal, from_entry=owner_id == line.pricebook_entry_id, owner_id=owner_id
+        text=known.unit_amount_decimal,
+        from_entry=owner_id == line.pricebook_entry_id,
+        owner_id=owner_id,
+        tiers=known.tiers,
     )

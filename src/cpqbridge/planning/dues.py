@@ -50,7 +50,7 @@ def dues_of(contract: Contract, naming: Naming) -> Iterator[Due]:
                 yield Due(item=piece_item(run, piece, naming), at=midnight(piece.start), track=track)
     for reduction in contract.reductions:
         before = reduction.unbilled_before
-        for item in credit_items(reduction, currency=currency, naming=naming):
+        for item in credit_items(reduction, rules=contract.rules, naming=naming):
             reduced_on = contract.track_of(reduction.takes[0][0])
             unbilled = before is not None and item.period_start < before
             yield Due(item=item, at=_credited_at(reduction), track=reduced_on, unbilled=unbilled)

@@ -20,7 +20,6 @@ from cpqbridge.domain.billing import (
     PhaseItem,
 )
 from cpqbridge.domain.dates import Cycle, day_after, midnight
-from cpqbridge.domain.money import charge_minor
 
 Period = tuple[date, date]
 
@@ -51,40 +50,55 @@ def first_invoice(
     first = wanted.phases[0]
     if first.starts_at > at or first.proration_behavior != "create_prorations":
         return ()
-    cycle = _cycle(wanted)
-    periods = [(day, cycle.after(day)) for day in cycle.within(first.starts_at.date(), day_after(at.date()))]
-    lines = [line for item in first.items for line in _item_lines(item, periods, product_names)] + [
-        _one_time_line(item) for item in first.one_time_items
-    ]
+    lines: list[InvoiceLine] = []
+    for item in first.items:
+        cycle = _cycle(wanted, item)
+        begun = cycle.within(first.starts_at.date(), day_after(at.date()))
+        lines += _item_lines(item, [(day, cycle.after(day)) for day in begun], product_names)
+    lines += [_one_time_line(item) for item in first.one_time_items]
     return (_document(wanted, at, tuple(lines)),)
 
 
-def _cycle(wanted: BillingObject) -> Cycle:
-    return Cycle(wanted.anchor_at.date(), wanted.phases[0].items[0].interval_count)
+def _cycle(wanted: BillingObject, item: PhaseItem) -> Cycle:
+    return Cycle(wanted.anchor_at.date(), item.interval_count)
 
 
 def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterator[ForecastInvoice]:
-    """Yield an invoice for each boundary after the last change on which anything is billed."""
+    """Yield an invoice for each boundary after the last change on which a period ends and another begins."""
     if wanted.ended_at is not None or wanted.sent_at is None:
         return
-    cycle = _cycle(wanted)
+    before: Phase | None = None
     for phase in wanted.phases:
-        if phase.ends_at <= wanted.sent_at:
-            continue
-        for day in cycle.within(phase.starts_at.date(), day_after(phase.ends_at.date())):
-            at = midnight(day)
-            if wanted.sent_at < at and phase.starts_at <= at < phase.ends_at:
-                yield _document(wanted, at, _boundary_lines(phase, day, cycle, product_names))
+        if phase.ends_at > wanted.sent_at and not phase.trial:
+            cycles = {_cycle(wanted, item) for each in (before, phase) if each for item in each.items}
+            first, last = phase.starts_at.date(), day_after(phase.ends_at.date())
+            for day in sorted({day for cycle in cycles for day in cycle.within(first, last)}):
+                at = midnight(day)
+                if not (wanted.sent_at < at and phase.starts_at <= at < phase.ends_at):
+                    continue
+                running = before if at == phase.starts_at else phase
+                if (
+                    running is None
+                    or running.trial
+                    or any(_cycle(wanted, item).holds(day) for item in running.items)
+                ):
+                    yield from _boundary_invoice(wanted, phase, day, product_names)
+        before = phase
 
 
-def _boundary_lines(
-    phase: Phase, day: date, cycle: Cycle, product_names: Mapping[str, str]
-) -> tuple[InvoiceLine, ...]:
-    period = (day, cycle.after(day))
-    lines = [line for item in phase.items for line in _item_lines(item, [period], product_names)]
-    if phase.starts_at == midnight(day):
+def _boundary_invoice(
+    wanted: BillingObject, phase: Phase, day: date, product_names: Mapping[str, str]
+) -> Iterator[ForecastInvoice]:
+    """Yield the invoice of a day on which a period has ended; none where no item's next one begins."""
+    lines: list[InvoiceLine] = []
+    for item in phase.items:
+        cycle = _cycle(wanted, item)
+        if cycle.holds(day):
+            lines += _item_lines(item, [(day, cycle.after(day))], product_names)
+    if lines and phase.starts_at == midnight(day):
         lines += [_one_time_line(item) for item in phase.one_time_items]
-    return tuple(lines)
+    if lines:
+        yield _document(wanted, midnight(day), tuple(lines))
 
 
 def _document(
@@ -96,12 +110,10 @@ def _document(
 def _item_lines(
     item: PhaseItem, periods: Iterable[Period], product_names: Mapping[str, str]
 ) -> Iterator[InvoiceLine]:
-    """Yield a line per period; Stripe rounds price times quantity once."""
-    amount = charge_minor(item.unit_amount_decimal, item.quantity)
-    shares = tuple(
-        (order_item_id, charge_minor(item.unit_amount_decimal, units))
-        for order_item_id, units in zip(item.order_item_ids, item.units, strict=True)
-    )
+    """Yield a line per period; Stripe rounds price times quantity once. Usage is not known before."""
+    if item.metered:
+        return
+    amount, shares = item.charge_minor(item.quantity), tuple(_shares(item))
     for start, end in periods:
         yield InvoiceLine(
             amount_minor=amount,
@@ -110,6 +122,17 @@ def _item_lines(
             description=f"{item.quantity} x {product_names[item.product_id]}",
             shares=shares,
         )
+
+
+def _shares(item: PhaseItem) -> Iterator[tuple[str, int]]:
+    """Yield what of an item's charge is for which order line; tiers count one line after the other."""
+    below = 0
+    for order_item_id, units in zip(item.order_item_ids, item.units, strict=True):
+        if item.tiers is None:
+            yield order_item_id, item.charge_minor(units)
+        else:
+            yield order_item_id, item.charge_minor(below + units) - item.charge_minor(below)
+        below += units
 
 
 def _one_time_line(item: OneTimeItem) -> InvoiceLine:

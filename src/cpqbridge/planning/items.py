@@ -10,11 +10,16 @@ from fractions import Fraction
 
 from cpqbridge.domain.billing import OneTimeItem, PhaseItem
 from cpqbridge.domain.dates import day_after, midnight
-from cpqbridge.domain.money import rounded_minor
+from cpqbridge.domain.money import amount_step_minor, round_half_up, rounded_minor, to_minor
 from cpqbridge.domain.order import Order, OrderLine
-from cpqbridge.planning.pieces import Piece
+from cpqbridge.planning.pieces import CutRules, Piece
+from cpqbridge.planning.proration import term_months
 from cpqbridge.planning.reductions import Lineages, Reduction
 from cpqbridge.planning.runs import Run
+from cpqbridge.planning.tracks import standing_in
+
+Cuts = Mapping[int, date]
+"""By months of a cycle, the boundary from which on nothing that renews has a price (see `Track.cuts`)."""
 
 KIND_WORDS = {
     "head": "first part of a period",
@@ -48,18 +53,21 @@ class ItemRules:
     lineages: Lineages
 
 
-def is_priced(run: Run, instant: datetime, cuts_on: date | None) -> bool:
+def is_priced(run: Run, instant: datetime, cuts: Cuts) -> bool:
     """Return whether the run's item has its price from `instant` on: a full cycle is running or to come.
 
-    From `cuts_on` on, the last boundary before an end inside a period, nothing has a price.
+    From the cut of its cycle on, the last boundary before an end inside a period, it has none.
     """
     if run.price_key is None or not run.pieces.renews_after(instant.date()):
         return False
-    return cuts_on is None or instant < midnight(cuts_on)
+    if run.line.metered:
+        return True
+    cut_on = cuts.get(run.pieces.cycle.months)
+    return cut_on is None or instant < midnight(cut_on)
 
 
 def phase_items(
-    runs: Sequence[Run], instant: datetime, *, cuts_on: date | None, rules: ItemRules
+    runs: Sequence[Run], instant: datetime, *, cuts: Cuts, rules: ItemRules
 ) -> tuple[PhaseItem, ...]:
     """Return the items of the runs that are alive from `instant` on; the placeholder where there are none."""
     priced: dict[tuple[str, ...], list[tuple[Run, int]]] = {}
@@ -68,7 +76,7 @@ def phase_items(
         units = run.units_after(instant)
         if not (run.begins_at <= instant < run.over_at and units > 0):
             continue
-        if not is_priced(run, instant, cuts_on):
+        if not is_priced(run, instant, cuts):
             items.append(zero_item(run))
             continue
         key = _merging_key(run, rules)
@@ -83,8 +91,11 @@ def _merging_key(run: Run, rules: ItemRules) -> tuple[str, ...]:
     """Return what lines of one item share; a price with parts of a minor unit is never shared.
 
     Stripe rounds an item once, so that lines with such a price would no longer sum to their own charges.
+    Tiers count the units of a lineage together, so its lines are always one item (B3.5).
     """
     line, price = run.line, run.pieces.price
+    if price.tiers is not None and not line.metered:
+        return (rules.lineages.root(line), line.product_id, price.words)
     if not rules.merged or Fraction(price.text).denominator != 1:
         return (line.order_item_id,)
     return (rules.lineages.root(line), line.product_id, price.text)
@@ -100,6 +111,8 @@ def _priced_item(members: Sequence[tuple[Run, int]]) -> PhaseItem:
         interval_count=first.pieces.cycle.months,
         quantity=sum(units for _, units in members),
         units=tuple(units for _, units in members),
+        tiers=first.pieces.price.tiers,
+        metered=first.line.metered,
         parameters=first.line.item_parameters,
     )
 
@@ -116,11 +129,6 @@ def zero_item(run: Run, *, placeholder: bool = False) -> PhaseItem:
         units=() if placeholder else (1,),
         parameters={} if placeholder else run.line.item_parameters,
     )
-
-
-def standing_in(runs: Sequence[Run], instant: datetime) -> Run:
-    """Return the run whose product stands for a span without lines: the next one to start, else the last."""
-    return next((run for run in runs if run.begins_at > instant), runs[-1])
 
 
 def piece_item(run: Run, piece: Piece, naming: Naming, *, kind: str | None = None) -> OneTimeItem:
@@ -156,14 +164,14 @@ def catch_up_item(run: Run, naming: Naming) -> OneTimeItem | None:
     )
 
 
-def credit_items(reduction: Reduction, *, currency: str, naming: Naming) -> Iterator[OneTimeItem]:
-    """Yield the credit of a reduction: its `TotalPrice` less what it takes (B6.6); nothing where it is zero.
+def credit_items(reduction: Reduction, *, rules: CutRules, naming: Naming) -> Iterator[OneTimeItem]:
+    """Yield the credit of a reduction (`credit_minor`); nothing where it is zero.
 
     Its time runs from the first day without the units to the first period that is billed without them. What
     of it is for time that we did not bill is an item of its own (B1.8).
     """
     line, since = reduction.line, reduction.unbilled_before
-    amount = rounded_minor(line.total_price, currency) + reduction.taken_minor
+    amount = credit_minor(reduction, rules)
     whole = _credit_item(reduction, naming=naming, amount_minor=amount)
     if since is None or line.starts_on >= since:
         yield from [whole] if amount else []
@@ -178,6 +186,32 @@ def credit_items(reduction: Reduction, *, currency: str, naming: Naming) -> Iter
             period_start=since,
             period_end=max(whole.period_end, day_after(since)),
         )
+
+
+def credit_minor(reduction: Reduction, rules: CutRules) -> int:
+    """Return the credit of a reduction in minor units: its `TotalPrice` less what it takes (B6.6).
+
+    Where the price of a period is given, it is the share of the running one that is no longer used, rounded
+    half up; that of an evergreen line only by the policy `evergreen_credits` (B3.9, B8.2).
+    """
+    if not reduction.by_formula:
+        return reduced_minor(reduction, rules) + reduction.taken_minor
+    dropped = reduction.line.evergreen and not rules.credits_evergreen
+    whole_periods = any(run.pieces.whole_periods_only for run, _ in reduction.takes)
+    if dropped or whole_periods or all(run.is_annulled for run, _ in reduction.takes):
+        return 0
+    step = amount_step_minor(rules.currency)
+    return -round_half_up(reduction.unused_share_minor(rules.precision) / step) * step
+
+
+def reduced_minor(reduction: Reduction, rules: CutRules) -> int:
+    """Return the `TotalPrice` of a reduction in minor units, without the share of a trial (B5.3)."""
+    line, free_until = reduction.line, reduction.free_until
+    if free_until is None or line.ends_on is None:
+        return rounded_minor(line.total_price, rules.currency)
+    end = day_after(line.ends_on)
+    left = term_months(free_until, end, rules.precision) / term_months(line.starts_on, end, rules.precision)
+    return round_half_up(to_minor(line.total_price, rules.currency) * min(left, Fraction(1)))
 
 
 def _credit_item(reduction: Reduction, *, naming: Naming, amount_minor: int) -> OneTimeItem:

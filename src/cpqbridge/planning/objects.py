@@ -110,7 +110,7 @@ class Designer:
             kind="schedule",
             currency=first_order.currency,
             phases=phases,
-            end_behavior=first_order.end_behavior,
+            end_behavior=self._end_behavior(track),
             collection_method=collection_method(first_order),
             days_until_due=first_order.days_until_due,
             anchor_at=midnight(track.starts_on),
@@ -133,9 +133,18 @@ class Designer:
             return Wanted(wanted=sent, change="none")
         settled = settled_by(sent, now, product_names=self.product_names)
         changed = replace(
-            self._kept(track, placed, sent, settled), phases=phases, loaded=loaded_phases(phases, None, now)
+            self._kept(track, placed, sent, settled),
+            phases=phases,
+            loaded=loaded_phases(phases, None, now),
+            end_behavior=self._end_behavior(track),
         )
         return Wanted(wanted=changed, change="update")
+
+    def _end_behavior(self, track: Track) -> str:
+        """Return what happens after the last phase: an evergreen subscription goes on until it is ended."""
+        if track.horizon is not None:
+            return "release" if track.goes_on else "cancel"
+        return self.contract.orders[0].end_behavior
 
     def _as_ended(self, wanted: BillingObject, sent: BillingObject, touched: Touched) -> BillingObject:
         """Return a schedule with what fell due after somebody ended it in Stripe as lost, not as invoiced.
@@ -223,7 +232,9 @@ def _lines(track: Track) -> tuple[BilledOrderLine, ...]:
             order_item_id=run.line.order_item_id,
             unit_amount_decimal=run.pieces.price.text,
             price_key=run.price_key,
+            tiers=run.pieces.price.tiers,
             carried=run.carried,
+            leads=run.leads,
             billed_from=run.billed_from,
         )
         for run in track.runs

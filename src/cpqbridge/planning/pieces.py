@@ -15,7 +15,15 @@ from itertools import pairwise
 from cpqbridge.domain.dates import Cycle, day_after
 from cpqbridge.domain.money import amount_step_minor, round_half_up
 from cpqbridge.domain.order import OrderLine
-from cpqbridge.planning.prices import PeriodPrice, Terms, line_terms, period_price
+from cpqbridge.planning.prices import (
+    PeriodPrice,
+    Terms,
+    custom_price,
+    line_terms,
+    period_price,
+    tier_price,
+    usage_price,
+)
 from cpqbridge.planning.proration import line_term, term_months
 
 TOLERATED_DAYS = 4
@@ -39,7 +47,8 @@ class LinePieces:
     `full_from` and `full_until` bound the full cycles (equal when there are none); from `full_until` on the
     line is a zero-priced item. `monthly_minor` is what a month of the whole line costs, `amount_step` of how
     many minor units one-time amounts are multiples, `out_of_bounds` the piece that strays too far from its
-    formula's share.
+    formula's share. `below` are units of the line's lineage that its tiers count before its own. `exact`
+    tells that a head or tail takes the remainder, so that nothing is left to rounding.
     """
 
     line: OrderLine
@@ -52,8 +61,11 @@ class LinePieces:
     full_until: date
     pieces: tuple[Piece, ...]
     monthly_minor: Fraction
+    currency: str
     amount_step: int
-    out_of_bounds: Piece | None
+    exact: bool
+    below: int = 0
+    out_of_bounds: Piece | None = None
 
     def amount_minor(self, piece: Piece, units: int) -> int:
         """Return what a piece comes to when only `units` of the ordered units are left in it.
@@ -62,6 +74,8 @@ class LinePieces:
         """
         if units == self.terms.quantity:
             return piece.amount_minor
+        if self.price.tiers is not None:
+            return self.price.charge_minor(self.below + units) - self.price.charge_minor(self.below)
         if piece.kind == "cycle":
             return self.price.charge_minor(units)
         share = Fraction(piece.amount_minor * units, self.terms.quantity * self.amount_step)
@@ -73,13 +87,38 @@ class LinePieces:
         return sum(1 for piece in self.pieces if piece.kind == "cycle")
 
     def renews_after(self, day: date) -> bool:
-        """Return whether a full cycle is still running or to come on `day`."""
+        """Return whether a full cycle is still running or to come on `day`; usage counts to the end."""
+        if self.line.metered:
+            return day < self.end
         return self.full_from < self.full_until and day < self.full_until
 
     @property
-    def exact(self) -> bool:
-        """Return whether a head or tail takes the remainder, so that nothing is left to rounding."""
-        return any(piece.kind != "cycle" for piece in self.pieces)
+    def free_until(self) -> date | None:
+        """Return the first day after a trial, None without one."""
+        return self.start if self.start > self.line.starts_on else None
+
+    @property
+    def free_minor(self) -> int:
+        """Return what `TotalPrice` was lowered by for a trial, in minor units; 0 without one."""
+        if self.free_until is None or self.by_formula:
+            return 0
+        return line_terms(self.line, self.currency).sold_minor - self.terms.sold_minor
+
+    @property
+    def by_formula(self) -> bool:
+        """Return whether the price of a period is given, so that `TotalPrice` is not used (B3.9, B8.1)."""
+        line = self.line
+        return line.evergreen or line.metered or line.tiers is not None or line.custom_price is not None
+
+    @property
+    def whole_periods_only(self) -> bool:
+        """Return whether only whole periods are billed: by tiers or for usage (B6.5)."""
+        return self.line.metered or self.line.tiers is not None
+
+    @property
+    def starts_with_cycle(self) -> bool:
+        """Return whether the line begins on a boundary, with a full cycle."""
+        return bool(self.pieces) and self.pieces[0].kind == "cycle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,84 +126,252 @@ class CutRules:
     """By what every line of a contract is cut into pieces.
 
     With `true_up` the last cycle of a line that rounding would leave short or over is billed as a tail that
-    takes the difference.
+    takes the difference; with `credits_evergreen` a reduction of an evergreen line gives the rest of the
+    running period back.
     """
 
     currency: str
     precision: str
     true_up: bool = False
+    credits_evergreen: bool = False
 
 
-def cut(
-    line: OrderLine,
-    cycle: Cycle,
-    rules: CutRules,
-    *,
-    kept: PeriodPrice | None = None,
-    revised: PeriodPrice | None = None,
-) -> LinePieces:
-    """Return the pieces of a recurring line with an end date on the boundaries of `cycle`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What of a line is billed, and up to where.
 
-    `kept` is the price the line was given before, which it keeps for life; `revised` that of the line it
-    revises.
+    `horizon` is the boundary up to which an evergreen line is planned, `free_until` the first day after a
+    trial. `below` are the units of the line's lineage before its own, for tiers. `kept` is the price the line
+    was given before, which it keeps for life; `revised` that of the line it revises.
     """
-    currency = rules.currency
-    if line.ends_on is None:
+
+    horizon: date | None = None
+    free_until: date | None = None
+    below: int = 0
+    kept: PeriodPrice | None = None
+    revised: PeriodPrice | None = None
+
+
+_NO_BOUNDS = Bounds()
+
+
+def cut(line: OrderLine, cycle: Cycle, rules: CutRules, bounds: Bounds = _NO_BOUNDS) -> LinePieces:
+    """Return the pieces of a recurring line on the boundaries of `cycle`.
+
+    Raises:
+        ValueError: the line has no end, and it is not evergreen with a horizon.
+    """
+    last = bounds.horizon if line.evergreen else line.ends_on and day_after(line.ends_on)
+    if last is None:
         raise ValueError(f"line {line.order_item_id} has no end date")
-    start, end = line.starts_on, day_after(line.ends_on)
-    full_from = min(cycle.at_or_after(start), end)
-    full_until = max(cycle.at_or_before(end), full_from)
-    bounds = [*cycle.within(full_from, full_until), full_until]
-    cycles = len(bounds) - 1
-    term = line_term(line, rules.precision)
-    terms = line_terms(line, currency)
-    partial = full_from > start or end > full_until
-    price = kept or period_price(
-        line, terms, currency=currency, term=term, cycles=cycles, partial=partial, revised=revised
-    )
-    charge = price.charge_minor(terms.quantity)
-    remainder = terms.sold_minor - charge * cycles
-    if rules.true_up and not partial and remainder:
-        bounds.pop()
-        full_until = bounds[-1]
-        remainder += charge
-    head_days, tail_days = (full_from - start).days, (end - full_until).days
-    step = amount_step_minor(currency)
-    share = Fraction(remainder * tail_days, max(head_days + tail_days, 1))
-    tail = round_half_up(share / step) * step if head_days else round_half_up(share)
-    pieces: list[Piece] = []
-    if head_days:
-        pieces.append(Piece(kind="head", start=start, end=full_from, amount_minor=remainder - tail))
-    for lower, upper in pairwise(bounds):
-        pieces.append(Piece(kind="cycle", start=lower, end=upper, amount_minor=charge))
-    if tail_days:
-        pieces.append(Piece(kind="tail", start=full_until, end=end, amount_minor=tail))
-    monthly = terms.unit_minor * terms.quantity / term
-    return LinePieces(
+    start = min(max(line.starts_on, bounds.free_until or line.starts_on), last)
+    span = _Span(
         line=line,
-        terms=terms,
-        price=price,
         cycle=cycle,
+        rules=rules,
         start=start,
-        end=end,
-        full_from=full_from,
-        full_until=full_until,
-        pieces=tuple(pieces),
-        monthly_minor=monthly,
-        amount_step=step,
-        out_of_bounds=next(_strays(pieces, terms, monthly, rules.precision), None),
+        end=last,
+        full_from=min(cycle.at_or_after(start), last),
+        full_until=max(cycle.at_or_before(last), min(cycle.at_or_after(start), last)),
     )
+    if line.metered:
+        return span.by_usage(bounds)
+    if line.tiers is not None:
+        return span.by_tiers(bounds)
+    if line.evergreen or line.custom_price is not None:
+        return span.by_formula(bounds)
+    return span.by_total(bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    """What of a line is billed: `[start, end)`, with full cycles from `full_from` to `full_until`."""
+
+    line: OrderLine
+    cycle: Cycle
+    rules: CutRules
+    start: date
+    end: date
+    full_from: date
+    full_until: date
+
+    @property
+    def _full_cycles(self) -> list[date]:
+        return [*self.cycle.within(self.full_from, self.full_until), self.full_until]
+
+    def by_total(self, bounds: Bounds) -> LinePieces:
+        """Return the pieces that sum to `TotalPrice`: a head or tail takes the remainder (B5.6)."""
+        line, rules = self.line, self.rules
+        full_until, edges = self.full_until, self._full_cycles
+        cycles = len(edges) - 1
+        term = line_term(line, rules.precision)
+        terms = self._without_free_time(line_terms(line, rules.currency), term)
+        partial = self.full_from > self.start or self.end > full_until
+        price = bounds.kept or period_price(
+            line,
+            terms,
+            currency=rules.currency,
+            term=term,
+            cycles=cycles,
+            partial=partial,
+            revised=bounds.revised,
+        )
+        charge = price.charge_minor(terms.quantity)
+        remainder = terms.sold_minor - charge * cycles
+        if rules.true_up and not partial and remainder and cycles:
+            edges.pop()
+            full_until = edges[-1]
+            remainder += charge
+        head_days, tail_days = (self.full_from - self.start).days, (self.end - full_until).days
+        step = amount_step_minor(rules.currency)
+        share = Fraction(remainder * tail_days, max(head_days + tail_days, 1))
+        tail = round_half_up(share / step) * step if head_days else round_half_up(share)
+        pieces = self._pieces(edges, charge, head=remainder - tail, tail=tail)
+        monthly = terms.unit_minor * terms.quantity / term
+        return LinePieces(
+            line=line,
+            terms=terms,
+            price=price,
+            cycle=self.cycle,
+            start=self.start,
+            end=self.end,
+            full_from=self.full_from,
+            full_until=full_until,
+            pieces=pieces,
+            monthly_minor=monthly,
+            currency=self.rules.currency,
+            amount_step=step,
+            exact=bool(head_days or tail_days),
+            out_of_bounds=next(_strays(pieces, terms, monthly, rules.precision), None),
+        )
+
+    def by_formula(self, bounds: Bounds) -> LinePieces:
+        """Return the pieces at the price of a period: a head or tail is its time's share (B3.9, B8.2).
+
+        What the line was sold for counts as the sum of its pieces.
+        """
+        line, currency, precision = self.line, self.rules.currency, self.rules.precision
+        terms = line_terms(line, currency)
+        price = bounds.kept or custom_price(line, terms)
+        if price is None:
+            price = period_price(
+                line,
+                terms,
+                currency=currency,
+                term=Fraction(1),
+                cycles=0,
+                partial=True,
+                revised=bounds.revised,
+            )
+        charge = price.charge_minor(terms.quantity)
+        monthly = Fraction(price.text) * terms.quantity / self.cycle.months
+        step = amount_step_minor(currency)
+
+        def share(start: date, end: date) -> int:
+            months = min(term_months(start, end, precision), Fraction(self.cycle.months))
+            return round_half_up(monthly * months / step) * step
+
+        pieces = self._pieces(
+            self._full_cycles,
+            charge,
+            head=share(self.start, self.full_from),
+            tail=share(self.full_until, self.end),
+        )
+        return LinePieces(
+            line=line,
+            terms=replace(terms, total_minor=Fraction(sum(piece.amount_minor for piece in pieces))),
+            price=price,
+            cycle=self.cycle,
+            start=self.start,
+            end=self.end,
+            full_from=self.full_from,
+            full_until=self.full_until,
+            pieces=pieces,
+            monthly_minor=monthly,
+            currency=self.rules.currency,
+            amount_step=step,
+            exact=True,
+        )
+
+    def by_tiers(self, bounds: Bounds) -> LinePieces:
+        """Return the full cycles at what the line's units add to the tiers of its lineage (B3.5, B6.5)."""
+        terms = line_terms(self.line, self.rules.currency)
+        price = bounds.kept or tier_price(self.line, self.rules.currency)
+        if price is None:
+            raise ValueError(f"line {self.line.order_item_id} has no tiers")
+        charge = price.charge_minor(bounds.below + terms.quantity) - price.charge_minor(bounds.below)
+        pieces = self._pieces(self._full_cycles, charge, head=0, tail=0)
+        return self._of_whole_periods(terms, price, pieces, below=bounds.below)
+
+    def by_usage(self, bounds: Bounds) -> LinePieces:
+        """Return a metered line, which has no pieces: what is used is billed after each period (B2.2)."""
+        line, currency = self.line, self.rules.currency
+        term = Fraction(1) if line.evergreen else line_term(line, self.rules.precision)
+        price = bounds.kept or tier_price(line, currency) or usage_price(line, currency, term)
+        terms = Terms(quantity=1, unit_minor=Fraction(0), total_minor=Fraction(0), folded=False)
+        return self._of_whole_periods(terms, price, (), below=0)
+
+    def _of_whole_periods(
+        self, terms: Terms, price: PeriodPrice, pieces: tuple[Piece, ...], *, below: int
+    ) -> LinePieces:
+        found = tuple(piece for piece in pieces if piece.kind == "cycle")
+        return LinePieces(
+            line=self.line,
+            terms=replace(terms, total_minor=Fraction(sum(piece.amount_minor for piece in found))),
+            price=price,
+            cycle=self.cycle,
+            start=self.start,
+            end=self.end,
+            full_from=self.full_from,
+            full_until=self.full_until,
+            pieces=found,
+            monthly_minor=Fraction(0),
+            currency=self.rules.currency,
+            amount_step=amount_step_minor(self.rules.currency),
+            exact=True,
+            below=below,
+        )
+
+    def _pieces(self, edges: list[date], charge: int, *, head: int, tail: int) -> tuple[Piece, ...]:
+        pieces: list[Piece] = []
+        if self.full_from > self.start:
+            pieces.append(Piece(kind="head", start=self.start, end=self.full_from, amount_minor=head))
+        for lower, upper in pairwise(edges):
+            pieces.append(Piece(kind="cycle", start=lower, end=upper, amount_minor=charge))
+        if self.end > edges[-1]:
+            pieces.append(Piece(kind="tail", start=edges[-1], end=self.end, amount_minor=tail))
+        return tuple(pieces)
+
+    def _without_free_time(self, terms: Terms, term: Fraction) -> Terms:
+        """Return the terms without the share of a trial, by the formula (B5.3)."""
+        if self.start == self.line.starts_on:
+            return terms
+        free = term_months(self.line.starts_on, self.start, self.rules.precision) / term
+        left = max(1 - free, Fraction(0)) if self.start < self.end else Fraction(0)
+        return replace(terms, total_minor=terms.total_minor * left)
 
 
 def whole(pieces: LinePieces) -> LinePieces:
-    """Return the line as one piece of its `TotalPrice`, as it counts where nothing of it is ever served."""
+    """Return the line as one piece of its `TotalPrice`, as it counts where nothing of it is ever served.
+
+    An evergreen line then has no price to speak of.
+    """
+    if pieces.line.evergreen:
+        return replace(pieces, pieces=(), terms=replace(pieces.terms, total_minor=Fraction(0)))
     sold = pieces.terms.sold_minor
+    only = Piece(kind="head", start=pieces.start, end=pieces.end, amount_minor=sold)
+    return replace(pieces, pieces=(only,), exact=True)
+
+
+def with_first_cycle_as_head(pieces: LinePieces) -> LinePieces:
+    """Return the line with its first full cycle billed by itself, as a head of the same amount."""
+    first, *others = pieces.pieces
     return replace(
-        pieces, pieces=(Piece(kind="head", start=pieces.start, end=pieces.end, amount_minor=sold),)
+        pieces, pieces=(replace(first, kind="head"), *others), full_from=min(first.end, pieces.full_until)
     )
 
 
-def _strays(pieces: list[Piece], terms: Terms, monthly: Fraction, precision: str) -> Iterator[Piece]:
+def _strays(pieces: Collection[Piece], terms: Terms, monthly: Fraction, precision: str) -> Iterator[Piece]:
     """Yield the heads and tails that miss their formula's share by more than is tolerated."""
     cycles = sum(1 for piece in pieces if piece.kind == "cycle")
     days = monthly if precision == "month" else monthly * TOLERATED_DAYS * MONTHS_PER_DAY

@@ -8,7 +8,7 @@ makes an invoice at once, so that no credit can be lost when a subscription ends
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -91,7 +91,7 @@ class _Placer:
 
     def add_pieces(self, track: Track, naming: Naming) -> None:
         """Put tails, and cycles that the schedule's end cuts, on the phases that begin with them."""
-        cuts_on = track.cuts_on
+        cuts = track.cuts
         riders = self.placed.riders[track.key]
         charges: dict[date, int] = defaultdict(int)
         for run in track.runs:
@@ -102,7 +102,7 @@ class _Placer:
                 if midnight(piece.start) <= self._now or piece.kind == "head":
                     continue
                 amount = run.amount_minor(piece)
-                if piece.kind == "tail" or piece.start == cuts_on:
+                if piece.kind == "tail" or piece.start == cuts.get(run.pieces.cycle.months):
                     kind = "cut" if piece.kind == "cycle" else piece.kind
                     if amount:
                         riders[piece.start].append(piece_item(run, piece, naming, kind=kind))
@@ -123,7 +123,7 @@ class _Placer:
             return
         # What a first sync settles together would be told apart by the next one, so it does not wait.
         settles = self._is_first and at == self._now
-        if not settles and self._may_wait(total, at, dues) and self._rides(dues, _next_boundaries(dues, at)):
+        if not settles and self._may_wait(total, at, dues) and self._rides(dues, _next_invoices(dues, at)):
             return
         document = Document(order_id=order_id, at=at, items=items)
         (self.placed.credits if total < 0 else self.placed.invoices).append(document)
@@ -134,7 +134,8 @@ class _Placer:
             return self._policy.proration == ProrationPolicy.NEXT_INVOICE
         if self._policy.credits != CreditsPolicy.NEXT_INVOICE:
             return False
-        return all(midnight(day) - at <= ABSORBED_WITHIN for day in _next_boundaries(dues, at).values())
+        days = _next_invoices(dues, at).values()
+        return all(day is not None and midnight(day) - at <= ABSORBED_WITHIN for day in days)
 
     def _rides_first(self, dues: Sequence[Due]) -> bool:
         """Return whether all ride on the first invoices of schedules that are made now."""
@@ -154,27 +155,29 @@ class _Placer:
     def _makes_invoice_now(self, track: Track) -> bool:
         return track.sent is None and midnight(track.starts_on) <= self._now < track.ends_at
 
-    def _rides(self, dues: Sequence[Due], days: dict[str, date]) -> bool:
+    def _rides(self, dues: Sequence[Due], days: Mapping[str, date | None]) -> bool:
         """Put the dues on the phases that begin on `days`, by schedule; return whether that was possible."""
         if any(due.track is None for due in dues):
             return False
         tracks = {due.track.key: due.track for due in dues if due.track is not None}
         counts = _counts(dues)
+        chosen: dict[str, date] = {}
         for key, sum_minor in _sums(dues).items():
             track, day = tracks[key], days[key]
-            begins = midnight(day)
             fits = (
-                track.cycle.holds(day)
+                day is not None
                 and track.starts_on <= day
-                and self._now < begins < track.ends_at
+                and self._now < midnight(day) < track.ends_at
+                and track.makes_invoice_on(day)
                 and len(self.placed.riders[key][day]) + counts[key] <= MAXIMUM_ONE_TIME_ITEMS
             )
-            if not fits or (sum_minor < 0 and not self._absorbs(key, day, sum_minor)):
+            if not fits or day is None or (sum_minor < 0 and not self._absorbs(key, day, sum_minor)):
                 return False
+            chosen[key] = day
         for due in dues:
-            key = _key(due)
-            self.placed.riders[key][days[key]].append(due.item)
-            self._charges[key][days[key]] += due.item.amount_minor
+            day = chosen[_key(due)]
+            self.placed.riders[_key(due)][day].append(due.item)
+            self._charges[_key(due)][day] += due.item.amount_minor
         return True
 
     def _absorbs(self, key: str, day: date, sum_minor: int) -> bool:
@@ -204,8 +207,8 @@ def _counts(dues: Iterable[Due]) -> dict[str, int]:
     return counts
 
 
-def _next_boundaries(dues: Iterable[Due], at: datetime) -> dict[str, date]:
-    return {_key(due): due.track.cycle.after(at.date()) for due in dues if due.track is not None}
+def _next_invoices(dues: Iterable[Due], at: datetime) -> dict[str, date | None]:
+    return {_key(due): due.track.invoice_after(at.date()) for due in dues if due.track is not None}
 
 
 def _invoice_order(item: OneTimeItem) -> tuple[date, str, str]:

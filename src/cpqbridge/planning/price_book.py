@@ -14,38 +14,44 @@ from cpqbridge.planning.runs import Run
 def give_prices(contract: Contract) -> None:
     """Give a price key to every run that has full cycles to be billed by an item and none yet."""
     slots: dict[str, int] = {}
+    shared: dict[tuple[str, str], str] = {}
     for run in contract.runs.values():
         if run.price_key is not None:
             first, _, slot = run.price_key.rpartition(":")
             slots[first] = max(slots.get(first, 0), int(slot))
+            shared.setdefault((contract.lineages.root(run.line), first), run.price_key)
     for run in contract.runs.values():
-        if run.price_key is None and _needs_price(run):
-            first = steps.PriceWanted.first_key(
-                run.pieces.price.owner_id,
-                currency=contract.rules.currency,
-                unit_amount_decimal=run.pieces.price.text,
-                interval_count=run.pieces.cycle.months,
-            )
-            slots[first] = slots.get(first, 0) + 1
-            run.price_key = f"{first}:{slots[first]}"
+        if run.price_key is not None or not _needs_price(run):
+            continue
+        first = _wanted(run, contract.rules.currency).first_key
+        lineage = (contract.lineages.root(run.line), first)
+        if _is_one_item(run) and lineage in shared:
+            run.price_key = shared[lineage]
+            continue
+        slots[first] = slots.get(first, 0) + 1
+        run.price_key = f"{first}:{slots[first]}"
+        shared.setdefault(lineage, run.price_key)
+
+
+def _is_one_item(run: Run) -> bool:
+    """Return whether the lines of its lineage are one item, because tiers count them together."""
+    return run.pieces.price.tiers is not None and not run.line.metered
 
 
 def _needs_price(run: Run) -> bool:
-    if run.carried:
+    if run.carried or run.line.metered:
         return True
     return any(piece.kind == "cycle" and run.units_billed(piece) for piece in run.to_come())
 
 
 def _wanted(run: Run, currency: str) -> steps.PriceWanted:
-    price = run.pieces.price
     return steps.PriceWanted(
-        owner_id=price.owner_id,
-        from_entry=price.from_entry,
+        price=run.pieces.price,
         product_id=run.line.product_id,
         currency=currency,
-        unit_amount_decimal=price.text,
         interval_count=run.pieces.cycle.months,
         slot=int((run.price_key or ":1").rpartition(":")[2]),
+        metered=run.line.metered,
         parameters=run.line.price_parameters,
     )
 
@@ -78,4 +84,5 @@ def price_steps(
             resolved[run.price_key] = shown
             yield run.price_key, shown
         else:
+            yield from steps.meter_steps(history, price, state)
             yield steps.price_step(history, price, resolved)

@@ -11,6 +11,8 @@ from cpqbridge.domain.money import major_text, rounded_minor
 from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.items import credit_minor, reduced_minor
+from cpqbridge.planning.runs import Run
 
 REASONS = (
     "rounding",
@@ -96,10 +98,16 @@ class Evidence:
         if difference_minor == 0:
             return None
         run = self.contract.runs.get(line.order_item_id)
+        reduction = next((each for each in self.contract.reductions if each.line is line), None)
+        if run.pieces.by_formula if run is not None else reduction is not None and reduction.by_formula:
+            return self._formula_reason(line, run, sold_minor + difference_minor)
         unbilled = self.lost.get(line.order_item_id, 0)
         if run is None:
             return self._reason_without_run(line, sold_minor, difference_minor + unbilled)
-        unbilled += run.skipped_minor
+        if run.pieces.free_until is not None and not (unbilled or run.skipped_minor):
+            off = abs(difference_minor + run.pieces.free_minor) * 2
+            return "trial" if off <= (0 if run.pieces.exact else run.pieces.cycles) else MISMATCH
+        unbilled += run.skipped_minor + run.pieces.free_minor
         charges = 0 if run.pieces.exact else run.pieces.cycles
         if abs(difference_minor + unbilled) * 2 > charges:
             return MISMATCH
@@ -107,8 +115,30 @@ class Evidence:
             return "rounding"
         return "past_skipped" if run.order.skip_past_initial_invoices else "billed_elsewhere"
 
+    def _formula_reason(self, line: OrderLine, run: Run | None, proven_minor: int) -> str:
+        """Return the reason of a line whose `TotalPrice` is not used.
+
+        That of an evergreen line is for a month, while it is billed up to its horizon. What is proven must be
+        what its pieces come to, less what was never billed by us.
+        """
+        unbilled = self.lost.get(line.order_item_id, 0)
+        if run is not None:
+            expected = run.pieces.terms.sold_minor - run.skipped_minor
+        else:
+            reduction = next(each for each in self.contract.reductions if each.line is line)
+            expected = credit_minor(reduction, self.contract.rules) - reduction.taken_minor
+            expected -= self.dropped.get(line.order_item_id, 0)
+        if proven_minor + unbilled != expected:
+            return MISMATCH
+        return "evergreen" if line.evergreen else "custom_price"
+
     def _reason_without_run(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str:
         """Return the reason of a reduction or one-time line."""
+        reduction = next((each for each in self.contract.reductions if each.line is line), None)
+        if reduction is not None and reduction.free_until is not None:
+            difference_minor += sold_minor - reduced_minor(reduction, self.contract.rules)
+            if not difference_minor:
+                return "trial"
         cutover = self.contract.cutover
         is_before = cutover is not None and line.starts_on < cutover
         dropped = self.dropped.get(line.order_item_id)

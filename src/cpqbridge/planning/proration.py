@@ -105,6 +105,9 @@ def line_term(line: OrderLine, precision: str) -> Fraction:
 
 def multiplier_fits(line: OrderLine, precision: str) -> bool:
     """Return whether CPQ's multiplier says the same term as the line's dates (True where it says nothing)."""
+    if line.evergreen:
+        # `UnitPrice` is for one month, so that is what the multiplier has to say (B8.1).
+        return _says(line, Fraction(1))
     return line.ends_on is None or _says(line, line_term(line, precision))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 from itertools import takewhile
 
 from cpqbridge.domain.dates import day_after
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderLine
 from cpqbridge.domain.refusal import OrderState, Refusal
+from cpqbridge.planning.proration import term_months
 from cpqbridge.planning.runs import Run, Take
 
 SAME_END_WITHIN = timedelta(days=3)
@@ -23,6 +25,28 @@ class Reduction:
     line: OrderLine
     order: Order
     takes: list[tuple[Run, Take]] = field(default_factory=list)
+
+    @property
+    def by_formula(self) -> bool:
+        """Return whether it reduces lines whose period has a given price, so that its total is not used."""
+        return any(run.pieces.by_formula for run, _ in self.takes)
+
+    @property
+    def free_until(self) -> date | None:
+        """Return the first day after the trial of the lines it reduces, where it begins before that."""
+        ends = [run.pieces.free_until for run, _ in self.takes if run.pieces.free_until is not None]
+        return max((end for end in ends if end > self.line.starts_on), default=None)
+
+    def unused_share_minor(self, precision: str) -> Fraction:
+        """Return what the time in the running period that is no longer used is worth, unrounded (B8.2)."""
+        total = Fraction(0)
+        for run, take in self.takes:
+            reached = (piece.start for piece in run.to_come() if take.reaches(piece))
+            end = min(reached, default=run.pieces.end)
+            per_unit = run.pieces.monthly_minor / run.pieces.terms.quantity
+            since = max(self.line.starts_on, run.pieces.start)
+            total += per_unit * take.units * term_months(since, end, precision)
+        return total
 
     @property
     def taken_minor(self) -> int:
@@ -147,6 +171,8 @@ def _newness(run: Run) -> tuple[date, datetime, str]:
 
 
 def _same_end(run: Run, line: OrderLine) -> bool:
+    if run.line.evergreen or line.evergreen:
+        return run.line.evergreen and line.evergreen
     return line.ends_on is not None and abs(run.pieces.end - day_after(line.ends_on)) <= SAME_END_WITHIN
 
 

@@ -49,14 +49,15 @@ class Run:
     """A positive recurring line while it is billed.
 
     `executed_at` is the instant of its order, `carried` tells that the schedule's own first invoice bills
-    what had begun by then, `billed_from` is the first day that is billed at all. `takes` are in order of
-    execution.
+    what had begun by then, `leads` that its first cycle is billed as a head; `billed_from` is the first day
+    that is billed at all. `takes` are in order of execution.
     """
 
     order: Order
     pieces: LinePieces
     executed_at: datetime
     carried: bool = False
+    leads: bool = False
     billed_from: date | None = None
     price_key: str | None = None
     takes: list[Take] = field(default_factory=list)

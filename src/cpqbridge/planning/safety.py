@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
@@ -15,6 +16,7 @@ from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.policies import OverlapPolicy, Policy
 from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.items import credit_minor
 from cpqbridge.planning.pieces import MONTHS_PER_DAY, TOLERATED_DAYS, LinePieces, outside
 from cpqbridge.planning.proration import line_term, multiplier_fits, term_months
 from cpqbridge.planning.reductions import Reduction
@@ -116,7 +118,7 @@ class Look:
         policy, line = self.configuration.policy, reduction.line
         if policy.multiplier_mismatch == "hold" and not multiplier_fits(line, policy.prorate_precision):
             yield _multiplier_hold(order, line, policy)
-        credit = rounded_minor(line.total_price, order.currency) + reduction.taken_minor
+        credit = credit_minor(reduction, self.contract.rules)
         cutover = self.contract.cutover
         elsewhere = credit
         if cutover is not None:
@@ -132,6 +134,8 @@ class Look:
                 fix="Give that credit where the time was billed, then release the order; no credit is made "
                 "for it in Stripe.",
             )
+        if reduction.by_formula:
+            return
         strays, share = credit_strays(reduction, credit, policy.prorate_precision)
         if strays:
             yield _hold(
@@ -162,9 +166,8 @@ class Look:
                 fix="Release the order to bill it on one invoice of its own, if it was never billed.",
             )
             return
-        cycle = late[0].pieces.cycle
-        earliest = min(max(run.pieces.start, run.billed_from or run.pieces.start) for run in late)
-        elapsed = cycle.index_at_or_before(now.date()) - cycle.index_at_or_before(earliest)
+        earliest = min(run.begins_at.date() for run in late)
+        elapsed = max(_elapsed_periods(run, now) for run in late)
         if elapsed > self.configuration.caps.backdated_periods:
             yield _hold(
                 order,
@@ -176,8 +179,8 @@ class Look:
                 fix="Release the order to bill them, set Skip_Past_Initial_Invoices__c to leave them out, "
                 "or raise `caps.backdated_periods`.",
             )
-        carried = sum(1 for run in late if run.carried)
-        if (elapsed + 1) * carried + len(late) > MAXIMUM_INVOICE_LINES:
+        carried = sum(_elapsed_periods(run, now) + 1 for run in late if run.carried)
+        if carried + len(late) > MAXIMUM_INVOICE_LINES:
             yield _hold(
                 order,
                 "too_many_lines",
@@ -238,6 +241,12 @@ class Look:
                 if old.product_id == line.product_id and _overlap(line, old):
                     yield _overlap_hold(order, line, old, self.configuration.policy)
                     return
+
+
+def _elapsed_periods(run: Run, now: datetime) -> int:
+    """Return how many of the run's billing periods have passed since it began to be billed by us."""
+    cycle = run.pieces.cycle
+    return cycle.index_at_or_before(now.date()) - cycle.index_at_or_before(run.begins_at.date())
 
 
 def _overlap(line: OrderLine, old: RenewedLine) -> bool:
@@ -310,7 +319,8 @@ def credit_strays(reduction: Reduction, credit_minor: int, precision: str) -> tu
         reached = [piece for piece in run.to_come() if take.reaches(piece)]
         end = min((piece.start for piece in reached), default=pieces.end)
         for each in shares:
-            shares[each] -= per_unit * term_months(reduction.line.starts_on, end, each)
+            since = max(reduction.line.starts_on, pieces.start)
+            shares[each] -= per_unit * term_months(since, end, each)
         days = per_unit if precision == "month" else per_unit * TOLERATED_DAYS * MONTHS_PER_DAY
         # CPQ rounded the unit prices of both lines, and a cycle is the difference of two rounded charges.
         bound += abs(days) + take.units + len(reached)
@@ -339,8 +349,13 @@ def multiplier_warnings(lines: Iterable[OrderLine], policy: Policy) -> Iterator[
 
 
 def _mismatch_text(line: OrderLine, policy: Policy) -> str:
-    term = line_term(line, policy.prorate_precision)
     multiplier = line.prorate_multiplier or Decimal(0)
+    if line.evergreen:
+        return (
+            f"{line.words} is evergreen, so that its unit price is for one month, but CPQ's multiplier "
+            f"{multiplier} says {months_text(multiplier * line.default_term_months)} months."
+        )
+    term = line_term(line, policy.prorate_precision)
     return (
         f"{line.words} runs from {line.starts_on} to {line.ends_on}, which is {months_text(term)} months by "
         f"the prorate precision {policy.prorate_precision}, but CPQ's multiplier {multiplier} says "

@@ -13,32 +13,39 @@ from cpqbridge.domain.billing import BillingState, Ref, Step, StepAction
 from cpqbridge.domain.money import currency_decimals
 from cpqbridge.domain.order import Account, OrderHistory, Product
 from cpqbridge.domain.parameters import fingerprint, merged, nested
+from cpqbridge.planning.prices import PeriodPrice
 from cpqbridge.planning.proration import scale_of
 
 LOOKUP_PREFIX = "cpqbridge"
+METER_PARAMETER = "recurring.meter"
+METER_NAME_LIMIT = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceWanted:
-    """A Stripe price some line needs. `owner_id` is the price book entry's or the order line's id.
+    """A Stripe price some line needs, every `interval_count` months.
 
     `slot` is 1 for the first line of a contract that needs this very price, 2 and up for duplicates (B3.6).
     """
 
-    owner_id: str
-    from_entry: bool
+    price: PeriodPrice
     product_id: str
     currency: str
-    unit_amount_decimal: str
     interval_count: int
     slot: int
+    metered: bool = False
     parameters: Mapping[str, object] = field(default_factory=dict)
 
-    @staticmethod
-    def first_key(owner_id: str, *, currency: str, unit_amount_decimal: str, interval_count: int) -> str:
+    @property
+    def usage_type(self) -> str:
+        """Return what Stripe calls the way it is billed."""
+        return "metered" if self.metered else "licensed"
+
+    @property
+    def first_key(self) -> str:
         """Return the link key of these terms without the slot at its end."""
-        terms = f"{currency}:{unit_amount_decimal}:month:{interval_count}:licensed"
-        return f"price:{LOOKUP_PREFIX}:{owner_id}:{terms}"
+        terms = f"{self.currency}:{self.price.words}:month:{self.interval_count}:{self.usage_type}"
+        return f"price:{LOOKUP_PREFIX}:{self.price.owner_id}:{terms}"
 
     @property
     def lookup_key(self) -> str:
@@ -48,13 +55,7 @@ class PriceWanted:
     @property
     def key(self) -> str:
         """Return the key of the price's link."""
-        first = self.first_key(
-            self.owner_id,
-            currency=self.currency,
-            unit_amount_decimal=self.unit_amount_decimal,
-            interval_count=self.interval_count,
-        )
-        return f"{first}:{self.slot}"
+        return f"{self.first_key}:{self.slot}"
 
 
 def owner_of_price(price_key: str) -> str:
@@ -157,11 +158,52 @@ def product_steps(history: OrderHistory, state: BillingState, product: Product) 
 
 def _price_text(wanted: PriceWanted) -> str:
     """Return a price as people say it: 50.00 USD every month."""
-    decimals = currency_decimals(wanted.currency)
-    amount = Decimal(wanted.unit_amount_decimal).scaleb(-decimals)
-    whole = f"{amount:.{decimals}f}" if scale_of(amount) <= decimals else f"{amount:f}"
     period = "month" if wanted.interval_count == 1 else f"{wanted.interval_count} months"
-    return f"{whole} {wanted.currency.upper()} every {period}"
+    used = " for what is used" if wanted.metered else ""
+    if wanted.price.tiers is not None:
+        return f"by {len(wanted.price.tiers.tiers)} tiers in {wanted.currency.upper()} every {period}{used}"
+    decimals = currency_decimals(wanted.currency)
+    amount = Decimal(wanted.price.text).scaleb(-decimals)
+    whole = f"{amount:.{decimals}f}" if scale_of(amount) <= decimals else f"{amount:f}"
+    return f"{whole} {wanted.currency.upper()} every {period}{used}"
+
+
+def _amounts(price: PeriodPrice) -> dict[str, object]:
+    """Return the parameters that say what a price comes to."""
+    if price.tiers is None:
+        return {"unit_amount_decimal": price.text}
+    tiers = []
+    for tier in price.tiers.tiers:
+        body: dict[str, object] = {"up_to": "inf" if tier.up_to is None else tier.up_to}
+        amounts = {
+            "unit_amount_decimal": tier.unit_amount_decimal,
+            "flat_amount_decimal": tier.flat_amount_decimal,
+        }
+        given = {name: amount for name, amount in amounts.items() if amount != "0"}
+        tiers.append(body | (given or {"unit_amount_decimal": "0"}))
+    return {"billing_scheme": "tiered", "tiers_mode": price.tiers.mode, "tiers": tiers}
+
+
+def meter_steps(history: OrderHistory, wanted: PriceWanted, state: BillingState) -> Iterator[Step]:
+    """Yield the call for the meter that counts a product's usage, where the mapping names none (B2.2).
+
+    Usage is reported under the event name `cpqbridge_<product id>`, summed up over the period.
+    """
+    key = f"meter:{wanted.product_id}"
+    if not wanted.metered or METER_PARAMETER in wanted.parameters or key in state.links:
+        return
+    body: dict[str, object] = {
+        "display_name": history.products[wanted.product_id].name[:METER_NAME_LIMIT],
+        "event_name": f"{LOOKUP_PREFIX}_{wanted.product_id}",
+        "default_aggregation": {"formula": "sum"},
+    }
+    yield Step(
+        key=key,
+        action=StepAction.CREATE_METER,
+        parameters=body,
+        fingerprint=fingerprint(body),
+        summary=f"Create a meter for the usage of {history.products[wanted.product_id].name}",
+    )
 
 
 def price_step(history: OrderHistory, wanted: PriceWanted, resolved: Mapping[str, str]) -> Step:
@@ -169,26 +211,30 @@ def price_step(history: OrderHistory, wanted: PriceWanted, resolved: Mapping[str
 
     `resolved` are the ids of prices that are used without being linked, by their keys.
     """
-    kind = "pricebookentry" if wanted.from_entry else "orderitem"
-    metadata: dict[str, object] = dict(record_metadata(history, kind, wanted.owner_id))
+    price = wanted.price
+    kind = "pricebookentry" if price.from_entry else "orderitem"
+    metadata: dict[str, object] = dict(record_metadata(history, kind, price.owner_id))
     if wanted.slot > 1:
-        first = wanted.key.rpartition(":")[0] + ":1"
+        first = wanted.first_key + ":1"
         metadata |= {
             "salesforce_duplicate": "true",
             "salesforce_auto_archive": "true",
             "salesforce_original_stripe_price_id": resolved.get(first) or Ref(key=first),
         }
+    recurring: dict[str, object] = {
+        "interval": "month",
+        "interval_count": wanted.interval_count,
+        "usage_type": wanted.usage_type,
+    }
+    if wanted.metered and METER_PARAMETER not in wanted.parameters:
+        recurring["meter"] = Ref(key=f"meter:{wanted.product_id}")
     body = merged(
         nested(wanted.parameters),
         {
             "product": Ref(key=f"product:{wanted.product_id}"),
             "currency": wanted.currency,
-            "unit_amount_decimal": wanted.unit_amount_decimal,
-            "recurring": {
-                "interval": "month",
-                "interval_count": wanted.interval_count,
-                "usage_type": "licensed",
-            },
+            **_amounts(price),
+            "recurring": recurring,
             "lookup_key": wanted.lookup_key,
             "metadata": metadata,
         },
@@ -206,12 +252,18 @@ def matches_verified(wanted: PriceWanted, state: BillingState, price_id: str | N
     """Return whether the price a Salesforce record displays is, in Stripe, exactly the wanted one (B3.3)."""
     found = state.verified_prices.get(price_id or "")
     product = state.links.get(f"product:{wanted.product_id}")
-    if found is None or wanted.slot != 1 or product is None:
+    if (
+        found is None
+        or wanted.slot != 1
+        or product is None
+        or wanted.metered
+        or wanted.price.tiers is not None
+    ):
         return False
     return found == {
         "product": product.stripe_id,
         "currency": wanted.currency,
-        "unit_amount_decimal": wanted.unit_amount_decimal,
+        "unit_amount_decimal": wanted.price.text,
         "interval": "month",
         "interval_count": wanted.interval_count,
         "usage_type": "licensed",

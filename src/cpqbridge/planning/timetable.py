@@ -14,9 +14,9 @@ from itertools import pairwise
 
 from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, PhaseItem
 from cpqbridge.domain.dates import midnight
-from cpqbridge.planning.items import ItemRules, phase_items, standing_in, zero_item
+from cpqbridge.planning.items import ItemRules, phase_items, zero_item
 from cpqbridge.planning.limits import MAXIMUM_PHASES
-from cpqbridge.planning.tracks import Track
+from cpqbridge.planning.tracks import Track, standing_in
 
 FIRST_PHASE_LASTS = timedelta(minutes=10)
 CALLED_WITHIN = timedelta(minutes=30)
@@ -44,9 +44,18 @@ class Timetable:
         start = midnight(self.track.starts_on)
         if start > self.now:
             phases = self._later(start)
-            soon = start <= self.now + CALLED_WITHIN
-            return (_prorating(phases[0]), *phases[1:]) if soon else phases
+            if start <= self.now + CALLED_WITHIN:
+                return (_prorating(phases[0]), *phases[1:])
+            return (*self._trial(phases[0]), *phases)
         return self._running()
+
+    def _trial(self, first: Phase) -> tuple[Phase, ...]:
+        """Return the phase of a trial, with the items that are billed after it; none without one (B5.3)."""
+        free = [run for run in self.track.runs if run.pieces.free_until == first.starts_at.date()]
+        if not free:
+            return ()
+        begins = midnight(min(run.line.starts_on for run in free))
+        return (replace(first, starts_at=begins, ends_at=first.starts_at, one_time_items=(), trial=True),)
 
     def updated(self, sent: BillingObject) -> tuple[Phase, ...]:
         """Return the phases of a schedule as it should go on.
@@ -56,6 +65,9 @@ class Timetable:
         """
         place = current_phase(sent, self.now)
         past, running = sent.phases[:place], sent.phases[place]
+        if running.trial:
+            phases = self._later(running.ends_at)
+            return (*past, replace(running, items=phases[0].items, order_ids=phases[0].order_ids), *phases)
         if running.starts_at > self.now:
             return (*past, *self._later(running.starts_at))
         if place == 0 and self._is_first_of_two(running, sent):
@@ -70,18 +82,17 @@ class Timetable:
     def _running(self) -> tuple[Phase, ...]:
         """Return the phases of a schedule that began before it is made."""
         track = self.track
-        carried = tuple(run for run in track.runs if run.carried)
-        items = tuple(
-            item
-            for run in carried
-            for item in phase_items([replace(run, takes=[])], self.now, cuts_on=None, rules=self.rules)
+        carried = [replace(run, takes=[]) for run in track.runs if run.carried]
+        items = (
+            phase_items(carried, self.now, cuts={}, rules=self.rules)
+            if carried
+            else (zero_item(standing_in(track.runs, self.now), placeholder=True),)
         )
-        items = items or (zero_item(standing_in(track.runs, self.now), placeholder=True),)
         points = self._points(self.now)
         breather = min(
             self.now.replace(microsecond=0) + FIRST_PHASE_LASTS,
             points[0],
-            midnight(track.cycle.after(self.now.date())),
+            midnight(track.boundary_after(self.now.date())),
         )
         goes_on = same_items(items, self._items(self.now))
         if goes_on:
@@ -126,7 +137,7 @@ class Timetable:
         return tuple(phases)
 
     def _items(self, instant: datetime) -> tuple[PhaseItem, ...]:
-        return phase_items(self.track.runs, instant, cuts_on=self.track.cuts_on, rules=self.rules)
+        return phase_items(self.track.runs, instant, cuts=self.track.cuts, rules=self.rules)
 
     def _points(self, after: datetime) -> list[datetime]:
         """Return every instant after `after` at which items change or something rides, and the end."""
@@ -137,8 +148,7 @@ class Timetable:
             points |= {take.begins_at for take in run.takes}
             if run.pieces.end > run.pieces.full_until > run.pieces.start:
                 points.add(midnight(run.pieces.full_until))
-        if track.cuts_on is not None:
-            points.add(midnight(track.cuts_on))
+        points |= {midnight(day) for day in track.cuts.values()}
         end = track.ends_at
         return [*sorted(point for point in points if after < point < end), end]
 

@@ -1,38 +1,48 @@
-"""A track: the runs that share one subscription schedule, with one anchor and one frequency (B5.6, B5.7).
+"""A track: the runs that share one subscription schedule and its anchor (B5.6, B5.7, B9).
 
 The contract's first anchor is its earliest start. A line longer than monthly whose own dates are whole cycles
-but off that anchor gets a track anchored at its own start; everything else stays on the contract's anchor. A
-track holds as many items as Stripe's schedules do; a line never changes it.
+but off that anchor gets a track anchored at its own start; everything else stays on the contract's anchor.
+Lines of all frequencies share a track, as every frequency of CPQ is a multiple of the shorter ones; by the
+policy `frequencies: split` each has its own. Evergreen lines have tracks of their own. A track holds as many
+items as Stripe's schedules do; a line never changes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from cpqbridge.domain.billing import BillingObject
-from cpqbridge.domain.dates import Cycle, midnight
+from cpqbridge.domain.dates import Cycle, add_months, midnight
 from cpqbridge.domain.order import Order
 from cpqbridge.planning.limits import MAXIMUM_ITEMS
 from cpqbridge.planning.runs import Run
 
+EVERGREEN_MONTHS_LEFT = 12
+"""With how many months left an evergreen schedule is planned further (B8.1)."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Track:
-    """The runs of one schedule; `sent` is the schedule as Stripe was given it last, None before that."""
+    """The runs of one schedule; `sent` is the schedule as Stripe was given it last, None before that.
+
+    `horizon` is up to where an evergreen one is planned, None for lines that end.
+    """
 
     key: str
-    cycle: Cycle
+    anchor: date
     sent: BillingObject | None = None
     runs: list[Run] = field(default_factory=list)
+    horizon: date | None = None
 
     @property
     def starts_on(self) -> date:
         """Return the first day of the schedule: a boundary with the anchor's own day of the month."""
         if self.sent is not None:
-            return self.sent.phases[0].starts_at.date()
-        return aligned_start(self.cycle, min(run.begins_at for run in self.runs).date())
+            return self.sent.anchor_at.date()
+        longest = max(run.pieces.cycle.months for run in self.runs)
+        return aligned_start(Cycle(self.anchor, longest), min(run.begins_at for run in self.runs).date())
 
     @property
     def ends_at(self) -> datetime:
@@ -41,11 +51,68 @@ class Track:
         return max((run.over_at for run in self.runs if run.over_at > run.begins_at), default=start)
 
     @property
-    def cuts_on(self) -> date | None:
-        """Return the last boundary before an end that lies inside a period, None for an end on a boundary."""
+    def goes_on(self) -> bool:
+        """Return whether it is evergreen and not ended."""
+        return self.horizon is not None and self.ends_at >= midnight(self.horizon)
+
+    @property
+    def planned_again_at(self) -> datetime:
+        """Return when an evergreen schedule is to be planned further."""
+        return midnight(add_months(self.horizon or self.anchor, -EVERGREEN_MONTHS_LEFT))
+
+    @property
+    def cuts(self) -> Mapping[int, date]:
+        """Return, by months of a cycle, its last boundary before an end that lies inside its period.
+
+        Nothing that renews there has a price any more: Stripe would bill it cut to the end.
+        """
+        if self.goes_on:
+            return {}
         end = self.ends_at
-        boundary = self.cycle.at_or_before(end.date())
-        return None if midnight(boundary) == end else boundary
+        found = {}
+        for months in {run.pieces.cycle.months for run in self.runs}:
+            boundary = Cycle(self.anchor, months).at_or_before(end.date())
+            if midnight(boundary) != end:
+                found[months] = boundary
+        return found
+
+    def boundary_after(self, day: date) -> date:
+        """Return the first boundary after `day` of any line's cycle."""
+        return min(run.pieces.cycle.after(day) for run in self.runs)
+
+    @property
+    def _licensed(self) -> list[Run]:
+        """Return the runs that make Stripe invoice each period, used or not."""
+        return [run for run in self.runs if not run.line.metered]
+
+    def renews_before(self, day: date) -> bool:
+        """Return whether the period of an item that was there before ends with `day`.
+
+        Only then Stripe makes an invoice on that day, and bills on it also what begins then.
+        """
+        at = midnight(day)
+        before = [run for run in self._licensed if run.begins_at < at <= run.over_at]
+        return any(
+            run.pieces.cycle.holds(day)
+            for run in before or [standing_in(self.runs, at - timedelta(seconds=1))]
+        )
+
+    def makes_invoice_on(self, day: date) -> bool:
+        """Return whether Stripe makes an invoice on `day`: a period ends and another begins, or it starts."""
+        if day == self.starts_on:
+            return True
+        at = midnight(day)
+        after = [run for run in self._licensed if run.begins_at <= at < run.over_at]
+        begins = any(run.pieces.cycle.holds(day) for run in after or [standing_in(self.runs, at)])
+        return begins and self.renews_before(day)
+
+    def invoice_after(self, day: date) -> date | None:
+        """Return the first day after `day` on which Stripe makes an invoice, None up to the end."""
+        end = self.ends_at
+        while midnight(day := self.boundary_after(day)) < end:
+            if self.makes_invoice_on(day):
+                return day
+        return None
 
     def earliest(self, order: Order) -> datetime:
         """Return 00:00 UTC of the earliest first day of the order's lines on this track."""
@@ -57,8 +124,13 @@ class Track:
             return True
         return self.sent.ended_at is None and self.sent.phases[-1].ends_at > at
 
-    def has_room(self, start: date, end: date) -> bool:
-        """Return whether one more item fits from `start` up to, not including, `end`."""
+    def has_place(self, start: date, end: date, months: int) -> bool:
+        """Return whether one more item fits from `start` up to, not including, `end`.
+
+        Its cycle must be that of the subscription, whose anchor is the day the schedule began.
+        """
+        if self.sent is not None and not Cycle(self.anchor, months).holds(self.starts_on):
+            return False
         inside = [run for run in self.runs if run.pieces.start < end and run.pieces.end > start]
         if len(inside) < MAXIMUM_ITEMS:
             return True
@@ -67,6 +139,12 @@ class Track:
             sum(1 for run in inside if run.pieces.start <= day < run.pieces.end) < MAXIMUM_ITEMS
             for day in points
         )
+
+
+def standing_in(runs: Sequence[Run], instant: datetime) -> Run:
+    """Return the run whose product stands for a span without lines: the next one to start, else the last."""
+    coming = [run for run in runs if run.begins_at > instant]
+    return min(coming, key=lambda run: run.begins_at, default=runs[-1])
 
 
 def aligned_start(cycle: Cycle, day: date) -> date:
@@ -87,21 +165,32 @@ def is_own_series(start: date, end: date, main: Cycle) -> bool:
     return Cycle(start, main.months).holds(end)
 
 
-def cycle_for(start: date, end: date, cycles: Iterable[Cycle]) -> Cycle:
-    """Return the cycle of a line from `start` up to, not including, `end`; the first is the contract's.
+def anchor_for(start: date, end: date, main: Cycle, anchors: Iterable[date]) -> date:
+    """Return the anchor of a line from `start` up to, not including, `end`; `main` is the contract's cycle.
 
-    A new one is made for a line that has whole cycles of its own, unless it fits one that is there.
+    A line that has whole cycles of its own gets its start, unless it fits another anchor that is there.
     """
-    main, *others = cycles
     if not is_own_series(start, end, main):
-        return main
-    fitting = (cycle for cycle in others if cycle.holds(start) and cycle.holds(end))
-    return next(fitting, Cycle(start, main.months))
+        return main.anchor
+    others = (Cycle(anchor, main.months) for anchor in anchors)
+    fitting = (cycle.anchor for cycle in others if cycle.holds(start) and cycle.holds(end))
+    return next(fitting, start)
 
 
-def track_key(root_id: str, anchor: date, number: int) -> str:
-    """Return the key of a schedule: the anchor's date, and a number where one schedule was not enough."""
-    return f"schedule:{root_id}:{anchor.isoformat()}:{number}"
+EVERGREEN_MARK = "e"
+_MONTHS_MARK = "m"
+
+
+def track_prefix(root_id: str, anchor: date, *, evergreen: bool, months: int | None) -> str:
+    """Return how the keys of schedules begin that may hold the same lines; `months` where all are alike."""
+    kind = (EVERGREEN_MARK if evergreen else "") + (f"{months}{_MONTHS_MARK}" if months else "")
+    return f"schedule:{root_id}:{anchor.isoformat()}:{kind}"
+
+
+def track_key(prefix: str, others: Iterable[str]) -> str:
+    """Return the key of one more schedule: the number tells it from the others with that prefix."""
+    taken = sum(1 for key in others if key.startswith(prefix) and key.removeprefix(prefix).isdigit())
+    return f"{prefix}{taken + 1}"
 
 
 def anchor_of(key: str) -> date:
@@ -109,10 +198,6 @@ def anchor_of(key: str) -> date:
     return date.fromisoformat(key.split(":")[2])
 
 
-def distinct_cycles(tracks: Iterable[Track]) -> Iterator[Cycle]:
-    """Yield the cycles of the tracks, each once, in order."""
-    seen: set[Cycle] = set()
-    for track in tracks:
-        if track.cycle not in seen:
-            seen.add(track.cycle)
-            yield track.cycle
+def is_evergreen(key: str) -> bool:
+    """Return whether a schedule's key names one for evergreen lines."""
+    return key.split(":")[3].startswith(EVERGREEN_MARK)

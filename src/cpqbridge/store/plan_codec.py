@@ -22,12 +22,14 @@ from cpqbridge.domain.billing import (
     Phase,
     PhaseItem,
     Plan,
+    PriceTier,
     Proof,
     Ref,
     Step,
     StepAction,
     TakenAmount,
     TakenUnits,
+    TieredPrice,
 )
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import InvariantError
@@ -47,12 +49,14 @@ _CLASSES: dict[str, type[Any]] = {
         Phase,
         PhaseItem,
         Plan,
+        PriceTier,
         Proof,
         Ref,
         Refusal,
         Step,
         TakenAmount,
         TakenUnits,
+        TieredPrice,
     )
 }
 _ENUMS: dict[str, type[Enum]] = {each.__name__: each for each in (OrderState, StepAction)}

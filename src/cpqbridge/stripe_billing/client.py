@@ -25,11 +25,13 @@ API_VERSION = "2026-10-28.endive"
 """The version every request names; the SDK's types are for this one. Source: design notes, stripe.md 1.1."""
 
 _PAGE_SIZE = 100
+_METERS = "/v1/billing/meters"
 # What is asked for with the answer of a create, so that the first invoice can be compared without a call.
 _EXPANDED: Mapping[StepAction, list[str]] = {StepAction.CREATE_SCHEDULE: ["subscription.latest_invoice"]}
 _COLLECTIONS: Mapping[StepAction, str] = {
     StepAction.CREATE_CUSTOMER: "/v1/customers",
     StepAction.CREATE_PRODUCT: "/v1/products",
+    StepAction.CREATE_METER: _METERS,
     StepAction.CREATE_PRICE: "/v1/prices",
     StepAction.CREATE_SCHEDULE: "/v1/subscription_schedules",
     StepAction.CREATE_INVOICE: "/v1/invoices",
@@ -182,9 +184,12 @@ class StripeBilling:
     def find_by_key(self, action: StepAction, parameters: Mapping[str, object]) -> dict[str, Any] | None:
         """Return the object that already has the id or lookup key of a create, None without one.
 
-        Prices are found by `lookup_key`, products by `id`; nothing else has such a key. Whether the object
-        is the one that is wanted is the caller's to check.
+        Prices are found by `lookup_key`, products by `id`, meters by `event_name`; nothing else has such a
+        key. Whether the object is the one that is wanted is the caller's to check.
         """
+        if action is StepAction.CREATE_METER:
+            meters = self._all(_METERS, {"status": "active"})
+            return next((each for each in meters if each["event_name"] == parameters["event_name"]), None)
         if action is StepAction.CREATE_PRICE and "lookup_key" in parameters:
             return next(self._all("/v1/prices", {"lookup_keys": [str(parameters["lookup_key"])]}), None)
         if action is StepAction.CREATE_PRODUCT and "id" in parameters:

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from types import UnionType
 from typing import Annotated, Any, TypeAlias
 
@@ -26,6 +27,7 @@ _PARAMETERS: Mapping[StepAction, str] = {
     StepAction.UPDATE_CUSTOMER: "CustomerUpdateParams",
     StepAction.CREATE_PRODUCT: "ProductCreateParams",
     StepAction.UPDATE_PRODUCT: "ProductUpdateParams",
+    StepAction.CREATE_METER: "billing.MeterCreateParams",
     StepAction.CREATE_PRICE: "PriceCreateParams",
     StepAction.CREATE_SCHEDULE: "SubscriptionScheduleCreateParams",
     StepAction.UPDATE_SCHEDULE: "SubscriptionScheduleUpdateParams",
@@ -62,7 +64,7 @@ def checked_parameters(action: StepAction, parameters: Mapping[str, object]) -> 
 
 @cache
 def _adapter(action: StepAction) -> TypeAdapter[Any]:
-    return TypeAdapter(_strict_object(getattr(stripe.params, _PARAMETERS[action])))
+    return TypeAdapter(_strict_object(attrgetter(_PARAMETERS[action])(stripe.params)))
 
 
 @cache

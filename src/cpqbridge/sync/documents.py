@@ -23,6 +23,7 @@ from cpqbridge.domain.billing import (
     Ref,
     Step,
     TakenAmount,
+    TieredPrice,
 )
 from cpqbridge.domain.money import major_text
 from cpqbridge.domain.refusal import OrderState, Refusal
@@ -192,11 +193,12 @@ def _phase(phase: Phase, *, currency: str) -> dict[str, Any]:
         "proration_behavior": phase.proration_behavior,
         "items": [_phase_item(each, currency=currency) for each in phase.items],
         "one_time_items": [_one_time_item(each, currency=currency) for each in phase.one_time_items],
+        **({"trial": True} if phase.trial else {}),
     }
 
 
 def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
-    return {
+    document = {
         "product_id": item.product_id,
         "order_item_ids": list(item.order_item_ids),
         "units": list(item.units),
@@ -204,7 +206,24 @@ def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
         "currency": currency,
         "interval": item.interval,
         "interval_count": item.interval_count,
-        "quantity": item.quantity,
+        "quantity": None if item.metered else item.quantity,
+    }
+    if item.tiers is not None:
+        document["tiers"] = _tiers(item.tiers)
+    return document | ({"metered": True} if item.metered else {})
+
+
+def _tiers(price: TieredPrice) -> dict[str, Any]:
+    return {
+        "mode": price.mode,
+        "tiers": [
+            {
+                "up_to": tier.up_to,
+                "unit_amount_decimal": tier.unit_amount_decimal,
+                "flat_amount_decimal": tier.flat_amount_decimal,
+            }
+            for tier in price.tiers
+        ],
     }
 
 

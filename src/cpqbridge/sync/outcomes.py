@@ -14,6 +14,8 @@ def is_what_was_wanted(content: NewIntent, found: Mapping[str, Any]) -> bool:
     wanted = content.parameters
     if content.action is StepAction.CREATE_PRODUCT:
         return found.get("id") == wanted.get("id") and found.get("active") is not False
+    if content.action is StepAction.CREATE_METER:
+        return found.get("status") == "active" and holds_all(found, wanted)
     if content.action is StepAction.CREATE_PRICE:
         recurring = cast("Mapping[str, object]", wanted.get("recurring") or {})
         found_recurring = found.get("recurring") or {}
@@ -21,7 +23,10 @@ def is_what_was_wanted(content: NewIntent, found: Mapping[str, Any]) -> bool:
             found.get("active") is not False
             and _id_of(found.get("product")) == wanted.get("product")
             and found.get("currency") == wanted.get("currency")
-            and _number_text(found.get("unit_amount_decimal")) == _number_text(wanted["unit_amount_decimal"])
+            # Tiers are told apart by the lookup key, which holds their hash.
+            and found.get("tiers_mode") == wanted.get("tiers_mode")
+            and _number_text(found.get("unit_amount_decimal"))
+            == _number_text(wanted.get("unit_amount_decimal"))
             and all(found_recurring.get(name) == value for name, value in recurring.items())
         )
     return False

@@ -196,8 +196,8 @@ def _rows(phase: Phase, currency: str, names: Mapping[str, str]) -> Iterator[Pha
     for item in phase.items:
         yield PhaseRow(
             name=", ".join(names.get(each, each) for each in item.order_item_ids) or _NOTHING,
-            quantity=str(item.quantity),
-            amount=price_text(item.unit_amount_decimal, currency),
+            quantity="by usage" if item.metered else str(item.quantity),
+            amount="by tiers" if item.tiers is not None else price_text(item.unit_amount_decimal, currency),
             every=interval_text(item.interval_count),
         )
     for one_time in phase.one_time_items:

@@ -244,7 +244,7 @@ class StripeAccountSide:
     def _find_made(
         self, action: StepAction, parameters: Mapping[str, object], target: str | None
     ) -> Mapping[str, Any] | None:
-        if action in {StepAction.CREATE_PRODUCT, StepAction.CREATE_PRICE}:
+        if action in {StepAction.CREATE_PRODUCT, StepAction.CREATE_PRICE, StepAction.CREATE_METER}:
             return self.client.find_by_key(action, parameters)
         if target is None:
             return self._find_listed(action, parameters)

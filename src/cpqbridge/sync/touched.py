@@ -106,7 +106,7 @@ def _sent_spans(sent: BillingObject) -> tuple[_Span, ...]:
 def _sent_items(phase: Phase) -> _Items:
     return _counted(
         _Item(
-            unit_amount=Decimal(item.unit_amount_decimal),
+            unit_amount=None if item.tiers is not None else Decimal(item.unit_amount_decimal),
             interval=_interval(item.interval),
             interval_count=_count(item.interval, item.interval_count),
             quantity=item.quantity,
@@ -144,7 +144,7 @@ def _standing_items(phase: StandingPhase) -> _Items:
             unit_amount=None if item.unit_amount_decimal is None else Decimal(item.unit_amount_decimal),
             interval=_interval(item.interval or ""),
             interval_count=_count(item.interval or "", item.interval_count or 0),
-            # Stripe leaves out a quantity of 1.
+            # Stripe leaves out a quantity of 1; a metered item has none.
             quantity=1 if item.quantity is None else item.quantity,
         )
         for item in phase.items

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from tests.unit.planning.builders import a_line
 
 from cpqbridge.domain.dates import Cycle, add_months
-from cpqbridge.planning.pieces import CutRules, cut
+from cpqbridge.planning.pieces import Bounds, CutRules, cut
 from cpqbridge.planning.prices import line_terms
 from cpqbridge.planning.proration import PRECISIONS, term_months
-from cpqbridge.planning.tracks import aligned_start, cycle_for
+from cpqbridge.planning.tracks import aligned_start, anchor_for
 
 FEBRUARY = date(2026, 2, 1)
 
 
 def pieces_of(line, *, anchor=FEBRUARY, currency="usd", precision="monthly_daily", true_up=False, **prices):
     rules = CutRules(currency=currency, precision=precision, true_up=true_up)
-    return cut(line, Cycle(anchor, line.frequency_months), rules, **prices)
+    return cut(line, Cycle(anchor, line.frequency_months), rules, Bounds(**prices))
 
 
 @pytest.mark.parametrize(
@@ -157,13 +157,11 @@ def test_line_without_an_end_cannot_be_cut():
 
 def anchors_of(months, *spans):
     """Return the anchor each line gets, one line after the other."""
-    cycles = [Cycle(FEBRUARY, months)]
+    main = Cycle(FEBRUARY, months)
     anchors = []
     for start, end in spans:
-        cycle = cycle_for(date.fromisoformat(start), date.fromisoformat(end), cycles)
-        cycles.append(cycle)
-        anchors.append(cycle.anchor.isoformat())
-    return anchors
+        anchors.append(anchor_for(date.fromisoformat(start), date.fromisoformat(end), main, anchors))
+    return [anchor.isoformat() for anchor in anchors]
 
 
 def test_annual_line_on_its_own_dates_gets_an_anchor_that_others_share():
