@@ -14,6 +14,7 @@ from cpqbridge.mapping.fields import (
     OurFields,
     SyncRecordFields,
 )
+from cpqbridge.mapping.original_quotes import original_quote_paths
 
 CONSUMPTION_OBJECT = "SBQQ__OrderItemConsumptionSchedule__c"
 CONSUMPTION_RATE_OBJECT = "SBQQ__OrderItemConsumptionRate__c"
@@ -196,11 +197,11 @@ _ORDER_OPTIONAL = (
     "EndDate",
     "OpportunityId",
     "Opportunity.SBQQ__AmendedContract__c",
-    # The original quote of an amendment, in the same row as the amendment itself.
-    "Opportunity.SBQQ__AmendedContract__r.SBQQ__Quote__c",
-    f"{_QUOTE}.SBQQ__MasterContract__r.SBQQ__Quote__c",
+    # The original quote of an amendment or a renewal, in the same row as the order itself.
+    *original_quote_paths("Opportunity.SBQQ__AmendedContract__r"),
+    *original_quote_paths(f"{_QUOTE}.SBQQ__MasterContract__r"),
     "Opportunity.SBQQ__RenewedContract__c",
-    "Opportunity.SBQQ__RenewedContract__r.SBQQ__Quote__c",
+    *original_quote_paths("Opportunity.SBQQ__RenewedContract__r"),
     f"{_QUOTE}.SBQQ__PrimaryContact__r.Email",
     "BillToContact.Email",
     "Account.Description",
@@ -242,6 +243,7 @@ _ITEM_OPTIONAL = (
     "Product2.SBQQ__BillingFrequency__c",
     "SBQQ__Activated__c",
     "SBQQ__Contract__c",
+    "SBQQ__Contract__r.SBQQ__Quote__c",
     SEGMENT_LABEL,
     "SBQQ__Status__c",
 )

@@ -18,6 +18,7 @@ from cpqbridge.domain.order import (
     RenewedLine,
 )
 from cpqbridge.mapping.orders import QUOTE, order_kind
+from cpqbridge.mapping.original_quotes import original_quote
 from cpqbridge.mapping.raw import RawContract, RawRecord
 from cpqbridge.mapping.records import record_id_at
 from cpqbridge.mapping.values import UnreadableValueError, as_date
@@ -43,7 +44,7 @@ def renewed_ids(order: RawRecord) -> tuple[str, str | None] | None:
     for path in (_RENEWED, _MASTER):
         contract_id = record_id_at(order, f"{path}__c")
         if contract_id is not None:
-            return contract_id, record_id_at(order, f"{path}__r.SBQQ__Quote__c")
+            return contract_id, original_quote(order, f"{path}__r")
     return None
 
 

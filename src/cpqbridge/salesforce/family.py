@@ -19,6 +19,7 @@ from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.soql import any_of, one_of, quoted, select
 
 LINE_CONTRACT = "SBQQ__Contract__c"
+_LINE_CONTRACT_RELATION = "SBQQ__Contract__r"
 _REVISED_ORDER = "SBQQ__RevisedOrderProduct__r.Order"
 _AMENDMENT = f"{QUOTE_TYPE} = {quoted(AMENDMENT_TYPE)}"
 
@@ -27,8 +28,9 @@ class Family:
     """Writes the conditions that find a contract's orders, their lines and their further records.
 
     The original quote is the key: the initial orders are those of that quote, the amendments those whose
-    contract was made from it. Orgs without the Contract object (an export may lack it) are asked by the
-    contract's id instead, which the lines carry. Conditions on fields that the org lacks are left out.
+    contract was made from it, or by one of these amendments. Orgs without the Contract object (an export may
+    lack it) are asked by the contract's id instead, which the lines carry. Conditions on fields that the org
+    lacks are left out.
     """
 
     def __init__(self, schema: OrgSchema) -> None:
@@ -78,6 +80,16 @@ class Family:
             where = f"{of_contracts} AND SBQQ__RevisedOrderProduct__c != null"
             queries.append(select(["Id", *self._told(), *revised], "OrderItem", where=where, order_by="Id"))
         return tuple(queries)
+
+    @staticmethod
+    def quotes_of_contracts(*, orders: Iterable[RawRecord], items: Iterable[RawRecord]) -> frozenset[str]:
+        """Return the quotes of the family that contracts of its lines were made from.
+
+        Beside the root these are amendment quotes: what an amendment adds may get a contract of its own, and
+        its amendments name that one. A contract of a quote outside of the family says nothing.
+        """
+        made_from = {text_at(item, f"{_LINE_CONTRACT_RELATION}.SBQQ__Quote__c") for item in items}
+        return frozenset(distinct(text_at(order, "SBQQ__Quote__c") for order in orders)) & made_from
 
     @staticmethod
     def roots_from(rows: Iterable[RawRecord]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from cpqbridge.mapping.original_quotes import original_quote, original_quote_paths
 from cpqbridge.mapping.raw import OrderNotice, RawRecord
 from cpqbridge.salesforce.schema import OrgSchema
 
@@ -15,15 +16,17 @@ MASTER_ROOT = "SBQQ__Quote__r.SBQQ__MasterContract__r.SBQQ__Quote__c"
 QUOTE_TYPE = "SBQQ__Quote__r.SBQQ__Type__c"
 AMENDMENT_TYPE = "Amendment"
 
+_AMENDED = "Opportunity.SBQQ__AmendedContract__r"
+_MASTER = "SBQQ__Quote__r.SBQQ__MasterContract__r"
 _REQUIRED = ("Id", "OrderNumber", "StatusCode", "ActivatedDate", "SystemModstamp")
 _OPTIONAL = (
     "SBQQ__Quote__c",
     QUOTE_TYPE,
     MASTER_CONTRACT,
-    MASTER_ROOT,
+    *original_quote_paths(_MASTER),
     "OpportunityId",
     AMENDED_CONTRACT,
-    AMENDED_ROOT,
+    *original_quote_paths(_AMENDED),
 )
 
 
@@ -43,7 +46,7 @@ def notice_from(row: RawRecord) -> OrderNotice:
     is_amendment_quote = (text_at(row, QUOTE_TYPE) or "").casefold() == AMENDMENT_TYPE.casefold()
     contract_id = amended or (text_at(row, MASTER_CONTRACT) if is_amendment_quote else None)
     quote_id = text_at(row, "SBQQ__Quote__c")
-    root = (text_at(row, AMENDED_ROOT) if amended else text_at(row, MASTER_ROOT)) if contract_id else quote_id
+    root = original_quote(row, _AMENDED if amended else _MASTER) if contract_id else quote_id
     return OrderNotice(
         order_id=text_at(row, "Id") or "",
         order_number=text_at(row, "OrderNumber") or "",

@@ -163,7 +163,8 @@ class SalesforceReader:
         """Return everything of the contract that the order belongs to.
 
         One call; another one where an order renews a contract, for that contract; another one where a line is
-        priced by its product's consumption schedule, for the tiers; one more for each further page. In orgs
+        priced by its product's consumption schedule, for the tiers, or where an amendment made a contract of
+        its own, for the amendments of that one; one more for each further page. In orgs
         that lack the Contract object, where amendments are found by the contract id on the lines, each takes
         one or two more. Every family member is found from the original quote, so any order of the contract
         gives the same answer.
@@ -245,13 +246,26 @@ class SalesforceReader:
         blame: Qualification,
     ) -> None:
         """Read the family of a root quote; `also` is a contract of it whose id is known beforehand."""
-        self._read(queries.of_root(root_id), rows, blame)
-        if self._family.is_known_by_quote:
+        family = self._family
+        if family.is_known_by_quote:
+            wanted, read = frozenset({root_id}), set[str]()
+            while further := sorted(wanted - read):
+                for quote_id in further:
+                    self._read(queries.of_root(quote_id), rows, blame)
+                read.update(further)
+                wanted = family.quotes_of_contracts(orders=rows.of(ORDERS), items=rows.of(ITEMS))
             return
-        found = self._family.contract_ids_of(
-            orders=rows.of(ORDERS), items=rows.of(ITEMS), revisions=rows.of(REVISIONS)
-        )
-        self._read(queries.of_contracts(distinct((*found, also))), rows, blame)
+        self._read(queries.of_root(root_id), rows, blame)
+        known: set[str] = set()
+        while True:
+            found = family.contract_ids_of(
+                orders=rows.of(ORDERS), items=rows.of(ITEMS), revisions=rows.of(REVISIONS)
+            )
+            new = [contract_id for contract_id in distinct((*found, also)) if contract_id not in known]
+            if not new:
+                return
+            self._read(queries.of_contracts(new), rows, blame)
+            known.update(new)
 
     def _read(
         self, queries: Sequence[ContractQuery], rows: ContractRows, qualification: Qualification

@@ -66,3 +66,13 @@ class Assumptions:
     backdated_trial_covers_its_past: bool = True
     # One customer has one currency, fixed by first use.
     one_currency_per_customer: bool = True
+    # The lines of several tiers that bill one charge are credited as one (otherwise each line by itself).
+    tiers_are_credited_together: bool = True
+    # Usage is reduced by the discounts that held in the period it fell in (otherwise by the invoice's date).
+    usage_is_discounted_by_its_period: bool = True
+    # Usage reported for the running period before a backdated flexible subscription was made is billed when
+    # that period ends (otherwise on the first invoice).
+    backdated_usage_waits_for_its_period: bool = True
+    # A meter event that names an unknown customer, or a value that is no number, is refused at once
+    # (otherwise it is accepted and never counted).
+    bad_meter_events_are_refused: bool = True

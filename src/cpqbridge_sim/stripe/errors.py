@@ -60,6 +60,17 @@ def no_such(noun: str, identifier: str, *, param: str, status: int = 400) -> Str
     )
 
 
+def interval_mismatch(param: str, *, mixed: bool) -> StripeApiError:
+    """Prices whose intervals cannot share a subscription; the vendor's text of classic mode is known."""
+    if mixed:
+        return invalid("The intervals of these prices cannot share a subscription.", param)
+    return invalid(
+        "Currency and interval fields must match across all plans on this subscription. Found mismatch in "
+        "interval field.",
+        param,
+    )
+
+
 def not_simulated(what: str, param: str | None = None) -> StripeApiError:
     """Refuse loudly what this simulator does not model, so that nothing is silently ignored."""
     return invalid(f"{what} is not simulated here; the simulated account refuses it.", param)

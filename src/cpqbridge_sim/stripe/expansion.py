@@ -8,7 +8,7 @@ from typing import Any
 
 from cpqbridge_sim.stripe.errors import invalid
 from cpqbridge_sim.stripe.state import AccountState
-from cpqbridge_sim.stripe.store import Body, answered
+from cpqbridge_sim.stripe.store import Body, answered, copied
 
 _LEVELS_MAX = 4
 # Ids that are shown as ids only, although they look like references.
@@ -37,6 +37,8 @@ def _walk(state: AccountState, node: Any, parts: Sequence[str], path: str) -> No
     if not isinstance(node, dict):
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
     name, rest = parts[0], parts[1:]
+    if name not in node and node.get("object") == "price":
+        _show_extra(state, node, name)
     if name not in node:
         if name in _SOMETIMES_ABSENT:
             return
@@ -50,6 +52,13 @@ def _walk(state: AccountState, node: Any, parts: Sequence[str], path: str) -> No
 
 
 _SOMETIMES_ABSENT = frozenset({"currency_options", "payments", "tiers"})
+
+
+def _show_extra(state: AccountState, price: Body, name: str) -> None:
+    """Tiers are part of a price, left out until they are asked for."""
+    kept = state.store.get("price", price["id"]) or {}
+    if name in kept:
+        price[name] = copied(kept[name])
 
 
 def _object(state: AccountState, value: Any, name: str, path: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.identifiers import Identifiers
+from cpqbridge_sim.stripe.metering import UsageBook
 from cpqbridge_sim.stripe.outbox import Outbox
 from cpqbridge_sim.stripe.store import Body, Store, copied
 
@@ -39,6 +40,8 @@ class Debit:
     net_amount: int
     invoice_id: str | None = None
     line_id: str | None = None
+    # The lines of further tiers of the same charge.
+    other_line_ids: tuple[str, ...] = ()
     invoice_item_id: str | None = None
 
 
@@ -69,6 +72,7 @@ class AccountState:
     wakes: dict[str | None, list[Wake]] = field(default_factory=dict)
     debits: dict[str, list[Debit]] = field(default_factory=dict)
     pending: dict[str, dict[str, Body]] = field(default_factory=dict)
+    usage: UsageBook = field(default_factory=UsageBook)
     # Anchors of single items, used only when added items do not align to the subscription's anchor.
     item_anchors: dict[str, int] = field(default_factory=dict)
     inline_price_ids: set[str] = field(default_factory=set)
@@ -192,6 +196,7 @@ class AccountState:
             identifiers=self.identifiers.fork(),
             inline_price_ids=set(self.inline_price_ids),
             item_anchors=dict(self.item_anchors),
+            usage=self.usage.fork(customer_id),
             line_tax_rates=dict(self.line_tax_rates),
             records_events=False,
         )
@@ -202,7 +207,7 @@ class AccountState:
                 owner = body["id"] if kind == "customer" else body.get("customer")
                 if owner is None or owner == customer_id or kind == "test_helpers.test_clock":
                     # Prices and products do not change while billing runs, so they need no copy.
-                    other.store.add(body if kind in ("price", "product") else copied(body))
+                    other.store.add(body if kind in ("price", "product", "billing.meter") else copied(body))
         waiting = other.store.all("invoiceitem")
         other.pending[customer_id] = {body["id"]: body for body in waiting if body["invoice"] is None}
         mine = {item["id"] for sub in other.store.all("subscription") for item in sub["items"]["data"]}

@@ -6,6 +6,8 @@ from typing import Any
 Body = dict[str, Any]
 
 _LINES_SHOWN = 10
+# Shown only to who asks for them by `expand`.
+_PRICE_EXTRAS = frozenset({"tiers", "currency_options"})
 
 
 def copied(value: Any) -> Any:
@@ -18,16 +20,19 @@ def copied(value: Any) -> Any:
 
 
 def answered(value: Any, *, inner: bool = False) -> Any:
-    """A copy as answers show it: of the lines of an invoice or credit note the first ten only.
+    """A copy as answers show it: of the lines of an invoice or credit note the first ten only, no tiers.
 
     Source: docs.stripe.com/api/invoices/line_item, read 20 Nov 2026; the list of all lines is an address of
     its own.
     """
     if isinstance(value, dict):
-        if inner and value.get("object") == "list" and value["url"].endswith("/lines"):
+        kind = value.get("object")
+        if inner and kind == "list" and value["url"].endswith("/lines"):
             lines = value["data"]
             more = len(lines) > _LINES_SHOWN
             return {**value, "data": copied(lines[:_LINES_SHOWN]), "has_more": more}
+        if kind == "price":
+            return {name: copied(entry) for name, entry in value.items() if name not in _PRICE_EXTRAS}
         return {name: answered(entry, inner=True) for name, entry in value.items()}
     if isinstance(value, list):
         return [answered(entry, inner=True) for entry in value]

@@ -17,7 +17,7 @@ from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.selection import load_needed_schema
 from cpqbridge_sim.hosting import host
 from cpqbridge_sim.salesforce.cpq import Cpq
-from cpqbridge_sim.salesforce.cpq.model import Line, Order, Product, UsageSchedule
+from cpqbridge_sim.salesforce.cpq.model import Change, Contract, Line, Order, Product, UsageSchedule
 from cpqbridge_sim.salesforce.cpq.model import Tier as Rate
 from cpqbridge_sim.salesforce.org import Org
 from cpqbridge_sim.salesforce.server import create_app
@@ -37,6 +37,7 @@ class Shop:
         self.cpq = Cpq()
         self.account = self.cpq.account("Baden Trading", email="ap@baden.example")
         self.seat = self.product("Seat", 50, default_term=1)
+        self.workspace = self.product("Workspace", 25, default_term=1, subscription_type="Evergreen")
 
     def product(self, name, price, **options) -> Product:
         product = self.cpq.product(name, **options)
@@ -55,8 +56,13 @@ class Shop:
 
     def sell(self, lines, **quote) -> Order:
         quoted = self.cpq.quote(self.account, start=FEB, lines=lines, **{"term": 12, **quote})
-        order = self.cpq.activate(self.cpq.order(quoted), at=AT)
-        self.cpq.contracts(order, at=AT)
+        return self.close(self.cpq.order(quoted))
+
+    def amend(self, contract: Contract, start: str, *changes) -> Order:
+        return self.close(self.cpq.amend(contract, start=date.fromisoformat(start), changes=changes))
+
+    def close(self, order: Order) -> Order:
+        self.cpq.contracts(self.cpq.activate(order, at=AT), at=AT)
         return order
 
     @contextmanager
@@ -152,3 +158,72 @@ def test_segments_of_a_ramp_are_called_as_on_their_quote_lines() -> None:
         (1, "Year 1"),
         (2, "Year 2"),
     ]
+
+
+def whole(read, orders: list[Order]) -> tuple[OrderHistory, list[int]]:
+    """Return the history, which has all orders whichever of them is asked for, and the calls each asking took."""
+    found = [read(order) for order in orders]
+    history = found[0][0]
+    assert all(other == history for other, _ in found)
+    assert [order.order_id for order in history.orders] == [order.record_id for order in orders]
+    assert history.refusals == ()
+    return history, [count for _, count in found]
+
+
+def test_order_in_two_contracts_is_one_family_with_the_amendments_of_both() -> None:
+    shop = Shop()
+    first = shop.sell([Line(product=shop.workspace, quantity=3), Line(product=shop.seat, quantity=5)])
+    by_kind = {contract.is_evergreen: contract for contract in first.contracts}
+    workspaces, seats = first.lines
+    more = shop.amend(by_kind[True], "2026-03-01", Change(line=workspaces, by=2))
+    fewer = shop.amend(by_kind[False], "2026-04-01", Change(line=seats, by=-1))
+    none = shop.close(shop.cpq.terminate(by_kind[True], at=date(2026, 5, 1)))
+    with shop.reading() as read:
+        history, calls = whole(read, [first, more, fewer, none])
+    assert calls == [1, 1, 1, 1]
+    assert history.contract_key == min(contract.record_id for contract in first.contracts)
+    ended = history.orders[-1].lines
+    assert {line.revises for line in ended} == {workspaces.record_id, more.lines[0].record_id}
+    assert sum(line.quantity for line in ended) == -5
+    assert all(line.evergreen and line.ends_on is None for line in ended)
+
+
+def test_order_in_contracts_by_end_date_is_one_family() -> None:
+    shop = Shop()
+    lines = [Line(product=shop.seat, quantity=6), Line(product=shop.seat, quantity=2, end=date(2026, 7, 31))]
+    first = shop.sell(lines, contracting_method="By Subscription End Date")
+    long, short = first.contracts
+    on_long = shop.amend(long, "2026-03-01", Change(line=first.lines[0], by=1))
+    on_short = shop.amend(short, "2026-04-01", Change(line=first.lines[1], by=-1))
+    with shop.reading() as read:
+        history, calls = whole(read, [first, on_long, on_short])
+    assert calls == [1, 1, 1]
+    assert history.contract_key == min(long.record_id, short.record_id)
+
+
+def test_two_orders_of_one_quote_are_one_family_with_all_amendments() -> None:
+    shop = Shop()
+    lines = [Line(product=shop.seat, quantity=6), Line(product=shop.workspace)]
+    quoted = shop.cpq.quote(shop.account, start=FEB, lines=lines, term=12)
+    first, second = (shop.close(shop.cpq.order(quoted, only={each})) for each in (0, 1))
+    more = shop.amend(second.contracts[0], "2026-03-01", Change(line=second.lines[0], by=1))
+    with shop.reading() as read:
+        history, calls = whole(read, [first, second, more])
+    assert calls == [1, 1, 1]
+    assert [order.kind.value for order in history.orders] == ["initial", "initial", "amendment"]
+
+
+def test_contract_made_by_an_amendment_stays_in_the_family_with_its_own_amendments() -> None:
+    shop = Shop()
+    first = shop.sell([Line(product=shop.seat, quantity=5)])
+    plain = shop.sell([Line(product=shop.seat)])
+    added = shop.amend(first.contracts[0], "2026-03-01", Line(product=shop.workspace, quantity=2))
+    endless = added.contracts[1]
+    more = shop.amend(endless, "2026-04-01", Change(line=added.lines[-1], by=4))
+    with shop.reading() as read:
+        history, calls = whole(read, [first, added, more])
+        assert read(plain)[1] == 1
+    assert endless.is_evergreen
+    assert calls == [2, 2, 2]
+    assert history.contract_key == min(first.contracts[0].record_id, endless.record_id)
+    assert history.orders[2].lines[0].revises == added.lines[-1].record_id

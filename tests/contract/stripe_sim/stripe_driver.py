@@ -50,6 +50,29 @@ class Api:
         params = {"currency": "usd", "unit_amount": unit, "product_data": {"name": "Setup"}}
         return self.post("/v1/prices", params)["id"]
 
+    def tiered(self, *tiers: tuple, mode: str = "graduated", **params) -> str:
+        """A tiered monthly price of `(up_to, unit amount)` or `(up_to, unit amount, flat amount)`."""
+        names = ("up_to", "unit_amount", "flat_amount")
+        entries = [dict(zip(names, tier, strict=False)) for tier in tiers]
+        bodies = [{name: value for name, value in entry.items() if value is not None} for entry in entries]
+        terms = {"billing_scheme": "tiered", "tiers_mode": mode, "tiers": bodies, "currency": "usd"}
+        product = {} if "product" in params else {"product_data": {"name": "Font"}}
+        recurring = {"interval": "month", **params.pop("recurring", {})}
+        return self.post("/v1/prices", {**terms, **product, **params, "recurring": recurring})["id"]
+
+    def meter(self, event_name: str = "calls", formula: str = "sum", **params) -> str:
+        terms = {"display_name": "Calls", "event_name": event_name}
+        aggregation = {"formula": formula}
+        return self.post("/v1/billing/meters", {**terms, "default_aggregation": aggregation, **params})["id"]
+
+    def metered(self, unit: int | str, meter: str, interval: str = "month", count: int = 1, **params) -> str:
+        recurring = {"interval": interval, "interval_count": count, "usage_type": "metered", "meter": meter}
+        return self.price(unit, recurring=recurring, **params)
+
+    def use(self, customer: str, value: int | str, event_name: str = "calls", **params) -> dict:
+        payload = {"stripe_customer_id": customer, "value": str(value)}
+        return self.post("/v1/billing/meter_events", {"event_name": event_name, "payload": payload, **params})
+
     def coupon(self, **params) -> str:
         if "amount_off" in params:
             params.setdefault("currency", "usd")
@@ -98,3 +121,19 @@ def items(*prices: str, quantity: int = 1) -> list[dict]:
 
 def phase(*prices: str, end: int, quantity: int = 1, **params) -> dict:
     return {"items": items(*prices, quantity=quantity), "end_date": end, **params}
+
+
+def metered(*prices: str) -> list[dict]:
+    return [{"price": price} for price in prices]
+
+
+def phase_of(*entries: dict, end: int, **params) -> dict:
+    return {"items": list(entries), "end_date": end, **params}
+
+
+def lines_of(invoice: dict) -> list[tuple[int, str, str]]:
+    """Amount and period of each line."""
+    return [
+        (line["amount"], day(line["period"]["start"]), day(line["period"]["end"]))
+        for line in invoice["lines"]["data"]
+    ]

@@ -22,6 +22,7 @@ IDS = [
     "subscription_schedule",
     "discount",
     "credit_note",
+    "billing.meter",
 ]
 
 
@@ -40,6 +41,9 @@ def furnished() -> tuple[Account, dict[str, list[str]]]:
     api.post("/v1/invoices", {"customer": schedule["customer"]})
     paid = subscription["latest_invoice"]
     api.post("/v1/credit_notes", {"invoice": paid, "amount": 100, "credit_amount": 100})
+    metered = {"price": api.metered(10, api.meter())}
+    api.subscribe(metered, {"price": api.tiered((5, 100, 1000), ("inf", 50)), "quantity": 7})
+    api.use(schedule["customer"], 5, identifier="mev_known")
     api.post("/v1/test_helpers/test_clocks", {"frozen_time": at(2026, 1, 1)})
     bodies = api.account.all_objects()
     ids = {kind: [body["id"] for body in bodies[kind]] for kind in IDS}
@@ -52,7 +56,20 @@ def furnished() -> tuple[Account, dict[str, list[str]]]:
 _, KNOWN = furnished()
 WORDS = st.sampled_from(
     [identifier for group in KNOWN.values() for identifier in group]
-    + ["usd", "eur", "", "nope", "now", "1", "data.customer", "latest_invoice", "pm_card_visa", "x" * 300]
+    + [
+        "calls",
+        "mev_known",
+        "usd",
+        "eur",
+        "",
+        "nope",
+        "now",
+        "1",
+        "data.customer",
+        "latest_invoice",
+        "pm_card_visa",
+        "x" * 300,
+    ]
 )
 NUMBERS = st.one_of(
     st.integers(-5, 40), st.sampled_from([at(2026, 1, 16), at(2026, 9, 1), at(2025, 11, 1), 10**15])
@@ -73,7 +90,9 @@ def value(node: Node, depth: int):
     if node.boolean:
         choices.append(st.booleans())
     if node.mapping is not None:
-        choices.append(st.dictionaries(st.sampled_from(["a", "b"]), WORDS, max_size=2))
+        choices.append(
+            st.dictionaries(st.sampled_from(["a", "b", "stripe_customer_id", "value"]), WORDS, max_size=2)
+        )
     if node.objects and depth:
         choices.append(parameters(node.objects[0], depth - 1))
     if node.item is not None and depth:
@@ -95,7 +114,7 @@ def parameters(draw, kind: type, depth: int = 4):
 @st.composite
 def requests(draw):
     route = draw(st.sampled_from(endpoints()))
-    groups = {"customers": "customer", "subscription_items": "item"}
+    groups = {"customers": "customer", "billing": "billing.meter", "subscription_items": "item"}
     kind = groups.get(route.path.split("/")[2], route.path.split("/")[2].removesuffix("s"))
     path = route.path
     for _ in range(route.path.count("{}")):

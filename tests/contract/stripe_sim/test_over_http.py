@@ -1,5 +1,6 @@
 """The simulated account as the vendor's own SDK sees it, over HTTP."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import httpx2
@@ -151,3 +152,39 @@ def test_account_names_itself(server):
     account = server.client().v1.accounts.retrieve_current()
     assert account.id.startswith("acct_")
     assert account.settings.dashboard.display_name
+
+
+def test_sdk_meters_usage_by_tiers(server):
+    v1 = server.client().v1
+    meter = v1.billing.meters.create(
+        {"display_name": "Calls", "event_name": "calls", "default_aggregation": {"formula": "sum"}}
+    )
+    price = v1.prices.create(
+        {
+            "currency": "usd",
+            "product_data": {"name": "Calls"},
+            "billing_scheme": "tiered",
+            "tiers_mode": "graduated",
+            "tiers": [
+                {"up_to": 100, "flat_amount": 500},
+                {"up_to": "inf", "unit_amount_decimal": Decimal("2.5")},
+            ],
+            "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
+            "expand": ["tiers"],
+        }
+    )
+    assert [tier.unit_amount_decimal for tier in price.tiers] == [None, Decimal("2.5")]
+    customer = v1.customers.create({"name": "Acme"})
+    v1.subscriptions.create({"customer": customer.id, "items": [{"price": price.id}]})
+    payload = {"stripe_customer_id": customer.id, "value": "110.5"}
+    v1.billing.meter_events.create({"event_name": "calls", "payload": payload, "identifier": "e1"})
+    v1.billing.meter_events.create({"event_name": "calls", "payload": payload, "identifier": "e2"})
+    cancel = {"event_name": "calls", "type": "cancel", "cancel": {"identifier": "e1"}}
+    assert v1.billing.meter_event_adjustments.create(cancel).status == "complete"
+    bounds = {"customer": customer.id, "start_time": at(2026, 1, 1), "end_time": at(2026, 2, 1)}
+    (summary,) = v1.billing.meters.event_summaries.list(meter.id, bounds).data
+    assert summary.aggregated_value == 110.5
+    server.account.advance(datetime(2026, 2, 1, tzinfo=UTC))
+    (invoice,) = v1.invoices.list({"customer": customer.id}).data
+    assert [line.amount for line in invoice.lines.data] == [500, 26]
+    assert [line.quantity_decimal for line in invoice.lines.data] == [Decimal(100), Decimal("10.5")]

@@ -193,8 +193,8 @@ def test_events_tell_what_happened_with_the_object_as_it_was(api):
 @pytest.mark.parametrize(
     ("path", "params", "param"),
     [
-        ("/v1/prices", {"currency": "usd", "product": "p", "unit_amount": 1, "recurring": {"interval": "month", "usage_type": "metered"}}, "recurring[usage_type]"),
-        ("/v1/prices", {"currency": "usd", "product": "p", "billing_scheme": "tiered", "tiers_mode": "volume", "tiers": [{"up_to": "inf"}]}, "tiers_mode"),
+        ("/v1/prices", {"currency": "usd", "product": "p", "billing_scheme": "tiered", "tiers_mode": "volume", "tiers": [{"up_to": "inf"}]}, "billing_scheme"),
+        ("/v1/prices", {"currency": "usd", "product": "p", "unit_amount": 1, "currency_options": {"eur": {"unit_amount": 1}}}, "currency_options"),
         ("/v1/subscriptions", {"customer": "c", "on_behalf_of": "acct_1", "items": []}, "on_behalf_of"),
         ("/v1/customers", {"tax_id_data": [{"type": "eu_vat", "value": "x"}]}, "tax_id_data"),
     ],

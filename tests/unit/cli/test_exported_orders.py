@@ -100,6 +100,7 @@ RELATIONS = {
     "PricebookEntry": "PricebookEntry",
     "Product2": "Product2",
     "SBQQ__AmendedContract__r": "Contract",
+    "SBQQ__Contract__r": "Contract",
     "SBQQ__MasterContract__r": "Contract",
     "SBQQ__PrimaryContact__r": "Contact",
     "SBQQ__Quote__r": "SBQQ__Quote__c",

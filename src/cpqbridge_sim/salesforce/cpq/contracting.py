@@ -1,5 +1,6 @@
 """Contracting: contracts, subscriptions, and the look-ups CPQ fills in on order products afterwards."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from cpqbridge_sim.salesforce.cpq import shapes
@@ -25,9 +26,9 @@ class Contracting:
         if self._table.get("Order", order.record_id).get("SBQQ__Contracted__c"):
             raise CpqError(f"Order {order.number} is contracted already.")
         if order.quote.kind == "Amendment" and order.quote.contract is not None:
-            groups = [(order.quote.contract, list(order.lines))]
+            groups = self._amended(order, order.quote.contract)
         else:
-            groups = self._new_contracts(order)
+            groups = self._new_contracts(order, order.lines)
         for contract, lines in groups:
             contract.orders.append(order)
             order.contracts.append(contract)
@@ -39,16 +40,35 @@ class Contracting:
             self._table.edit("Opportunity", order.quote.opportunity_id, {"SBQQ__Contracted__c": True}, at=at)
         return [contract for contract, _ in groups]
 
-    def _new_contracts(self, order: Order) -> list[tuple[Contract, list[OrderLine]]]:
+    def _amended(self, order: Order, contract: Contract) -> list[tuple[Contract, list[OrderLine]]]:
+        """Put the lines of an amendment on its contract; what cannot be on it gets contracts of its own.
+
+        Evergreen and other subscriptions are not allowed on one contract (Salesforce Help, Guidelines for
+        Evergreen Subscriptions, read 21 Nov 2026). That such a contract names the amendment's quote is an
+        assumption.
+        """
+        others = [
+            line
+            for line in order.lines
+            if line.priced.revises is None
+            and line.priced.line.product.is_recurring
+            and line.priced.line.product.is_evergreen is not contract.is_evergreen
+        ]
+        own = [line for line in order.lines if line not in others]
+        return [(contract, own), *(self._new_contracts(order, others) if others else [])]
+
+    def _new_contracts(
+        self, order: Order, lines: Sequence[OrderLine]
+    ) -> list[tuple[Contract, list[OrderLine]]]:
         """Group by kind and, unless a single contract is asked for, by end date, the latest first."""
         by_key: dict[tuple[bool, date | None], list[OrderLine]] = {}
         by_end_date = order.quote.contracting_method != "Single Contract"
         assets: list[OrderLine] = []
-        for line in order.lines:
+        for line in lines:
             if not line.priced.line.product.is_recurring:
                 assets.append(line)
                 continue
-            evergreen = line.priced.line.product.subscription_type == "Evergreen"
+            evergreen = line.priced.line.product.is_evergreen
             key = (evergreen, line.priced.end if by_end_date and not evergreen else None)
             by_key.setdefault(key, []).append(line)
         if len(by_key) == 1:
@@ -56,7 +76,7 @@ class Contracting:
             only.extend(assets)
             only.sort(key=order.lines.index)
         groups = sorted(by_key.items(), key=lambda item: (item[0][0], -(item[0][1] or date.min).toordinal()))
-        return [(self._new_contract(order, evergreen, lines), lines) for (evergreen, _), lines in groups]
+        return [(self._new_contract(order, evergreen, group), group) for (evergreen, _), group in groups]
 
     def _new_contract(self, order: Order, evergreen: bool, lines: list[OrderLine]) -> Contract:
         self._count += 1

@@ -89,6 +89,11 @@ class Product:
         """Whether the product is a subscription; others become assets."""
         return self.pricing is not None
 
+    @property
+    def is_evergreen(self) -> bool:
+        """Whether the product is a subscription without an end."""
+        return self.is_recurring and self.subscription_type == "Evergreen"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coupon:

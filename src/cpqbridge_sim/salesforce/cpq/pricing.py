@@ -171,7 +171,7 @@ def _time_of(line: Line, span: QuoteSpan, precision: Precision) -> _Time:
     if not product.is_recurring:
         return _Time(start=start, end=line.end, term=None, multiplier=Fraction(1))
     default_term = _default_term(product)
-    if product.subscription_type == "Evergreen":
+    if product.is_evergreen:
         return _Time(start=start, end=None, term=1, multiplier=prorate_multiplier(Fraction(1), default_term))
     end = line.end or span.end
     term = line.term

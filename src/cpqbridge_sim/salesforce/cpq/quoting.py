@@ -35,6 +35,12 @@ class QuoteOptions(TypedDict, total=False):
     with_opportunity: bool
 
 
+def _usual_method(lines: Sequence[Line]) -> str:
+    """Return the contracting method a user chooses: a single contract cannot hold evergreen and others."""
+    kinds = {line.product.is_evergreen for line in lines if line.product.is_recurring}
+    return BY_END_DATE if len(kinds) > 1 else SINGLE_CONTRACT
+
+
 class Quoting:
     """Adds approved primary quotes."""
 
@@ -66,7 +72,7 @@ class Quoting:
             end=span.end,
             term=span.term,
             payment_term=options.get("payment_term", "Net 30"),
-            contracting_method=options.get("contracting_method", SINGLE_CONTRACT),
+            contracting_method=options.get("contracting_method", _usual_method(lines)),
             lines=self._priced(lines, span, currency),
             coupons=options.get("coupons", ()),
         )

@@ -120,9 +120,27 @@ def apply_discounts(
     for discount_id in own:
         bearers = [line for line in lines if discount_id in line.discounts]
         used.extend(_apply_one(state, bearers, discount_id, at=at))
-    for discount_id in invoice_discounts:
-        used.extend(_apply_one(state, lines, discount_id, at=at))
+    for discount_id, bearers in _by_invoice_discount(lines, invoice_discounts):
+        used.extend(_apply_one(state, bearers, discount_id, at=at))
     return used
+
+
+def _by_invoice_discount(
+    lines: Sequence[LineDraft], invoice_discounts: Sequence[str]
+) -> list[tuple[str, list[LineDraft]]]:
+    """Each discount of the whole invoice with its lines; usage keeps those under which it ran."""
+    former = [discount for line in lines if line.usage for discount in line.usage.subscription_discounts]
+    return [
+        (
+            discount_id,
+            [
+                line
+                for line in lines
+                if discount_id in (line.usage.subscription_discounts if line.usage else invoice_discounts)
+            ],
+        )
+        for discount_id in dict.fromkeys([*former, *invoice_discounts])
+    ]
 
 
 def _apply_one(state: AccountState, lines: Sequence[LineDraft], discount_id: str, *, at: int) -> list[str]:
@@ -134,7 +152,7 @@ def _apply_one(state: AccountState, lines: Sequence[LineDraft], discount_id: str
         if line.discountable
         and not line.free_trial
         and _covers(coupon, line.price)
-        and _in_force(discount, line, at=at)
+        and _in_force(state, discount, line, at=at)
     ]
     if not eligible:
         return []
@@ -149,9 +167,10 @@ def _covers(coupon: Body, price: Body | None) -> bool:
     return not products or (price is not None and price["product"] in products)
 
 
-def _in_force(discount: Body, line: LineDraft, *, at: int) -> bool:
+def _in_force(state: AccountState, discount: Body, line: LineDraft, *, at: int) -> bool:
     # Coupon months count from the backdated start, so a line is judged by the period it bills.
-    moment = line.period_start if line.invoice_item is None else at
+    judged_by_period = line.usage is None or state.assumptions.usage_is_discounted_by_its_period
+    moment = line.period_start if line.invoice_item is None and judged_by_period else at
     return discount["end"] is None or moment < discount["end"]
 
 

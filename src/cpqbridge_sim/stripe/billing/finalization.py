@@ -3,7 +3,7 @@
 Source: docs.stripe.com/billing/invoices, read 20 Nov 2026.
 """
 
-from cpqbridge_sim.stripe.billing.invoicing import DUE_PRIORITY, recount
+from cpqbridge_sim.stripe.billing.invoicing import DUE_PRIORITY, count_usage_again, recount
 from cpqbridge_sim.stripe.billing.trials import trial_after
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -23,6 +23,7 @@ def finalize(state: AccountState, invoice: Body, *, at: int) -> None:
     """Give a draft its number, settle the customer's balance and go on to collect it."""
     customer = state.store.get("customer", invoice["customer"]) or {}
     invoice["starting_balance"] = customer["balance"]
+    count_usage_again(state, invoice)
     recount(state, invoice)
     sequence = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = sequence + 1

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import apply_discounts
+from cpqbridge_sim.stripe.billing.late_usage import changed_lines, remember_usage
 from cpqbridge_sim.stripe.billing.lines import LineDraft, invoice_item_line
 from cpqbridge_sim.stripe.billing.taxes import (
     apply_taxes,
@@ -13,6 +14,8 @@ from cpqbridge_sim.stripe.billing.taxes import (
     total_taxes,
     untaxed_subtotal,
 )
+from cpqbridge_sim.stripe.billing.tier_lines import split_by_tier
+from cpqbridge_sim.stripe.billing.usage import decimal_text, has_departed, take_closed
 from cpqbridge_sim.stripe.errors import invalid
 from cpqbridge_sim.stripe.state import AccountState, Debit
 from cpqbridge_sim.stripe.store import Body
@@ -37,13 +40,14 @@ def subscription_invoice(
     """A draft invoice of a subscription with these lines and what is pending, or None when there is nothing.
 
     Without `only_pending` everything pending on the subscription, and everything pending on the customer that
-    names no subscription, is taken up.
+    names no subscription, is taken up. Usage that was cut off is taken up in any case.
     """
     if only_pending is None:
         waiting = list(state.pending_items(subscription["customer"], subscription["id"]))
     else:
         waiting = list(only_pending)
-    lines = [*(invoice_item_line(body) for body in waiting), *item_lines]
+    billed = [*take_closed(state, subscription), *item_lines]
+    lines = [*(invoice_item_line(body) for body in waiting), *split_by_tier(state, billed)]
     if not lines:
         return None
     check_line_count(len(lines))
@@ -66,10 +70,30 @@ def subscription_invoice(
         if identifier in applied or not _is_over(state, identifier, at=at)
     ]
     put_lines(state, invoice, lines)
+    remember_usage(state, invoice, lines, discounts=subscription["discounts"], used=used)
     _use_up(state, subscription, used, at=at)
     subscription["latest_invoice"] = invoice["id"]
     schedule_finalization(state, invoice, at=at + DRAFT_SECONDS)
     state.emit("invoice.created", invoice)
+    return invoice
+
+
+def invoice_departed_usage(
+    state: AccountState, subscription: Body, *, at: int, period: tuple[int, int]
+) -> Body | None:
+    """Classic subscriptions invoice the usage of metered items that a new phase drops by itself.
+
+    Source: docs.stripe.com/billing/subscriptions/billing-mode/compare, read 21 Nov 2026.
+    """
+    if subscription["billing_mode"]["type"] != "classic":
+        return None
+    waiting = state.usage.closed.pop(subscription["id"], [])
+    departed = [closed for closed in waiting if has_departed(state, subscription, closed)]
+    state.usage.closed[subscription["id"]] = departed
+    invoice = subscription_invoice(
+        state, subscription, [], at=at, reason="subscription_cycle", period=period, only_pending=[]
+    )
+    state.usage.closed[subscription["id"]] = [closed for closed in waiting if closed not in departed]
     return invoice
 
 
@@ -108,10 +132,42 @@ def put_lines(state: AccountState, invoice: Body, lines: Sequence[LineDraft]) ->
     recount(state, invoice)
 
 
+def count_usage_again(state: AccountState, invoice: Body) -> None:
+    """Bring a draft that is about to finalize to the latest usage of its periods."""
+    lines = changed_lines(state, invoice)
+    if lines is None:
+        return
+    bodies: list[Body] = []
+    for line, former in lines:
+        fresh = _line_body(state, invoice, line)
+        if former is not None:
+            _move_debit(state, line, former)
+            former["discount_amounts"] = fresh["discount_amounts"]
+            former["pretax_credit_amounts"] = fresh["pretax_credit_amounts"]
+        else:
+            remember_rates(state, fresh, line.tax_rates)
+        bodies.append(fresh if former is None else former)
+    invoice["lines"]["data"] = bodies
+    recount(state, invoice)
+
+
+def _move_debit(state: AccountState, line: LineDraft, former: Body) -> None:
+    """Let the debit of a line follow its changed share of a discount."""
+    moved = sum(entry["amount"] for entry in former["discount_amounts"]) - (line.amount - line.net_amount)
+    details = former["parent"]["subscription_item_details"] or {"subscription_item": ""}
+    for debit in state.debits.get(details["subscription_item"], []):
+        if former["id"] in (debit.line_id, *debit.other_line_ids):
+            debit.net_amount += moved
+
+
 def _record_debit(state: AccountState, invoice: Body, line: LineDraft, body: Body) -> None:
-    if line.item_id is None:
+    if line.item_id is None or line.usage is not None:
         return
     ledger = state.debits.setdefault(line.item_id, [])
+    if line.invoice_item is None and _joins_last(state, ledger, line, invoice):
+        ledger[-1].net_amount += line.net_amount
+        ledger[-1].other_line_ids += (body["id"],)
+        return
     if line.invoice_item is None:
         ledger.append(
             Debit(
@@ -127,6 +183,15 @@ def _record_debit(state: AccountState, invoice: Body, line: LineDraft, body: Bod
     for debit in ledger:
         if debit.invoice_item_id == line.invoice_item["id"]:
             debit.invoice_id, debit.line_id = invoice["id"], body["id"]
+
+
+def _joins_last(state: AccountState, ledger: Sequence[Debit], line: LineDraft, invoice: Body) -> bool:
+    """Whether this is a further tier of the charge recorded last, with which it is credited as one."""
+    if not ledger or not state.assumptions.tiers_are_credited_together:
+        return False
+    last = ledger[-1]
+    period = (last.start, last.end) == (line.period_start, line.period_end)
+    return period and last.invoice_id == invoice["id"] and last.invoice_item_id is None
 
 
 def recount(state: AccountState, invoice: Body) -> None:
@@ -190,11 +255,19 @@ def _line_body(state: AccountState, invoice: Body, line: LineDraft) -> Body:
         ],
         "pricing": pricing,
         "quantity": line.quantity,
-        "quantity_decimal": None if line.quantity is None else str(line.quantity),
+        "quantity_decimal": _exact_quantity(line),
         "subscription": line.subscription_id,
         "subtotal": line.amount,
         "taxes": [],
     }
+
+
+def _exact_quantity(line: LineDraft) -> str | None:
+    if line.units is not None:
+        return decimal_text(line.units)
+    if line.invoice_item is not None:
+        return str(line.invoice_item["quantity_decimal"])
+    return None if line.quantity is None else str(line.quantity)
 
 
 def _line_parent(line: LineDraft) -> Body:

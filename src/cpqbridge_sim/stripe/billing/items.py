@@ -12,7 +12,9 @@ from cpqbridge_sim.stripe.billing.proration import (
     forget_future_debits,
     natural_period,
 )
+from cpqbridge_sim.stripe.billing.tiers import is_metered
 from cpqbridge_sim.stripe.billing.trials import trial_after
+from cpqbridge_sim.stripe.billing.usage import close_usage, count_from, leave_metered
 from cpqbridge_sim.stripe.periods import Interval, boundary_after, boundary_at_or_before
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -133,6 +135,12 @@ def period_line(
     )
 
 
+def next_lines(state: AccountState, subscription: Body, item: Body) -> list[LineDraft]:
+    """Begin the next period of an item whose period ends; a metered one bills it when it is over."""
+    line = period_line(state, subscription, item, start=item["current_period_end"])
+    return [] if is_metered(item["price"]) else [line]
+
+
 def first_lines(
     state: AccountState, subscription: Body, item: Body, *, start: int, now: int, behavior: str
 ) -> list[LineDraft]:
@@ -142,6 +150,8 @@ def first_lines(
     begins at the start. `none` leaves the past, and a first part before a later anchor, free
     (docs.stripe.com/billing/subscriptions/backdating, 20 Nov 2026).
     """
+    if is_metered(item["price"]):
+        return _first_usage(state, subscription, item, start=start, now=now, free=behavior == "none")
     if trial_after(subscription, now) is not None:
         return [period_line(state, subscription, item, start=start)]
     aligned = natural_period(state, subscription, item, start)[0] == start
@@ -156,6 +166,32 @@ def first_lines(
     ):
         lines.append(period_line(state, subscription, item, start=item["current_period_end"]))
     return [] if free else lines
+
+
+def _first_usage(
+    state: AccountState, subscription: Body, item: Body, *, start: int, now: int, free: bool
+) -> list[LineDraft]:
+    """The first period of a metered item, which costs nothing yet, and the usage of periods that are over.
+
+    Flexible subscriptions bill each of those on the first invoice; classic ones show a line of 0 and bill all
+    usage since the start when the running period ends
+    (docs.stripe.com/billing/subscriptions/usage-based/manage-billing-setup, 21 Nov 2026).
+    """
+    classic = subscription["billing_mode"]["type"] == "classic"
+    line = period_line(state, subscription, item, start=start)
+    while item["current_period_end"] <= now and item["current_period_end"] != subscription_end(
+        state, subscription
+    ):
+        if not classic and not free:
+            close_usage(state, subscription, item, at=item["current_period_end"])
+        line = period_line(state, subscription, item, start=item["current_period_end"])
+    if start < now and not free:
+        if classic:
+            state.usage.since[item["id"]] = start
+        elif not state.assumptions.backdated_usage_waits_for_its_period:
+            close_usage(state, subscription, item, at=now)
+            count_from(state, item, at=now)
+    return [line] if classic else []
 
 
 def _classic_first_line(
@@ -179,6 +215,25 @@ def _classic_first_line(
     return item_line(state, subscription, item, start=start, end=end, fraction=periods)
 
 
+def announced_usage(
+    state: AccountState, subscription: Body, changes: Sequence[ItemChange], *, at: int
+) -> list[LineDraft]:
+    """The lines of 0 by which a classic subscription shows metered items that a change has added.
+
+    Source: docs.stripe.com/billing/subscriptions/billing-mode/compare, read 21 Nov 2026.
+    """
+    if subscription["billing_mode"]["type"] != "classic":
+        return []
+    added = {
+        change.terms.price["id"] for change in changes if change.item is None and change.terms is not None
+    }
+    return [
+        item_line(state, subscription, item, start=at, end=item["current_period_end"], fraction=Fraction(1))
+        for item in state.subscription_items(subscription)
+        if is_metered(item["price"]) and item["price"]["id"] in added
+    ]
+
+
 def apply_changes(
     state: AccountState,
     subscription: Body,
@@ -188,13 +243,20 @@ def apply_changes(
     prorate: bool,
     renewal_due: bool,
     between: Callable[[], None] | None = None,
+    transition: bool = False,
 ) -> list[Body]:
     """Bring the items to their new terms and return the pending prorations this made.
 
     All credits come first, at the former terms and discounts; `between` then brings the new discounts, before
     anything is billed at new terms. Items whose period ends at `at` are left for the renewal invoice.
+    `transition` says that a phase begins, which decides about the usage of metered items.
     """
     made: list[Body] = []
+    for change in changes:
+        if change.item is not None and change.money:
+            made += leave_metered(
+                state, subscription, change.item, at=at, prorate=prorate, transition=transition
+            )
     prorated = {
         change.item["id"]
         for change in changes
@@ -233,6 +295,7 @@ def _change(
     if running and Interval.of_price(terms.price) != old_interval:
         item["current_period_start"] = at
         item["current_period_end"] = _period_end(state, subscription, item, at=at)
+    count_from(state, item, at=at)
     if not debits:
         return []
     return debit_remaining(state, subscription, item, at=at, end=item["current_period_end"])

@@ -4,10 +4,14 @@ import heapq
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, payment_method
-from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
-from cpqbridge_sim.stripe.billing.items import first_lines, new_item, period_line, subscription_end
+from cpqbridge_sim.stripe.billing.invoicing import (
+    check_line_count,
+    invoice_departed_usage,
+    subscription_invoice,
+)
+from cpqbridge_sim.stripe.billing.items import first_lines, new_item, next_lines, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
-from cpqbridge_sim.stripe.billing.notices import await_notices, expiring, upcoming
+from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
 from cpqbridge_sim.stripe.billing.pauses import enter_pause
 from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
 from cpqbridge_sim.stripe.billing.phases import (
@@ -21,6 +25,7 @@ from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_
 from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import announce_end, start_trial, trial_after
+from cpqbridge_sim.stripe.billing.usage import close_ended_usage, close_usage
 from cpqbridge_sim.stripe.billing.waking import active_schedule, sleep_until_next
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -117,29 +122,6 @@ def refresh_cancel_at(state: AccountState, subscription: Body) -> None:
         subscription["cancel_at"] = subscription_end(state, subscription)
 
 
-<<<<<<< HEAD
-=======
-def active_schedule(state: AccountState, subscription: Body) -> Body | None:
-    """The schedule that drives a subscription now."""
-    schedule = state.store.get("subscription_schedule", subscription["schedule"])
-    return schedule if schedule is not None and schedule["status"] == "active" else None
-
-
-def sleep_until_next(state: AccountState, subscription: Body) -> None:
-    """Wake this subscription at its next boundary, phase change or end."""
-    times = [item["current_period_end"] for item in state.subscription_items(subscription)]
-    schedule = active_schedule(state, subscription)
-    if schedule is not None:
-        times.append(schedule["current_phase"]["end_date"])
-    end = subscription_end(state, subscription)
-    if end is not None:
-        times.append(end)
-    if times:
-        state.wake_at(min(times), priority=PROCESS_PRIORITY, kind="subscription", body=subscription)
-    await_notices(state, subscription, schedule)
-
-
->>>>>>> next
 def process_subscription(state: AccountState, subscription: Body, *, at: int) -> None:
     """Everything that falls due on a subscription at this instant, in the vendor's order."""
     if subscription["status"] in ENDED:
@@ -152,6 +134,7 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
     period_start = min((item["current_period_start"] for item in ended_periods), default=at)
     renewal_due = bool(ended_periods)
     end = subscription_end(state, subscription)
+    close_ended_usage(state, subscription, at=at)
     prorations: list[Body] | None = None
     schedule = active_schedule(state, subscription)
     if schedule is not None and schedule["current_phase"]["end_date"] <= at:
@@ -160,6 +143,7 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
             finish_schedule(state, schedule, subscription, at=at)
         else:
             entry = enter_phase(state, schedule, subscription, following, at=at, renewal_due=renewal_due)
+            invoice_departed_usage(state, subscription, at=at, period=(period_start, at))
             prorations = entry.invoiced_now
             renewal_due = renewal_due or entry.anchor_moved
     if end is not None and end <= at:
@@ -190,9 +174,10 @@ def renew(
 ) -> Body | None:
     """Bill the next period of every item whose period ends now, all on one invoice, with what is pending."""
     lines = [
-        period_line(state, subscription, item, start=item["current_period_end"])
+        line
         for item in state.subscription_items(subscription)
         if item["current_period_end"] <= at
+        for line in next_lines(state, subscription, item)
     ]
     invoice = subscription_invoice(state, subscription, lines, at=at, reason=reason, period=period)
     settle_free_invoice(state, subscription, invoice, at=at)
@@ -259,9 +244,12 @@ def end_subscription(
 def cancel_now(state: AccountState, subscription: Body, *, at: int, invoice_now: bool, prorate: bool) -> None:
     """Cancel at once (docs.stripe.com/api/subscriptions/cancel, 20 Nov 2026).
 
-    With neither flag pending prorations are dropped; `prorate` alone leaves a pending credit behind.
+    `invoice_now` bills usage so far, which is dropped otherwise. With neither flag pending prorations are
+    dropped; `prorate` alone leaves a pending credit behind.
     """
     for item in state.subscription_items(subscription):
+        if invoice_now:
+            close_usage(state, subscription, item, at=at)
         if prorate:
             credit_unused(state, subscription, item, at=at)
         forget_future_debits(state, item, at=at)

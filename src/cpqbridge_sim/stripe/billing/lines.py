@@ -5,7 +5,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.tiers import cost, is_metered, is_tiered
 from cpqbridge_sim.stripe.billing.trials import trial_text
+from cpqbridge_sim.stripe.metering import ClosedUsage
 from cpqbridge_sim.stripe.rounding import round_line, round_proration
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -34,7 +36,11 @@ ZERO_DECIMAL_CURRENCIES = frozenset(
 
 @dataclass(slots=True, kw_only=True)
 class LineDraft:
-    """One invoice line: `amount` in minor units before discounts, for `[period_start, period_end)`."""
+    """One invoice line: `amount` in minor units before discounts, for `[period_start, period_end)`.
+
+    `units` is the exact quantity where it is not the whole `quantity`, and `fraction` the part of the price
+    that is billed. A line of usage names what it bills, and the subscription's discounts that reduce it.
+    """
 
     amount: int
     currency: str
@@ -53,6 +59,9 @@ class LineDraft:
     free_trial: bool = False
     invoice_item: Body | None = None
     discount_amounts: list[tuple[str, int]] = field(default_factory=list)
+    units: Fraction | None = None
+    fraction: Fraction = Fraction(1)
+    usage: ClosedUsage | None = None
     tax_rates: list[Body] = field(default_factory=list)
 
     @property
@@ -62,8 +71,16 @@ class LineDraft:
 
 
 def exact_amount(price: Body, quantity: int | None) -> Fraction:
-    """Unit price times quantity in minor units, not rounded; an absent quantity is 1."""
-    return _exact(price["unit_amount_decimal"], 1 if quantity is None else quantity)
+    """What a quantity costs in minor units, not rounded; an absent one is 1, of a metered price 0.
+
+    Usage is billed when its period is over, so up front a metered item costs nothing.
+    """
+    if quantity is None and is_metered(price):
+        return Fraction(0)
+    units = 1 if quantity is None else quantity
+    if is_tiered(price) or price["transform_quantity"] is not None:
+        return cost(price, Fraction(units))
+    return _exact(price["unit_amount_decimal"], units)
 
 
 @lru_cache(maxsize=4096)
@@ -102,6 +119,7 @@ def item_line(
         subscription_id=subscription["id"],
         item_id=item["id"],
         tax_rates=item["tax_rates"],
+        fraction=fraction,
     )
 
 
@@ -127,12 +145,18 @@ def trial_line(state: AccountState, subscription: Body, item: Body, *, start: in
 def item_text(state: AccountState, item: Body) -> str:
     """`2 x Name (at $10.00 / month)` as the vendor writes it, with a multiplication sign."""
     price = item["price"]
+    quantity = 1 if item["quantity"] is None else item["quantity"]
+    return price_text(state, price, str(quantity), exact_amount(price, 1))
+
+
+def price_text(state: AccountState, price: Body, quantity: str, each: Fraction, *, tier: str = "") -> str:
+    """The same for any quantity, with `each` in minor units for one unit; `tier` may name a tier."""
     recurring = price["recurring"]
     count, unit = recurring["interval_count"], recurring["interval"]
-    each = unit if count == 1 else f"{count} {unit}s"
-    quantity = 1 if item["quantity"] is None else item["quantity"]
-    money = money_text(exact_amount(price, 1), price["currency"])
-    return f"{quantity} \N{MULTIPLICATION SIGN} {product_name(state, price)} (at {money} / {each})"
+    interval = unit if count == 1 else f"{count} {unit}s"
+    money = money_text(each, price["currency"])
+    name = product_name(state, price)
+    return f"{quantity} \N{MULTIPLICATION SIGN} {name} ({tier}at {money} / {interval})"
 
 
 def product_name(state: AccountState, price: Body | None) -> str:

@@ -20,7 +20,9 @@ from cpqbridge_sim.stripe.billing.proration import (
     natural_period,
     new_invoice_item,
 )
+from cpqbridge_sim.stripe.billing.tiers import is_metered
 from cpqbridge_sim.stripe.billing.trials import invoices_now, start_trial, trial_after
+from cpqbridge_sim.stripe.billing.usage import close_usage
 from cpqbridge_sim.stripe.periods import Interval
 from cpqbridge_sim.stripe.rounding import round_line
 from cpqbridge_sim.stripe.state import AccountState
@@ -92,6 +94,7 @@ def move_anchor(state: AccountState, subscription: Body, *, at: int, prorate: bo
     subscription["billing_cycle_anchor"] = at
     for item in state.subscription_items(subscription):
         if item["current_period_end"] > at:
+            close_usage(state, subscription, item, at=at)
             if prorate:
                 credit_unused(state, subscription, item, at=at)
             forget_future_debits(state, item, at=at)
@@ -105,8 +108,10 @@ def _classic_moves_anchor(state: AccountState, subscription: Body, phase: Body) 
     items = state.subscription_items(subscription)
     terms = [item_terms(state, entry) for entry in phase["items"]]
     before = {Interval.of_price(item["price"]) for item in items}
-    was_free = not any(exact_amount(item["price"], item["quantity"]) for item in items)
-    costs_now = any(exact_amount(term.price, term.quantity) for term in terms)
+    was_free = not any(
+        is_metered(item["price"]) or exact_amount(item["price"], item["quantity"]) for item in items
+    )
+    costs_now = any(is_metered(term.price) or exact_amount(term.price, term.quantity) for term in terms)
     return before != {Interval.of_price(term.price) for term in terms} or (was_free and costs_now)
 
 
@@ -141,7 +146,14 @@ def change_items(
             item["price"] = terms.price
             take_over(state, subscription, item, terms, at=at)
     prorations = apply_changes(
-        state, subscription, changes, at=at, prorate=prorate, renewal_due=renewal_due, between=between
+        state,
+        subscription,
+        changes,
+        at=at,
+        prorate=prorate,
+        renewal_due=renewal_due,
+        between=between,
+        transition=previous is None,
     )
     order_items(state, subscription, phase)
     return prorations
@@ -158,7 +170,7 @@ def differs(state: AccountState, item: Body, terms: ItemTerms) -> bool:
 
 def same_terms(one: Body, other: Body) -> bool:
     """Whether two prices cost the same for the same product and interval."""
-    names = ("product", "currency", "unit_amount_decimal", "recurring")
+    names = ("product", "currency", "unit_amount_decimal", "recurring", "transform_quantity", "tiers_mode")
     return all(one[name] == other[name] for name in names)
 
 

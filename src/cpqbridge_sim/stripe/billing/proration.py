@@ -8,6 +8,7 @@ from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import classic_credit, net_price
 from cpqbridge_sim.stripe.billing.lines import product_name
+from cpqbridge_sim.stripe.billing.tiers import is_metered
 from cpqbridge_sim.stripe.billing.trials import trial_after, trial_text
 from cpqbridge_sim.stripe.periods import Interval, day_text, period_at
 from cpqbridge_sim.stripe.rounding import round_proration
@@ -47,7 +48,7 @@ def forget_future_debits(state: AccountState, item: Body, *, at: int) -> None:
 
 def _classic(state: AccountState, subscription: Body, item: Body, *, at: int) -> list[Body]:
     start, end = item["current_period_start"], item["current_period_end"]
-    if end <= at:
+    if end <= at or is_metered(item["price"]):
         return []
     natural_start, natural_end = natural_period(state, subscription, item, start)
     fraction = Fraction(end - max(at, start), natural_end - natural_start)
@@ -57,6 +58,8 @@ def _classic(state: AccountState, subscription: Body, item: Body, *, at: int) ->
 
 def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: int, end: int) -> list[Body]:
     """The pending invoice item that bills `[at, end)` at the item's present terms, net of discounts."""
+    if is_metered(item["price"]):
+        return []
     if trial_after(subscription, at) is not None:
         return [_trial_item(state, subscription, item, start=at, end=end)]
     natural_start, natural_end = natural_period(state, subscription, item, at)
@@ -136,7 +139,7 @@ def _proration_item(
 def _credited(debit: Debit | None) -> dict[str, Any] | None:
     if debit is None or debit.invoice_id is None:
         return None
-    return {"invoice": debit.invoice_id, "invoice_line_items": [debit.line_id]}
+    return {"invoice": debit.invoice_id, "invoice_line_items": [debit.line_id, *debit.other_line_ids]}
 
 
 def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the object

@@ -1,6 +1,7 @@
 """When a subscription is looked at next."""
 
 from cpqbridge_sim.stripe.billing.items import subscription_end
+from cpqbridge_sim.stripe.billing.notices import await_notices
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -26,3 +27,4 @@ def sleep_until_next(state: AccountState, subscription: Body) -> None:
         times.append(end)
     if times:
         state.wake_at(min(times), priority=PROCESS_PRIORITY, kind="subscription", body=subscription)
+    await_notices(state, subscription, schedule)

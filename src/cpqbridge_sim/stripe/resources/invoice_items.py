@@ -8,6 +8,7 @@ from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.lines import product_name
 from cpqbridge_sim.stripe.billing.proration import new_invoice_item
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
+from cpqbridge_sim.stripe.billing.tiers import cost
 from cpqbridge_sim.stripe.errors import invalid, missing, no_such
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -163,14 +164,13 @@ def line_cost(state: AccountState, params: Mapping[str, Any], *, path: str) -> d
                 at("currency"),
             )
         unit, currency = price["unit_amount_decimal"], price["currency"]
-        exact = Fraction(unit) * quantity
-    whole = int(quantity) if quantity.denominator == 1 else None
+        exact = cost(price, quantity)
     return {
         "amount": round_line(exact, ties_up=state.assumptions.ordinary_line_ties_round_up),
         "currency": currency,
         "price": price,
         "unit_amount_decimal": unit,
-        "quantity": whole if whole is not None else 1,
+        "quantity": int(quantity),
         "quantity_decimal": shown,
     }
 

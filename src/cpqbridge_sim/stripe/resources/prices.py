@@ -1,12 +1,9 @@
 """Prices, with inline prices of other objects, and the products they are made with."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
-from cpqbridge_sim.stripe.currencies import THREE_DECIMAL_CURRENCIES, checked_currency
 from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
-from cpqbridge_sim.stripe.periods import Interval
 from cpqbridge_sim.stripe.resources.call import (
     Call,
     cleared,
@@ -16,15 +13,11 @@ from cpqbridge_sim.stripe.resources.call import (
     path_object,
     update_metadata,
 )
+from cpqbridge_sim.stripe.resources.price_terms import price_terms
 from cpqbridge_sim.stripe.resources.products import create_product
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
-_DECIMALS_MAX = 12
-_INTEGER_DIGITS_MAX = 12
-_MONTHS_MAX = 36
-_DAYS_MAX = 156 * 7
-_SECONDS_PER_DAY = 86_400
 _CREATE = frozenset(
     {
         "active",
@@ -37,7 +30,10 @@ _CREATE = frozenset(
         "product_data",
         "recurring",
         "tax_behavior",
+        "tiers",
+        "tiers_mode",
         "transfer_lookup_key",
+        "transform_quantity",
         "unit_amount",
         "unit_amount_decimal",
     }
@@ -48,13 +44,11 @@ def create(call: Call) -> Body:
     """`POST /v1/prices`."""
     params = call.params
     only(params, _CREATE)
-    if params.get("billing_scheme", "per_unit") != "per_unit":
-        raise not_simulated("A tiered price", "billing_scheme")
     if ("product" in params) == ("product_data" in params):
         if "product" in params:
             raise invalid("You may only specify one of these parameters: product, product_data.", "product")
         raise missing("product")
-    terms = price_terms(params, path="", negative=False)
+    terms = price_terms(call.state, params, path="", negative=False)
     _claim_lookup_key(call.state, params)
     if "product_data" in params:
         product_id = create_product(call.state, params["product_data"], path="product_data")["id"]
@@ -73,7 +67,7 @@ def inline_price(state: AccountState, data: Mapping[str, Any], *, path: str, one
 
     One-time inline prices may be negative.
     """
-    terms = price_terms(data, path=path, negative=one_time)
+    terms = price_terms(state, data, path=path, negative=one_time)
     if ("product" in data) == ("product_data" in data):
         if "product" in data:
             raise invalid(
@@ -94,61 +88,6 @@ def inline_price(state: AccountState, data: Mapping[str, Any], *, path: str, one
     return price
 
 
-def price_terms(data: Mapping[str, Any], *, path: str, negative: bool) -> dict[str, Any]:
-    """Checked money terms of `price_data` or of a price: currency, exact unit amount, recurrence."""
-
-    def at(name: str) -> str:
-        return f"{path}[{name}]" if path else name
-
-    if "unit_amount" in data and "unit_amount_decimal" in data:
-        raise invalid(
-            "You may only specify one of these parameters: unit_amount, unit_amount_decimal.",
-            at("unit_amount"),
-        )
-    if "unit_amount" not in data and "unit_amount_decimal" not in data:
-        raise missing(at("unit_amount"))
-    decimal = Decimal(str(data.get("unit_amount", data.get("unit_amount_decimal"))))
-    if decimal < 0 and not negative:
-        raise invalid("Invalid non-negative integer", at("unit_amount"), "parameter_invalid_integer")
-    exponent = decimal.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > _DECIMALS_MAX:
-        raise invalid(f"Invalid decimal: at most {_DECIMALS_MAX} decimal places.", at("unit_amount_decimal"))
-    if abs(decimal) >= 10**_INTEGER_DIGITS_MAX:
-        raise invalid("Invalid integer: the amount is too large.", at("unit_amount"))
-    currency = checked_currency(data["currency"], param=at("currency"))
-    if currency in THREE_DECIMAL_CURRENCIES and decimal % 10:
-        raise invalid("Amounts in a three-decimal currency must end in 0.", at("unit_amount"))
-    return {
-        "currency": currency,
-        "unit": decimal,
-        "recurring": _recurring(data.get("recurring"), at("recurring")),
-        "tax_behavior": data.get("tax_behavior", "unspecified"),
-    }
-
-
-def _recurring(value: Any, path: str) -> dict[str, Any] | None:
-    if not value:
-        return None
-    for name in ("meter", "trial_period_days"):
-        if name in value:
-            raise not_simulated(f"`recurring.{name}`", f"{path}[{name}]")
-    if value.get("usage_type", "licensed") != "licensed":
-        raise not_simulated("A metered price", f"{path}[usage_type]")
-    count = value.get("interval_count", 1)
-    if count < 1:
-        raise invalid("`interval_count` must be at least 1.", f"{path}[interval_count]")
-    interval = Interval(unit=value["interval"], count=count)
-    if interval.months > _MONTHS_MAX or interval.seconds > _DAYS_MAX * _SECONDS_PER_DAY:
-        raise invalid("The interval of a recurring price can be at most 3 years.", f"{path}[interval_count]")
-    return {
-        "interval": interval.unit,
-        "interval_count": count,
-        "meter": None,
-        "trial_period_days": None,
-        "usage_type": "licensed",
-    }
-
-
 def _known_product(state: AccountState, identifier: str, *, param: str) -> str:
     product = state.store.get("product", identifier)
     if product is None:
@@ -159,29 +98,19 @@ def _known_product(state: AccountState, identifier: str, *, param: str) -> str:
 
 
 def _new_price(state: AccountState, terms: Mapping[str, Any], *, product_id: str, active: bool) -> Body:
-    unit: Decimal = terms["unit"]
-    whole = unit == unit.to_integral_value()
     return state.store.add(
         {
             "id": state.identifiers.new("price"),
             "object": "price",
             "active": active,
-            "billing_scheme": "per_unit",
             "created": state.now,
-            "currency": terms["currency"],
             "custom_unit_amount": None,
             "livemode": state.livemode,
             "lookup_key": None,
             "metadata": {},
             "nickname": None,
             "product": product_id,
-            "recurring": terms["recurring"],
-            "tax_behavior": terms["tax_behavior"],
-            "tiers_mode": None,
-            "transform_quantity": None,
-            "type": "one_time" if terms["recurring"] is None else "recurring",
-            "unit_amount": int(unit) if whole else None,
-            "unit_amount_decimal": str(int(unit)) if whole else f"{unit.normalize():f}",
+            **terms,
         }
     )
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import check_discounts
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
-from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
+from cpqbridge_sim.stripe.billing.tiers import is_metered
+from cpqbridge_sim.stripe.errors import interval_mismatch, invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.periods import Interval, add_months, compatible
 from cpqbridge_sim.stripe.resources.call import cleared, only
 from cpqbridge_sim.stripe.resources.prices import inline_price
@@ -179,7 +180,7 @@ class PhaseReader:
             seen.add(entry["price"])
         intervals = [Interval.of_price(self._price_body(entry["price"])) for entry in items]
         if not compatible(intervals, mixed=self.flexible):
-            raise invalid("The intervals of these prices cannot share a subscription.", where)
+            raise interval_mismatch(where, mixed=self.flexible)
         return items
 
     def _check_discounts(self, entry: Mapping[str, Any], path: str) -> None:
@@ -201,7 +202,7 @@ class PhaseReader:
             "metadata": dict(entry.get("metadata") or {}),
             "plan": price["id"],
             "price": price["id"],
-            "quantity": checked_quantity(entry, path),
+            "quantity": checked_quantity(entry, path, price),
             "tax_rates": self._tax_rates(entry, "tax_rates", path),
         }
 
@@ -234,7 +235,7 @@ class PhaseReader:
                 "end": (period or {}).get("end") or {"type": "min_item_period_end"},
             },
             "price": price["id"],
-            "quantity": checked_quantity(entry, path),
+            "quantity": checked_quantity(entry, path, price),
             "tax_rates": self._tax_rates(entry, "tax_rates", path),
         }
 
@@ -301,8 +302,12 @@ def refuse_unsupported(values: Mapping[str, Any], path: str) -> None:
         raise not_simulated("Automatic tax", f"{path}[automatic_tax]" if path else "automatic_tax")
 
 
-def checked_quantity(entry: Mapping[str, Any], path: str) -> int:
-    """The quantity of an entry; absent is 1, negative is refused."""
+def checked_quantity(entry: Mapping[str, Any], path: str, price: Body) -> int | None:
+    """The quantity of an entry; absent is 1, negative is refused; usage alone counts for a metered price."""
+    if is_metered(price):
+        if "quantity" in entry:
+            raise invalid("You cannot set the quantity for metered plans.", f"{path}[quantity]")
+        return None
     quantity = int(entry.get("quantity", 1))
     if quantity < 0:
         raise invalid("Invalid non-negative integer", f"{path}[quantity]", "parameter_invalid_integer")

@@ -99,7 +99,8 @@ def _read(call: Call, schedule: Body, defaults: Body, *, now: int) -> list[Body]
     past, sent = _split_past(state, schedule, requested, current)
     if not sent:
         raise invalid("You must send the current phase and all future phases.", "phases")
-    first = sent[0]["start_date"]
+    # After past phases that were sent along the running one may leave its start out.
+    first = sent[0]["start_date"] if "start_date" in sent[0] else past[-1]["end_date"]
     first = now if first == "now" else first
     if current is not None and first != current["start_date"]:
         raise invalid("You can not modify the start date of the current phase.", "phases[0][start_date]")
@@ -151,12 +152,18 @@ def _check_unchanged(state: AccountState, known: Body, given: dict[str, Any], pa
         raise invalid("You can not modify a phase that has ended.", f"{path}[items]")
 
 
-def _terms(state: AccountState, entry: Mapping[str, Any]) -> tuple[str, Decimal, int]:
-    """Product, exact unit amount and quantity of an item, whether it names its price or brings it."""
+def _terms(state: AccountState, entry: Mapping[str, Any]) -> tuple[str, Decimal, str, int]:
+    """Product, exact unit amount, tiers and quantity of an item, whether it names its price or brings it."""
     price: Mapping[str, Any] = entry.get("price_data") or state.store.get("price", entry.get("price")) or {}
     unit = price.get("unit_amount_decimal")
     unit = price.get("unit_amount", 0) if unit is None else unit
-    return str(price.get("product")), Decimal(unit), entry.get("quantity", 1)
+    quantity = entry.get("quantity")
+    return (
+        str(price.get("product")),
+        Decimal(unit or 0),
+        repr(price.get("tiers")),
+        1 if quantity is None else quantity,
+    )
 
 
 def _known_prices(schedule: Body) -> frozenset[str]:

@@ -59,7 +59,7 @@ def create(call: Call) -> Body:
     customer = customer_of(state, params["customer"])
     if not params.get("phases"):
         raise missing("phases")
-    _check_subscription_count(state, customer)
+    check_subscription_count(state, customer)
     now = state.time_of(customer["id"])
     start = params.get("start_date", "now")
     start = now if start == "now" else start
@@ -116,7 +116,8 @@ def check_customer_currency(state: AccountState, customer: Body, currency: str |
         )
 
 
-def _check_subscription_count(state: AccountState, customer: Body) -> None:
+def check_subscription_count(state: AccountState, customer: Body) -> None:
+    """Refuse more running and planned subscriptions of one customer than the vendor allows."""
     running = sum(
         1 for body in state.store.of_customer("subscription", customer["id"]) if body["status"] not in ENDED
     )

@@ -24,7 +24,11 @@ from cpqbridge_sim.stripe.periods import Interval, boundary_after
 from cpqbridge_sim.stripe.resources.anchor_config import configured_anchor, shown_config
 from cpqbridge_sim.stripe.resources.call import Call, cleared, customer_of, metadata_of, only
 from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_collection, refuse_unsupported
-from cpqbridge_sim.stripe.resources.schedules import billing_mode, check_customer_currency
+from cpqbridge_sim.stripe.resources.schedules import (
+    billing_mode,
+    check_customer_currency,
+    check_subscription_count,
+)
 from cpqbridge_sim.stripe.resources.trial_params import (
     TRIAL_PARAMS,
     check_backdated_trial,
@@ -83,6 +87,7 @@ def create(call: Call) -> Body:
         raise invalid("`backdate_start_date` must be in the past.", "backdate_start_date")
     phase = read_items(state, customer, params, now=now, mode=mode)
     check_customer_currency(state, customer, phase["currency"])
+    check_subscription_count(state, customer)
     check_discounts(
         state, params.get("discounts") or [], param="discounts", at=now, currency=phase["currency"]
     )

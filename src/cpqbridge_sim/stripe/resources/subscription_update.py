@@ -9,14 +9,21 @@ from typing import Any
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
-from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, apply_changes
+from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, announced_usage, apply_changes
 from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, expire, renew
+from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import invoices_now
 from cpqbridge_sim.stripe.billing.waking import sleep_until_next
-from cpqbridge_sim.stripe.errors import StripeApiError, invalid, no_such, not_simulated
+from cpqbridge_sim.stripe.errors import (
+    StripeApiError,
+    interval_mismatch,
+    invalid,
+    no_such,
+    not_simulated,
+)
 from cpqbridge_sim.stripe.periods import Interval, compatible
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, only, update_metadata
 from cpqbridge_sim.stripe.resources.phase_split import split_running_phase
@@ -122,7 +129,8 @@ def update(call: Call) -> Body:
         between=lambda: _new_discounts(state, subscription, params, now=now),
     )
     made += bill_phase_items(state, subscription, {"start_date": now, "end_date": None}, one_time)
-    _invoice(state, subscription, made, moved=moved, params=params, now=now)
+    shown = announced_usage(state, subscription, changes, at=at) if behavior == "always_invoice" else []
+    _invoice(state, subscription, made, shown, moved=moved, params=params, now=now)
     split_running_phase(state, subscription, params, at=now)
     state.emit("customer.subscription.updated", subscription)
     sleep_until_next(state, subscription)
@@ -175,6 +183,7 @@ def _invoice(
     state: AccountState,
     subscription: Body,
     made: list[Body],
+    shown: list[LineDraft],
     *,
     moved: bool,
     params: Mapping[str, Any],
@@ -184,10 +193,10 @@ def _invoice(
     invoice = None
     if moved:
         invoice = renew(state, subscription, at=now, reason="subscription_update", period=(now, now))
-    elif made and invoices_now(state, subscription, behavior=behavior, at=now):
+    elif (made or shown) and invoices_now(state, subscription, behavior=behavior, at=now):
         swept = None if state.assumptions.always_invoice_sweeps_pending else made
         invoice = subscription_invoice(
-            state, subscription, [], at=now, reason="subscription_update", only_pending=swept
+            state, subscription, shown, at=now, reason="subscription_update", only_pending=swept
         )
     settle_free_invoice(state, subscription, invoice, at=now)
     charged = invoice is not None and invoice["collection_method"] == "charge_automatically"
@@ -290,7 +299,7 @@ def _check_items(subscription: Body, prices: Mapping[str, Body]) -> None:
         )
     flexible = subscription["billing_mode"]["type"] == "flexible"
     if not compatible([Interval.of_price(price) for price in prices.values()], mixed=flexible):
-        raise invalid("The intervals of these prices cannot share a subscription.", "items")
+        raise interval_mismatch("items", mixed=flexible)
 
 
 def _named_item(items: Mapping[str, Body], entry: Mapping[str, Any], path: str) -> Body | None:
@@ -330,7 +339,7 @@ def _terms(
     # Changing the price of an item resets its quantity to 1 unless one is sent.
     same_price = item is not None and price["id"] == item["price"]["id"]
     if "quantity" in entry or item is None or not same_price:
-        quantity: int | None = checked_quantity(entry, path)
+        quantity = checked_quantity(entry, path, price)
     else:
         quantity = item["quantity"]
     now = state.time_of(subscription["customer"])
