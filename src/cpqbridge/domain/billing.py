@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from cpqbridge.domain.money import charge_minor
-from cpqbridge.domain.order import Parameters
+from cpqbridge.domain.order import OrderKind, Parameters
 from cpqbridge.domain.refusal import OrderState, Refusal
 
 
@@ -430,11 +430,31 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderOutcome:
-    """What the plan does with one order."""
+    """What the plan does with one order; `kind` is None in plans of before it was kept."""
 
     order_id: str
     state: OrderState
     refusals: tuple[Refusal, ...] = ()
+    kind: OrderKind | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedLine:
+    """An order line as people know it: what it is called, and what about it a plan's amounts do not show.
+
+    `segment` is the label or number of its segment of a ramp, empty for other lines; `free_until` the first
+    day after a trial, None without one. `custom_price` tells that a field of its own holds its price.
+    """
+
+    order_item_id: str
+    order_id: str
+    name: str
+    segment: str = ""
+    evergreen: bool = False
+    metered: bool = False
+    tiered: bool = False
+    custom_price: bool = False
+    free_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -453,11 +473,11 @@ class TakenAmount:
 class Plan:
     """Everything that will be done for one contract, complete before the first write.
 
-    `outcomes` has every order of the history once; `executed_at` is the instant the plan counts as carried
-    out at, kept with each object that is made or changed by it (B6.8); `record` is to be kept with the plan
-    for orders that change none (None: as it was). `wake_at` is the next instant at which
-    something is to be done that no order triggers; `needs_invoices` tells that a credit note is due and the
-    contract's invoices were not read.
+    `outcomes` has every order of the history once, `lines` every line of them that can be billed;
+    `executed_at` is the instant the plan counts as carried out at, kept with each object that is made or
+    changed by it (B6.8); `record` is to be kept with the plan for orders that change none (None: as it was).
+    `wake_at` is the next instant at which something is to be done that no order triggers; `needs_invoices`
+    tells that a credit note is due and the contract's invoices were not read.
     """
 
     root_id: str
@@ -470,6 +490,7 @@ class Plan:
     forecast: tuple[ForecastInvoice, ...]
     proof: tuple[Proof, ...]
     taken: tuple[TakenAmount, ...] = ()
+    lines: tuple[PlannedLine, ...] = ()
     warnings: tuple[str, ...] = ()
     account_name: str = ""
     record: ContractRecord | None = None

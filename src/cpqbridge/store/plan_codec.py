@@ -22,6 +22,7 @@ from cpqbridge.domain.billing import (
     Phase,
     PhaseItem,
     Plan,
+    PlannedLine,
     PriceTier,
     Proof,
     Ref,
@@ -31,6 +32,7 @@ from cpqbridge.domain.billing import (
     TakenUnits,
     TieredPrice,
 )
+from cpqbridge.domain.order import OrderKind
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import InvariantError
 
@@ -49,6 +51,7 @@ _CLASSES: dict[str, type[Any]] = {
         Phase,
         PhaseItem,
         Plan,
+        PlannedLine,
         PriceTier,
         Proof,
         Ref,
@@ -59,7 +62,7 @@ _CLASSES: dict[str, type[Any]] = {
         TieredPrice,
     )
 }
-_ENUMS: dict[str, type[Enum]] = {each.__name__: each for each in (OrderState, StepAction)}
+_ENUMS: dict[str, type[Enum]] = {each.__name__: each for each in (OrderKind, OrderState, StepAction)}
 _TAG = "$"
 
 Decoded = TypeVar("Decoded", Plan, BillingObject, ContractRecord)
