@@ -83,7 +83,7 @@ def proof_text(proof: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> 
             line["billed"],
             line["difference"],
             line["currency"].upper(),
-            reason_text(line["reason"]),
+            line["reason"] or "",
         )
         for line in proof
     ]
@@ -93,7 +93,7 @@ def proof_text(proof: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> 
             "Proof",
             table(rows, numbers=frozenset({2, 3, 4})),
             *_taken_texts(proof, names),
-            *(f"  Reason {reason_text(reason)!r}: {reason_fix(reason)}" for reason in fixes),
+            *(f"  {reason}: {reason_text(reason)}. What to do: {reason_fix(reason)}" for reason in fixes),
         ]
     )
 

@@ -41,10 +41,9 @@ def price_text(unit_amount_decimal: str, currency: str) -> str:
 
 def tiers_texts(price: TieredPrice, currency: str) -> Iterator[str]:
     """Yield a tiered price in words: how its tiers count, then each tier with its amounts in major units."""
-    counted = "each unit at the price of its own tier"
-    yield "by tiers, " + (
-        counted if price.mode == "graduated" else "all units at the price of the tier they reach"
-    )
+    counted = "each unit" if price.mode == "graduated" else "all units"
+    by = "its own tier" if price.mode == "graduated" else "the tier they reach"
+    yield f"{counted} at the price of {by}"
     first = 1
     for tier in price.tiers:
         amounts = []
