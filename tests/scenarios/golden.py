@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ WIDTH = 110
 UNTIL_FINAL = timedelta(days=3)
 _BILL = re.compile(r"^- \d{4}-.*$", re.MULTILINE)
 _DRAFT = {"Status": "Draft", "StatusCode": "Draft", "ActivatedDate": None}
+_STRIPE_ID = re.compile(r"[a-z_]+_1S[A-Za-z0-9]{14}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,8 @@ class Scenario:
         document["orders"] = _orders(self.lived.told)
         earlier = [_carried_out(plan) for plan in self.lived.earlier]
         later = [_carried_out(plan) for plan in self.lived.later if plan.steps]
-        return document | ({"earlier": earlier} if earlier else {}) | ({"later": later} if later else {})
+        whole = document | ({"earlier": earlier} if earlier else {}) | ({"later": later} if later else {})
+        return _with_plain_ids(whole, {})
 
     def sold(self) -> dict[str, Decimal]:
         """Return `TotalPrice` by order item id, from the raw records."""
@@ -196,6 +199,17 @@ def _activated_by(record: RawRecord, instant: datetime) -> bool:
     """Return whether an order was activated by then; one that never was is a draft all the time."""
     activated = record.get("ActivatedDate")
     return activated is None or datetime.fromisoformat(str(activated)) <= instant
+
+
+def _with_plain_ids(value: Any, seen: dict[str, str]) -> Any:
+    """Return the document with ids of the simulated account as `in_1`, `in_2`: they are chance."""
+    if isinstance(value, str) and _STRIPE_ID.fullmatch(value):
+        kind = value.rpartition("_")[0]
+        number = 1 + sum(1 for other in seen if other.rpartition("_")[0] == kind)
+        return seen.setdefault(value, f"{kind}_{number}")
+    if isinstance(value, dict):
+        return {key: _with_plain_ids(each, seen) for key, each in value.items()}
+    return [_with_plain_ids(each, seen) for each in value] if isinstance(value, list) else value
 
 
 def _orders(plan: Plan) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from cpqbridge.domain.parameters import json_form
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.stripe_billing.billed import contract_invoices
+from cpqbridge.stripe_billing.reader import schedule_standing
 from cpqbridge_sim.stripe.account import Account
 
 _PATHS = {
@@ -22,6 +23,7 @@ _PATHS = {
     StepAction.CREATE_PRODUCT: "/v1/products",
     StepAction.UPDATE_PRODUCT: "/v1/products/{target}",
     StepAction.CREATE_METER: "/v1/billing/meters",
+    StepAction.CREATE_COUPON: "/v1/coupons",
     StepAction.CREATE_PRICE: "/v1/prices",
     StepAction.CREATE_SCHEDULE: "/v1/subscription_schedules",
     StepAction.UPDATE_SCHEDULE: "/v1/subscription_schedules/{target}",
@@ -87,8 +89,11 @@ class Life:
         if instant > self.account.now:
             self.account.advance(instant)
         plan = self._planned(self.state)
+        known = replace(self.state, discounts=dict(self._discounts(plan)))
+        if known.discounts:
+            plan = self._planned(known)
         if plan.needs_invoices:
-            plan = self._planned(replace(self.state, invoices=self.invoices()))
+            plan = self._planned(replace(known, invoices=self.invoices()))
         self.state = carry_out(plan, self.account, self.state)
         self.plan = plan
         return plan
@@ -107,6 +112,19 @@ class Life:
         customer = self.state.links[f"customer:{self.history.account.account_id}"]
         lines = {line.order_item_id for order in self.history.orders for line in order.lines}
         return contract_invoices(_Listing(self.account), customer_id=customer.stripe_id, order_item_ids=lines)
+
+    def _discounts(self, plan: Plan):
+        """Yield the discounts that run on schedules which are to be changed, as the connector reads them."""
+        for step in plan.steps:
+            if step.action is StepAction.UPDATE_SCHEDULE:
+                expand = ["subscription", "subscription.discounts", "subscription.items.data.discounts"]
+                status, found = self.account.request(
+                    "GET", f"/v1/subscription_schedules/{step.target}", {"expand": expand}
+                )
+                assert status == 200, found
+                standing = schedule_standing(str(step.target), found)
+                if standing.discounts:
+                    yield step.key, standing.discounts
 
     def _planned(self, state: BillingState) -> Plan:
         return plan_contract(
@@ -178,10 +196,11 @@ def documents_of(account: Account) -> Iterator[tuple[str, str, int]]:
         if invoice["status"] in ("void", "uncollectible"):
             continue
         for line in invoice["all_lines"]:
+            net = line["amount"] - sum(each["amount"] for each in line["discount_amounts"])
             named = line["metadata"].get("salesforce_order_item_id", "nobody").split(",")
             units = line["metadata"].get("salesforce_units", "1").split(",")
             for name, share in zip(named, units, strict=True):
-                amount = line["amount"] * int(share) // sum(map(int, units))
+                amount = net * int(share) // sum(map(int, units))
                 yield day_of(invoice), name, amount
     for credit in credits_of(account):
         for name, value in credit["metadata"].items():

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
+from fractions import Fraction
 
-from cpqbridge.domain.money import charge_minor
+from cpqbridge.domain.money import charge_minor, round_half_up
 from cpqbridge.domain.order import OrderKind, Parameters
 from cpqbridge.domain.refusal import OrderState, Refusal
 
@@ -16,11 +17,11 @@ from cpqbridge.domain.refusal import OrderState, Refusal
 class Link:
     """A Stripe object we made or adopted, under the key that finds it again.
 
-    Keys: `customer:<account id>`, `product:<product id>`, `meter:<product id>`, `price:<lookup key>`,
-    `schedule:<root id>:<anchor>:<n>`, `invoice:<root id>:<order id>:<day>` (its lines under
-    `invoice_lines:…`, its finalisation under `invoice_final:…`), and
-    `credit_note:<root id>:<order id>:<day>:<n>` for each part of a credit.
-    `fingerprint` is the hash of the parameters last sent; equal fingerprints mean there is nothing to write.
+    Keys: `customer:<account id>`, `product:<product id>`, `meter:<product id>`, `coupon:<coupon id>`,
+    `price:<lookup key>`, `schedule:<root id>:<anchor>:<n>`, `invoice:<root id>:<order id>:<day>` (its lines
+    under `invoice_lines:…`, its finalisation under `invoice_final:…`), and `credit_note:<root id>:<order
+    id>:<day>:<n>` for each part of a credit. `fingerprint` is the hash of the parameters last sent; equal
+    fingerprints mean there is nothing to write.
     """
 
     key: str
@@ -76,6 +77,7 @@ class StepAction(StrEnum):
     CREATE_PRODUCT = "create_product"
     UPDATE_PRODUCT = "update_product"
     CREATE_METER = "create_meter"
+    CREATE_COUPON = "create_coupon"
     CREATE_PRICE = "create_price"
     CREATE_SCHEDULE = "create_schedule"
     UPDATE_SCHEDULE = "update_schedule"
@@ -104,6 +106,36 @@ class Step:
     target: str | Ref | None = None
     expected_total_minor: int | None = None
     object_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscountTerms:
+    """What a coupon takes off an invoice line: `percent_off` of it, else `amount_off_minor` of the invoice.
+
+    `key` is the coupon's link; `until_on` is the first day whose periods are not reduced any more, None
+    without an end.
+    """
+
+    key: str
+    percent_off: str | None
+    amount_off_minor: int | None
+    until_on: date | None = None
+
+    def is_in_force(self, day: date) -> bool:
+        """Return whether a period that begins on `day` is still reduced."""
+        return self.until_on is None or day < self.until_on
+
+    def off_minor(self, amount_minor: int, share: Fraction = Fraction(1)) -> int:
+        """Return what is taken off an amount, in minor units, rounded half up.
+
+        Of a fixed amount it is `share`, and never more than there is.
+        """
+        if self.percent_off is not None:
+            return round_half_up(Fraction(self.percent_off) * amount_minor / _WHOLE_PERCENT)
+        return min(round_half_up((self.amount_off_minor or 0) * share), max(amount_minor, 0))
+
+
+_WHOLE_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +197,7 @@ class PhaseItem:
     interval: str = "month"
     tiers: TieredPrice | None = None
     metered: bool = False
+    discounts: tuple[DiscountTerms, ...] = ()
     parameters: Parameters = field(default_factory=dict)
 
     def charge_minor(self, units: int) -> int:
@@ -180,8 +213,9 @@ class PhaseItem:
 class OneTimeItem:
     """One charge or credit (minor units, credits negative) for `period_start` up to, without, `period_end`.
 
-    `kind` is its part in the line: head, tail, cut (a cycle the end cuts), catch_up, credit or one_time;
-    with the order line and `period_start` it is the charge's identity (B6.2).
+    `kind` is its part in the line: head, tail, cut (a cycle the end cuts), catch_up, credit or one_time; with
+    the order line and `period_start` it is the charge's identity (B6.2). `off_minor` is what coupons took
+    off: the amount is net.
     """
 
     order_item_id: str
@@ -192,6 +226,7 @@ class OneTimeItem:
     period_start: date
     period_end: date
     description: str
+    off_minor: int = 0
 
     @property
     def identity(self) -> tuple[str, str, date]:
@@ -210,13 +245,15 @@ class Phase:
     one_time_items: tuple[OneTimeItem, ...]
     order_ids: tuple[str, ...]
     trial: bool = False
+    discounts: tuple[DiscountTerms, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceLine:
-    """One line of an invoice; `shares` says how much belongs to which order line (minor units).
+    """One line of an invoice, net of coupons (minor units); `shares` says how much is for which order line.
 
-    `kind` is cycle for a recurring item's period, else that of the one-time item.
+    `kind` is cycle for a recurring item's period, else that of the one-time item. `off` says what coupons
+    took off for which order line.
     """
 
     amount_minor: int
@@ -225,6 +262,7 @@ class InvoiceLine:
     description: str
     shares: tuple[tuple[str, int], ...]
     kind: str = "cycle"
+    off: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,15 +425,27 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningDiscount:
+    """A discount that a subscription has in Stripe: of which coupon, on which item (None: on all of it).
+
+    `order_item_ids` are the order lines of the item, as its metadata joins them.
+    """
+
+    discount_id: str
+    coupon_id: str
+    order_item_ids: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BillingState:
     """What exists for one contract: links by key, and its objects as they were sent last, by key.
 
-    `verified_prices` are prices named by a Salesforce record that were read from Stripe:
-    price id -> its parameters (`product`, `currency`, `unit_amount_decimal`, `interval`,
-    `interval_count`, `usage_type`, `active`). `invoices` are the contract's invoices in Stripe, None where
-    they were not read; `touched` says, by object key, what somebody else did to a schedule in Stripe.
-    `recent_cancels` counts the schedules the connection cancelled in the last hour, `renewed` are the
-    schedules of the contract this one renews.
+    `verified_prices` are prices named by a Salesforce record that were read from Stripe: price id -> its
+    parameters (`product`, `currency`, `unit_amount_decimal`, `interval`, `interval_count`, `usage_type`,
+    `active`). `invoices` are the contract's invoices in Stripe, None where they were not read; `touched`
+    says, by object key, what somebody else did to a schedule in Stripe. `recent_cancels` counts the schedules
+    the connection cancelled in the last hour, `renewed` are the schedules of the contract this one renews.
+    `discounts` are those that run in Stripe, by object key, as far as they were read.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -406,6 +456,7 @@ class BillingState:
     record: ContractRecord = ContractRecord()
     recent_cancels: int = 0
     renewed: Mapping[str, BillingObject] = field(default_factory=dict)
+    discounts: Mapping[str, tuple[RunningDiscount, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,6 +193,11 @@ _LINES = {
         "billed at different intervals.",
         "Give the lines one frequency, or empty the field that is mapped to the trial's end.",
     ),
+    "coupon_split": _refused(
+        "Coupon over several subscriptions",
+        "The order has a coupon for a fixed amount, and its lines need several subscriptions.",
+        "Put the coupon on a line, use a percentage, or split the order.",
+    ),
     "frequencies_mixed": _refused(
         "Several billing frequencies",
         "The contract's lines are billed at different intervals, and the policy `frequencies: refuse` asks "

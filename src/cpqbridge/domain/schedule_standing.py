@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from cpqbridge.domain.billing import RunningDiscount
+
 MISSING = "missing"
 """The status of a schedule that the account does not have."""
 
@@ -45,7 +47,7 @@ class ScheduleStanding:
 
     `status` is not_started, active, released, canceled, completed or missing. `current_phase_starts_at` is
     None unless it is active; `ended_at` is when it was cancelled, released or completed. `subscription_id` is
-    the subscription it drives, or drove until it was released.
+    the subscription it drives, or drove until it was released. `discounts` are those that run on it.
     """
 
     schedule_id: str
@@ -56,6 +58,7 @@ class ScheduleStanding:
     phases: tuple[StandingPhase, ...]
     metadata: Mapping[str, str]
     ended_at: datetime | None = None
+    discounts: tuple[RunningDiscount, ...] = ()
 
     @property
     def ended(self) -> bool:

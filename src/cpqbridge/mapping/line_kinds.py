@@ -57,8 +57,8 @@ def _segment(reader: RecordReader) -> Segment | None:
     key, index = reader.text("SBQQ__SegmentKey__c"), reader.number(_SEGMENT_INDEX)
     if key is None or index is None:
         return None
-    if index < 1 or index != index.to_integral_value():
-        message = f"has the segment index {index:f}, which is not a whole number from 1."
+    if index < 0 or index != index.to_integral_value():
+        message = f"has the segment index {index:f}, which is not a whole number."
         reader.refuse("value_type", message, field=_SEGMENT_INDEX)
         return None
     return Segment(key=key, index=int(index), label=reader.text(SEGMENT_LABEL) or "")

@@ -9,16 +9,20 @@ from datetime import datetime
 from cpqbridge.domain.billing import (
     BillingObject,
     BillingState,
+    DiscountTerms,
+    Link,
     OneTimeItem,
     Phase,
     PhaseItem,
     Ref,
+    RunningDiscount,
     Step,
     StepAction,
 )
 from cpqbridge.domain.dates import Cycle, midnight, timestamp
 from cpqbridge.domain.order import Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.parameters import fingerprint, merged, nested
+from cpqbridge.planning.discounts import coupon_key
 from cpqbridge.planning.steps import record_metadata
 from cpqbridge.planning.tracks import aligned_start
 
@@ -30,10 +34,14 @@ PARTIAL_KINDS = frozenset({"head", "tail", "cut", "catch_up", "credit"})
 
 def facts_fingerprint(order: Order, lines: Iterable[OrderLine]) -> str:
     """Return the hash of what was sold, without what may change around it (list prices, names, mappings)."""
-    trial = {"trial_ends_on": order.trial_ends_on.isoformat()} if order.trial_ends_on else {}
+    further: dict[str, object] = {}
+    if order.trial_ends_on is not None:
+        further["trial_ends_on"] = order.trial_ends_on.isoformat()
+    if order.coupons:
+        further["coupons"] = [coupon_key(coupon) for coupon in order.coupons]
     return fingerprint(
         {
-            **trial,
+            **further,
             "currency": order.currency,
             "days_until_due": order.days_until_due,
             "lines": [
@@ -63,6 +71,8 @@ def _further_facts(line: OrderLine) -> dict[str, object]:
         facts["evergreen"] = True
     if line.metered:
         facts["metered"] = True
+    if line.coupons:
+        facts["coupons"] = [coupon_key(coupon) for coupon in line.coupons]
     if line.custom_price is not None:
         facts["custom_price"] = f"{line.custom_price.normalize():f}"
     return facts
@@ -105,12 +115,14 @@ class ScheduleBody:
     """What the calls for a schedule need besides the schedule itself.
 
     `resolved` are the ids of prices that are used without being linked, by their keys; `orders` are the
-    contract's, oldest first.
+    contract's, oldest first. `running` are the discounts that schedules have in Stripe, by object key.
     """
 
     history: OrderHistory
     orders: Sequence[Order]
     resolved: Mapping[str, str]
+    links: Mapping[str, Link]
+    running: Mapping[str, Sequence[RunningDiscount]]
 
     def created(self, wanted: BillingObject, *, first_invoice_minor: int | None) -> Step:
         """Return the one call that creates a subscription schedule with all its phases.
@@ -225,7 +237,7 @@ class ScheduleBody:
     def _phase(self, phase: Phase, wanted: BillingObject, owners: Mapping[str, str]) -> dict[str, object]:
         shaping = [order for order in self.orders if order.order_id in phase.order_ids]
         body: dict[str, object] = {
-            "items": [self._item(item, wanted.currency, owners) for item in phase.items],
+            "items": [self._item(item, wanted, owners) for item in phase.items],
             "end_date": timestamp(phase.ends_at),
             "proration_behavior": phase.proration_behavior,
             "metadata": {
@@ -234,6 +246,8 @@ class ScheduleBody:
                 **self._segments(phase, wanted),
             },
         }
+        if phase.discounts:
+            body["discounts"] = [self._discount(terms, wanted.key, None) for terms in phase.discounts]
         if phase.trial:
             body["trial"] = True
         if phase.one_time_items:
@@ -259,7 +273,19 @@ class ScheduleBody:
             "salesforce_segment_label": joined(dict.fromkeys(each.label for each in shown if each.label)),
         }
 
-    def _item(self, item: PhaseItem, currency: str, owners: Mapping[str, str]) -> dict[str, object]:
+    def _discount(self, terms: DiscountTerms, key: str, order_item_ids: str | None) -> dict[str, object]:
+        """Return a coupon as it stands on a phase or item: the discount that runs already, else a new one.
+
+        Naming the coupon again would count its months anew (B11.3).
+        """
+        link = self.links.get(terms.key)
+        for running in self.running.get(key, ()):
+            known = link is not None and running.coupon_id == link.stripe_id
+            if known and running.order_item_ids == order_item_ids:
+                return {"discount": running.discount_id}
+        return {"coupon": Ref(key=terms.key)}
+
+    def _item(self, item: PhaseItem, wanted: BillingObject, owners: Mapping[str, str]) -> dict[str, object]:
         """Return one item of a phase; `owners` are the orders of all lines, by line."""
         metadata: dict[str, object] = {}
         if item.order_item_ids:
@@ -271,19 +297,29 @@ class ScheduleBody:
             metadata["salesforce_units"] = ",".join(map(str, item.units))
         else:
             metadata |= {"salesforce_order_id": self.orders[0].order_id, "salesforce_kind": "placeholder"}
-        body: dict[str, object] = {"metadata": metadata}
-        if not item.metered:
-            body["quantity"] = item.quantity
+        body: dict[str, object] = {} if item.metered else {"quantity": item.quantity}
+        body["metadata"] = metadata
+        if item.discounts:
+            lines = joined(item.order_item_ids)
+            body["discounts"] = [self._discount(terms, wanted.key, lines) for terms in item.discounts]
         if item.price_key is not None:
             body["price"] = self.resolved.get(item.price_key) or Ref(key=item.price_key)
         else:
             body["price_data"] = {
-                "currency": currency,
+                "currency": wanted.currency,
                 "product": Ref(key=f"product:{item.product_id}"),
                 "unit_amount_decimal": item.unit_amount_decimal,
                 "recurring": {"interval": item.interval, "interval_count": item.interval_count},
             }
         return merged(nested(item.parameters), body)
+
+
+def discounts_of(wanted: BillingObject) -> Iterator[DiscountTerms]:
+    """Yield every discount on the phases and items of an object."""
+    for phase in wanted.phases:
+        yield from phase.discounts
+        for item in phase.items:
+            yield from item.discounts
 
 
 def contract_metadata(history: OrderHistory, order: Order, key: str) -> dict[str, str]:

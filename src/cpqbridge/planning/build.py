@@ -20,10 +20,11 @@ from cpqbridge.domain.order import LineKind, Order
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.planning import steps
 from cpqbridge.planning.acceptance import Verdict
-from cpqbridge.planning.billing_steps import ScheduleBody, invoice_steps
+from cpqbridge.planning.billing_steps import ScheduleBody, discounts_of, invoice_steps
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.credits import Creditable, credit_steps, drafts_final_at
-from cpqbridge.planning.forecast import billed_by_line, forecast_object, settled_by
+from cpqbridge.planning.discounts import Discounts
+from cpqbridge.planning.forecast import billed_by_line, forecast_object, off_by_line, settled_by
 from cpqbridge.planning.items import Naming
 from cpqbridge.planning.limits import limit_refusals
 from cpqbridge.planning.objects import Designer, Wanted, placed_identities
@@ -64,7 +65,13 @@ class Build:
         self._contract.decide_first_invoices()
         self._contract.decide_heads()
         give_prices(self._contract)
-        self._designer = Designer(contract=self._contract, policy=policy, product_names=self._names)
+        self._discounts = Discounts.of(self._contract)
+        self._designer = Designer(
+            contract=self._contract,
+            policy=policy,
+            product_names=self._names,
+            discounts=self._discounts,
+        )
 
     def _take_in(self, orders: Iterable[Order]) -> dict[str, tuple[Refusal, ...]]:
         """Take the orders into the contract; return what refuses the first that cannot be, by its id.
@@ -122,6 +129,7 @@ class Build:
             contract,
             request.configuration.policy,
             Naming(product_names=self._names),
+            discounts=self._discounts,
             done=done,
             drops_credits={
                 order.order_id
@@ -236,7 +244,7 @@ class Build:
     def evidence(self) -> Evidence:
         """Return what the orders say of their lines."""
         dropped = () if self._verdict.frozen else self._placed.dropped
-        return Evidence.of(self._contract, dropped, self.objects)
+        return Evidence.of(self._contract, dropped, self.objects, off=off_by_line(self.forecast))
 
     @cached_property
     def proof(self) -> tuple[Proof, ...]:
@@ -278,7 +286,7 @@ class Build:
         for order in self._contract.orders:
             is_new = order in self._verdict.new
             holds = look.holds(order) if is_new else look.late_holds(order)
-            limits = self._limits(order) if is_new else ()
+            limits = (*self._limits(order), *self._coupon_refusals(order)) if is_new else ()
             found = (*limits, *(hold for hold in holds if hold.code not in released))
             if found:
                 return {order.order_id: found}
@@ -314,6 +322,19 @@ class Build:
             if order.order_id in wanted.order_ids and later.isdisjoint(wanted.order_ids)
         ]
         yield from limit_refusals(order, concerned, self._request.history, now=self._request.as_of)
+
+    def _coupon_refusals(self, order: Order) -> Iterator[Refusal]:
+        coupon = self._discounts.splits(order)
+        if coupon is not None:
+            yield Refusal(
+                code="coupon_split",
+                message=f"Order {order.order_number} has the coupon {coupon.name} for a fixed amount, "
+                "but its lines need several subscriptions; the amount can be given on one only.",
+                record_id=order.order_id,
+                field="Order_Stripe_Coupon_Association__c",
+                fix="Put the coupon on a line, use a percentage, or split the order.",
+                order_id=order.order_id,
+            )
 
     def changes(self, order: Order) -> bool:
         """Return whether the plan does anything for the order."""
@@ -361,7 +382,17 @@ class Build:
                 yield each
             else:
                 resolved[each[0]] = each[1]
-        body = ScheduleBody(history=history, orders=self._contract.orders, resolved=resolved)
+        used = {terms.key for wanted in changed.values() for terms in discounts_of(wanted)}
+        for key, coupon in self._discounts.coupons.items():
+            if key in used and key not in state.links:
+                yield steps.coupon_step(key, coupon, currency=self._contract.rules.currency)
+        body = ScheduleBody(
+            history=history,
+            orders=self._contract.orders,
+            resolved=resolved,
+            links=state.links,
+            running=state.discounts,
+        )
         for schedule in self._schedules:
             wanted = schedule.wanted
             if schedule.change == "create":

@@ -14,18 +14,12 @@ from cpqbridge.planning.reductions import SAME_END_WITHIN
 
 EARLIEST = date(1990, 1, 1)
 LATEST = date(2150, 1, 1)
-_LATER = "Wait for the release that covers it, or bill the order by hand."
 
 
 def _refuse(order: Order, code: str, message: str, *, record_id: str, field: str, fix: str) -> Refusal:
     return Refusal(
         code=code, message=message, record_id=record_id, field=field, fix=fix, order_id=order.order_id
     )
-
-
-def _not_built(order: Order, what: str, *, record_id: str, field: str) -> Refusal:
-    message = f"{what}, which this release does not bill yet."
-    return _refuse(order, "kind_not_built", message, record_id=record_id, field=field, fix=_LATER)
 
 
 def order_refusals(order: Order, history: OrderHistory, configuration: Configuration) -> Iterator[Refusal]:
@@ -50,9 +44,6 @@ def order_refusals(order: Order, history: OrderHistory, configuration: Configura
 
 def _line_refusals(order: Order, line: OrderLine, configuration: Configuration) -> Iterator[Refusal]:
     record_id = line.order_item_id
-    if line.coupons or order.coupons:
-        what = f"{line.words} has a coupon"
-        yield _not_built(order, what, record_id=record_id, field="Order_Item_Stripe_Coupon__c")
     if line.revises is not None and order.kind is not OrderKind.AMENDMENT:
         yield _refuse(
             order,

@@ -14,6 +14,7 @@ from cpqbridge.domain.billing import OneTimeItem
 from cpqbridge.domain.dates import midnight
 from cpqbridge.domain.order import LineKind, Order
 from cpqbridge.planning.contract import Contract, OneTimeLine
+from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.items import Naming, catch_up_item, credit_items, one_time_item, piece_item
 from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.tracks import Track
@@ -37,27 +38,29 @@ class Due:
         return self.item.kind == "credit" and self.item.amount_minor < 0
 
 
-def dues_of(contract: Contract, naming: Naming) -> Iterator[Due]:
+def dues_of(contract: Contract, naming: Naming, discounts: Discounts) -> Iterator[Due]:
     """Yield every due of the contract, placed already or not, in no particular order."""
     currency = contract.rules.currency
     for run in contract.runs.values():
         track = contract.track_of(run)
-        caught_up = catch_up_item(run, naming)
+        caught_up = catch_up_item(run, naming, discounts)
         if caught_up is not None:
             yield Due(item=caught_up, at=run.executed_at, track=track)
         for piece in run.to_come():
             if piece.kind == "head" and run.amount_minor(piece):
-                yield Due(item=piece_item(run, piece, naming), at=midnight(piece.start), track=track)
+                yield Due(
+                    item=piece_item(run, piece, naming, discounts), at=midnight(piece.start), track=track
+                )
     for reduction in contract.reductions:
         before = reduction.unbilled_before
-        for item in credit_items(reduction, rules=contract.rules, naming=naming):
+        for item in credit_items(reduction, rules=contract.rules, naming=naming, discounts=discounts):
             reduced_on = contract.track_of(reduction.takes[0][0])
             unbilled = before is not None and item.period_start < before
             yield Due(item=item, at=_credited_at(reduction), track=reduced_on, unbilled=unbilled)
     for each in contract.one_time:
         if contract.cutover is not None and each.line.starts_on < contract.cutover:
             continue
-        item = one_time_item(each.line, each.order, currency=currency, naming=naming)
+        item = one_time_item(each.line, each.order, currency=currency, naming=naming, discounts=discounts)
         if item.amount_minor:
             at, riding_on = _one_time_at(contract, each)
             yield Due(item=item, at=at, track=riding_on)

@@ -8,7 +8,8 @@ with the object and never computed again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from cpqbridge.domain.billing import (
@@ -20,6 +21,7 @@ from cpqbridge.domain.billing import (
     PhaseItem,
 )
 from cpqbridge.domain.dates import Cycle, day_after, midnight
+from cpqbridge.planning.discounts import reduced, spread
 
 Period = tuple[date, date]
 
@@ -50,11 +52,13 @@ def first_invoice(
     first = wanted.phases[0]
     if first.starts_at > at or first.proration_behavior != "create_prorations":
         return ()
-    lines: list[InvoiceLine] = []
+    found: list[tuple[PhaseItem, InvoiceLine]] = []
     for item in first.items:
         cycle = _cycle(wanted, item)
         begun = cycle.within(first.starts_at.date(), day_after(at.date()))
-        lines += _item_lines(item, [(day, cycle.after(day)) for day in begun], product_names)
+        periods = [(day, cycle.after(day)) for day in begun]
+        found += [(item, line) for line in _item_lines(item, periods, product_names)]
+    lines = _net(found, first)
     lines += [_one_time_line(item) for item in first.one_time_items]
     return (_document(wanted, at, tuple(lines)),)
 
@@ -90,11 +94,13 @@ def _boundary_invoice(
     wanted: BillingObject, phase: Phase, day: date, product_names: Mapping[str, str]
 ) -> Iterator[ForecastInvoice]:
     """Yield the invoice of a day on which a period has ended; none where no item's next one begins."""
-    lines: list[InvoiceLine] = []
+    found: list[tuple[PhaseItem, InvoiceLine]] = []
     for item in phase.items:
         cycle = _cycle(wanted, item)
         if cycle.holds(day):
-            lines += _item_lines(item, [(day, cycle.after(day))], product_names)
+            periods = [(day, cycle.after(day))]
+            found += [(item, line) for line in _item_lines(item, periods, product_names)]
+    lines = _net(found, phase)
     if lines and phase.starts_at == midnight(day):
         lines += [_one_time_line(item) for item in phase.one_time_items]
     if lines:
@@ -124,6 +130,29 @@ def _item_lines(
         )
 
 
+def _net(found: Sequence[tuple[PhaseItem, InvoiceLine]], phase: Phase) -> list[InvoiceLine]:
+    """Return the lines of one invoice less what coupons take off them."""
+    off = reduced(
+        [line.amount_minor for _, line in found],
+        [item.discounts for item, _ in found],
+        phase.discounts,
+        [line.period_start for _, line in found],
+    )
+    return [_less(line, taken) for (_, line), taken in zip(found, off, strict=True)]
+
+
+def _less(line: InvoiceLine, off_minor: int) -> InvoiceLine:
+    if not off_minor:
+        return line
+    parts = spread(off_minor, [amount for _, amount in line.shares])
+    return replace(
+        line,
+        amount_minor=line.amount_minor - off_minor,
+        shares=tuple((key, amount - part) for (key, amount), part in zip(line.shares, parts, strict=True)),
+        off=tuple((key, part) for (key, _), part in zip(line.shares, parts, strict=True)),
+    )
+
+
 def _shares(item: PhaseItem) -> Iterator[tuple[str, int]]:
     """Yield what of an item's charge is for which order line; tiers count one line after the other."""
     below = 0
@@ -143,7 +172,18 @@ def _one_time_line(item: OneTimeItem) -> InvoiceLine:
         description=item.description,
         shares=((item.order_item_id, item.amount_minor),),
         kind=item.kind,
+        off=((item.order_item_id, item.off_minor),) if item.off_minor else (),
     )
+
+
+def off_by_line(invoices: Iterable[ForecastInvoice]) -> Counter[str]:
+    """Return what coupons take off in all per order line, in minor units."""
+    off: Counter[str] = Counter()
+    for invoice in invoices:
+        for line in invoice.lines:
+            for order_item_id, amount_minor in line.off:
+                off[order_item_id] += amount_minor
+    return off
 
 
 def billed_by_line(invoices: Iterable[ForecastInvoice]) -> Counter[str]:

@@ -8,10 +8,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.billing import OneTimeItem, PhaseItem
+from cpqbridge.domain.billing import DiscountTerms, OneTimeItem, PhaseItem
 from cpqbridge.domain.dates import day_after, midnight
 from cpqbridge.domain.money import amount_step_minor, round_half_up, rounded_minor, to_minor
 from cpqbridge.domain.order import Order, OrderLine
+from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.pieces import CutRules, Piece
 from cpqbridge.planning.proration import term_months
 from cpqbridge.planning.reductions import Lineages, Reduction
@@ -20,6 +21,8 @@ from cpqbridge.planning.tracks import standing_in
 
 Cuts = Mapping[int, date]
 """By months of a cycle, the boundary from which on nothing that renews has a price (see `Track.cuts`)."""
+
+_MergingKey = tuple[tuple[str, ...], tuple[DiscountTerms, ...]]
 
 KIND_WORDS = {
     "head": "first part of a period",
@@ -47,10 +50,11 @@ class Naming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRules:
-    """How runs become items: whether lines of one lineage are merged (B3.6)."""
+    """How runs become items: whether lines of one lineage are merged (B3.6), and what coupons reduce them."""
 
     merged: bool
     lineages: Lineages
+    discounts: Discounts
 
 
 def is_priced(run: Run, instant: datetime, cuts: Cuts) -> bool:
@@ -70,8 +74,8 @@ def phase_items(
     runs: Sequence[Run], instant: datetime, *, cuts: Cuts, rules: ItemRules
 ) -> tuple[PhaseItem, ...]:
     """Return the items of the runs that are alive from `instant` on; the placeholder where there are none."""
-    priced: dict[tuple[str, ...], list[tuple[Run, int]]] = {}
-    items: list[PhaseItem | tuple[str, ...]] = []
+    priced: dict[_MergingKey, list[tuple[Run, int]]] = {}
+    items: list[PhaseItem | _MergingKey] = []
     for run in runs:
         units = run.units_after(instant)
         if not (run.begins_at <= instant < run.over_at and units > 0):
@@ -79,11 +83,13 @@ def phase_items(
         if not is_priced(run, instant, cuts):
             items.append(zero_item(run))
             continue
-        key = _merging_key(run, rules)
+        key = (_merging_key(run, rules), rules.discounts.on_item(run, instant.date()))
         if key not in priced:
             items.append(key)
         priced.setdefault(key, []).append((run, units))
-    found = tuple(_priced_item(priced[each]) if isinstance(each, tuple) else each for each in items)
+    found = tuple(
+        _priced_item(priced[each], discounts=each[1]) if isinstance(each, tuple) else each for each in items
+    )
     return found or (zero_item(standing_in(runs, instant), placeholder=True),)
 
 
@@ -101,7 +107,7 @@ def _merging_key(run: Run, rules: ItemRules) -> tuple[str, ...]:
     return (rules.lineages.root(line), line.product_id, price.text)
 
 
-def _priced_item(members: Sequence[tuple[Run, int]]) -> PhaseItem:
+def _priced_item(members: Sequence[tuple[Run, int]], *, discounts: tuple[DiscountTerms, ...]) -> PhaseItem:
     first = members[0][0]
     return PhaseItem(
         product_id=first.line.product_id,
@@ -113,6 +119,7 @@ def _priced_item(members: Sequence[tuple[Run, int]]) -> PhaseItem:
         units=tuple(units for _, units in members),
         tiers=first.pieces.price.tiers,
         metered=first.line.metered,
+        discounts=discounts,
         parameters=first.line.item_parameters,
     )
 
@@ -131,40 +138,67 @@ def zero_item(run: Run, *, placeholder: bool = False) -> PhaseItem:
     )
 
 
-def piece_item(run: Run, piece: Piece, naming: Naming, *, kind: str | None = None) -> OneTimeItem:
-    """Return a piece to come as the one-time item that bills it, with the units that are left in it."""
+def piece_item(
+    run: Run, piece: Piece, naming: Naming, discounts: Discounts, *, kind: str | None = None
+) -> OneTimeItem:
+    """Return a piece to come as the one-time item that bills its units left, net of coupons."""
     units = run.units_billed(piece)
     whole = units == run.pieces.terms.quantity
+    amount = run.amount_minor(piece)
+    off = discounts.off_minor(run, amount, piece.start, share_of_period(run, piece))
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
         product_id=run.line.product_id,
         kind=kind or piece.kind,
-        amount_minor=run.amount_minor(piece),
+        amount_minor=amount - off,
         period_start=piece.start,
         period_end=piece.end,
         description=naming.describe(run.line, kind or piece.kind, None if whole else units),
+        off_minor=off,
     )
 
 
-def catch_up_item(run: Run, naming: Naming) -> OneTimeItem | None:
-    """Return what is owed up to the first boundary after the execution; None where that is nothing."""
+def share_of_period(run: Run, piece: Piece) -> Fraction:
+    """Return which part of a whole period a piece of a run is, by days, at most the whole."""
+    after = run.pieces.cycle.after(piece.start)
+    whole = (after - run.pieces.cycle.at_or_before(piece.start)).days
+    return min(Fraction((piece.end - piece.start).days, whole), Fraction(1))
+
+
+def catch_up_item(run: Run, naming: Naming, discounts: Discounts) -> OneTimeItem | None:
+    """Return what is owed up to the first boundary after the execution, net of coupons; None for nothing."""
     owed = run.caught_up
     if not owed or not run.catch_up_minor:
         return None
+    off = sum(
+        discounts.off_minor(run, piece.amount_minor, piece.start, share_of_period(run, piece))
+        for piece in owed
+    )
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
         product_id=run.line.product_id,
         kind="catch_up",
-        amount_minor=run.catch_up_minor,
+        amount_minor=run.catch_up_minor - off,
+        off_minor=off,
         period_start=owed[0].start,
         period_end=owed[-1].end,
         description=naming.describe(run.line, "catch_up"),
     )
 
 
-def credit_items(reduction: Reduction, *, rules: CutRules, naming: Naming) -> Iterator[OneTimeItem]:
+def credit_items(
+    reduction: Reduction, *, rules: CutRules, naming: Naming, discounts: Discounts
+) -> Iterator[OneTimeItem]:
+    """Yield the credit of a reduction, net of what coupons took off its time."""
+    for item in _gross_credits(reduction, rules=rules, naming=naming):
+        off = discounts.off_credit_minor(reduction, item.amount_minor)
+        if item.amount_minor != off:
+            yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
+
+
+def _gross_credits(reduction: Reduction, *, rules: CutRules, naming: Naming) -> Iterator[OneTimeItem]:
     """Yield the credit of a reduction (`credit_minor`); nothing where it is zero.
 
     Its time runs from the first day without the units to the first period that is billed without them. What
@@ -230,18 +264,23 @@ def _credit_item(reduction: Reduction, *, naming: Naming, amount_minor: int) -> 
     )
 
 
-def one_time_item(line: OrderLine, order: Order, *, currency: str, naming: Naming) -> OneTimeItem:
-    """Return a one-time line as the item that bills its `TotalPrice` once.
+def one_time_item(
+    line: OrderLine, order: Order, *, currency: str, naming: Naming, discounts: Discounts
+) -> OneTimeItem:
+    """Return a one-time line as the item that bills its `TotalPrice` once, net of coupons.
 
     A negative line is a credit; one that reduces a line sold before is the credit of a reduction (B6.6).
     """
     kind = "credit" if line.quantity < 0 and line.revises is not None else "one_time"
+    sold = rounded_minor(line.total_price, currency)
+    off = discounts.off_one_time_minor(line, order, sold)
     return OneTimeItem(
         order_item_id=line.order_item_id,
         order_id=order.order_id,
         product_id=line.product_id,
         kind=kind,
-        amount_minor=rounded_minor(line.total_price, currency),
+        amount_minor=sold - off,
+        off_minor=off,
         period_start=line.starts_on,
         period_end=day_after(line.ends_on) if line.ends_on else line.starts_on,
         description=naming.describe(line, kind),

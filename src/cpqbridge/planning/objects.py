@@ -22,6 +22,7 @@ from cpqbridge.domain.order import Order
 from cpqbridge.mapping.policies import CreditsPolicy, Policy
 from cpqbridge.planning.billing_steps import facts_fingerprint
 from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.forecast import billed_by_line, first_invoice, settled_by
 from cpqbridge.planning.items import ItemRules
 from cpqbridge.planning.placing import Document, Identity, Placed
@@ -46,6 +47,7 @@ class Designer:
     contract: Contract
     policy: Policy
     product_names: Mapping[str, str]
+    discounts: Discounts
     _facts: dict[str, str] = field(default_factory=dict)
 
     def entry(self, order: Order, track: Track | None = None) -> ExecutedOrder:
@@ -96,7 +98,11 @@ class Designer:
     def _timetable(self, track: Track, placed: Placed) -> Timetable:
         return Timetable(
             track=track,
-            rules=ItemRules(merged=self.policy.items == "merged", lineages=self.contract.lineages),
+            rules=ItemRules(
+                merged=self.policy.items == "merged",
+                lineages=self.contract.lineages,
+                discounts=self.discounts,
+            ),
             first=tuple(placed.first.get(track.key, ())),
             riders=placed.riders.get(track.key, {}),
             now=self.contract.as_of,

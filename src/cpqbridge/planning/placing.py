@@ -16,8 +16,9 @@ from cpqbridge.domain.billing import OneTimeItem
 from cpqbridge.domain.dates import midnight
 from cpqbridge.mapping.policies import CreditsPolicy, Policy, ProrationPolicy
 from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.dues import Due, dues_of
-from cpqbridge.planning.items import Naming, piece_item
+from cpqbridge.planning.items import Naming, piece_item, share_of_period
 from cpqbridge.planning.limits import MAXIMUM_ONE_TIME_ITEMS
 from cpqbridge.planning.tracks import Track
 
@@ -54,15 +55,16 @@ def place(
     policy: Policy,
     naming: Naming,
     *,
+    discounts: Discounts,
     done: Collection[Identity],
     drops_credits: Collection[str],
 ) -> Placed:
     """Return where every due goes that is not `done`; `drops_credits` are orders that get no credit."""
-    placer = _Placer(contract, policy)
+    placer = _Placer(contract, policy, discounts)
     for track in contract.tracks:
         placer.add_pieces(track, naming)
     bundles: dict[tuple[datetime, str], list[Due]] = defaultdict(list)
-    for due in dues_of(contract, naming):
+    for due in dues_of(contract, naming, discounts):
         if due.item.identity in done:
             continue
         if due.is_credit and (due.unbilled or due.item.order_id in drops_credits):
@@ -81,7 +83,8 @@ def place(
 class _Placer:
     """Places one bundle after the other; what rides already counts for what the next may lean on."""
 
-    def __init__(self, contract: Contract, policy: Policy) -> None:
+    def __init__(self, contract: Contract, policy: Policy, discounts: Discounts) -> None:
+        self._discounts = discounts
         self._now = contract.as_of
         self._is_first = not contract.state.objects
         self._policy = policy
@@ -94,6 +97,7 @@ class _Placer:
         cuts = track.cuts
         riders = self.placed.riders[track.key]
         charges: dict[date, int] = defaultdict(int)
+        renewing: set[date] = set()
         for run in track.runs:
             if run.carried:
                 begun = (piece for piece in run.pieces.pieces if midnight(piece.start) <= run.executed_at)
@@ -102,11 +106,16 @@ class _Placer:
                 if midnight(piece.start) <= self._now or piece.kind == "head":
                     continue
                 amount = run.amount_minor(piece)
+                off = self._discounts.off_minor(run, amount, piece.start, share_of_period(run, piece))
                 if piece.kind == "tail" or piece.start == cuts.get(run.pieces.cycle.months):
                     kind = "cut" if piece.kind == "cycle" else piece.kind
                     if amount:
-                        riders[piece.start].append(piece_item(run, piece, naming, kind=kind))
-                charges[piece.start] += amount
+                        riders[piece.start].append(piece_item(run, piece, naming, self._discounts, kind=kind))
+                else:
+                    renewing.add(piece.start)
+                charges[piece.start] += amount - off
+        for day in riders.keys() - renewing:
+            riders[day] = self._discounts.off_tails(track, day, riders[day])
         self._charges[track.key] = charges
 
     def add_bundle(self, order_id: str, at: datetime, dues: Sequence[Due]) -> None:

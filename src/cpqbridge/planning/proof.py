@@ -35,8 +35,8 @@ class Evidence:
     """What a contract's orders say of their lines, beside what is billed.
 
     `dropped` are credits that are never made, by order line; `adjustments` what later lines take from a line,
-    less what it takes from others; `lost` what somebody stopped in Stripe before it was billed (all in minor
-    units).
+    less what it takes from others; `lost` what somebody stopped in Stripe before it was billed, `off` what
+    coupons took off (all in minor units).
     """
 
     contract: Contract
@@ -44,9 +44,16 @@ class Evidence:
     taken: tuple[TakenAmount, ...]
     adjustments: Mapping[str, int]
     lost: Mapping[str, int]
+    off: Mapping[str, int]
 
     @staticmethod
-    def of(contract: Contract, dropped: Iterable[OneTimeItem], objects: Iterable[BillingObject]) -> Evidence:
+    def of(
+        contract: Contract,
+        dropped: Iterable[OneTimeItem],
+        objects: Iterable[BillingObject],
+        *,
+        off: Mapping[str, int],
+    ) -> Evidence:
         """Return the evidence of a contract; `dropped` are the credits that are never made."""
         taken = tuple(
             TakenAmount(
@@ -73,6 +80,7 @@ class Evidence:
             taken=taken,
             adjustments=adjustments,
             lost=lost,
+            off=off,
         )
 
     def prove(self, order: Order, billed: Mapping[str, int]) -> Iterator[Proof]:
@@ -86,8 +94,14 @@ class Evidence:
                 currency=order.currency,
                 sold_minor=sold,
                 billed_minor=proven,
-                reason=self.reason_for(line, sold, proven - sold),
+                reason=self._reason(line, sold, proven - sold),
             )
+
+    def _reason(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str | None:
+        """Return why billed and sold differ; a coupon is the reason where nothing else is."""
+        off = self.off.get(line.order_item_id, 0)
+        without = self.reason_for(line, sold_minor, difference_minor + off)
+        return "discount" if off and without in (None, "rounding") else without
 
     def reason_for(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str | None:
         """Return why billed and sold differ, None when they do not; any gap without a name is a mismatch.

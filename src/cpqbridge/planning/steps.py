@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cpqbridge.domain.billing import BillingState, Ref, Step, StepAction
-from cpqbridge.domain.money import currency_decimals
-from cpqbridge.domain.order import Account, OrderHistory, Product
+from cpqbridge.domain.money import currency_decimals, rounded_minor
+from cpqbridge.domain.order import Account, Coupon, CouponDuration, OrderHistory, Product
 from cpqbridge.domain.parameters import fingerprint, merged, nested
 from cpqbridge.planning.prices import PeriodPrice
 from cpqbridge.planning.proration import scale_of
@@ -19,6 +19,7 @@ from cpqbridge.planning.proration import scale_of
 LOOKUP_PREFIX = "cpqbridge"
 METER_PARAMETER = "recurring.meter"
 METER_NAME_LIMIT = 250
+COUPON_NAME_LIMIT = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +204,33 @@ def meter_steps(history: OrderHistory, wanted: PriceWanted, state: BillingState)
         parameters=body,
         fingerprint=fingerprint(body),
         summary=f"Create a meter for the usage of {history.products[wanted.product_id].name}",
+    )
+
+
+def coupon_step(key: str, coupon: Coupon, *, currency: str) -> Step:
+    """Return the call that creates a coupon under an id made from what it grants, so that a repeat finds it.
+
+    How often it may be redeemed is not handed over: Stripe counts a redemption for each phase.
+    """
+    body: dict[str, object] = {
+        "id": key.partition(":")[2],
+        "name": coupon.name[:COUPON_NAME_LIMIT],
+        "duration": coupon.duration.value,
+        "metadata": {"salesforce_stripe_coupon_id": coupon.coupon_id},
+    }
+    if coupon.amount_off is not None:
+        body |= {"amount_off": rounded_minor(coupon.amount_off, currency), "currency": currency}
+    else:
+        body["percent_off"] = coupon.percent_off
+    if coupon.duration is CouponDuration.REPEATING:
+        body["duration_in_months"] = coupon.duration_in_months
+    body = merged(body, nested(coupon.parameters))
+    return Step(
+        key=key,
+        action=StepAction.CREATE_COUPON,
+        parameters=body,
+        fingerprint=fingerprint(body),
+        summary=f"Create the coupon {coupon.name}",
     )
 
 

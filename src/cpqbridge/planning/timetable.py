@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, PhaseItem
+from cpqbridge.domain.billing import BillingObject, DiscountTerms, OneTimeItem, Phase, PhaseItem
 from cpqbridge.domain.dates import midnight
 from cpqbridge.planning.items import ItemRules, phase_items, zero_item
 from cpqbridge.planning.limits import MAXIMUM_PHASES
@@ -76,7 +76,13 @@ class Timetable:
             goes_on = running.ends_at < self.track.ends_at
             return (settled, *self._later(running.ends_at)) if goes_on else (settled,)
         points = self._points(self.now)
-        present = replace(running, ends_at=points[0], items=self._items(self.now), proration_behavior="none")
+        present = replace(
+            running,
+            ends_at=points[0],
+            items=self._items(self.now),
+            proration_behavior="none",
+            discounts=self._discounts(self.now),
+        )
         return (*past, *_merged((present, *self._spans(points))))
 
     def _running(self) -> tuple[Phase, ...]:
@@ -94,7 +100,8 @@ class Timetable:
             points[0],
             midnight(track.boundary_after(self.now.date())),
         )
-        goes_on = same_items(items, self._items(self.now))
+        discounts = self._discounts(midnight(track.starts_on))
+        goes_on = same_items(items, self._items(self.now)) and discounts == self._discounts(self.now)
         if goes_on:
             breather = points[0]
         bills = bool(carried or self.first)
@@ -105,6 +112,7 @@ class Timetable:
             items=items,
             one_time_items=self.first,
             order_ids=self._order_ids(items, self.first, self.now),
+            discounts=discounts,
         )
         later = self._later(breather) if breather < track.ends_at else ()
         # A short first phase keeps its end, whatever follows: it is a break point for ever (B6.8).
@@ -132,12 +140,16 @@ class Timetable:
                     items=items,
                     one_time_items=one_time,
                     order_ids=self._order_ids(items, one_time, lower),
+                    discounts=self._discounts(lower),
                 )
             )
         return tuple(phases)
 
     def _items(self, instant: datetime) -> tuple[PhaseItem, ...]:
         return phase_items(self.track.runs, instant, cuts=self.track.cuts, rules=self.rules)
+
+    def _discounts(self, instant: datetime) -> tuple[DiscountTerms, ...]:
+        return self.rules.discounts.on_phase(self.track, instant.date())
 
     def _points(self, after: datetime) -> list[datetime]:
         """Return every instant after `after` at which items change or something rides, and the end."""
@@ -148,7 +160,7 @@ class Timetable:
             points |= {take.begins_at for take in run.takes}
             if run.pieces.end > run.pieces.full_until > run.pieces.start:
                 points.add(midnight(run.pieces.full_until))
-        points |= {midnight(day) for day in track.cuts.values()}
+        points |= {midnight(day) for day in (*track.cuts.values(), *self.rules.discounts.edges(track))}
         end = track.ends_at
         return [*sorted(point for point in points if after < point < end), end]
 
@@ -174,11 +186,15 @@ def _merged(phases: Sequence[Phase]) -> tuple[Phase, ...]:
     """Return the phases with those joined that only go on with the same items."""
     merged: list[Phase] = []
     for phase in phases:
-        if merged and not phase.one_time_items and same_items(merged[-1].items, phase.items):
+        if merged and not phase.one_time_items and _bill_the_same(merged[-1], phase):
             merged[-1] = replace(merged[-1], ends_at=phase.ends_at)
         else:
             merged.append(phase)
     return tuple(merged)
+
+
+def _bill_the_same(one: Phase, other: Phase) -> bool:
+    return same_items(one.items, other.items) and one.discounts == other.discounts
 
 
 def same_items(one: Sequence[PhaseItem], other: Sequence[PhaseItem]) -> bool:
@@ -188,7 +204,14 @@ def same_items(one: Sequence[PhaseItem], other: Sequence[PhaseItem]) -> bool:
 
 def _billing(items: Sequence[PhaseItem]) -> list[tuple[object, ...]]:
     return sorted(
-        (item.order_item_ids, item.price_key or "", item.unit_amount_decimal, item.units) for item in items
+        (
+            item.order_item_ids,
+            item.price_key or "",
+            item.unit_amount_decimal,
+            item.units,
+            [terms.key for terms in item.discounts],
+        )
+        for item in items
     )
 
 
@@ -212,7 +235,13 @@ def _from_now(phases: Sequence[Phase], now: datetime) -> list[tuple[object, ...]
         starts_at = max(phase.starts_at, now)
         charges = sorted((*item.identity, item.amount_minor) for item in phase.one_time_items)
         rest.append(
-            (starts_at, phase.ends_at, _billing(phase.items), charges if phase.starts_at > now else [])
+            (
+                starts_at,
+                phase.ends_at,
+                _billing(phase.items),
+                phase.discounts,
+                charges if phase.starts_at > now else [],
+            )
         )
     return rest
 

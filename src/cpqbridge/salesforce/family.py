@@ -76,7 +76,8 @@ class Family:
             queries.append(select(fields, "OrderItem", where=where, order_by="Id"))
         of_contracts = self.of_contracts(contract_ids, prefix="Order.")
         if of_contracts and has("OrderItem", f"{_REVISED_ORDER}.{QUOTE_TYPE}"):
-            revised = [f"{_REVISED_ORDER}.SBQQ__Quote__c", f"{_REVISED_ORDER}.{QUOTE_TYPE}"]
+            paths = ("SBQQ__Quote__c", QUOTE_TYPE, AMENDED_CONTRACT, MASTER_CONTRACT)
+            revised = [f"{_REVISED_ORDER}.{path}" for path in paths if has("Order", path)]
             where = f"{of_contracts} AND SBQQ__RevisedOrderProduct__c != null"
             queries.append(select(["Id", *self._told(), *revised], "OrderItem", where=where, order_by="Id"))
         return tuple(queries)
@@ -104,6 +105,18 @@ class Family:
             if contract_id and quote_id and not _is_amendment(order or {}):
                 roots.setdefault(contract_id, quote_id)
         return roots
+
+    @staticmethod
+    def parents_from(rows: Iterable[RawRecord]) -> dict[str, str]:
+        """Return the amended contract by id of the one an amendment made, from the rows of `root_queries`."""
+        parents: dict[str, str] = {}
+        for row in rows:
+            revised, order = _mapping_at(row, _REVISED_ORDER), _mapping_at(row, "Order") or {}
+            made = text_at(row, LINE_CONTRACT) if revised is None else _contract_amended_by(order)
+            amended = _contract_amended_by(order if revised is None else revised)
+            if made and amended and made != amended:
+                parents.setdefault(made, amended)
+        return parents
 
     @staticmethod
     def contract_ids_of(

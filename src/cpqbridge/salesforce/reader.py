@@ -20,6 +20,7 @@ from cpqbridge.salesforce.contract_rows import ContractRows, is_answered_by_rows
 from cpqbridge.salesforce.family import Family
 from cpqbridge.salesforce.notices import distinct, notice_fields, notice_from, text_at
 from cpqbridge.salesforce.pages import all_rows, records_of
+from cpqbridge.salesforce.roots import roots_of
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.soql import (
     admin_condition,
@@ -215,13 +216,9 @@ class SalesforceReader:
         return select(notice_fields(self._schema), "Order", where=" AND ".join(conditions), order_by=order_by)
 
     def _with_roots(self, notices: Sequence[OrderNotice]) -> list[OrderNotice]:
-        """Fill in the original quote of amendments whose row does not tell it; one call, mostly none."""
+        """Fill in the original quote of amendments whose row does not tell it; mostly without any call."""
         open_ids = distinct(notice.contract_id for notice in notices if notice.root_quote_id is None)
-        roots: dict[str, str] = {}
-        for offset in range(0, len(open_ids), _IDS_PER_QUERY):
-            soqls = self._family.root_queries(open_ids[offset : offset + _IDS_PER_QUERY])
-            answered = all_rows(self._client, soqls)
-            roots |= self._family.roots_from(row for rows in answered for row in rows)
+        roots = roots_of(self._client, self._family, open_ids)
         return [
             replace(notice, root_quote_id=notice.root_quote_id or roots.get(notice.contract_id or ""))
             for notice in notices
@@ -232,9 +229,7 @@ class SalesforceReader:
         contract_id, root_id = first_renewal(raw.orders) or (None, None)
         if contract_id is None or root_id is not None or self._family.is_known_by_quote:
             return contract_id, root_id
-        rows = all_rows(self._client, self._family.root_queries([contract_id]))
-        roots = self._family.roots_from(row for answered in rows for row in answered)
-        return contract_id, roots.get(contract_id)
+        return contract_id, roots_of(self._client, self._family, [contract_id]).get(contract_id)
 
     def _read_root(
         self,

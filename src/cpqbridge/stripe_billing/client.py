@@ -25,6 +25,12 @@ API_VERSION = "2026-10-28.endive"
 """The version every request names; the SDK's types are for this one. Source: design notes, stripe.md 1.1."""
 
 _PAGE_SIZE = 100
+_WITH_PRICES = [
+    "phases.items.price",
+    "subscription",
+    "subscription.discounts",
+    "subscription.items.data.discounts",
+]
 _METERS = "/v1/billing/meters"
 # What is asked for with the answer of a create, so that the first invoice can be compared without a call.
 _EXPANDED: Mapping[StepAction, list[str]] = {StepAction.CREATE_SCHEDULE: ["subscription.latest_invoice"]}
@@ -32,6 +38,7 @@ _COLLECTIONS: Mapping[StepAction, str] = {
     StepAction.CREATE_CUSTOMER: "/v1/customers",
     StepAction.CREATE_PRODUCT: "/v1/products",
     StepAction.CREATE_METER: _METERS,
+    StepAction.CREATE_COUPON: "/v1/coupons",
     StepAction.CREATE_PRICE: "/v1/prices",
     StepAction.CREATE_SCHEDULE: "/v1/subscription_schedules",
     StepAction.CREATE_INVOICE: "/v1/invoices",
@@ -184,14 +191,16 @@ class StripeBilling:
     def find_by_key(self, action: StepAction, parameters: Mapping[str, object]) -> dict[str, Any] | None:
         """Return the object that already has the id or lookup key of a create, None without one.
 
-        Prices are found by `lookup_key`, products by `id`, meters by `event_name`; nothing else has such a
-        key. Whether the object is the one that is wanted is the caller's to check.
+        Prices are found by `lookup_key`, products and coupons by `id`, meters by `event_name`; nothing else
+        has such a key. Whether the object is the one that is wanted is the caller's to check.
         """
         if action is StepAction.CREATE_METER:
             meters = self._all(_METERS, {"status": "active"})
             return next((each for each in meters if each["event_name"] == parameters["event_name"]), None)
         if action is StepAction.CREATE_PRICE and "lookup_key" in parameters:
             return next(self._all("/v1/prices", {"lookup_keys": [str(parameters["lookup_key"])]}), None)
+        if action is StepAction.CREATE_COUPON:
+            return self._retrieve("/v1/coupons", str(parameters["id"]))
         if action is StepAction.CREATE_PRODUCT and "id" in parameters:
             return self.retrieve_product(str(parameters["id"]))
         return None
@@ -207,9 +216,10 @@ class StripeBilling:
     def retrieve_schedule(self, schedule_id: str, *, with_prices: bool = False) -> dict[str, Any] | None:
         """Return a subscription schedule, None when the account has none with this id.
 
-        The prices of its phases' items are ids, or `with_prices` the whole objects, in the same call.
+        The prices of its phases' items are ids, or `with_prices` the whole objects, and its subscription with
+        the discounts that run on it and on its items too, in the same call.
         """
-        expand = ["phases.items.price"] if with_prices else []
+        expand = _WITH_PRICES if with_prices else []
         return self._retrieve("/v1/subscription_schedules", schedule_id, expand=expand)
 
     def retrieve_invoice(self, invoice_id: str) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ _PARAMETERS: Mapping[StepAction, str] = {
     StepAction.CREATE_PRODUCT: "ProductCreateParams",
     StepAction.UPDATE_PRODUCT: "ProductUpdateParams",
     StepAction.CREATE_METER: "billing.MeterCreateParams",
+    StepAction.CREATE_COUPON: "CouponCreateParams",
     StepAction.CREATE_PRICE: "PriceCreateParams",
     StepAction.CREATE_SCHEDULE: "SubscriptionScheduleCreateParams",
     StepAction.UPDATE_SCHEDULE: "SubscriptionScheduleUpdateParams",

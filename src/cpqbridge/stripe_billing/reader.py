@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from cpqbridge.domain.billing import RunningDiscount
 from cpqbridge.domain.order import Parameters
 from cpqbridge.domain.schedule_standing import MISSING, ScheduleStanding, StandingItem, StandingPhase
 
@@ -45,7 +46,29 @@ def schedule_standing(schedule_id: str, schedule: Mapping[str, Any] | None) -> S
         phases=tuple(_phase(phase) for phase in found.get("phases") or ()),
         metadata=dict(found.get("metadata") or {}),
         ended_at=None if ended_at is None else instant(ended_at),
+        discounts=tuple(_discounts(found.get("subscription"))),
     )
+
+
+def _discounts(subscription: Any) -> Iterator[RunningDiscount]:
+    """Yield the discounts of a subscription and of its items, where it was asked for with them."""
+    if not isinstance(subscription, Mapping):
+        return
+    for discount in subscription.get("discounts") or ():
+        yield from _discount(discount, None)
+    for item in (subscription.get("items") or {}).get("data") or ():
+        lines = (item.get("metadata") or {}).get("salesforce_order_item_id", "")
+        for discount in item.get("discounts") or ():
+            yield from _discount(discount, lines)
+
+
+def _discount(discount: Any, order_item_ids: str | None) -> Iterator[RunningDiscount]:
+    if isinstance(discount, Mapping):
+        coupon_id = _id((discount.get("source") or {}).get("coupon"))
+        if coupon_id is not None:
+            yield RunningDiscount(
+                discount_id=str(discount["id"]), coupon_id=coupon_id, order_item_ids=order_item_ids
+            )
 
 
 def _phase(phase: Mapping[str, Any]) -> StandingPhase:

@@ -38,6 +38,8 @@ _NOT_ADOPTED = {
     StepAction.CREATE_PRODUCT: "Look at that product in Stripe; make it active again there, then sync again.",
     StepAction.CREATE_PRICE: "Look at that price in Stripe; make it active again if cpqbridge made it, else "
     "take the lookup key off it; then sync again.",
+    StepAction.CREATE_COUPON: "Look at that coupon in Stripe; delete it there if nothing uses it, or rename "
+    "the coupon in Salesforce; then sync again.",
     StepAction.CREATE_METER: "Look at that meter in Stripe. If it counts the same, map its id as "
     "`price.recurring.meter`, else deactivate it; then sync again.",
 }

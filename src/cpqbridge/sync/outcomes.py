@@ -14,6 +14,8 @@ def is_what_was_wanted(content: NewIntent, found: Mapping[str, Any]) -> bool:
     wanted = content.parameters
     if content.action is StepAction.CREATE_PRODUCT:
         return found.get("id") == wanted.get("id") and found.get("active") is not False
+    if content.action is StepAction.CREATE_COUPON:
+        return found.get("valid") is not False and _grants(found) == _grants(wanted)
     if content.action is StepAction.CREATE_METER:
         return found.get("status") == "active" and holds_all(found, wanted)
     if content.action is StepAction.CREATE_PRICE:
@@ -30,6 +32,12 @@ def is_what_was_wanted(content: NewIntent, found: Mapping[str, Any]) -> bool:
             and all(found_recurring.get(name) == value for name, value in recurring.items())
         )
     return False
+
+
+def _grants(coupon: Mapping[str, Any]) -> list[str]:
+    """Return what a coupon takes off, and for how long."""
+    numbers = (_number_text(coupon.get(name)) for name in ("percent_off", "amount_off"))
+    return [*numbers, *(str(coupon.get(name)) for name in ("currency", "duration", "duration_in_months"))]
 
 
 def _id_of(value: Any) -> Any:

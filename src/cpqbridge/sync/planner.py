@@ -131,15 +131,23 @@ class _Planning:
         return step.action in _ON_SCHEDULE and is_known and step.key not in looked_at
 
     def _learn_touched(self, steps: Collection[Step]) -> None:
-        touched = {}
+        touched, discounts = {}, {}
         for step in steps:
             standing = self._opened.stripe.schedule_standing(self._state.links[step.key].stripe_id)
             sent = self._state.objects[step.key]
             what = what_was_touched(sent, standing, at=self._request.as_of)
             if what is not None:
                 touched[step.key] = what
-        if touched:
-            self._know(replace(self._state, touched={**self._state.touched, **touched}))
+            if standing.discounts:
+                discounts[step.key] = standing.discounts
+        if touched or discounts:
+            self._know(
+                replace(
+                    self._state,
+                    touched={**self._state.touched, **touched},
+                    discounts={**self._state.discounts, **discounts},
+                )
+            )
 
     def _invoices(self) -> tuple[BilledInvoice, ...]:
         """Return the contract's invoices, oldest first, of every customer that it was billed to."""

@@ -244,7 +244,7 @@ class StripeAccountSide:
     def _find_made(
         self, action: StepAction, parameters: Mapping[str, object], target: str | None
     ) -> Mapping[str, Any] | None:
-        if action in {StepAction.CREATE_PRODUCT, StepAction.CREATE_PRICE, StepAction.CREATE_METER}:
+        if action in _WITH_KEYS:
             return self.client.find_by_key(action, parameters)
         if target is None:
             return self._find_listed(action, parameters)
@@ -274,6 +274,16 @@ class StripeAccountSide:
             notes = client.list_credit_notes(invoice_id=str(parameters.get("invoice", "")))
             return _first(notes, KEY_METADATA, wanted)
         return None
+
+
+_WITH_KEYS = frozenset(
+    {
+        StepAction.CREATE_PRODUCT,
+        StepAction.CREATE_PRICE,
+        StepAction.CREATE_METER,
+        StepAction.CREATE_COUPON,
+    }
+)
 
 
 def _metadata(found: Mapping[str, Any]) -> Mapping[str, Any]:

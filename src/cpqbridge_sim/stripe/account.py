@@ -9,6 +9,8 @@ from typing import Any
 from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.billing.lifecycle import run_until
+from cpqbridge_sim.stripe.billing.settling import settle
+from cpqbridge_sim.stripe.collection_settings import CollectionSettings
 from cpqbridge_sim.stripe.credentials import Credentials
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
 from cpqbridge_sim.stripe.expansion import expand
@@ -63,6 +65,7 @@ class Account:
         default_currency: three letters, lower case.
         display_name: the account's name in the dashboard.
         assumptions: readings of undocumented behaviour.
+        collection: the settings of the dashboard for retries, reminders and limits of subscriptions.
 
     Attributes:
         credentials: the keys, which can be restricted and expire.
@@ -72,7 +75,7 @@ class Account:
         webhooks: events on their way to endpoints.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only settings of one account
         self,
         now: datetime,
         *,
@@ -83,6 +86,7 @@ class Account:
         default_currency: str = "usd",
         display_name: str = "Simulated account",
         assumptions: Assumptions | None = None,
+        collection: CollectionSettings | None = None,
     ) -> None:
         self.state = AccountState(
             now=_seconds(now),
@@ -92,6 +96,7 @@ class Account:
             display_name=display_name,
             livemode=live,
             assumptions=assumptions or Assumptions(),
+            collection=collection or CollectionSettings(),
         )
         self.log = RequestLog()
         self.credentials = Credentials(keys, live=live, account_id=account_id)
@@ -268,6 +273,7 @@ class Account:
         self.state.outbox.begin()
         try:
             body = route.handler(Call(state=self.state, path_ids=path_ids, params=values))
+            settle(self.state)
             if body.get("object") == "list" and "data" in body:
                 body = paged(body, values)
                 body["data"] = [
@@ -276,7 +282,9 @@ class Account:
             body = answered(body)
             expand(self.state, body, values.get("expand", []))
         except StripeApiError as error:
-            if not error.happened:
+            if error.happened:
+                settle(self.state)
+            else:
                 self.state.store.undo()
                 self.state.outbox.undo()
             return _refusal(error, request_id)

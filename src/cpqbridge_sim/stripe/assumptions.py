@@ -64,8 +64,17 @@ class Assumptions:
     # The trial of a backdated subscription begins at the backdated start (otherwise the two are refused
     # together).
     backdated_trial_covers_its_past: bool = True
+    # A pause that is planned for the instant of a renewal comes first, so that nothing is billed (otherwise
+    # the renewal is billed and given back).
+    planned_pause_precedes_renewal: bool = True
+    # A billing schedule may end inside a period, whose rest the renewal bills (otherwise it is refused).
+    prebilling_may_end_inside_a_period: bool = True
     # One customer has one currency, fixed by first use.
     one_currency_per_customer: bool = True
+    # `payment_method` of a new customer becomes its default as well (otherwise it is only attached).
+    customer_payment_method_becomes_default: bool = True
+    # Pending items beyond the lines that one invoice holds wait for the next (otherwise they get one now).
+    surplus_items_wait: bool = True
     # The lines of several tiers that bill one charge are credited as one (otherwise each line by itself).
     tiers_are_credited_together: bool = True
     # Usage is reduced by the discounts that held in the period it fell in (otherwise by the invoice's date).

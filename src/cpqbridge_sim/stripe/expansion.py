@@ -37,7 +37,9 @@ def _walk(state: AccountState, node: Any, parts: Sequence[str], path: str) -> No
     if not isinstance(node, dict):
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
     name, rest = parts[0], parts[1:]
-    if name not in node and node.get("object") == "price":
+    if name == "payments" and node.get("object") == "invoice":
+        node[name] = _payments_of(state, node)
+    elif name not in node and node.get("object") == "price":
         _show_extra(state, node, name)
     if name not in node:
         if name in _SOMETIMES_ABSENT:
@@ -54,6 +56,24 @@ def _walk(state: AccountState, node: Any, parts: Sequence[str], path: str) -> No
 _SOMETIMES_ABSENT = frozenset({"currency_options", "payments", "tiers"})
 
 
+def _payments_of(state: AccountState, invoice: Body) -> Body:
+    """The payments of an invoice, which it shows only when asked for them."""
+    data = [body for body in state.store.all("invoice_payment") if body["invoice"] == invoice["id"]]
+    return {
+        "object": "list",
+        "data": [answered(body) for body in data],
+        "has_more": False,
+        "url": f"/v1/invoice_payments?invoice={invoice['id']}",
+    }
+
+
+def _found(state: AccountState, value: str, name: str) -> Body | None:
+    """The object of an id; a deleted coupon still shows in the discounts it was redeemed for."""
+    if name == "coupon" and state.store.get("coupon", value) is None:
+        return next((body for body in state.discount_coupons.values() if body["id"] == value), None)
+    return state.store.find(value)
+
+
 def _show_extra(state: AccountState, price: Body, name: str) -> None:
     """Tiers are part of a price, left out until they are asked for."""
     kept = state.store.get("price", price["id"]) or {}
@@ -64,7 +84,7 @@ def _show_extra(state: AccountState, price: Body, name: str) -> None:
 def _object(state: AccountState, value: Any, name: str, path: str) -> Any:
     if not isinstance(value, str):
         return value
-    found = None if name in _NOT_EXPANDABLE else state.store.find(value)
+    found = None if name in _NOT_EXPANDABLE else _found(state, value, name)
     if found is None:
         raise invalid(f"This property cannot be expanded ({path}).", "expand")
     return answered(found)

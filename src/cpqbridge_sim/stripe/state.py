@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cpqbridge_sim.stripe.assumptions import Assumptions
+from cpqbridge_sim.stripe.collection_settings import CollectionSettings
 from cpqbridge_sim.stripe.identifiers import Identifiers
 from cpqbridge_sim.stripe.metering import UsageBook
 from cpqbridge_sim.stripe.outbox import Outbox
@@ -31,7 +32,8 @@ API_VERSION = "2026-10-28.endive"
 class Debit:
     """One billed stretch of a subscription item, from which flexible credits are taken.
 
-    `net_amount` is what was billed for `[start, end)` after discounts, in minor units.
+    `net_amount` is what was billed for `[start, end)` after discounts, in minor units; `discount_amounts`
+    what each discount took off before, in their order.
     """
 
     item_id: str
@@ -43,6 +45,22 @@ class Debit:
     # The lines of further tiers of the same charge.
     other_line_ids: tuple[str, ...] = ()
     invoice_item_id: str | None = None
+    discount_amounts: list[tuple[str, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """What a paused subscription becomes when its resumption invoice is settled.
+
+    `periods` are those of its items by id; `on_success` waits for a payment rather than for an attempt.
+    """
+
+    subscription_id: str
+    at: int
+    anchor: int
+    periods: dict[str, tuple[int, int]]
+    on_success: bool
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -78,8 +96,19 @@ class AccountState:
     inline_price_ids: set[str] = field(default_factory=set)
     lookup_keys: dict[str, str] = field(default_factory=dict)
     deleted_customer_ids: set[str] = field(default_factory=set)
+    # Resumptions that wait, by invoice.
+    resumptions: dict[str, Resumption] = field(default_factory=dict)
+    # What becomes of invoices that are made while collection is paused, once they are finalized.
+    uncollected: dict[str, str] = field(default_factory=dict)
     # What was charged for each invoice and not refunded yet, in minor units.
     charged: dict[str, int] = field(default_factory=dict)
+    # The invoice payment that each unpaid invoice waits for, by invoice.
+    open_payments: dict[str, Body] = field(default_factory=dict)
+    collection: CollectionSettings = field(default_factory=CollectionSettings)
+    # When the quantities of each subscription were changed, of the last hour.
+    quantity_updates: dict[str, list[int]] = field(default_factory=dict)
+    # The coupon behind each discount; it outlives the coupon's deletion.
+    discount_coupons: dict[str, Body] = field(default_factory=dict)
     # The tax rates that invoice lines have of their own; lines do not show them.
     line_tax_rates: dict[str, list[Body]] = field(default_factory=dict)
     # What events of now are a consequence of; the passing of time is nobody's request.
@@ -88,8 +117,6 @@ class AccountState:
     outbox: Outbox = field(default_factory=Outbox)
     # The text of each object as its last event told it, from which updates say what was before.
     told: dict[tuple[str, str], str] = field(default_factory=dict)
-    # How many days before a renewal `invoice.upcoming` tells of it; a setting of the account's dashboard.
-    upcoming_days: int | None = None
     # For which moments notice was given or waits, by object, so that each is given once.
     notices: dict[str, int] = field(default_factory=dict)
     # Nobody reads the events of a preview or of a long simulation, which is a third quicker without them.
@@ -193,15 +220,19 @@ class AccountState:
             display_name=self.display_name,
             livemode=self.livemode,
             assumptions=self.assumptions,
+            collection=self.collection,
             identifiers=self.identifiers.fork(),
             inline_price_ids=set(self.inline_price_ids),
             item_anchors=dict(self.item_anchors),
+            resumptions=dict(self.resumptions),
+            uncollected=dict(self.uncollected),
             usage=self.usage.fork(customer_id),
             line_tax_rates=dict(self.line_tax_rates),
+            discount_coupons=dict(self.discount_coupons),
             records_events=False,
         )
         for kind, bodies in self.store.by_type.items():
-            if kind == "event":
+            if kind in ("event", "invoice_payment"):
                 continue
             for body in bodies.values():
                 owner = body["id"] if kind == "customer" else body.get("customer")

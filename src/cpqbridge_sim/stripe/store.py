@@ -76,6 +76,13 @@ class Store:
         """A customer's objects of a type, oldest first."""
         return list(self._by_customer.get((kind, customer_id), {}).values())
 
+    def move_to_customer(self, body: Body, customer_id: str | None) -> None:
+        """Make an object another customer's, or nobody's."""
+        self._by_customer.get((body["object"], str(body["customer"])), {}).pop(body["id"], None)
+        body["customer"] = customer_id
+        if customer_id is not None:
+            self._by_customer.setdefault((body["object"], customer_id), {})[body["id"]] = body
+
     def remove(self, body: Body) -> None:
         """Forget an object."""
         self.by_type[body["object"]].pop(body["id"], None)

@@ -233,3 +233,79 @@ def test_amendments_name_what_they_revise_within_their_contract(org):
         assert (item["Product2Id"], item["EndDate"]) == (revised["Product2Id"], revised["EndDate"])
         assert item["Quantity"] < 0 or item["TotalPrice"] >= 0
     assert len(revising) > 40
+
+
+def test_ramps_of_every_kind_are_there(org, lines_of):
+    kinds = {item["SBQQ__DimensionType__c"] for item in org["OrderItem"]}
+    assert kinds == {"Year", "Quarter", "Month", "Custom", "One-time", None}
+    assert len(lines_of["A ramp by the month"]) == 12
+    assert [item["EndDate"] for item in lines_of["A ramp by the quarter"]] == [
+        "2026-09-30",
+        "2026-12-31",
+        "2027-03-31",
+        "2027-06-30",
+    ]
+    last = lines_of["A ramp over 39 months"][3]
+    assert (last["ServiceDate"], last["EndDate"], str(last["UnitPrice"])) == (
+        "2029-08-01",
+        "2029-10-31",
+        "25.0",
+    )
+    once = lines_of["A ramp with a part that is charged once"][2]
+    assert (once["SBQQ__SubscriptionPricing__c"], once["SBQQ__SegmentIndex__c"], once["EndDate"]) == (
+        None,
+        3,
+        None,
+    )
+    assert deltas(lines_of["All segments at once"]) == [
+        (5, "2026-09-01", "2400.0"),
+        (5, "2027-03-01", "4560.0"),
+    ]
+    assert deltas(lines_of["The end of a ramp"]) == [
+        (-10, "2026-11-01", "-2500.0"),
+        (-15, "2027-04-01", "-9000.0"),
+    ]
+
+
+def test_evergreen_of_every_kind_is_there(org, lines_of):
+    assert deltas(lines_of["Evergreen, three more inside a month"]) == [(3, "2026-08-12", "75.0")]
+    assert deltas(lines_of["Evergreen, brought to zero"]) == [(-4, "2026-09-20", "-100.0")]
+    evergreen = [item for item in org["OrderItem"] if item["SBQQ__SubscriptionType__c"] == "Evergreen"]
+    assert {item["EndDate"] for item in evergreen} == {None}
+    assert {item["UnitPrice"] for item in evergreen} == {Decimal(25)}
+    (seats,) = lines_of["A term that gets an evergreen line"]
+    (added,) = lines_of["Evergreen added to a term"]
+    (more,) = lines_of["More of what was added"]
+    assert added["SBQQ__Contract__c"] == more["SBQQ__Contract__c"] != seats["SBQQ__Contract__c"]
+    contracts = {each["Id"]: each for each in org["Contract"]}
+    for item in org["OrderItem"]:
+        contract = contracts.get(item["SBQQ__Contract__c"])
+        if contract is not None and item["SBQQ__SubscriptionType__c"] is not None:
+            assert contract["SBQQ__Evergreen__c"] is (item["SBQQ__SubscriptionType__c"] == "Evergreen")
+
+
+def test_usage_and_coupons_of_every_kind_are_there(org, lines_of):
+    copied = {each["SBQQ__OrderItem__c"] for each in org["SBQQ__OrderItemConsumptionSchedule__c"]}
+    by_product = {each["ProductId"] for each in org["ProductConsumptionSchedule"]}
+    (whole,) = lines_of["Usage by the whole volume"]
+    assert whole["Id"] not in copied
+    assert whole["Product2Id"] in by_product
+    (plain,) = lines_of["Usage at one price"]
+    assert (plain["SBQQ__BillingType__c"], plain["Product2Id"] in by_product) == ("Arrears", False)
+    rates = org["SBQQ__OrderItemConsumptionRate__c"]
+    assert {rate["SBQQ__PricingMethod__c"] for rate in rates} == {"PerUnit", "FlatFee"}
+    assert {each["SBQQ__Type__c"] for each in org["SBQQ__OrderItemConsumptionSchedule__c"]} == {
+        "Slab",
+        "Range",
+    }
+    coupons = org["Order_Stripe_Coupon__c"]
+    assert {each["Duration__c"] for each in coupons} == {"once", "repeating", "forever"}
+    assert {each["Currency__c"] for each in coupons if each.get("Amount_Off__c")} == {"USD", "EUR"}
+    assert len(org["Order_Stripe_Coupon_Association__c"]) == len(org["Quote_Stripe_Coupon_Association__c"])
+
+
+def test_lines_of_several_frequencies_change_together(lines_of):
+    changed = lines_of["Mixed frequencies, more of all"]
+    assert {line["SBQQ__BillingFrequency__c"] for line in changed} == {"Monthly", "Quarterly", "Annual"}
+    assert {line["ServiceDate"] for line in changed} == {"2026-08-20"}
+    assert lines_of["A price in a field of its own"][0]["Billing_Price__c"] == Decimal("47.5")

@@ -235,7 +235,7 @@ def test_amendment_that_was_overtaken_cannot_be_activated(desk, sample):
         ("quote", {"account": "Baden Trading", "lines": [{"product": "Seat", "quantity": 0}]}, "above 0"),
         ("quote", {"account": "Baden Trading", "lines": [{"product": "Seat", "quantity": -1}]}, "above 0"),
         ("quote", {"account": "Baden Trading", "lines": [{"product": "Sat", "quantity": 1}]}, "mean 'Seat'"),
-        ("quote", {"account": "Baden Trading", "lines": [{"product": "API Calls", "quantity": 1}]}, "usage"),
+        ("quote", {"account": "Baden Trading", "lines": [{"product": "API Calls", "quantity": 2}]}, "usage"),
         ("quote", {"account": "Baden Trading", "lines": 5}, "list of objects"),
         ("quote", {"account": 5, "lines": [{"product": "Seat", "quantity": 1}]}, "account must be text"),
         ("quote", {"lines": [{"product": "Seat", "quantity": 1}]}, "account is missing"),
@@ -511,3 +511,82 @@ def test_page_of_an_order_waits_for_the_connector(sample, stage, serve):
 def test_requests_to_the_desk_are_neither_logged_nor_counted(desk):
     desk.do("amend", contract="00000101", products=[{"product": "Seat", "by": 1}])
     assert desk.rest.get("/_sim/requests?counts=1").json() == {"count": 0}
+
+
+def test_usage_is_sold_with_the_schedule_of_its_product(desk, sample):
+    made = desk.do(
+        "quote",
+        account="Baden Trading",
+        start="2026-12-01",
+        lines=[{"product": "API Calls", "quantity": 1}, {"product": "Energy", "quantity": 1}],
+        activate=True,
+    )
+    first, second = items_of(sample, made["order"]["id"])
+    copies = {
+        each["SBQQ__OrderItem__c"]: each for each in sample.records("SBQQ__OrderItemConsumptionSchedule__c")
+    }
+    bounds = {
+        item["Id"]: [
+            (rate["SBQQ__UpperBound__c"], rate["SBQQ__PricingMethod__c"])
+            for rate in sample.records("SBQQ__OrderItemConsumptionRate__c")
+            if rate["SBQQ__OrderItemConsumptionSchedule__c"] == copies[item["Id"]]["Id"]
+        ]
+        for item in (first, second)
+    }
+    assert bounds[first["Id"]] == [(10_000, "PerUnit"), (100_000, "PerUnit"), (None, "PerUnit")]
+    assert bounds[second["Id"]] == [(500, "FlatFee"), (None, "PerUnit")]
+
+
+def test_coupons_of_a_quote_are_copied_when_its_order_is_activated_later(desk, sample):
+    made = desk.do(
+        "quote",
+        account="Baden Trading",
+        start="2026-12-01",
+        coupons=["Loyal customer"],
+        lines=[{"product": "Seat", "quantity": 3, "coupons": ["Voucher", "Loyal customer"]}],
+    )
+    order_id = made["order"]["id"]
+    (item,) = items_of(sample, order_id)
+
+    def copies(of, lookup, record_id):
+        coupons = {each["Id"]: each["Name"] for each in sample.records("Order_Stripe_Coupon__c")}
+        return [
+            coupons[each["Order_Stripe_Coupon__c"]]
+            for each in sample.records(of)
+            if each[lookup] == record_id
+        ]
+
+    on_order = ("Order_Stripe_Coupon_Association__c", "Order__c", order_id)
+    on_line = ("Order_Item_Stripe_Coupon_Association__c", "Order_Item__c", item["Id"])
+    assert copies(*on_order) == copies(*on_line) == []
+    desk.do("activate", order=made["order"]["number"])
+    assert copies(*on_order) == ["Loyal customer"]
+    assert copies(*on_line) == ["Voucher", "Loyal customer"]
+    refused = desk.refused(
+        "quote",
+        account="Baden Trading",
+        coupons=["Nobody's"],
+        lines=[{"product": "Seat", "quantity": 1}],
+    )
+    assert "no Quote_Stripe_Coupon__c" in refused
+
+
+def test_evergreen_line_added_to_a_term_gets_a_contract_of_its_own_and_is_ended_alone(desk, sample):
+    made = desk.do(
+        "quote",
+        account="Baden Trading",
+        start="2026-12-01",
+        lines=[{"product": "Seat", "quantity": 3}],
+        activate=True,
+    )
+    added = desk.do(
+        "amend",
+        contract=made["contracts"][0]["id"],
+        start="2027-01-01",
+        add=[{"product": "Cloud Workspace", "quantity": 2}],
+        activate=True,
+    )
+    endless = next(each for each in added["contracts"] if each["id"] != made["contracts"][0]["id"])
+    ended = desk.do("terminate", contract=endless["id"], start="2027-03-01", activate=True)
+    assert lines(ended) == [(-2.0, "2027-03-01", None, 25.0, -50.0)]
+    assert sample.record("Contract", endless["id"])["SBQQ__Evergreen__c"] is True

@@ -1,19 +1,25 @@
 """A simulated account in process, and the same over HTTP on loopback for the vendor's own SDK."""
 
 import asyncio
+import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+import httpx2
 import pytest
 import stripe
 import uvicorn
+from tests.contract.stripe_sim.over_http import RemoteAccount, Switchboard
 from tests.contract.stripe_sim.stripe_driver import Api
 
+from cpqbridge_sim.hosting import host
 from cpqbridge_sim.stripe.account import Account
 from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.server import create_app
+
+SCENARIO = re.compile(r"test_t\d\d_")
 
 
 @pytest.fixture
@@ -59,17 +65,40 @@ def server(account: Account) -> Iterator[RunningServer]:
     running.stop()
 
 
-@pytest.fixture
-def api(account: Account) -> Api:
-    return Api(account)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Scenarios of the table of section 7 hold in process and over HTTP."""
+    if SCENARIO.match(metafunc.function.__name__) and "transport" in metafunc.fixturenames:
+        metafunc.parametrize("transport", ["in process", "over http"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def switchboard() -> Iterator[tuple[Switchboard, str, httpx2.Client]]:
+    """One server on loopback for all accounts of this run, and a client for it."""
+    board = Switchboard()
+    with host(board) as hosted, httpx2.Client() as client:
+        yield board, hosted.url, client
 
 
 @pytest.fixture
-def api_at():
+def transport(request: pytest.FixtureRequest) -> Callable[[Account], Api]:
+    """How an account is driven: in process unless a scenario asks for HTTP."""
+    if getattr(request, "param", "in process") == "in process":
+        return Api
+    board, url, client = request.getfixturevalue("switchboard")
+    return lambda account: Api(RemoteAccount(client, f"{url}/{board.connect(account)}"))
+
+
+@pytest.fixture
+def api(account: Account, transport: Callable[[Account], Api]) -> Api:
+    return transport(account)
+
+
+@pytest.fixture
+def api_at(transport: Callable[[Account], Api]):
     """Makes an account whose clock stands at a given day, perhaps with other assumptions."""
 
     def make(year: int, month: int, day_of_month: int, hour: int = 0, **options) -> Api:
-        return Api(Account(datetime(year, month, day_of_month, hour, tzinfo=UTC), **options))
+        return transport(Account(datetime(year, month, day_of_month, hour, tzinfo=UTC), **options))
 
     return make
 

@@ -99,9 +99,11 @@ class Api:
         page = self.get("/v1/invoices", {"limit": 100, **params})
         assert not page["has_more"]
         for invoice in page["data"]:
-            if invoice["lines"]["has_more"]:
-                invoice["lines"] = self.get(f"/v1/invoices/{invoice['id']}/lines", {"limit": 100})
-                assert not invoice["lines"]["has_more"]
+            while invoice["lines"]["has_more"]:
+                known = invoice["lines"]["data"]
+                after = {"limit": 100, "starting_after": known[-1]["id"]}
+                more = self.get(f"/v1/invoices/{invoice['id']}/lines", after)
+                invoice["lines"] = {**more, "data": known + more["data"]}
         return page["data"][::-1]
 
     def totals(self, **params) -> list[int]:

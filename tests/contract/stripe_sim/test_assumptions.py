@@ -252,6 +252,28 @@ def test_a_trial_and_a_start_in_the_past(both):
     assert both("backdated_trial_covers_its_past", story) == ((200, [0]), (400, []))
 
 
+def test_a_planned_pause_at_the_instant_of_a_renewal(both):
+    def story(api):
+        pause = {"pause_at": {"type": "timestamp", "timestamp": at(2026, 2, 1)}}
+        body = phase(api.price(3100), end=at(2027, 1, 1))
+        api.schedule(body, start=at(2026, 1, 1), pause_schedules=[{"pause": pause}])
+        api.go(2026, 2, 2)
+        pending = api.get("/v1/invoiceitems", {"pending": True})["data"]
+        return api.totals(), [entry["amount"] for entry in pending]
+
+    assert both("planned_pause_precedes_renewal", story) == (([3100], []), ([3100, 3100], [-3100]))
+
+
+def test_an_end_of_prebilling_inside_a_period(both):
+    def story(api):
+        end = {"type": "timestamp", "timestamp": at(2026, 2, 15)}
+        params = {"customer": api.customer(), "items": items(api.price(2800))}
+        params["billing_schedules"] = [{"bill_until": end}]
+        return api.account.request("POST", "/v1/subscriptions", params)[0], api.totals()
+
+    assert both("prebilling_may_end_inside_a_period", story) == ((200, [4200]), (400, []))
+
+
 def test_every_switch_is_tried():
     # `added_item_aligns_to_anchor` has its test among the scenarios (T18).
     files = Path(__file__).parent.glob("test_assumptions*.py")

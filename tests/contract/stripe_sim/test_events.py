@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from tests.contract.stripe_sim.stripe_driver import Api, at, day, items, phase
 
+from cpqbridge_sim.stripe.collection_settings import CollectionSettings
+
 SCHEDULES = "/v1/subscription_schedules"
 
 
@@ -75,13 +77,14 @@ def test_a_contract_from_start_to_end(api):
     api.schedule(phase(api.price(3100), end=at(2026, 1, 20)), start=at(2026, 1, 1))
     api.go(2026, 1, 21)
     told = [(day(event["created"]), event["type"]) for event in events(api) if "price" not in event["type"]]
-    assert told[2:] == [
+    assert told[3:] == [
         ("2026-01-01", "subscription_schedule.created"),
         ("2026-01-01", "invoice.created"),
         ("2026-01-01", "customer.subscription.created"),
         ("2026-01-01", "subscription_schedule.updated"),
         ("2026-01-01", "invoice.finalized"),
         ("2026-01-01", "invoice.updated"),
+        ("2026-01-01", "invoice_payment.paid"),
         ("2026-01-01", "invoice.paid"),
         ("2026-01-01", "invoice.payment_succeeded"),
         ("2026-01-01", "invoice.updated"),
@@ -126,8 +129,8 @@ def test_canceled_and_released_schedules(api):
     assert before == {"cancel_at": at(2027, 1, 1), "schedule": second["id"]}
 
 
-def test_the_next_invoice_is_told_of_where_the_account_wishes(api):
-    api.account.state.upcoming_days = 3
+def test_the_next_invoice_is_told_of_where_the_account_wishes(api_at):
+    api = api_at(2026, 1, 1, collection=CollectionSettings(notice_before_renewal_days=3))
     subscription = api.subscribe(*items(api.price(3100)))
     api.go(2026, 2, 27)
     told = events(api, "invoice.upcoming")
@@ -138,8 +141,8 @@ def test_the_next_invoice_is_told_of_where_the_account_wishes(api):
     assert len(api.invoices()) == 2
 
 
-def test_invoices_that_are_sent_are_not_told_of_before(api):
-    api.account.state.upcoming_days = 3
+def test_invoices_that_are_sent_are_not_told_of_before(api_at):
+    api = api_at(2026, 1, 1, collection=CollectionSettings(notice_before_renewal_days=3))
     api.subscribe(*items(api.price(3100)), collection_method="send_invoice", days_until_due=10)
     api.go(2026, 3, 10)
     assert kinds(api, "invoice.upcoming") == []
@@ -210,9 +213,9 @@ def test_a_test_clock_from_its_making_to_its_end(api):
 
 
 def test_events_are_asked_for_by_type_and_time(api):
-    api.customer()
+    api.post("/v1/customers")
     api.go(2026, 1, 2)
-    api.customer()
+    api.post("/v1/customers")
     api.post("/v1/products", {"id": "p", "name": "Pro"})
     assert len(events(api)) == 3
     for asked, count in (
@@ -230,7 +233,7 @@ def test_events_are_asked_for_by_type_and_time(api):
 
 
 def test_events_are_kept_for_thirty_days(api):
-    api.customer()
+    api.post("/v1/customers")
     api.go(2026, 1, 31)
     assert kinds(api) == ["customer.created"]
     api.account.advance(datetime(2026, 1, 31, 0, 0, 1, tzinfo=UTC))
@@ -238,8 +241,8 @@ def test_events_are_kept_for_thirty_days(api):
 
 
 @pytest.mark.parametrize("kind", ["invoice.updated", "customer.subscription.updated", "product.updated"])
-def test_every_update_in_a_long_life_says_what_changed(api, kind):
-    api.account.state.upcoming_days = 7
+def test_every_update_in_a_long_life_says_what_changed(api_at, kind):
+    api = api_at(2026, 1, 1, collection=CollectionSettings(notice_before_renewal_days=7))
     product = api.post("/v1/products", {"id": "p", "name": "Pro"})["id"]
     price = api.price(3100, product=product)
     api.schedule(
@@ -255,3 +258,18 @@ def test_every_update_in_a_long_life_says_what_changed(api, kind):
         object_now, before = event["data"]["object"], event["data"]["previous_attributes"]
         assert before
         assert all(object_now.get(name) != value for name, value in before.items())
+
+
+def test_a_schedule_whose_subscription_nobody_pays_is_aborted(api_at):
+    settings = CollectionSettings(retry_after_days=(1,), subscription_after_retries="cancel")
+    api = api_at(2026, 1, 1, collection=settings)
+    customer = api.customer(payment_method="pm_card_chargeCustomerFail")
+    schedule = api.schedule(
+        phase(api.price(3100), end=at(2027, 1, 1)), start=at(2026, 1, 1), customer=customer
+    )
+    api.go(2026, 1, 4)
+    assert kinds(api, "subscription_schedule.aborted", "subscription_schedule.canceled") == [
+        "subscription_schedule.aborted"
+    ]
+    aborted = last(api, "subscription_schedule.aborted")["data"]["object"]
+    assert (aborted["id"], aborted["status"]) == (schedule["id"], "canceled")

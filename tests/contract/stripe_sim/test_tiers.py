@@ -256,3 +256,11 @@ def test_a_line_shows_the_exact_quantity_of_its_invoice_item(api):
     invoice = api.post("/v1/invoices", {"customer": customer, "pending_invoice_items_behavior": "include"})
     line = invoice["lines"]["data"][0]
     assert (line["amount"], line["quantity"], line["quantity_decimal"]) == (2750, 2, "2.75")
+
+
+def test_backdated_tiers_bill_every_past_period(api_at):
+    for mode, expected in (("flexible", [3500, 3250, 1200] * 2), ("classic", [7000, 6500, 2400])):
+        api = api_at(2026, 2, 15)
+        terms = {"backdate_start_date": at(2026, 1, 1), "billing_mode": {"type": mode}}
+        api.subscribe({"price": api.tiered(*FONTS), "quantity": 12}, **terms)
+        assert [line["amount"] for line in lines_of(api)] == expected

@@ -339,6 +339,34 @@ class TestItemsThatComeAndGo:
         api.go(2026, 2, 1)
         assert api.dated()[1:] == dated
 
+    @pytest.mark.parametrize("flat", [None, 500])
+    def test_what_was_not_used_is_not_billed_but_for_its_flat_amount(self, api, customer, meter, flat):
+        recurring = {"usage_type": "metered", "meter": meter}
+        entries = [*items(api.price(1000)), *metered(api.tiered(("inf", 10, flat), recurring=recurring))]
+        subscription = api.subscribe(*entries, customer=customer)
+        item = subscription["items"]["data"][1]["id"]
+        api.go(2026, 1, 16)
+        api.call("DELETE", f"/v1/subscription_items/{item}", {"proration_behavior": "always_invoice"})
+        assert api.totals()[1:] == ([] if flat is None else [flat])
+
+    def test_single_items_follow_the_same_rules(self, api, customer, meter):
+        subscription = api.subscribe(*items(api.price(1000)), customer=customer)
+        params = {"subscription": subscription["id"], "price": api.metered(10, meter)}
+        wrong = {**params, "quantity": 1}
+        assert "metered" in api.refused("POST", "/v1/subscription_items", wrong)["message"]
+        item = api.post("/v1/subscription_items", params)
+        assert item["quantity"] is None
+        path = f"/v1/subscription_items/{item['id']}"
+        assert "metered" in api.refused("POST", path, {"quantity": 2})["message"]
+        api.use(customer, 4)
+        api.go(2026, 1, 16)
+        api.post(path, {"price": api.metered(20, meter)})
+        api.use(customer, 3)
+        api.go(2026, 1, 20)
+        api.call("DELETE", path, {"clear_usage": True})
+        api.go(2026, 2, 1)
+        assert api.totals() == [1000, 40 + 60 + 1000]
+
 
 class TestPhases:
     def run(self, api, customer, meter, *, cut: int, mode: str = "flexible", **params) -> list[dict]:
@@ -374,6 +402,19 @@ class TestPhases:
         assert lines_of(usage) == [(40, "2026-01-01", "2026-02-01")]
         assert lines_of(february) == [(1000, "2026-02-01", "2026-03-01")]
         assert march["total"] == 1120
+
+    def test_classic_bills_kept_usage_with_the_renewal(self, api, customer, meter):
+        kept, left = metered(api.metered(10, meter)), metered(api.metered(20, meter))
+        api.schedule(
+            phase_of(*kept, *left, end=at(2026, 2, 1)),
+            phase_of(*kept, end=END),
+            start=START,
+            customer=customer,
+            **CLASSIC,
+        )
+        api.use(customer, 4)
+        api.go(2026, 2, 1)
+        assert api.totals() == [0, 80, 40]
 
     @pytest.mark.parametrize(
         ("behavior", "expected"),

@@ -357,7 +357,7 @@ def test_line_when_any_sign_of_a_subscription_is_set_recurs(marker):
         (NOT_RECURRING | {"SBQQ__BillingType__c": "Arrears"}, "billing_type_unknown", "SBQQ__BillingType__c"),
         ({"SBQQ__BillingType__c": "Arrears"}, "metered_quantity", "Quantity"),
         ({"SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": Decimal("1.5")}, "value_type", SEGMENT_INDEX),
-        ({"SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": Decimal(0)}, "value_type", SEGMENT_INDEX),
+        ({"SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": Decimal(-1)}, "value_type", SEGMENT_INDEX),
         ({"UnitPrice": None}, "unit_price_empty", "UnitPrice"),
         ({"TotalPrice": None}, "unit_price_empty", "TotalPrice"),
         ({"UnitPrice": "cheap"}, "value_type", "UnitPrice"),

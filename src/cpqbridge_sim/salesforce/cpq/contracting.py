@@ -7,6 +7,9 @@ from cpqbridge_sim.salesforce.cpq import shapes
 from cpqbridge_sim.salesforce.cpq.model import Contract, CpqError, Order, OrderLine
 from cpqbridge_sim.salesforce.cpq.table import RecordTable
 
+FIRST_CONTRACT_NUMBER = 100_001
+"""Far from the numbers of orders, so that a number that somebody types names one thing."""
+
 
 class Contracting:
     """Makes contracts from activated orders, several where the method follows the lines' end dates."""

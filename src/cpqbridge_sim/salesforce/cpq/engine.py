@@ -1,7 +1,7 @@
 """The CPQ engine: price book, quote, order, activation, contract, amendment, renewal, termination."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Unpack
 
@@ -12,7 +12,7 @@ from cpqbridge_sim.salesforce.cpq.amending import (
     termination_changes,
 )
 from cpqbridge_sim.salesforce.cpq.catalog import Catalog
-from cpqbridge_sim.salesforce.cpq.contracting import Contracting
+from cpqbridge_sim.salesforce.cpq.contracting import FIRST_CONTRACT_NUMBER, Contracting
 from cpqbridge_sim.salesforce.cpq.dates import ONE_DAY, add_months, last_day_of_term
 from cpqbridge_sim.salesforce.cpq.model import (
     Account,
@@ -49,7 +49,7 @@ class ExistingOrg:
     table: RecordTable
     catalog: Catalog
     quotes: int = 0
-    contracts: int = 0
+    contracts: int = FIRST_CONTRACT_NUMBER - 1
     next_order: int = FIRST_ORDER_NUMBER
 
 
@@ -96,32 +96,79 @@ class Cpq:
         return self._catalog.coupon(fields)
 
     def ramp(
-        self, product: Product, *, start: date, segments: Sequence[tuple[int, Amount]], kind: str = "Year"
+        self,
+        product: Product,
+        *,
+        start: date,
+        segments: Sequence[tuple[int, Amount]],
+        kind: str = "Year",
+        end: date | None = None,
+        once: tuple[int, Amount] | None = None,
     ) -> list[Line]:
-        """Return the lines of a ramp (MDQ): quantity and price of one default term for each segment."""
-        self._segment_key_count += 1
-        lines = []
+        """Return the lines of a ramp (MDQ): quantity and price of one default term for each segment.
+
+        Segments are years, quarters or months; the last one stops at `end`, prorated, where it is given.
+        `once` are quantity and price of the One-time dimension, of which a product has at most one.
+        """
         months = _MONTHS_OF_SEGMENT[kind]
-        for index, (quantity, amount) in enumerate(segments, start=1):
-            begin = add_months(start, months * (index - 1))
-            segment = Segment(
-                key=f"SK-{self._segment_key_count:05d}",
-                index=index,
-                label=f"{kind} {index}",
-                kind=kind,
-                dimension_id=self._catalog.dimension(product, kind),
-            )
-            lines.append(
-                Line(
-                    product=product,
-                    quantity=quantity,
-                    price=amount,
-                    start=begin,
-                    end=last_day_of_term(start, months * index),
-                    segment=segment,
-                )
-            )
+        spans = [
+            (add_months(start, months * index), last_day_of_term(start, months * (index + 1)))
+            for index in range(len(segments))
+        ]
+        if end is not None:
+            spans[-1] = (spans[-1][0], end)
+        lines = self._segments(
+            product, kind, [(*span, *sold) for span, sold in zip(spans, segments, strict=True)]
+        )
+        if once is not None:
+            lines.append(self._one_time_segment(product, lines, start, once))
         return lines
+
+    def custom_ramp(self, product: Product, segments: Sequence[tuple[date, date, int, Amount]]) -> list[Line]:
+        """Return the lines of a ramp with dates of its own: first and last day, quantity, price of a term."""
+        return self._segments(product, "Custom", segments)
+
+    def _segments(
+        self, product: Product, kind: str, segments: Sequence[tuple[date, date, int, Amount]]
+    ) -> list[Line]:
+        self._segment_key_count += 1
+        dimension_id = self._catalog.dimension(product, kind)
+        return [
+            Line(
+                product=product,
+                quantity=quantity,
+                price=amount,
+                start=begin,
+                end=last,
+                segment=Segment(
+                    key=f"SK-{self._segment_key_count:05d}",
+                    index=index,
+                    label=f"{kind} {index}",
+                    kind=kind,
+                    dimension_id=dimension_id,
+                ),
+            )
+            for index, (begin, last, quantity, amount) in enumerate(segments, start=1)
+        ]
+
+    def _one_time_segment(
+        self, product: Product, lines: Sequence[Line], start: date, once: tuple[int, Amount]
+    ) -> Line:
+        """Return the one-time part of a ramp: the same product, but nothing in it recurs.
+
+        That it is counted after the other segments is an assumption.
+        """
+        first = lines[0].segment
+        assert first is not None, "a ramp's lines are segments"
+        segment = replace(
+            first,
+            index=len(lines) + 1,
+            label="One-time",
+            kind="One-time",
+            dimension_id=self._catalog.dimension(product, "One-time"),
+        )
+        sold_once = replace(product, pricing=None, default_term=None, charge_type="One-Time")
+        return Line(product=sold_once, quantity=once[0], price=once[1], start=start, segment=segment)
 
     def quote(
         self, account: Account, *, start: date, lines: Sequence[Line], **options: Unpack[QuoteOptions]

@@ -27,6 +27,7 @@ from cpqbridge_sim.salesforce.cpq.sample_histories import (
     sell_with_coupons,
     swap_end_and_renew,
 )
+from cpqbridge_sim.salesforce.cpq.sample_kinds import sell_coupons_and_mixtures, sell_usage
 from cpqbridge_sim.salesforce.cpq.sample_new_orders import (
     sell_frequencies,
     sell_into_several_contracts,
@@ -35,6 +36,7 @@ from cpqbridge_sim.salesforce.cpq.sample_new_orders import (
     sell_starts,
 )
 from cpqbridge_sim.salesforce.cpq.sample_prices import sell_currencies, sell_prices
+from cpqbridge_sim.salesforce.cpq.sample_ramps import sell_endlessly, sell_ramps
 from cpqbridge_sim.salesforce.cpq.sample_seats import change_seats
 from cpqbridge_sim.salesforce.cpq.sample_troubles import (
     leave_unfinished,
@@ -79,4 +81,8 @@ def sample_org() -> dict[str, list[Record]]:
     sell_many(desk)
     sync_late(desk)
     change_wrongly(desk)
+    sell_ramps(desk)
+    sell_endlessly(desk)
+    sell_usage(desk)
+    sell_coupons_and_mixtures(desk)
     return desk.cpq.records()

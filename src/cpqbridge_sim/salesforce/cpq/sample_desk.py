@@ -11,6 +11,7 @@ from cpqbridge_sim.salesforce.cpq.model import (
     Account,
     Change,
     Changes,
+    Contract,
     Line,
     Order,
     Product,
@@ -169,19 +170,22 @@ class Desk:
             title = f"{name} ({number})"
             self.close(self.cpq.order(quote, only=only, name=title, description=description), at)
 
-    def amend(self, order: Order, story: str, *, activated: str, start: str, changes: Changes) -> Order:
-        """Amend the contract of an order, activate and contract the amendment."""
-        amendment = self.amendment(order, story, drafted=activated, start=start, changes=changes)
+    def amend(
+        self, sold: Order | Contract, story: str, *, activated: str, start: str, changes: Changes
+    ) -> Order:
+        """Amend a contract, that of an order or one of several, and activate and contract the amendment."""
+        amendment = self.amendment(sold, story, drafted=activated, start=start, changes=changes)
         self.close(amendment, activated)
         return amendment
 
-    def amendment(self, order: Order, story: str, *, drafted: str, start: str, changes: Changes) -> Order:
+    def amendment(
+        self, sold: Order | Contract, story: str, *, drafted: str, start: str, changes: Changes
+    ) -> Order:
         """Return the draft of an amendment, made three hours before `drafted`."""
         self._now = instant(drafted) - timedelta(hours=3)
         name, description = story.split(": ", maxsplit=1)
-        return self.cpq.amend(
-            order.contracts[0], start=day(start), changes=changes, name=name, description=description
-        )
+        contract = sold.contracts[0] if isinstance(sold, Order) else sold
+        return self.cpq.amend(contract, start=day(start), changes=changes, name=name, description=description)
 
     def change_seats(self, order: Order, story: str, *, activated: str, start: str, by: int) -> Order:
         """Amend the number of seats on the contract of an order, newest seats first where there are fewer."""

@@ -22,7 +22,9 @@ from cpqbridge_sim.salesforce.cpq.model import (
     Segment,
 )
 from cpqbridge_sim.salesforce.cpq.quoting import SINGLE_CONTRACT
+from cpqbridge_sim.salesforce.desk.coupons import has_order_coupons, quote_coupons, quote_line_coupons
 from cpqbridge_sim.salesforce.desk.lookups import record_at, records_where
+from cpqbridge_sim.salesforce.desk.usage import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +61,7 @@ class Handles:
             pricing_method=_text(record, "SBQQ__PricingMethod__c") or "List",
             percent=_number(record, "SBQQ__SubscriptionPercent__c"),
             refundable=record.get("SBQQ__AssetAmendmentBehavior__c") == "Allow Refund",
+            usage=usage_of(self._org, str(record["Id"])),
         )
 
     def account(self, record: Record, contact_id: str | None = None) -> Account:
@@ -116,12 +119,14 @@ class Handles:
         if kind == "Amendment" and amended is None:
             raise CpqError(f"Order {record.get('OrderNumber')} amends a contract that is not there.")
         contract = self.contract(amended) if kind == "Amendment" and amended is not None else None
+        order_id = str(record["Id"])
         return Order(
-            record_id=str(record["Id"]),
+            record_id=order_id,
             number=str(record.get("OrderNumber")),
             quote=self.quote(record, contract=contract),
             lines=tuple(self.line(item) for item in items),
             is_activated=is_activated(record),
+            has_coupons=has_order_coupons(self._org, order_id, items),
         )
 
     def quote(self, order: Record, *, contract: Contract | None) -> Quote:
@@ -147,6 +152,7 @@ class Handles:
             payment_term=_text(order, "SBQQ__PaymentTerm__c") or _text(record, "SBQQ__PaymentTerms__c"),
             contracting_method=_text(record, "SBQQ__ContractingMethod__c") or SINGLE_CONTRACT,
             lines=(),
+            coupons=quote_coupons(self._org, str(record["Id"])),
             contract=contract,
         )
 
@@ -229,6 +235,7 @@ class Handles:
             frequency=_text(item, "SBQQ__BillingFrequency__c"),
             block_price=_decimal(net_price) if block else None,
             segment=self._segment(item),
+            coupons=quote_line_coupons(self._org, str(item.get("SBQQ__QuoteLine__c"))),
             # A line that is not billed stays so, whatever an amendment does to its quantity.
             fields={name: value for name, value in item.items() if name.endswith("Skip_Line_Item__c")},
         )

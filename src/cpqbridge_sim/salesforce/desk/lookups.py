@@ -24,7 +24,12 @@ def live_records(org: Org, sobject: str) -> list[Record]:
 
 
 def records_where(org: Org, sobject: str, field: str, value: str) -> list[Record]:
-    """The records of an object, by id, of which a field has a value and that are not deleted."""
+    """The records of an object, by id, of which a field has a value and that are not deleted.
+
+    None where the org lacks the object.
+    """
+    if org.metadata.find(sobject) is None:
+        return []
     table = org.store.table(sobject)
     found = (table.records[record_id] for record_id in sorted(table.ids_where(field, [value])))
     return [record for record in found if not record.get("IsDeleted")]

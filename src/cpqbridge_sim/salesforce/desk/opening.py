@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cpqbridge_sim.salesforce import values
 from cpqbridge_sim.salesforce.cpq.catalog import Catalog
+from cpqbridge_sim.salesforce.cpq.contracting import FIRST_CONTRACT_NUMBER
 from cpqbridge_sim.salesforce.cpq.engine import ExistingOrg
 from cpqbridge_sim.salesforce.cpq.proration import PRECISIONS, Precision, months_in_span, prorate_multiplier
 from cpqbridge_sim.salesforce.desk.lookups import live_records
@@ -77,7 +78,8 @@ def existing_org(org: Org, table: OrgTable) -> ExistingOrg:
         quotes=_highest(
             str(each.get("Name")).removeprefix("Q-") for each in live_records(org, "SBQQ__Quote__c")
         ),
-        contracts=_highest(str(each.get("ContractNumber")) for each in live_records(org, "Contract")),
+        contracts=_highest(str(each.get("ContractNumber")) for each in live_records(org, "Contract"))
+        or FIRST_CONTRACT_NUMBER - 1,
         next_order=_highest(numbers) + 1,
     )
 

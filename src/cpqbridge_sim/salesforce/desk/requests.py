@@ -21,7 +21,10 @@ _MOST_DECIMALS: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLine:
-    """A line to sell: a product by id, code or name, and what differs from quote and price book."""
+    """A line to sell: a product by id, code or name, and what differs from quote and price book.
+
+    `coupons` are Quote Stripe Coupons by id or name.
+    """
 
     product: str
     quantity: Decimal
@@ -30,6 +33,7 @@ class NewLine:
     price: Decimal | None = None
     discount: Decimal = Decimal(0)
     frequency: str | None = None
+    coupons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,7 @@ class QuoteRequest:
     email: str | None
     currency: str | None
     payment_term: str | None
+    coupons: tuple[str, ...]
     activate: bool
 
 
@@ -106,6 +111,7 @@ def quote_request(document: Mapping[str, Any]) -> QuoteRequest:
         email=fields.optional_text("email"),
         currency=fields.optional_text("currency"),
         payment_term=fields.optional_text("payment_term"),
+        coupons=fields.texts("coupons"),
         activate=fields.flag("activate"),
     )
     fields.finish()
@@ -186,6 +192,7 @@ def _new_line(document: Mapping[str, Any]) -> NewLine:
         price=fields.number("price"),
         discount=fields.number("discount") or Decimal(0),
         frequency=fields.optional_text("frequency"),
+        coupons=fields.texts("coupons"),
     )
     fields.finish()
     return line
@@ -282,6 +289,14 @@ class _Fields:
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             raise CpqError(f"{name} must be a list of objects.")
         yield from value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        value = self._take(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value):
+            raise CpqError(f"{name} must be a list of texts.")
+        return tuple(each.strip() for each in value)
 
     def _take(self, name: str) -> Any:
         self._known.append(name)

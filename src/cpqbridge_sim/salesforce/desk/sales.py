@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from cpqbridge_sim.salesforce.cpq.amending import product_changes
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
 from cpqbridge_sim.salesforce.cpq.model import Change, CpqError, Frequency, Line
+from cpqbridge_sim.salesforce.desk.coupons import QUOTE_COUPON, coupon_of
 from cpqbridge_sim.salesforce.desk.handles import Handles, is_activated
 from cpqbridge_sim.salesforce.desk.lookups import one_record, record_at, records_where
 from cpqbridge_sim.salesforce.desk.opening import existing_org, inferred_precision
@@ -15,9 +16,10 @@ from cpqbridge_sim.salesforce.desk.org_table import OrgTable, org_currency
 from cpqbridge_sim.salesforce.errors import LoadError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
-    from cpqbridge_sim.salesforce.cpq.model import Account, Contract, Order, OrderLine, Product
+    from cpqbridge_sim.salesforce.cpq.model import Account, Contract, Coupon, Order, OrderLine, Product
     from cpqbridge_sim.salesforce.cpq.quoting import QuoteOptions
     from cpqbridge_sim.salesforce.desk.requests import (
         ActivateRequest,
@@ -74,7 +76,10 @@ class SalesDesk:
             CpqError: CPQ, the price book or the org would not let a user do this; nothing was written.
         """
         start = request.start or self._today()
-        options: QuoteOptions = {"payment_term": request.payment_term or "Net 30"}
+        options: QuoteOptions = {
+            "payment_term": request.payment_term or "Net 30",
+            "coupons": self._coupons(request.coupons),
+        }
         if request.currency:
             options["currency"] = self._known_currency(request.currency)
         if request.end:
@@ -153,10 +158,10 @@ class SalesDesk:
         return wanted
 
     def _product(self, text: str) -> Product:
-        product = self._handles.product(one_record(self._org, "Product2", text, ("ProductCode", "Name")))
-        if product.charge_type == "Usage":
-            raise CpqError(f"{product.name} is billed by usage, which this desk cannot sell or change.")
-        return product
+        return self._handles.product(one_record(self._org, "Product2", text, ("ProductCode", "Name")))
+
+    def _coupons(self, names: Sequence[str]) -> tuple[Coupon, ...]:
+        return tuple(coupon_of(one_record(self._org, QUOTE_COUPON, name, ("Name",))) for name in names)
 
     def _line(self, new: NewLine, *, end: date | None) -> Line:
         frequencies = get_args(Frequency)
@@ -164,6 +169,8 @@ class SalesDesk:
         if frequency is not None and frequency not in frequencies:
             raise CpqError(f"frequency is {frequency!r}; known are {', '.join(frequencies)}.")
         product = self._product(new.product)
+        if product.charge_type == "Usage" and new.quantity != 1:
+            raise CpqError(f"{product.name} is billed by usage, so its quantity on a quote is 1.")
         return Line(
             product=product,
             quantity=new.quantity,
@@ -172,6 +179,7 @@ class SalesDesk:
             price=new.price,
             discount=new.discount,
             frequency=frequency,
+            coupons=self._coupons(new.coupons),
         )
 
     def _contract(self, text: str) -> Contract:

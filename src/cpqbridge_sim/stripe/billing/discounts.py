@@ -5,7 +5,13 @@ from fractions import Fraction
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.lines import LineDraft, exact_amount
-from cpqbridge_sim.stripe.errors import invalid, no_such, not_simulated
+from cpqbridge_sim.stripe.billing.promotions import (
+    amount_off,
+    count_redemption,
+    redeemable_coupon,
+    reduces,
+)
+from cpqbridge_sim.stripe.errors import invalid, no_such
 from cpqbridge_sim.stripe.periods import add_months
 from cpqbridge_sim.stripe.rounding import round_line
 from cpqbridge_sim.stripe.state import AccountState
@@ -15,9 +21,15 @@ _HUNDRED = 100
 
 
 def check_discounts(
-    state: AccountState, entries: Sequence[Body], *, param: str, at: int, currency: str | None
+    state: AccountState,
+    entries: Sequence[Body],
+    *,
+    param: str,
+    at: int,
+    currency: str | None,
+    customer_id: str | None,
 ) -> None:
-    """Refuse unknown, expired, used-up or foreign coupons before anything is created.
+    """Refuse unknown, expired, used-up or foreign coupons and discounts before anything is created.
 
     `currency` is that of what they shall reduce, None when there is nothing yet.
     """
@@ -26,34 +38,21 @@ def check_discounts(
         named = [name for name in ("coupon", "discount", "promotion_code") if entry.get(name)]
         if len(named) > 1:
             raise invalid(f"You may only specify one of these parameters: {', '.join(named)}.", where)
-        if "promotion_code" in entry:
-            raise not_simulated("A promotion code", f"{where}[promotion_code]")
-        if "discount_end" in entry or "settings" in entry:
-            raise not_simulated("A discount end", where)
-        if "discount" in entry:
-            if state.store.get("discount", entry["discount"]) is None:
+        if not named:
+            raise invalid("You must pass one of coupon, discount or promotion_code.", where)
+        if "discount" in named:
+            discount = state.store.get("discount", entry["discount"])
+            # Only a discount "on the object (or one of its ancestors)" can be used again, says the SDK.
+            if discount is None or discount["customer"] != customer_id:
                 raise no_such("discount", entry["discount"], param=f"{where}[discount]")
             continue
-        if "coupon" not in entry:
-            raise invalid("You must pass one of coupon, discount or promotion_code.", where)
-        coupon = state.store.get("coupon", entry["coupon"])
-        if coupon is None:
-            raise no_such("coupon", entry["coupon"], param=f"{where}[coupon]")
-        _check_redeemable(coupon, param=f"{where}[coupon]", at=at)
-        if currency is not None and coupon["currency"] not in (None, currency):
+        coupon = redeemable_coupon(state, entry, param=where, at=at, customer_id=customer_id)
+        if currency is not None and not reduces(coupon, currency):
             raise invalid(
                 f"The coupon {coupon['id']} is in `{coupon['currency']}` and cannot reduce amounts in "
                 f"`{currency}`.",
-                f"{where}[coupon]",
+                f"{where}[{named[0]}]",
             )
-
-
-def _check_redeemable(coupon: Body, *, param: str, at: int) -> None:
-    if coupon["redeem_by"] is not None and coupon["redeem_by"] <= at:
-        raise invalid(f"Coupon expired: {coupon['id']}", param, "coupon_expired")
-    most = coupon["max_redemptions"]
-    if most is not None and coupon["times_redeemed"] >= most:
-        raise invalid(f"This coupon has reached its maximum redemptions: {coupon['id']}", param)
 
 
 def redeem(
@@ -66,16 +65,17 @@ def redeem(
     item_id: str | None = None,
     invoice_item_id: str | None = None,
 ) -> list[str]:
-    """Discount ids for a list of `discounts[]` entries; months count from `start`."""
+    """Discount ids for a list of `discounts[]` entries; months count from `start`.
+
+    A discount that is named goes on as it is, unless it is over by `start`.
+    """
     result: list[str] = []
     for entry in entries:
         if entry.get("discount"):
-            result.append(entry["discount"])
+            if not is_over(state, entry["discount"], at=start):
+                result.append(entry["discount"])
             continue
-        coupon = state.store.get("coupon", entry["coupon"])
-        if coupon is None:
-            raise no_such("coupon", entry["coupon"], param="discounts")
-        coupon["times_redeemed"] += 1
+        coupon = count_redemption(state, entry)
         months = coupon["duration_in_months"]
         discount = state.store.add(
             {
@@ -87,21 +87,27 @@ def redeem(
                 "end": add_months(start, months) if coupon["duration"] == "repeating" else None,
                 "invoice": None,
                 "invoice_item": invoice_item_id,
-                "promotion_code": None,
+                "promotion_code": entry.get("promotion_code") or None,
                 "source": {"type": "coupon", "coupon": coupon["id"]},
                 "start": start,
                 "subscription": subscription_id,
                 "subscription_item": item_id,
             }
         )
+        state.discount_coupons[discount["id"]] = coupon
         result.append(discount["id"])
     return result
 
 
+def is_over(state: AccountState, discount_id: str, *, at: int) -> bool:
+    """Whether a discount has ended by then: its months are over, or its one invoice was made."""
+    end = (state.store.get("discount", discount_id) or {}).get("end")
+    return end is not None and end <= at
+
+
 def coupon_of(state: AccountState, discount_id: str) -> Body:
-    """The coupon behind a discount."""
-    discount = state.store.get("discount", discount_id)
-    coupon = None if discount is None else state.store.get("coupon", discount["source"]["coupon"])
+    """The coupon behind a discount, deleted or not."""
+    coupon = state.discount_coupons.get(discount_id)
     if coupon is None:
         raise no_such("discount", discount_id, param="discounts")
     return coupon
@@ -179,47 +185,61 @@ def _shares(state: AccountState, coupon: Body, lines: Sequence[LineDraft]) -> li
         rate = Fraction(str(coupon["percent_off"])) / _HUNDRED
         ties_up = state.assumptions.percent_discount_ties_round_up
         return [round_line(line.net_amount * rate, ties_up=ties_up) for line in lines]
-    return spread(int(coupon["amount_off"]), [max(line.net_amount, 0) for line in lines])
+    off = amount_off(coupon, lines[0].currency)
+    return spread(off, [max(line.net_amount, 0) for line in lines])
 
 
 def spread(amount_off: int, weights: Sequence[int]) -> list[int]:
-    """A fixed amount over lines in proportion: each share floored, the last line takes the rest."""
+    """A fixed amount over lines in proportion: each share floored, the last line takes the rest.
+
+    Of a rest that is more than the last line, the lines before it take what remains, so that none falls below
+    zero.
+    """
     total = sum(weights)
-    off = min(amount_off, total)
+    rest = off = min(amount_off, total)
     if total == 0:
         return [0 for _ in weights]
-    shares = [off * weight // total for weight in weights[:-1]]
-    return [*shares, off - sum(shares)]
+    shares = [off * weight // total for weight in weights]
+    rest -= sum(shares)
+    for index in reversed(range(len(weights))):
+        more = min(rest, weights[index] - shares[index])
+        shares[index] += more
+        rest -= more
+    return shares
 
 
-def net_price(
+def discounted(
     state: AccountState, subscription: Body, item: Body, *, fraction: Fraction, at: int
-) -> Fraction:
-    """The exact price of an item for a fraction of its period, after the discounts in force; not rounded."""
+) -> list[tuple[str, Fraction]]:
+    """What is left of an item's price for a fraction of its period after each discount in force.
+
+    Exact, in minor units, the item's own discounts first. A fixed amount of the subscription's counts in the
+    item's share of all items that the coupon covers.
+    """
     amount = exact_amount(item["price"], item["quantity"])
-    amount = _less(state, item["discounts"], amount, item=item, at=at, share=Fraction(1))
-    share = _share_of(state, subscription, item)
-    return _less(state, subscription["discounts"], amount, item=item, at=at, share=share) * fraction
+    result: list[tuple[str, Fraction]] = []
+    for discount_id in running(state, item["discounts"], at=at):
+        amount = _less(coupon_of(state, discount_id), amount, item=item, share=Fraction(1))
+        result.append((discount_id, amount * fraction))
+    for discount_id in running(state, subscription["discounts"], at=at):
+        coupon = coupon_of(state, discount_id)
+        amount = _less(coupon, amount, item=item, share=_share_of(state, coupon, subscription, item))
+        result.append((discount_id, amount * fraction))
+    return result
 
 
-def _share_of(state: AccountState, subscription: Body, item: Body) -> Fraction:
-    items = state.subscription_items(subscription)
-    total = sum((exact_amount(other["price"], other["quantity"]) for other in items), Fraction(0))
+def _share_of(state: AccountState, coupon: Body, subscription: Body, item: Body) -> Fraction:
+    covered = [other for other in state.subscription_items(subscription) if _covers(coupon, other["price"])]
+    total = sum((exact_amount(other["price"], other["quantity"]) for other in covered), Fraction(0))
     return exact_amount(item["price"], item["quantity"]) / total if total else Fraction(0)
 
 
-def _less(
-    state: AccountState, discounts: Sequence[str], amount: Fraction, *, item: Body, at: int, share: Fraction
-) -> Fraction:
-    for discount_id in running(state, discounts, at=at):
-        coupon = coupon_of(state, discount_id)
-        if not _covers(coupon, item["price"]):
-            continue
-        if coupon["percent_off"] is not None:
-            amount *= 1 - Fraction(str(coupon["percent_off"])) / _HUNDRED
-        else:
-            amount = max(amount - coupon["amount_off"] * share, Fraction(0))
-    return amount
+def _less(coupon: Body, amount: Fraction, *, item: Body, share: Fraction) -> Fraction:
+    if not _covers(coupon, item["price"]):
+        return amount
+    if coupon["percent_off"] is not None:
+        return amount * (1 - Fraction(str(coupon["percent_off"])) / _HUNDRED)
+    return max(amount - amount_off(coupon, item["price"]["currency"]) * share, Fraction(0))
 
 
 def classic_credit(
@@ -228,8 +248,9 @@ def classic_credit(
     """What classic mode credits: the current price pro rata, fixed discounts spread evenly over the items."""
     amount = exact_amount(item["price"], item["quantity"]) * fraction
     share = Fraction(1, max(len(state.subscription_items(subscription)), 1))
-    discounts = [*item["discounts"], *subscription["discounts"]]
-    return _less(state, discounts, amount, item=item, at=at, share=share)
+    for discount_id in running(state, [*item["discounts"], *subscription["discounts"]], at=at):
+        amount = _less(coupon_of(state, discount_id), amount, item=item, share=share)
+    return amount
 
 
 def running(state: AccountState, discounts: Iterable[str], *, at: int) -> list[str]:

@@ -3,20 +3,17 @@
 Source: docs.stripe.com/billing/invoices, read 20 Nov 2026.
 """
 
-from cpqbridge_sim.stripe.billing.invoicing import DUE_PRIORITY, count_usage_again, recount
-from cpqbridge_sim.stripe.billing.trials import trial_after
+from cpqbridge_sim.stripe.billing.collection import collect
+from cpqbridge_sim.stripe.billing.invoicing import count_usage_again, recount
+from cpqbridge_sim.stripe.billing.payments import (
+    mark_paid,
+    mark_uncollectible,
+    minimum_charge,
+    open_payment,
+    subscription_of,
+)
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
-
-# Minimum charge by currency in minor units (docs.stripe.com/currencies, about 0.50 USD); others count as 50.
-_MINIMUM_CHARGE = {
-    "gbp": 30, "dkk": 250, "hkd": 400, "sek": 300, "nok": 300, "mxn": 1000, "pln": 200, "czk": 1500,
-    "huf": 17500, "ron": 200, "bgn": 100, "myr": 200, "thb": 1000, "aed": 200,
-}  # fmt: skip
-_MINIMUM_CHARGE_DEFAULT = 50
-# One charge has at most eight digits (docs.stripe.com/currencies); invoices may be larger.
-CHARGE_MAX = 99_999_999
-FAILING_METHOD = "pm_card_chargeCustomerFail"
 
 
 def finalize(state: AccountState, invoice: Body, *, at: int) -> None:
@@ -38,7 +35,9 @@ def finalize(state: AccountState, invoice: Body, *, at: int) -> None:
     state.emit("invoice.finalized", invoice)
     if invoice["amount_due"] == 0:
         _close_without_payment(state, invoice, at=at)
-    elif invoice["auto_advance"]:
+        return
+    open_payment(state, invoice, at=at)
+    if invoice["auto_advance"]:
         collect(state, invoice, at=at)
 
 
@@ -56,7 +55,7 @@ def _settle_balance(state: AccountState, invoice: Body, customer: Body) -> None:
         invoice["amount_due"] = invoice["amount_remaining"] = 0
         return
     due = total + start
-    minimum = _MINIMUM_CHARGE.get(invoice["currency"], _MINIMUM_CHARGE_DEFAULT)
+    minimum = minimum_charge(invoice["currency"])
     if due <= 0 or due < minimum:
         invoice["ending_balance"] = due
         invoice["amount_due"] = invoice["amount_remaining"] = 0
@@ -112,90 +111,4 @@ def _close_without_payment(state: AccountState, invoice: Body, *, at: int) -> No
         mark_uncollectible(state, invoice, at=at, reason="subscription_canceled")
         return
     invoice["attempted"] = True
-    _paid(state, invoice, at=at)
-
-
-def _paid(state: AccountState, invoice: Body, *, at: int) -> None:
-    invoice["status"] = "paid"
-    invoice["status_transitions"]["paid_at"] = at
-    invoice["next_payment_attempt"] = None
-    state.emit_all(("invoice.paid", "invoice.payment_succeeded"), invoice)
-    subscription = subscription_of(state, invoice)
-    if subscription is not None and subscription["status"] in ("incomplete", "past_due"):
-        subscription["status"] = "active" if trial_after(subscription, at) is None else "trialing"
-        state.emit("customer.subscription.updated", subscription)
-
-
-def mark_uncollectible(state: AccountState, invoice: Body, *, at: int, reason: str | None = None) -> None:
-    """Give an invoice up."""
-    invoice["status"] = "uncollectible"
-    invoice["status_transitions"]["marked_uncollectible_at"] = at
-    invoice["next_payment_attempt"] = None
-    if reason is not None:
-        invoice["status_details"] = {"uncollectible": {"reason": reason}}
-    state.emit("invoice.marked_uncollectible", invoice)
-
-
-def collect(state: AccountState, invoice: Body, *, at: int) -> None:
-    """Send an open invoice, or try to charge it."""
-    if invoice["collection_method"] == "send_invoice":
-        state.emit("invoice.sent", invoice)
-        if invoice["due_date"] is not None and invoice["due_date"] >= at:
-            state.wake_at(invoice["due_date"], priority=DUE_PRIORITY, kind="invoice.due", body=invoice)
-        return
-    invoice["attempted"] = True
-    invoice["attempt_count"] += 1
-    invoice["next_payment_attempt"] = None
-    if can_charge(state, invoice):
-        pay_in_full(state, invoice, at=at)
-        return
-    state.emit("invoice.payment_failed", invoice)
-    subscription = subscription_of(state, invoice)
-    if subscription is not None and subscription["status"] == "active":
-        subscription["status"] = "past_due"
-        state.emit("customer.subscription.updated", subscription)
-
-
-def can_charge(state: AccountState, invoice: Body) -> bool:
-    """Whether a payment method stands ready that does not decline, and one charge can carry the amount."""
-    if invoice["amount_remaining"] > CHARGE_MAX:
-        return False
-    method = payment_method(state, invoice["customer"], subscription_of(state, invoice))
-    return method is not None and method != FAILING_METHOD
-
-
-def payment_method(state: AccountState, customer_id: str, subscription: Body | None) -> str | None:
-    """The method that would be charged: the subscription's, else the customer's default."""
-    if subscription is not None and subscription["default_payment_method"]:
-        return str(subscription["default_payment_method"])
-    customer = state.store.get("customer", customer_id) or {}
-    method = (customer.get("invoice_settings") or {}).get("default_payment_method")
-    found = method or customer.get("default_source")
-    return None if found is None else str(found)
-
-
-def pay_in_full(state: AccountState, invoice: Body, *, at: int, out_of_band: bool = False) -> None:
-    """Settle what remains, by a charge that can be refunded unless it was paid `out_of_band`."""
-    if not out_of_band:
-        state.charged[invoice["id"]] = state.charged.get(invoice["id"], 0) + invoice["amount_remaining"]
-    invoice["amount_paid"] += invoice["amount_remaining"]
-    invoice["amount_remaining"] = 0
-    _paid(state, invoice, at=at)
-
-
-def invoice_due(state: AccountState, invoice: Body) -> None:
-    """What happens when the due date of an unpaid invoice passes."""
-    if invoice["status"] != "open":
-        return
-    state.emit("invoice.overdue", invoice)
-    subscription = subscription_of(state, invoice)
-    overdue = state.assumptions.overdue_invoice_makes_past_due
-    if overdue and subscription is not None and subscription["status"] == "active":
-        subscription["status"] = "past_due"
-        state.emit("customer.subscription.updated", subscription)
-
-
-def subscription_of(state: AccountState, invoice: Body) -> Body | None:
-    """The subscription an invoice belongs to."""
-    details = (invoice["parent"] or {}).get("subscription_details") or {}
-    return state.store.get("subscription", details.get("subscription"))
+    mark_paid(state, invoice, at=at)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cpqbridge_sim.stripe.billing.discounts import apply_discounts
+from cpqbridge_sim.stripe.billing.discounts import apply_discounts, is_over
+from cpqbridge_sim.stripe.billing.itemization import add_discounts
 from cpqbridge_sim.stripe.billing.late_usage import changed_lines, remember_usage
 from cpqbridge_sim.stripe.billing.lines import LineDraft, invoice_item_line
 from cpqbridge_sim.stripe.billing.taxes import (
@@ -24,7 +25,6 @@ DRAFT_SECONDS = 3600
 LINES_MAX = 250
 _SECONDS_PER_DAY = 86_400
 FINALIZE_PRIORITY = 5
-DUE_PRIORITY = 6
 
 
 def subscription_invoice(
@@ -40,17 +40,18 @@ def subscription_invoice(
     """A draft invoice of a subscription with these lines and what is pending, or None when there is nothing.
 
     Without `only_pending` everything pending on the subscription, and everything pending on the customer that
-    names no subscription, is taken up. Usage that was cut off is taken up in any case.
+    names no subscription, is taken up; of more than one invoice holds, the rest waits. Usage that was cut off
+    is taken up in any case.
     """
     if only_pending is None:
         waiting = list(state.pending_items(subscription["customer"], subscription["id"]))
     else:
         waiting = list(only_pending)
-    billed = [*take_closed(state, subscription), *item_lines]
-    lines = [*(invoice_item_line(body) for body in waiting), *split_by_tier(state, billed)]
+    billed = split_by_tier(state, [*take_closed(state, subscription), *item_lines])
+    room = LINES_MAX - len(billed)
+    lines = [*(invoice_item_line(body) for body in waiting[:room]), *billed]
     if not lines:
         return None
-    check_line_count(len(lines))
     invoice = new_invoice(
         state,
         customer_id=subscription["customer"],
@@ -67,15 +68,32 @@ def subscription_invoice(
     invoice["discounts"] = [
         identifier
         for identifier in subscription["discounts"]
-        if identifier in applied or not _is_over(state, identifier, at=at)
+        if identifier in applied or not is_over(state, identifier, at=at)
     ]
     put_lines(state, invoice, lines)
     remember_usage(state, invoice, lines, discounts=subscription["discounts"], used=used)
     _use_up(state, subscription, used, at=at)
     subscription["latest_invoice"] = invoice["id"]
-    schedule_finalization(state, invoice, at=at + DRAFT_SECONDS)
+    if subscription["status"] == "unpaid":
+        # Invoices go on being made, but nobody tries to collect them.
+        invoice["auto_advance"] = False
+    else:
+        schedule_finalization(state, invoice, at=at + DRAFT_SECONDS)
+    if subscription["pause_collection"] is not None:
+        _hold_back(state, invoice, subscription["pause_collection"]["behavior"])
     state.emit("invoice.created", invoice)
+    if waiting[room:] and not state.assumptions.surplus_items_wait:
+        subscription_invoice(state, subscription, [], at=at, reason=reason, only_pending=waiting[room:])
     return invoice
+
+
+def _hold_back(state: AccountState, invoice: Body, behavior: str) -> None:
+    invoice["auto_advance"] = False
+    invoice["next_payment_attempt"] = None
+    if behavior == "keep_as_draft":
+        invoice["automatically_finalizes_at"] = None
+    else:
+        state.uncollected[invoice["id"]] = behavior
 
 
 def invoice_departed_usage(
@@ -111,13 +129,8 @@ def _use_up(state: AccountState, subscription: Body, used: Sequence[str], *, at:
     for holder in (subscription, *state.subscription_items(subscription)):
         if holder["discounts"]:
             holder["discounts"] = [
-                identifier for identifier in holder["discounts"] if not _is_over(state, identifier, at=at)
+                identifier for identifier in holder["discounts"] if not is_over(state, identifier, at=at)
             ]
-
-
-def _is_over(state: AccountState, discount_id: str, *, at: int) -> bool:
-    end = (state.store.get("discount", discount_id) or {}).get("end")
-    return end is not None and end <= at
 
 
 def put_lines(state: AccountState, invoice: Body, lines: Sequence[LineDraft]) -> None:
@@ -158,6 +171,10 @@ def _move_debit(state: AccountState, line: LineDraft, former: Body) -> None:
     for debit in state.debits.get(details["subscription_item"], []):
         if former["id"] in (debit.line_id, *debit.other_line_ids):
             debit.net_amount += moved
+            add_discounts(
+                debit, [(entry["discount"], -entry["amount"]) for entry in former["discount_amounts"]]
+            )
+            add_discounts(debit, line.discount_amounts)
 
 
 def _record_debit(state: AccountState, invoice: Body, line: LineDraft, body: Body) -> None:
@@ -166,6 +183,7 @@ def _record_debit(state: AccountState, invoice: Body, line: LineDraft, body: Bod
     ledger = state.debits.setdefault(line.item_id, [])
     if line.invoice_item is None and _joins_last(state, ledger, line, invoice):
         ledger[-1].net_amount += line.net_amount
+        add_discounts(ledger[-1], line.discount_amounts)
         ledger[-1].other_line_ids += (body["id"],)
         return
     if line.invoice_item is None:
@@ -175,6 +193,7 @@ def _record_debit(state: AccountState, invoice: Body, line: LineDraft, body: Bod
                 start=line.period_start,
                 end=line.period_end,
                 net_amount=line.net_amount,
+                discount_amounts=list(line.discount_amounts),
                 invoice_id=invoice["id"],
                 line_id=body["id"],
             )
@@ -208,6 +227,9 @@ def recount(state: AccountState, invoice: Body) -> None:
     for line in lines:
         subtotal += line["amount"]
         for entry in line["discount_amounts"]:
+            # Discounts that a proration holds already are named with 0 and count for nothing.
+            if not entry["amount"]:
+                continue
             by_discount[entry["discount"]] = by_discount.get(entry["discount"], 0) + entry["amount"]
             if entry["discount"] in line["discounts"]:
                 subtotal -= entry["amount"]
@@ -332,6 +354,7 @@ def new_invoice(  # noqa: PLR0913 - keyword-only facts of one invoice
             "amount_due": 0,
             "amount_overpaid": 0,
             "amount_paid": 0,
+            "amount_paid_off_stripe": 0,
             "amount_remaining": 0,
             "amount_shipping": 0,
             "application": None,

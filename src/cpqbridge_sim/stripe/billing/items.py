@@ -252,6 +252,7 @@ def apply_changes(
     `transition` says that a phase begins, which decides about the usage of metered items.
     """
     made: list[Body] = []
+    prorate = prorate and subscription["status"] != "paused"
     for change in changes:
         if change.item is not None and change.money:
             made += leave_metered(
@@ -317,6 +318,8 @@ def _add(
 
 
 def _period_end(state: AccountState, subscription: Body, item: Body, *, at: int) -> int:
+    if subscription["status"] == "paused":
+        return at
     end = trial_after(subscription, at) or natural_period(state, subscription, item, at)[1]
     last = subscription_end(state, subscription)
     return end if last is None else min(end, last)

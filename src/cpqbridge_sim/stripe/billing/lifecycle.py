@@ -3,16 +3,26 @@
 import heapq
 from typing import Any
 
-from cpqbridge_sim.stripe.billing.finalization import finalize, invoice_due, payment_method
+from cpqbridge_sim.stripe.billing.collection import (
+    give_up_invoice,
+    invoice_due,
+    retry,
+    stop_collecting,
+    will_be_due,
+)
+from cpqbridge_sim.stripe.billing.collection_pause import resume_collection
+from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import (
     check_line_count,
     invoice_departed_usage,
     subscription_invoice,
 )
-from cpqbridge_sim.stripe.billing.items import first_lines, new_item, next_lines, subscription_end
+from cpqbridge_sim.stripe.billing.items import first_lines, new_item, subscription_end
 from cpqbridge_sim.stripe.billing.lines import LineDraft
 from cpqbridge_sim.stripe.billing.notices import expiring, upcoming
-from cpqbridge_sim.stripe.billing.pauses import enter_pause
+from cpqbridge_sim.stripe.billing.pauses import enter_pause, expire_resumption
+from cpqbridge_sim.stripe.billing.payment_methods import payment_method
+from cpqbridge_sim.stripe.billing.payments import subscription_of
 from cpqbridge_sim.stripe.billing.pending_interval import bill_pending
 from cpqbridge_sim.stripe.billing.phases import (
     bill_phase_items,
@@ -21,7 +31,10 @@ from cpqbridge_sim.stripe.billing.phases import (
     phase_discounts,
     phase_invoice_items,
 )
+from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses, run_planned
+from cpqbridge_sim.stripe.billing.prebilling import renewal_lines
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
+from cpqbridge_sim.stripe.billing.settling import settle
 from cpqbridge_sim.stripe.billing.subscription_body import new_subscription
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import announce_end, start_trial, trial_after
@@ -39,8 +52,14 @@ _WOKEN = {
     "subscription.expire": "subscription",
     "subscription.pending_items": "subscription",
     "subscription.trial_notice": "subscription",
+    "subscription.collect": "subscription",
+    "schedule.pause": "subscription_schedule",
+    "schedule.resume": "subscription_schedule",
+    "invoice.resumption": "invoice",
     "invoice.finalize": "invoice",
     "invoice.due": "invoice",
+    "invoice.retry": "invoice",
+    "invoice.will_be_due": "invoice",
     "schedule.expiring": "subscription_schedule",
     "subscription.upcoming": "subscription",
 }
@@ -56,22 +75,63 @@ def wake(state: AccountState, kind: str, identifier: str, at: int) -> None:
         start_schedule(state, body, at=at)
     elif kind == "subscription":
         process_subscription(state, body, at=at)
-    elif (
-        kind == "invoice.finalize" and body["status"] == "draft" and body["automatically_finalizes_at"] == at
-    ):
-        finalize(state, body, at=at)
+    elif body["object"] == "invoice":
+        _wake_invoice(state, kind, body, at=at)
+    elif kind in ("schedule.pause", "schedule.resume"):
+        run_planned(state, body, kind, at=at)
+    elif kind == "subscription.collect":
+        resume_collection(state, body, at=at)
     elif kind == "subscription.pending_items":
         bill_pending(state, body, at=at)
     elif kind == "subscription.trial_notice":
         announce_end(state, body, at=at)
     elif kind == "subscription.expire":
         expire(state, body, at=at)
-    elif kind == "invoice.due":
-        invoice_due(state, body)
     elif kind == "schedule.expiring":
         expiring(state, body, at=at)
     elif kind == "subscription.upcoming":
         upcoming(state, body, run=run_until)
+
+
+def _wake_invoice(state: AccountState, kind: str, invoice: Body, *, at: int) -> None:
+    if kind == "invoice.finalize":
+        if invoice["status"] == "draft" and invoice["automatically_finalizes_at"] == at:
+            finalize(state, invoice, at=at)
+    elif kind == "invoice.retry":
+        if retry(state, invoice, at=at):
+            give_up(state, invoice, at=at)
+    elif kind == "invoice.will_be_due":
+        will_be_due(state, invoice)
+    elif kind == "invoice.resumption":
+        expire_resumption(state, invoice, at=at)
+    else:
+        invoice_due(state, invoice)
+
+
+def give_up(state: AccountState, invoice: Body, *, at: int) -> None:
+    """All attempts to charge an invoice failed: do what the account's settings say then."""
+    becomes = give_up_invoice(state, invoice, at=at)
+    subscription = subscription_of(state, invoice)
+    if becomes != "cancel" or subscription is None:
+        return
+    cancel_schedule_of(state, subscription, at=at, event="subscription_schedule.aborted")
+    subscription["cancellation_details"]["reason"] = "payment_failed"
+    cancel_now(state, subscription, at=at, invoice_now=False, prorate=False)
+
+
+def cancel_schedule_of(
+    state: AccountState, subscription: Body, *, at: int, event: str = "subscription_schedule.canceled"
+) -> None:
+    """A schedule ends together with a subscription that is canceled beside it.
+
+    Of one that ends because nobody paid another event tells (docs.stripe.com/api/events/types, 20 Nov 2026).
+    """
+    schedule = state.store.get("subscription_schedule", subscription["schedule"])
+    if schedule is not None:
+        schedule["status"] = "canceled"
+        schedule["canceled_at"] = at
+        schedule["current_phase"] = None
+        state.emit(event, schedule)
 
 
 def expire(state: AccountState, subscription: Body, *, at: int) -> None:
@@ -113,6 +173,7 @@ def start_schedule(state: AccountState, schedule: Body, *, at: int) -> Body:
     state.emit("customer.subscription.created", subscription)
     state.emit("subscription_schedule.updated", schedule)
     sleep_until_next(state, subscription)
+    plan_pauses(state, schedule)
     return subscription
 
 
@@ -163,10 +224,20 @@ def process_subscription(state: AccountState, subscription: Body, *, at: int) ->
 
 
 def _process_paused(state: AccountState, subscription: Body, *, at: int) -> None:
-    """A paused subscription bills nothing and begins no period, but it still ends when it should."""
+    """A paused subscription bills nothing; its phases go on, and it ends when it should."""
     end = subscription_end(state, subscription)
+    schedule = active_schedule(state, subscription)
+    if schedule is not None and schedule["current_phase"]["end_date"] <= at:
+        following = next_phase(schedule)
+        if following is None:
+            finish_schedule(state, schedule, subscription, at=at)
+        else:
+            free = {**following, "proration_behavior": "none"}
+            enter_phase(state, schedule, subscription, free, at=at, renewal_due=False)
     if end is not None and end <= at:
         end_subscription(state, subscription, at=at)
+    else:
+        sleep_until_next(state, subscription)
 
 
 def renew(
@@ -177,7 +248,7 @@ def renew(
         line
         for item in state.subscription_items(subscription)
         if item["current_period_end"] <= at
-        for line in next_lines(state, subscription, item)
+        for line in renewal_lines(state, subscription, item)
     ]
     invoice = subscription_invoice(state, subscription, lines, at=at, reason=reason, period=period)
     settle_free_invoice(state, subscription, invoice, at=at)
@@ -259,6 +330,7 @@ def cancel_now(state: AccountState, subscription: Body, *, at: int, invoice_now:
                 state.store.remove(pending)
     subscription["status"] = "canceled"
     subscription["ended_at"] = subscription["canceled_at"] = at
+    stop_collecting(state, subscription)
     if invoice_now:
         subscription_invoice(state, subscription, [], at=at, reason="subscription_cycle")
     state.emit("customer.subscription.deleted", subscription)
@@ -273,6 +345,7 @@ def run_until(state: AccountState, clock_id: str | None, until: int) -> None:
         due = heapq.heappop(queue)
         _set_clock(state, clock_id, max(due.at, state.clock_time(clock_id)))
         wake(state, due.kind, due.object_id, due.at)
+        settle(state)
     _set_clock(state, clock_id, until)
     state.current_request_id, state.current_idempotency_key = request
 

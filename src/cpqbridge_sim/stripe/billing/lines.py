@@ -5,6 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.itemization import line_discounts
 from cpqbridge_sim.stripe.billing.tiers import cost, is_metered, is_tiered
 from cpqbridge_sim.stripe.billing.trials import trial_text
 from cpqbridge_sim.stripe.metering import ClosedUsage
@@ -197,6 +198,7 @@ def invoice_item_line(invoice_item: Body) -> LineDraft:
         discountable=invoice_item["discountable"],
         metadata=dict(invoice_item["metadata"]),
         discounts=list(invoice_item["discounts"]),
+        discount_amounts=line_discounts(invoice_item),
         proration=invoice_item["proration"],
         subscription_id=details.get("subscription"),
         item_id=details.get("subscription_item"),

@@ -137,8 +137,7 @@ def change_items(
     for index, (item, entry) in enumerate(zip(pairs, phase["items"], strict=True)):
         terms = item_terms(state, entry)
         if previous is not None and item is not None and state.assumptions.resent_discounts_redeem_once:
-            before = previous["items"][index]["discounts"] if index < len(previous["items"]) else []
-            same = before == entry["discounts"]
+            same = _discounts_before(previous, entry, index) == entry["discounts"]
             terms = replace(terms, discounts=None) if same else terms
         if item is None or differs(state, item, terms):
             changes.append(ItemChange(item=item, terms=terms))
@@ -157,6 +156,15 @@ def change_items(
     )
     order_items(state, subscription, phase)
     return prorations
+
+
+def _discounts_before(previous: Body, entry: Body, index: int) -> list[Body]:
+    """The discounts that an item of a phase had before an update: by its price, or by its place."""
+    by_price = {other["price"]: other["discounts"] for other in previous["items"]}
+    if entry["price"] in by_price:
+        found: list[Body] = by_price[entry["price"]]
+        return found
+    return list(previous["items"][index]["discounts"]) if index < len(previous["items"]) else []
 
 
 def differs(state: AccountState, item: Body, terms: ItemTerms) -> bool:

@@ -6,12 +6,20 @@ Source: docs.stripe.com/billing/subscriptions/prorations, read 20 Nov 2026.
 from fractions import Fraction
 from typing import Any
 
-from cpqbridge_sim.stripe.billing.discounts import classic_credit, net_price
-from cpqbridge_sim.stripe.billing.lines import product_name
+from cpqbridge_sim.stripe.billing.discounts import classic_credit, discounted
+from cpqbridge_sim.stripe.billing.itemization import (
+    ProrationPrice,
+    credit_price,
+    lower,
+    own_discounts,
+    rounded,
+    shown_amount,
+    shown_discounts,
+)
+from cpqbridge_sim.stripe.billing.lines import exact_amount, product_name
 from cpqbridge_sim.stripe.billing.tiers import is_metered
 from cpqbridge_sim.stripe.billing.trials import trial_after, trial_text
 from cpqbridge_sim.stripe.periods import Interval, day_text, period_at
-from cpqbridge_sim.stripe.rounding import round_proration
 from cpqbridge_sim.stripe.state import AccountState, Debit
 from cpqbridge_sim.stripe.store import Body
 
@@ -28,20 +36,27 @@ def credit_unused(state: AccountState, subscription: Body, item: Body, *, at: in
         if debit.end <= at:
             continue
         start = max(debit.start, at)
-        amount = round_proration(-Fraction(debit.net_amount * (debit.end - start), debit.end - debit.start))
+        price = credit_price(debit, start=start)
         if debit.net_amount:
             given_back.append(
                 _proration_item(
-                    state, subscription, item, amount=amount, start=start, end=debit.end, credited=debit
+                    state, subscription, item, price=price, start=start, end=debit.end, credited=debit
                 )
             )
-        debit.net_amount += amount
-        debit.end = start
+        lower(debit, price, end=start)
+    _forget_ahead(item, at=at)
     return given_back
+
+
+def _forget_ahead(item: Body, *, at: int) -> None:
+    """What was billed ahead beyond `at` is so no longer."""
+    if item["billed_until"] is not None and item["billed_until"] > at:
+        item["billed_until"] = None
 
 
 def forget_future_debits(state: AccountState, item: Body, *, at: int) -> None:
     """Cut an item's debits at `at` without giving anything back."""
+    _forget_ahead(item, at=at)
     for debit in state.debits.get(item["id"], []):
         debit.end = min(debit.end, at)
 
@@ -52,8 +67,8 @@ def _classic(state: AccountState, subscription: Body, item: Body, *, at: int) ->
         return []
     natural_start, natural_end = natural_period(state, subscription, item, start)
     fraction = Fraction(end - max(at, start), natural_end - natural_start)
-    amount = round_proration(-classic_credit(state, subscription, item, fraction=fraction, at=at))
-    return [_proration_item(state, subscription, item, amount=amount, start=at, end=end, credited=None)]
+    price = rounded(-classic_credit(state, subscription, item, fraction=fraction, at=at), [])
+    return [_proration_item(state, subscription, item, price=price, start=at, end=end, credited=None)]
 
 
 def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: int, end: int) -> list[Body]:
@@ -64,12 +79,20 @@ def debit_remaining(state: AccountState, subscription: Body, item: Body, *, at: 
         return [_trial_item(state, subscription, item, start=at, end=end)]
     natural_start, natural_end = natural_period(state, subscription, item, at)
     fraction = Fraction(end - at, natural_end - natural_start)
-    amount = round_proration(net_price(state, subscription, item, fraction=fraction, at=at))
+    left = discounted(state, subscription, item, fraction=fraction, at=at)
+    price = rounded(exact_amount(item["price"], item["quantity"]) * fraction, left)
     body = _proration_item(
-        state, subscription, item, amount=amount, start=at, end=end, credited=None, debit=True
+        state, subscription, item, price=price, start=at, end=end, credited=None, debit=True
     )
     state.debits.setdefault(item["id"], []).append(
-        Debit(item_id=item["id"], start=at, end=end, net_amount=amount, invoice_item_id=body["id"])
+        Debit(
+            item_id=item["id"],
+            start=at,
+            end=end,
+            net_amount=price.net,
+            discount_amounts=list(price.discount_amounts),
+            invoice_item_id=body["id"],
+        )
     )
     return [body]
 
@@ -105,7 +128,7 @@ def _proration_item(
     subscription: Body,
     item: Body,
     *,
-    amount: int,
+    price: ProrationPrice,
     start: int,
     end: int,
     credited: Debit | None,
@@ -120,7 +143,8 @@ def _proration_item(
         customer_id=subscription["customer"],
         subscription_id=subscription["id"],
         item_id=item["id"],
-        amount=amount,
+        amount=shown_amount(subscription, price),
+        net_amount=price.net,
         currency=subscription["currency"],
         description=f"{word} time on {counted} after {day_text(start)}",
         start=start,
@@ -132,6 +156,8 @@ def _proration_item(
         metadata=dict((item if state.assumptions.line_metadata_copies_item else subscription)["metadata"]),
         proration=True,
         credited_items=_credited(credited),
+        discounts=own_discounts(state, price),
+        discount_amounts=shown_discounts(subscription, price),
         tax_rates=list(item["tax_rates"]),
     )
 
@@ -163,8 +189,13 @@ def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the obje
     credited_items: dict[str, Any] | None = None,
     discounts: list[str] | None = None,
     tax_rates: list[Body] | None = None,
+    net_amount: int | None = None,
+    discount_amounts: list[Body] | None = None,
 ) -> Body:
-    """A new pending invoice item; `amount` in minor units for the period `[start, end)`."""
+    """A new pending invoice item; `amount` in minor units for the period `[start, end)`.
+
+    `net_amount` differs from it only for a proration that lists its discounts.
+    """
     parent = None
     if subscription_id is not None:
         details = {"subscription": subscription_id, "subscription_item": item_id}
@@ -192,12 +223,15 @@ def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the obje
             "invoice": None,
             "livemode": state.livemode,
             "metadata": metadata,
-            "net_amount": amount,
+            "net_amount": None if discountable else (amount if net_amount is None else net_amount),
             "parent": parent,
             "period": {"start": start, "end": end},
             "pricing": pricing,
             "proration": proration,
-            "proration_details": {"credited_items": credited_items, "discount_amounts": []}
+            "proration_details": {
+                "credited_items": credited_items,
+                "discount_amounts": discount_amounts or [],
+            }
             if proration
             else None,
             "quantity": 1 if quantity is None else quantity,

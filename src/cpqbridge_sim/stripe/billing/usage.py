@@ -62,7 +62,8 @@ def leave_metered(
     if classic or not prorate or start >= at:
         return []
     closed = _closed(state, subscription, item, start=start, end=at)
-    return [_usage_item(state, subscription, closed, at=at)]
+    line = usage_line(state, closed)
+    return [_usage_item(state, subscription, closed, line, at=at)] if line.units or line.amount else []
 
 
 def count_from(state: AccountState, item: Body, *, at: int) -> None:
@@ -154,9 +155,10 @@ def _closed(state: AccountState, subscription: Body, item: Body, *, start: int, 
     )
 
 
-def _usage_item(state: AccountState, subscription: Body, closed: ClosedUsage, *, at: int) -> Body:
+def _usage_item(
+    state: AccountState, subscription: Body, closed: ClosedUsage, line: LineDraft, *, at: int
+) -> Body:
     """The pending invoice item of usage that was cut off, net of percent discounts as prorations are."""
-    line = usage_line(state, closed)
     line.usage = None
     line.discounts = _percent_only(state, closed.item_discounts, at=at)
     apply_discounts(state, [line], _percent_only(state, closed.subscription_discounts, at=at), at=at)

@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
+from cpqbridge_sim.stripe.billing.promotions import is_valid
 from cpqbridge_sim.stripe.currencies import checked_currency
-from cpqbridge_sim.stripe.errors import invalid, missing, no_such, not_simulated
+from cpqbridge_sim.stripe.errors import invalid, missing, no_such
 from cpqbridge_sim.stripe.periods import add_months
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -37,6 +38,7 @@ def create(call: Call) -> Body:
     if redeem_by is not None and redeem_by > add_months(state.now, _REDEEM_BY_MONTHS_MAX):
         raise invalid("`redeem_by` can be at most 5 years in the future.", "redeem_by")
     percent = params.get("percent_off")
+    own = params["currency"].lower() if "amount_off" in params else None
     coupon = state.store.add(
         {
             "id": identifier,
@@ -44,7 +46,8 @@ def create(call: Call) -> Body:
             "amount_off": params.get("amount_off"),
             "applies_to": params.get("applies_to"),
             "created": state.now,
-            "currency": params["currency"].lower() if "amount_off" in params else None,
+            "currency": own,
+            "currency_options": _currency_options(call, own),
             "duration": duration,
             "duration_in_months": params.get("duration_in_months"),
             "livemode": state.livemode,
@@ -63,8 +66,6 @@ def create(call: Call) -> Body:
 
 def _check_value(call: Call) -> None:
     params = call.params
-    if "currency_options" in params:
-        raise not_simulated("`currency_options`", "currency_options")
     if ("percent_off" in params) == ("amount_off" in params):
         raise invalid(
             "You must pass exactly one of `percent_off` and `amount_off`.",
@@ -87,16 +88,39 @@ def _check_value(call: Call) -> None:
             raise no_such("product", product, param=f"applies_to[products][{index}]")
 
 
+def _currency_options(call: Call, own: str | None) -> Body:
+    """Fixed amounts in further currencies."""
+    options: Body = {}
+    for name, option in call.params.get("currency_options", {}).items():
+        param = f"currency_options[{name}]"
+        currency = checked_currency(name, param=param)
+        if own is None:
+            raise invalid(
+                "`currency_options` is only supported if `amount_off` is passed.", "currency_options"
+            )
+        if currency == own:
+            raise invalid(f"`{currency}` is the coupon's own currency.", param)
+        if option["amount_off"] <= 0:
+            raise invalid("`amount_off` must be greater than 0.", f"{param}[amount_off]")
+        options[currency] = {"amount_off": option["amount_off"]}
+    return options
+
+
 def retrieve(call: Call) -> Body:
     """`GET /v1/coupons/{id}`."""
-    return path_object(call, "coupon", "coupon")
+    return _as_of_now(call, path_object(call, "coupon", "coupon"))
+
+
+def _as_of_now(call: Call, coupon: Body) -> Body:
+    coupon["valid"] = is_valid(coupon, at=call.state.now)
+    return coupon
 
 
 def update(call: Call) -> Body:
-    """`POST /v1/coupons/{id}`: name and metadata only."""
+    """`POST /v1/coupons/{id}`: name, metadata and amounts in further currencies."""
     coupon = path_object(call, "coupon", "coupon")
     if "currency_options" in call.params:
-        raise not_simulated("`currency_options`", "currency_options")
+        coupon["currency_options"].update(_currency_options(call, coupon["currency"]))
     if "name" in call.params:
         coupon["name"] = cleared(call.params["name"])
     update_metadata(coupon, call.params)
@@ -105,10 +129,11 @@ def update(call: Call) -> Body:
 
 
 def delete(call: Call) -> Body:
-    """`DELETE /v1/coupons/{id}`: running discounts go on."""
+    """`DELETE /v1/coupons/{id}`: running discounts go on, nobody can redeem it any more."""
     coupon = path_object(call, "coupon", "coupon")
-    if any(discount["source"]["coupon"] == coupon["id"] for discount in call.state.store.all("discount")):
-        raise not_simulated("Deleting a coupon that was redeemed", "id")
+    for code in call.state.store.all("promotion_code"):
+        if code["promotion"]["coupon"] == coupon["id"]:
+            code["active"] = False
     call.state.store.remove(coupon)
     call.state.emit("coupon.deleted", coupon)
     return {"id": coupon["id"], "object": "coupon", "deleted": True}
@@ -116,4 +141,5 @@ def delete(call: Call) -> Body:
 
 def list_all(call: Call) -> Body:
     """`GET /v1/coupons`."""
-    return list_answer(list(call.state.store.all("coupon")), "/v1/coupons")
+    data = [_as_of_now(call, coupon) for coupon in call.state.store.all("coupon")]
+    return list_answer(data, "/v1/coupons")

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from cpqbridge_sim.stripe.billing.finalization import move_balance, pay_in_full
+from cpqbridge_sim.stripe.billing.finalization import move_balance
+from cpqbridge_sim.stripe.billing.payments import follow_remaining, pay_in_full
 from cpqbridge_sim.stripe.billing.taxes import (
     exclusive_tax,
     inclusive_tax,
@@ -283,6 +284,7 @@ def _settle(state: AccountState, invoice: Body, note: Body, params: Mapping[str,
     if note["pre_payment_amount"]:
         invoice["amount_remaining"] -= note["pre_payment_amount"]
         invoice["amount_due"] -= note["pre_payment_amount"]
+        follow_remaining(state, invoice)
         if invoice["amount_remaining"] == 0 and invoice["status"] == "open":
             pay_in_full(state, invoice, at=note["created"])
     if params.get("refund_amount"):
@@ -354,6 +356,7 @@ def void(call: Call) -> Body:
     invoice["pre_payment_credit_notes_amount"] -= note["pre_payment_amount"]
     invoice["amount_remaining"] += note["pre_payment_amount"]
     invoice["amount_due"] += note["pre_payment_amount"]
+    follow_remaining(state, invoice)
     state.emit("credit_note.voided", note)
     return note
 

@@ -5,6 +5,7 @@ import re
 
 from cpqbridge_sim.stripe.billing.finalization import move_balance
 from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now
+from cpqbridge_sim.stripe.billing.payment_methods import named_method
 from cpqbridge_sim.stripe.errors import invalid, no_such, not_simulated
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -66,8 +67,8 @@ def create(call: Call) -> Body:
         "test_clock": clock,
         **{name: cleared(params.get(name)) for name in _TEXTS},
     }
-    _set_payment(customer, call)
     state.store.add(customer)
+    _set_payment(customer, call)
     if params.get("balance"):
         currency = state.default_currency
         move_balance(state, customer, params["balance"], kind="initial", currency=currency)
@@ -86,14 +87,19 @@ def _check(call: Call) -> None:
 
 
 def _set_payment(customer: Body, call: Call) -> None:
-    params = call.params
+    params, state, settings = call.params, call.state, customer["invoice_settings"]
     for name in ("source", "default_source"):
         if name in params:
             customer["default_source"] = cleared(params[name])
     if "payment_method" in params:
-        customer["invoice_settings"]["default_payment_method"] = params["payment_method"]
+        method = named_method(state, customer, params["payment_method"], param="payment_method")
+        if state.assumptions.customer_payment_method_becomes_default:
+            settings["default_payment_method"] = method
     for name, value in (params.get("invoice_settings") or {}).items():
-        customer["invoice_settings"][name] = cleared(value)
+        settings[name] = cleared(value)
+    param = "invoice_settings[default_payment_method]"
+    default = settings["default_payment_method"]
+    settings["default_payment_method"] = default and named_method(state, customer, default, param=param)
 
 
 def retrieve(call: Call) -> Body:

@@ -1,5 +1,6 @@
 """Changing the lines of a draft invoice."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import apply_discounts
@@ -48,9 +49,12 @@ def refuse_discounted(invoice: Body) -> None:
         raise not_simulated("Changing the lines of a discounted subscription draft", "lines")
 
 
-def reapply_invoice_discounts(state: AccountState, invoice: Body) -> None:
-    """Share the discounts of a manual draft over its lines anew, after the lines' own."""
-    shared = set(invoice["discounts"])
+def reapply_invoice_discounts(state: AccountState, invoice: Body, *, earlier: Sequence[str] = ()) -> None:
+    """Share the discounts of a manual draft over its lines anew, after the lines' own.
+
+    `earlier` are discounts that the invoice no longer has.
+    """
+    shared = {*invoice["discounts"], *earlier}
     drafts: list[LineDraft] = []
     for body in invoice["lines"]["data"]:
         draft = _draft_of(body)

@@ -49,7 +49,7 @@ _CREATE = frozenset(
         "unit_amount_decimal",
     }
 )
-_UPDATE = frozenset({"amount", "description", "discountable", "metadata", "period", "tax_rates"})
+_UPDATE = frozenset({"amount", "description", "discountable", "discounts", "metadata", "period", "tax_rates"})
 
 
 def create(call: Call) -> Body:
@@ -64,7 +64,12 @@ def create(call: Call) -> Body:
     now = state.time_of(customer["id"])
     cost = line_cost(state, params, path="")
     check_discounts(
-        state, params.get("discounts") or [], param="discounts", at=now, currency=cost["currency"]
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=now,
+        currency=cost["currency"],
+        customer_id=customer["id"],
     )
     check_customer_currency(state, customer, cost["currency"])
     start, end = checked_period(params, now)
@@ -211,15 +216,27 @@ def update(call: Call) -> Body:
     if "tax_rates" in call.params:
         body["tax_rates"] = read_tax_rates(call.state, call.params["tax_rates"], path="tax_rates")
     if "amount" in call.params:
-        body["amount"] = body["net_amount"] = call.params["amount"]
+        body["amount"] = call.params["amount"]
     for name in ("description", "discountable"):
         if name in call.params:
             body[name] = cleared(call.params[name])
+    if {"amount", "discountable"} & set(call.params):
+        body["net_amount"] = None if body["discountable"] else body["amount"]
+    _set_discounts(call, body)
     if "period" in call.params:
         start, end = checked_period(call.params, body["date"])
         body["period"] = {"start": start, "end": end}
     update_metadata(body, call.params)
     return body
+
+
+def _set_discounts(call: Call, body: Body) -> None:
+    if "discounts" not in call.params:
+        return
+    state, entries = call.state, call.params["discounts"] or []
+    at, owner = state.time_of(body["customer"]), body["customer"]
+    check_discounts(state, entries, param="discounts", at=at, currency=body["currency"], customer_id=owner)
+    body["discounts"] = redeem(state, entries, start=at, customer_id=owner, invoice_item_id=body["id"])
 
 
 def delete(call: Call) -> Body:

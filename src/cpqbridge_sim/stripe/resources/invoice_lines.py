@@ -67,6 +67,7 @@ def _line_item(state: AccountState, invoice: Body, entry: Mapping[str, Any], pat
         param=f"{path}[discounts]",
         at=invoice["created"],
         currency=invoice["currency"],
+        customer_id=invoice["customer"],
     )
     cost = line_cost(state, {"currency": invoice["currency"], **_priced(entry)}, path=path)
     tax_rates = read_tax_rates(state, entry.get("tax_rates"), path=f"{path}[tax_rates]")

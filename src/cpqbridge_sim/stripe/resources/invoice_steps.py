@@ -3,18 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.churn import check_new_invoice
+from cpqbridge_sim.stripe.billing.collection import charge_failed
 from cpqbridge_sim.stripe.billing.discounts import apply_discounts, check_discounts, redeem
-from cpqbridge_sim.stripe.billing.finalization import (
-    CHARGE_MAX,
-    FAILING_METHOD,
-    collect,
-    finalize,
-    mark_uncollectible,
-    move_balance,
-    pay_in_full,
-    payment_method,
-    subscription_of,
-)
+from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import (
     DRAFT_SECONDS,
     check_line_count,
@@ -24,7 +16,17 @@ from cpqbridge_sim.stripe.billing.invoicing import (
     schedule_finalization,
 )
 from cpqbridge_sim.stripe.billing.lines import invoice_item_line
+from cpqbridge_sim.stripe.billing.payment_methods import charges, named_method, payment_method
+from cpqbridge_sim.stripe.billing.payments import (
+    CHARGE_MAX,
+    mark_uncollectible,
+    minimum_charge,
+    pay_in_full,
+    set_delinquent,
+    subscription_of,
+)
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
+from cpqbridge_sim.stripe.billing.voiding import void_invoice
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing, no_such
 from cpqbridge_sim.stripe.resources.call import (
     Call,
@@ -34,8 +36,13 @@ from cpqbridge_sim.stripe.resources.call import (
     only,
     update_metadata,
 )
-from cpqbridge_sim.stripe.resources.invoice_edit import require_draft
+from cpqbridge_sim.stripe.resources.invoice_edit import (
+    reapply_invoice_discounts,
+    refuse_discounted,
+    require_draft,
+)
 from cpqbridge_sim.stripe.resources.invoices import retrieve
+from cpqbridge_sim.stripe.resources.payment_methods import set_default_method
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -68,6 +75,7 @@ _UPDATE = frozenset(
         "default_payment_method",
         "default_tax_rates",
         "description",
+        "discounts",
         "due_date",
         "footer",
         "metadata",
@@ -86,13 +94,22 @@ def create(call: Call) -> Body:
         raise missing("customer")
     customer = customer_of(state, customer_id)
     at = state.time_of(customer["id"])
+    if subscription is not None:
+        check_new_invoice(state, subscription, at=at)
     inherited = subscription or {"collection_method": "charge_automatically", "days_until_due": None}
     method = params.get("collection_method", inherited["collection_method"])
     days, due = _due(params, method, inherited, at)
     waiting = _waiting(state, params, customer, subscription)
     currency = params.get("currency") or (waiting[0]["currency"] if waiting else None)
     currency = (currency or customer["currency"] or state.default_currency).lower()
-    check_discounts(state, params.get("discounts") or [], param="discounts", at=at, currency=currency)
+    check_discounts(
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=at,
+        currency=currency,
+        customer_id=customer["id"],
+    )
     invoice = new_invoice(
         state,
         customer_id=customer["id"],
@@ -107,9 +124,7 @@ def create(call: Call) -> Body:
     )
     if due is not None:
         invoice["due_date"] = due
-    for name in ("description", "footer", "custom_fields", "default_payment_method"):
-        if name in params:
-            invoice[name] = cleared(params[name])
+    _set_texts(state, invoice, params)
     invoice["metadata"] = metadata_of(params.get("metadata"))
     _set_tax_rates(state, invoice, params)
     _fill(state, invoice, waiting, params.get("discounts") or [])
@@ -170,6 +185,15 @@ def _waiting(
     return [item for item in state.pending_items(customer["id"], None) if item["parent"] is None]
 
 
+def _set_texts(state: AccountState, invoice: Body, params: Mapping[str, Any]) -> None:
+    for name in ("description", "footer", "custom_fields"):
+        if name in params:
+            invoice[name] = cleared(params[name])
+    if "default_payment_method" in params:
+        customer = customer_of(state, invoice["customer"])
+        set_default_method(state, customer, invoice, params["default_payment_method"])
+
+
 def _set_tax_rates(state: AccountState, invoice: Body, params: Mapping[str, Any]) -> None:
     if "default_tax_rates" in params:
         rates = read_tax_rates(state, params["default_tax_rates"], path="default_tax_rates")
@@ -200,10 +224,9 @@ def update(call: Call) -> Body:
             invoice["due_date"] = invoice["created"] + days * _SECONDS_PER_DAY
         elif due is not None:
             invoice["due_date"] = due
-    for name in ("description", "footer", "custom_fields", "default_payment_method"):
-        if name in params:
-            invoice[name] = cleared(params[name])
+    _set_texts(state, invoice, params)
     update_metadata(invoice, params)
+    _set_discounts(state, invoice, params)
     if "default_tax_rates" in params:
         _set_tax_rates(state, invoice, params)
         recount(state, invoice)
@@ -213,6 +236,18 @@ def update(call: Call) -> Body:
             _reschedule(state, invoice)
     state.emit("invoice.updated", invoice)
     return invoice
+
+
+def _set_discounts(state: AccountState, invoice: Body, params: Mapping[str, Any]) -> None:
+    if "discounts" not in params:
+        return
+    refuse_discounted(invoice)
+    entries, owner = params["discounts"] or [], invoice["customer"]
+    at, currency = invoice["created"], invoice["currency"]
+    check_discounts(state, entries, param="discounts", at=at, currency=currency, customer_id=owner)
+    earlier = list(invoice["discounts"])
+    invoice["discounts"] = redeem(state, entries, start=at, customer_id=owner)
+    reapply_invoice_discounts(state, invoice, earlier=earlier)
 
 
 def _reschedule(state: AccountState, invoice: Body) -> None:
@@ -257,38 +292,65 @@ def _open(call: Call) -> Body:
 
 
 def pay(call: Call) -> Body:
-    """`POST /v1/invoices/{id}/pay`."""
+    """`POST /v1/invoices/{id}/pay`: by a charge, or noted as paid elsewhere."""
     state, params = call.state, call.params
     only(params, {"paid_out_of_band", "payment_method", "off_session", "forgive", "source"})
     invoice = retrieve(call)
     at = state.time_of(invoice["customer"])
-    method = params.get("payment_method") or params.get("source")
-    method = method or payment_method(state, invoice["customer"], subscription_of(state, invoice))
-    if not params.get("paid_out_of_band") and invoice["amount_due"] > 0 and method is None:
-        raise invalid(
-            "There is no `default_payment_method` set on this Customer or Invoice. Please set one "
-            "and try again."
-        )
+    elsewhere = bool(params.get("paid_out_of_band"))
+    method = None if elsewhere else _method_to_charge(call, invoice)
     if invoice["status"] == "draft":
-        invoice["auto_advance"] = False
+        advances, invoice["auto_advance"] = invoice["auto_advance"], False
         finalize(state, invoice, at=at)
+        invoice["auto_advance"] = advances
         if invoice["status"] == "paid":
             return invoice
     if invoice["status"] == "paid":
         raise invalid("Invoice is already paid")
     if invoice["status"] not in ("open", "uncollectible"):
         raise invalid("You can only pass in open invoices. This invoice isn't open.")
-    if not params.get("paid_out_of_band") and invoice["amount_remaining"] > CHARGE_MAX:
-        raise invalid(f"One charge can be at most {CHARGE_MAX}.", "amount", "amount_too_large")
-    if not params.get("paid_out_of_band") and method == FAILING_METHOD:
-        invoice["attempted"] = True
-        invoice["attempt_count"] += 1
-        state.emit("invoice.payment_failed", invoice)
-        raise StripeApiError(
-            "Your card was declined.", status=402, kind="card_error", code="card_declined", happened=True
-        )
-    pay_in_full(state, invoice, at=at, out_of_band=bool(params.get("paid_out_of_band")))
+    if not elsewhere:
+        _charge(state, invoice, method, at=at)
+    pay_in_full(state, invoice, at=at, out_of_band=elsewhere)
     return invoice
+
+
+def _method_to_charge(call: Call, invoice: Body) -> str | None:
+    state, params = call.state, call.params
+    customer = customer_of(state, invoice["customer"])
+    if "payment_method" in params:
+        return named_method(state, customer, params["payment_method"], param="payment_method")
+    subscription = subscription_of(state, invoice)
+    method = params.get("source") or payment_method(state, customer["id"], subscription, invoice)
+    if method is None and invoice["amount_due"] > 0:
+        raise invalid(
+            "There is no `default_payment_method` set on this Customer or Invoice. Please set one "
+            "and try again."
+        )
+    return method
+
+
+def _charge(state: AccountState, invoice: Body, method: str | None, *, at: int) -> None:
+    """Try to charge what remains; what a person tries after the first attempt is not counted."""
+    amount, smallest = invoice["amount_remaining"], minimum_charge(invoice["currency"])
+    if amount > CHARGE_MAX:
+        raise invalid(f"Amount must be no more than {CHARGE_MAX}.", "amount", "amount_too_large")
+    if 0 < amount < smallest:
+        raise invalid(f"Amount must be at least {smallest}.", "amount", "amount_too_small")
+    first = not invoice["attempted"]
+    invoice["attempted"] = True
+    if first:
+        invoice["attempt_count"] = 1
+    if charges(state, method):
+        return
+    if first:
+        charge_failed(state, invoice, at=at)
+    else:
+        set_delinquent(state, invoice, delinquent=True)
+        state.emit("invoice.payment_failed", invoice)
+    raise StripeApiError(
+        "Your card was declined.", status=402, kind="card_error", code="card_declined", happened=True
+    )
 
 
 def void(call: Call) -> Body:
@@ -300,21 +362,7 @@ def void(call: Call) -> Body:
         raise invalid("Invoices with `paid` payments cannot be voided.")
     if invoice["status"] not in ("open", "uncollectible"):
         raise invalid("You can only pass in open invoices. This invoice isn't open.")
-    customer = customer_of(state, invoice["customer"])
-    applied = invoice["ending_balance"] - invoice["starting_balance"]
-    if applied:
-        move_balance(
-            state,
-            customer,
-            -applied,
-            kind="unapplied_from_invoice",
-            currency=invoice["currency"],
-            invoice=invoice,
-        )
-    invoice["status"] = "void"
-    invoice["status_transitions"]["voided_at"] = state.time_of(customer["id"])
-    invoice["next_payment_attempt"] = None
-    state.emit("invoice.voided", invoice)
+    void_invoice(state, invoice, at=state.time_of(invoice["customer"]))
     return invoice
 
 
@@ -323,11 +371,12 @@ def mark(call: Call) -> Body:
     only(call.params, ())
     invoice = _open(call)
     mark_uncollectible(call.state, invoice, at=call.state.time_of(invoice["customer"]))
+    set_delinquent(call.state, invoice, delinquent=False)
     return invoice
 
 
 def send(call: Call) -> Body:
-    """`POST /v1/invoices/{id}/send`: finalizes a draft first."""
+    """`POST /v1/invoices/{id}/send`: finalizes a draft, or sends an open invoice once more."""
     only(call.params, ())
     invoice = retrieve(call)
     if invoice["collection_method"] != "send_invoice":
@@ -337,5 +386,5 @@ def send(call: Call) -> Body:
         invoice["auto_advance"] = True
         finalize(call.state, invoice, at=at)
         return invoice
-    collect(call.state, _open(call), at=at)
+    call.state.emit("invoice.sent", _open(call))
     return invoice

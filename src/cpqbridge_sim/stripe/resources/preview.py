@@ -14,10 +14,12 @@ from cpqbridge_sim.stripe.resources import (
     schedule_update,
     schedules,
     subscription_create,
+    subscription_pause,
     subscription_update,
 )
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, only
 from cpqbridge_sim.stripe.resources.invoices import subscription_id
+from cpqbridge_sim.stripe.resources.recurring_preview import recurring_invoice
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
 
@@ -25,6 +27,7 @@ _PARAMS = frozenset(
     {
         "currency",
         "customer",
+        "discounts",
         "invoice_items",
         "preview_mode",
         "schedule",
@@ -40,8 +43,11 @@ def create_preview(call: Call) -> Body:
     """The next invoice of a subscription or schedule, as it is or as it would be with other details."""
     params = call.params
     only(params, _PARAMS)
-    if params.get("preview_mode", "next") != "next":
-        raise not_simulated("`preview_mode=recurring`", "preview_mode")
+    recurring = params.get("preview_mode") == "recurring"
+    if recurring and {"schedule", "schedule_details"} & set(params):
+        raise invalid("`preview_mode=recurring` is for subscriptions only.", "preview_mode")
+    if "discounts" in params and not {"subscription", "subscription_details"} & set(params):
+        raise not_simulated("Discounts of a preview without a subscription", "discounts")
     if {"schedule", "schedule_details"} & set(params) and {"subscription", "subscription_details"} & set(
         params
     ):
@@ -52,7 +58,10 @@ def create_preview(call: Call) -> Body:
         _one_time(copy, owner, params, entry)
     known = set(copy.store.by_type.get("invoice", {}))
     subscription = _changed_subscription(copy, params, owner)
-    invoice = _next_invoice(copy, owner, subscription, known)
+    if recurring:
+        invoice = None if subscription is None else recurring_invoice(copy, subscription)
+    else:
+        invoice = _next_invoice(copy, owner, subscription, known)
     if invoice is None:
         raise StripeApiError(
             f"No upcoming invoices for customer: {owner}", status=404, code="invoice_upcoming_none"
@@ -91,6 +100,8 @@ def _changed_subscription(copy: AccountState, params: Mapping[str, Any], owner: 
     if "schedule" in params or "schedule_details" in params:
         return _changed_schedule(copy, params, owner)
     details = dict(params.get("subscription_details") or {})
+    if "discounts" in params:
+        details["discounts"] = params["discounts"]
     if "subscription" not in params:
         if not details:
             return None
@@ -99,6 +110,9 @@ def _changed_subscription(copy: AccountState, params: Mapping[str, Any], owner: 
             values["backdate_start_date"] = values.pop("start_date")
         return subscription_create.create(Call(state=copy, path_ids=(), params=values))
     path_ids = (params["subscription"],)
+    if details.pop("resume_at", None):
+        subscription_pause.resume(Call(state=copy, path_ids=path_ids, params=details))
+        return copy.store.get("subscription", params["subscription"])
     if details.pop("cancel_now", False):
         flags = {
             "prorate": details.get("proration_behavior", "create_prorations") != "none",

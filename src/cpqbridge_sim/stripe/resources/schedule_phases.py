@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.discounts import check_discounts
+from cpqbridge_sim.stripe.billing.payment_methods import named_method
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.tiers import is_metered
 from cpqbridge_sim.stripe.errors import interval_mismatch, invalid, missing, no_such, not_simulated
@@ -90,7 +91,7 @@ class PhaseReader:
             "billing_thresholds": None,
             "collection_method": phase.get("collection_method"),
             "currency": self.currency,
-            "default_payment_method": phase.get("default_payment_method"),
+            "default_payment_method": self._payment_method(phase, path),
             "default_tax_rates": self._tax_rates(phase, "default_tax_rates", path),
             "description": cleared(phase.get("description")),
             "discounts": discount_entries(phase.get("discounts")),
@@ -152,6 +153,11 @@ class PhaseReader:
         self.anchor = end
         return end
 
+    def _payment_method(self, phase: Mapping[str, Any], path: str) -> str | None:
+        name = phase.get("default_payment_method")
+        param = f"{path}[default_payment_method]"
+        return named_method(self.state, self.customer, name, param=param) if name else None
+
     def _tax_rates(self, entry: Mapping[str, Any], name: str, path: str) -> list[Body]:
         return read_tax_rates(self.state, entry.get(name), path=f"{path}[{name}]", known=self.known_tax_rates)
 
@@ -190,6 +196,7 @@ class PhaseReader:
             param=f"{path}[discounts]",
             at=self.now,
             currency=self.currency,
+            customer_id=self.customer["id"],
         )
 
     def _item(self, entry: Mapping[str, Any], path: str) -> Body:

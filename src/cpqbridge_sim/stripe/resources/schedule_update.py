@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.churn import check_churn
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
 from cpqbridge_sim.stripe.billing.items import merge_metadata, subscription_end
 from cpqbridge_sim.stripe.billing.lifecycle import (
@@ -20,6 +21,7 @@ from cpqbridge_sim.stripe.billing.phases import (
     change_items,
     phase_discounts,
 )
+from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses
 from cpqbridge_sim.stripe.billing.proration import credit_unused, forget_future_debits
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import invoices_now
@@ -32,7 +34,9 @@ from cpqbridge_sim.stripe.resources.schedules import (
     default_settings,
     read_phases,
     require_live,
+    resolve_method,
     retrieve,
+    set_pauses,
 )
 from cpqbridge_sim.stripe.state import AccountState
 from cpqbridge_sim.stripe.store import Body
@@ -43,10 +47,12 @@ def update(call: Call) -> Body:
     state, params = call.state, call.params
     schedule = retrieve(call)
     require_live(schedule, "update", "updated")
-    if "pause_schedules" in params:
-        raise not_simulated("`pause_schedules`", "pause_schedules")
     now = state.time_of(schedule["customer"])
+    running = state.store.get("subscription", schedule["subscription"])
+    if running is not None:
+        check_churn(state, running, params, at=now)
     defaults = default_settings(params.get("default_settings") or {}, schedule["default_settings"])
+    resolve_method(state, customer_of(state, schedule["customer"]), defaults)
     end_behavior = checked_end_behavior(params.get("end_behavior", schedule["end_behavior"]))
     phases = schedule["phases"]
     if params.get("phases"):
@@ -58,9 +64,12 @@ def update(call: Call) -> Body:
     schedule["end_behavior"] = end_behavior
     schedule["phases"] = phases
     update_metadata(schedule, params)
+    set_pauses(state, schedule, params, now=now)
     if schedule["status"] == "active":
         behavior = params.get("proration_behavior", "create_prorations")
         _apply_now(state, schedule, before, behavior=behavior, now=now)
+        if "pause_schedules" in params:
+            plan_pauses(state, schedule)
     elif phases[0]["start_date"] <= now:
         start_schedule(state, schedule, at=now)
     else:
@@ -241,12 +250,12 @@ def cut_to_end(state: AccountState, subscription: Body, *, prorate: bool) -> lis
     end = subscription_end(state, subscription)
     made: list[Body] = []
     for item in state.subscription_items(subscription):
-        if end is None or item["current_period_end"] <= end:
+        if end is None or max(item["current_period_end"], item["billed_until"] or 0) <= end:
             continue
         if prorate:
             made += credit_unused(state, subscription, item, at=end)
         forget_future_debits(state, item, at=end)
-        item["current_period_end"] = end
+        item["current_period_end"] = min(item["current_period_end"], end)
     return made
 
 

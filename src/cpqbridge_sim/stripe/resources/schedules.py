@@ -3,6 +3,7 @@
 Source: docs.stripe.com/api/subscription_schedules, read 20 Nov 2026.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from cpqbridge_sim.stripe.billing.items import subscription_end
@@ -15,6 +16,7 @@ from cpqbridge_sim.stripe.billing.lifecycle import (
     run_until,
     start_schedule,
 )
+from cpqbridge_sim.stripe.billing.planned_pauses import plan_pauses
 from cpqbridge_sim.stripe.billing.waking import sleep_until_next
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing, no_such, not_simulated
 from cpqbridge_sim.stripe.resources.call import (
@@ -27,6 +29,8 @@ from cpqbridge_sim.stripe.resources.call import (
     path_object,
 )
 from cpqbridge_sim.stripe.resources.invoices import candidates
+from cpqbridge_sim.stripe.resources.pause_schedules import read_pause_schedules
+from cpqbridge_sim.stripe.resources.payment_methods import set_default_method
 from cpqbridge_sim.stripe.resources.schedule_phases import (
     PhaseReader,
     check_collection,
@@ -41,7 +45,16 @@ from cpqbridge_sim.stripe.store import Body
 
 _SUBSCRIPTIONS_MAX = 500
 _CREATE = frozenset(
-    {"billing_mode", "customer", "default_settings", "end_behavior", "metadata", "phases", "start_date"}
+    {
+        "billing_mode",
+        "customer",
+        "default_settings",
+        "end_behavior",
+        "metadata",
+        "pause_schedules",
+        "phases",
+        "start_date",
+    }
 )
 _END_BEHAVIORS = ("cancel", "release")
 
@@ -49,8 +62,6 @@ _END_BEHAVIORS = ("cancel", "release")
 def create(call: Call) -> Body:
     """`POST /v1/subscription_schedules`."""
     params, state = call.params, call.state
-    if "pause_schedules" in params:
-        raise not_simulated("`pause_schedules`", "pause_schedules")
     if "from_subscription" in params:
         return _from_subscription(call)
     only(params, _CREATE)
@@ -64,6 +75,7 @@ def create(call: Call) -> Body:
     start = params.get("start_date", "now")
     start = now if start == "now" else start
     defaults = default_settings(params.get("default_settings") or {}, None)
+    resolve_method(state, customer, defaults)
     mode = billing_mode(params)
     reader = PhaseReader(
         state=state,
@@ -80,6 +92,7 @@ def create(call: Call) -> Body:
     if state.assumptions.elapsed_first_phase_is_refused and reader.phases[0]["end_date"] <= now:
         raise invalid("The first phase cannot end in the past.", "phases[0][end_date]")
     schedule = _new_schedule(call, customer, mode=mode, defaults=defaults, phases=reader.phases)
+    set_pauses(state, schedule, params, now=now)
     state.emit("subscription_schedule.created", schedule)
     if reader.phases[0]["end_date"] <= now:
         start_schedule(state, schedule, at=start)
@@ -89,6 +102,16 @@ def create(call: Call) -> Body:
     else:
         state.wake_at(start, priority=START_PRIORITY, kind="schedule.start", body=schedule)
     return schedule
+
+
+def set_pauses(state: AccountState, schedule: Body, params: Mapping[str, Any], *, now: int) -> None:
+    """Keep the pauses that a request plans; they are carried out once the schedule runs."""
+    if "pause_schedules" not in params:
+        return
+    sent = schedule["default_settings"]["collection_method"] == "send_invoice"
+    schedule["pause_schedules"] = read_pause_schedules(
+        state, schedule, params["pause_schedules"], send_invoice=sent, now=now
+    )
 
 
 def read_phases(reader: PhaseReader, requested: list[dict[str, Any]], *, start: int, first: int = 0) -> None:
@@ -140,8 +163,6 @@ def billing_mode(params: Any) -> Body:
     if value["type"] == "classic":
         return {"flexible": None, "type": "classic"}
     shown = (value.get("flexible") or {}).get("proration_discounts", "included")
-    if shown != "included":
-        raise not_simulated("`proration_discounts=itemized`", "billing_mode[flexible][proration_discounts]")
     return {"flexible": {"proration_discounts": shown}, "type": "flexible"}
 
 
@@ -182,6 +203,12 @@ def default_settings(value: Any, previous: Body | None) -> Body:
     return merged
 
 
+def resolve_method(state: AccountState, customer: Body, defaults: Body) -> None:
+    """Show the payment method of `default_settings` by its own id."""
+    param = "default_settings[default_payment_method]"
+    set_default_method(state, customer, defaults, defaults["default_payment_method"], param=param)
+
+
 def _new_schedule(call: Call, customer: Body, *, mode: Body, defaults: Body, phases: list[Body]) -> Body:
     state = call.state
     return state.store.add(
@@ -220,7 +247,7 @@ def checked_end_behavior(value: str) -> str:
 
 def _from_subscription(call: Call) -> Body:
     params, state = call.params, call.state
-    tolerated = {"from_subscription", "metadata", "expand"}
+    tolerated = {"from_subscription", "metadata", "expand", "pause_schedules"}
     for name in params:
         if name not in tolerated:
             raise invalid(f"You cannot set `{name}` if `from_subscription` is set.", name)
@@ -229,6 +256,8 @@ def _from_subscription(call: Call) -> Body:
         raise no_such("subscription", params["from_subscription"], param="from_subscription")
     if subscription["status"] in ENDED or subscription["status"] in ("incomplete", "paused"):
         raise invalid(f"The subscription is {subscription['status']}.", "from_subscription")
+    if subscription["billing_schedules"]:
+        raise invalid("A subscription with billing schedules takes no schedule.", "from_subscription")
     if subscription["schedule"] is not None:
         raise invalid(
             "You cannot migrate a subscription that is already attached to a schedule: "
@@ -248,7 +277,9 @@ def _from_subscription(call: Call) -> Body:
     schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
     subscription["schedule"] = schedule["id"]
     sleep_until_next(state, subscription)
+    set_pauses(state, schedule, params, now=state.time_of(customer["id"]))
     state.emit("subscription_schedule.created", schedule)
+    plan_pauses(state, schedule)
     return schedule
 
 

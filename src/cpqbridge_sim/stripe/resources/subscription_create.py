@@ -6,14 +6,20 @@ Source: docs.stripe.com/api/subscriptions/create, read 20 Nov 2026.
 from collections.abc import Mapping
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.collection import can_charge
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
-from cpqbridge_sim.stripe.billing.finalization import can_charge, finalize, payment_method
+from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import check_line_count, subscription_invoice
 from cpqbridge_sim.stripe.billing.items import first_lines, new_item
 from cpqbridge_sim.stripe.billing.lifecycle import EXPIRY_PRIORITY, INCOMPLETE_SECONDS
 from cpqbridge_sim.stripe.billing.lines import LineDraft
+from cpqbridge_sim.stripe.billing.payment_methods import payment_method
+from cpqbridge_sim.stripe.billing.payments import minimum_charge
 from cpqbridge_sim.stripe.billing.pending_interval import set_pending_interval
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, item_terms
+from cpqbridge_sim.stripe.billing.prebilling import (
+    all_lines_ahead,
+)
 from cpqbridge_sim.stripe.billing.subscription_body import blank_subscription
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import settle_free_invoice
@@ -22,13 +28,16 @@ from cpqbridge_sim.stripe.billing.waking import sleep_until_next
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid, missing
 from cpqbridge_sim.stripe.periods import Interval, boundary_after
 from cpqbridge_sim.stripe.resources.anchor_config import configured_anchor, shown_config
+from cpqbridge_sim.stripe.resources.billing_schedules import read_billing_schedules
 from cpqbridge_sim.stripe.resources.call import Call, cleared, customer_of, metadata_of, only
+from cpqbridge_sim.stripe.resources.payment_methods import set_default_method
 from cpqbridge_sim.stripe.resources.schedule_phases import PhaseReader, check_collection, refuse_unsupported
 from cpqbridge_sim.stripe.resources.schedules import (
     billing_mode,
     check_customer_currency,
     check_subscription_count,
 )
+from cpqbridge_sim.stripe.resources.subscription_ends import check_end, set_period_end_cancel
 from cpqbridge_sim.stripe.resources.trial_params import (
     TRIAL_PARAMS,
     check_backdated_trial,
@@ -46,6 +55,7 @@ _CREATE = frozenset(
         "billing_cycle_anchor",
         "billing_cycle_anchor_config",
         "billing_mode",
+        "billing_schedules",
         "cancel_at",
         "cancel_at_period_end",
         "collection_method",
@@ -89,7 +99,12 @@ def create(call: Call) -> Body:
     check_customer_currency(state, customer, phase["currency"])
     check_subscription_count(state, customer)
     check_discounts(
-        state, params.get("discounts") or [], param="discounts", at=now, currency=phase["currency"]
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=now,
+        currency=phase["currency"],
+        customer_id=customer["id"],
     )
     check_direct_collection(params)
     trial_end = created_trial_end(params, start=start, now=now)
@@ -103,13 +118,12 @@ def create(call: Call) -> Body:
         start=start,
         anchor=start if anchor is None else anchor,
     )
-    set_plain(subscription, params)
+    set_plain(state, subscription, params)
     subscription["billing_cycle_anchor_config"] = shown_config(params)
     set_trial_settings(subscription, params)
-    set_intervals(state, subscription, params, at=now)
+    set_pending_interval(state, subscription, read_pending_interval(params), at=now)
     if trial_end is not None:
         start_trial(state, subscription, start=start, end=trial_end, anchor=anchor)
-    set_tax_rates(state, subscription, params)
     subscription["metadata"] = metadata_of(params.get("metadata"))
     subscription["discounts"] = redeem(
         state,
@@ -172,74 +186,60 @@ def _anchor(
     return int(anchor)
 
 
-def set_plain(subscription: Body, params: Mapping[str, Any]) -> None:
+def set_plain(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
     """Settings that need no arithmetic."""
-    for name in ("collection_method", "days_until_due", "default_payment_method", "description"):
+    if "default_payment_method" in params:
+        customer = customer_of(state, subscription["customer"])
+        set_default_method(state, customer, subscription, params["default_payment_method"])
+    _set_tax_rates(state, subscription, params)
+    for name in ("collection_method", "days_until_due", "description"):
         if name in params:
             subscription[name] = cleared(params[name])
     for name, value in (params.get("invoice_settings") or {}).items():
         subscription["invoice_settings"][name] = cleared(value)
 
 
-def set_tax_rates(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
-    """`default_tax_rates` of a subscription; a rate it has already may be archived by now."""
+def _set_tax_rates(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
     if "default_tax_rates" in params:
+        # A rate that it has already may be archived by now.
         known = frozenset(rate["id"] for rate in subscription["default_tax_rates"])
         rates = read_tax_rates(state, params["default_tax_rates"], path="default_tax_rates", known=known)
         subscription["default_tax_rates"] = rates
 
 
-def set_intervals(state: AccountState, subscription: Body, params: Mapping[str, Any], *, at: int) -> None:
-    """How often pending items are billed, when the request says so."""
+def read_pending_interval(params: Mapping[str, Any]) -> Body | None:
+    """How often pending items shall be billed, None for never."""
     name = "pending_invoice_item_interval"
-    if name not in params:
-        return
-    value = params[name]
-    if value:
-        value = {"interval": value["interval"], "interval_count": value.get("interval_count", 1)}
-        length = Interval(unit=value["interval"], count=value["interval_count"])
-        if length.count < 1 or length.sort_key > _PENDING_SECONDS_MAX:
-            raise invalid("The interval can be at most a year.", f"{name}[interval_count]")
-    set_pending_interval(state, subscription, value, at=at)
+    if not params.get(name):
+        return None
+    value: Body = {
+        "interval": params[name]["interval"],
+        "interval_count": params[name].get("interval_count", 1),
+    }
+    length = Interval(unit=value["interval"], count=value["interval_count"])
+    if length.count < 1 or length.sort_key > _PENDING_SECONDS_MAX:
+        raise invalid("The interval can be at most a year.", f"{name}[interval_count]")
+    return value
 
 
 def _bill(
     state: AccountState, subscription: Body, phase: Body, params: Mapping[str, Any], *, start: int, now: int
 ) -> Body | None:
     behavior = params.get("proration_behavior", "create_prorations")
-    cancel_at = params.get("cancel_at")
-    if isinstance(cancel_at, int):
-        if cancel_at <= now:
-            raise invalid("`cancel_at` must be in the future.", "cancel_at")
-        subscription["cancel_at"] = cancel_at
+    check_end(params, now=now)
+    if isinstance(params.get("cancel_at"), int):
+        subscription["cancel_at"] = params["cancel_at"]
     lines: list[LineDraft] = []
     for entry in phase["items"]:
         item = new_item(state, subscription, item_terms(state, entry), start=start)
         lines += first_lines(state, subscription, item, start=start, now=now, behavior=behavior)
+    subscription["billing_schedules"] = read_billing_schedules(state, subscription, params, at=now)
+    lines += all_lines_ahead(state, subscription)
     check_line_count(len(lines) + len(phase["add_invoice_items"]))
     set_period_end_cancel(state, subscription, params)
     bounds: Body = {"start_date": start, "end_date": None}
     bill_phase_items(state, subscription, bounds, phase["add_invoice_items"])
     return subscription_invoice(state, subscription, lines, at=now, reason="subscription_create")
-
-
-def set_period_end_cancel(state: AccountState, subscription: Body, params: Mapping[str, Any]) -> None:
-    """`cancel_at_period_end` and the words of `cancel_at` that name a period end."""
-    if params.get("cancel_at_period_end") and params.get("cancel_at"):
-        raise invalid(
-            "You may only specify one of these parameters: cancel_at, cancel_at_period_end.", "cancel_at"
-        )
-    ends = [item["current_period_end"] for item in state.subscription_items(subscription)]
-    word = params.get("cancel_at")
-    if word == "max_billed_until":
-        raise invalid(
-            "`max_billed_until` needs billing schedules, which are not simulated here.", "cancel_at"
-        )
-    if word in ("min_period_end", "max_period_end"):
-        subscription["cancel_at"] = min(ends) if word == "min_period_end" else max(ends)
-    if params.get("cancel_at_period_end"):
-        subscription["cancel_at"] = min(ends)
-        subscription["cancel_at_period_end"] = True
 
 
 def _collect(
@@ -249,7 +249,8 @@ def _collect(
     if invoice is None or subscription["collection_method"] == "send_invoice" or invoice["status"] != "draft":
         return
     incomplete = params.get("payment_behavior") == "default_incomplete"
-    owed = invoice["amount_due"] > 0
+    # Less than the smallest charge goes to the customer's balance instead.
+    owed = invoice["amount_due"] >= minimum_charge(invoice["currency"])
     if owed and payment_method(state, subscription["customer"], subscription) is None and not incomplete:
         raise StripeApiError(
             "This customer has no attached payment source or default payment method. Please consider adding "

@@ -4,15 +4,20 @@ Source: docs.stripe.com/api/subscriptions/update, read 20 Nov 2026.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from cpqbridge_sim.stripe.billing.churn import check_churn
+from cpqbridge_sim.stripe.billing.collection_pause import keeps_drafts, pause_collection
 from cpqbridge_sim.stripe.billing.discounts import check_discounts, redeem
 from cpqbridge_sim.stripe.billing.finalization import finalize
 from cpqbridge_sim.stripe.billing.invoicing import subscription_invoice
 from cpqbridge_sim.stripe.billing.items import ItemChange, ItemTerms, announced_usage, apply_changes
-from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, expire, renew
+from cpqbridge_sim.stripe.billing.lifecycle import ENDED, cancel_now, cancel_schedule_of, expire, renew
 from cpqbridge_sim.stripe.billing.lines import LineDraft
+from cpqbridge_sim.stripe.billing.pending_interval import set_pending_interval
 from cpqbridge_sim.stripe.billing.phases import bill_phase_items, move_anchor
+from cpqbridge_sim.stripe.billing.prebilling import all_lines_ahead
 from cpqbridge_sim.stripe.billing.taxes import read_tax_rates
 from cpqbridge_sim.stripe.billing.trial_changes import change_trial, settle_free_invoice
 from cpqbridge_sim.stripe.billing.trials import invoices_now
@@ -25,6 +30,10 @@ from cpqbridge_sim.stripe.errors import (
     not_simulated,
 )
 from cpqbridge_sim.stripe.periods import Interval, compatible
+from cpqbridge_sim.stripe.resources.billing_schedules import (
+    check_prebilled_discounts,
+    read_billing_schedules,
+)
 from cpqbridge_sim.stripe.resources.call import Call, customer_of, only, update_metadata
 from cpqbridge_sim.stripe.resources.phase_split import split_running_phase
 from cpqbridge_sim.stripe.resources.schedule_phases import (
@@ -35,14 +44,12 @@ from cpqbridge_sim.stripe.resources.schedule_phases import (
     read_price,
     refuse_unsupported,
 )
-from cpqbridge_sim.stripe.resources.schedule_update import cut_to_end
 from cpqbridge_sim.stripe.resources.subscription_create import (
     check_direct_collection,
-    set_intervals,
-    set_period_end_cancel,
+    read_pending_interval,
     set_plain,
-    set_tax_rates,
 )
+from cpqbridge_sim.stripe.resources.subscription_ends import CANCEL_WORDS, check_end, set_end
 from cpqbridge_sim.stripe.resources.subscriptions import retrieve
 from cpqbridge_sim.stripe.resources.trial_params import (
     TRIAL_PARAMS,
@@ -57,6 +64,7 @@ _UPDATE = frozenset(
         "add_invoice_items",
         "automatic_tax",
         "billing_cycle_anchor",
+        "billing_schedules",
         "cancel_at",
         "cancel_at_period_end",
         "collection_method",
@@ -69,6 +77,7 @@ _UPDATE = frozenset(
         "items",
         "metadata",
         "off_session",
+        "pause_collection",
         "payment_behavior",
         "payment_settings",
         "pending_invoice_item_interval",
@@ -82,7 +91,18 @@ _ITEM = frozenset(
 )
 _PAID_ONLY = frozenset({"error_if_incomplete", "pending_if_incomplete"})
 _WHILE_INCOMPLETE = frozenset({"default_payment_method", "expand", "metadata"})
-_CANCEL_WORDS = frozenset({"cancel_at", "cancel_at_period_end"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What an update asks for, checked before anything changes."""
+
+    at: int
+    trial_end: int | None
+    interval: Body | None
+    ahead: list[Body]
+    changes: list[ItemChange]
+    one_time: list[Body]
 
 
 def update(call: Call) -> Body:
@@ -93,48 +113,75 @@ def update(call: Call) -> Body:
     subscription = retrieve(call)
     _check_changeable(subscription, params)
     now = state.time_of(subscription["customer"])
+    check_churn(state, subscription, params, at=now)
     _check_payable(call, subscription)
-    check_discounts(
-        state, params.get("discounts") or [], param="discounts", at=now, currency=subscription["currency"]
-    )
-    if "collection_method" in params or "days_until_due" in params:
-        check_direct_collection({"collection_method": subscription["collection_method"], **params})
-    at = _proration_date(subscription, params, now)
-    trial_end = updated_trial_end(subscription, params, now=now)
-    changes = _read_changes(state, subscription, params.get("items") or [])
-    one_time = _read_one_time(state, subscription, params, now=now)
-    set_plain(subscription, params)
-    set_trial_settings(subscription, params)
-    set_intervals(state, subscription, params, at=now)
-    set_tax_rates(state, subscription, params)
-    update_metadata(subscription, params)
-    if params.get("collection_method") == "charge_automatically":
-        subscription["days_until_due"] = None
-    behavior = params.get("proration_behavior", "create_prorations")
-    made = _set_end(state, subscription, params, prorate=behavior != "none", now=now)
+    wanted = _read(state, subscription, params, now=now)
+    _set_plain(state, subscription, params, wanted, now=now)
+    prorate = params.get("proration_behavior", "create_prorations") != "none"
+    made = set_end(state, subscription, params, prorate=prorate, now=now)
     moved = (params.get("billing_cycle_anchor") or {}).get("type") == "now"
-    moved = moved or _classic_moves_anchor(subscription, changes)
+    moved = moved or _classic_moves_anchor(subscription, wanted.changes)
     if moved:
-        move_anchor(state, subscription, at=now, prorate=behavior != "none")
-    if trial_end is not None:
-        prorate = behavior != "none"
-        moved = change_trial(state, subscription, trial_end, at=now, prorate=prorate) or moved
+        move_anchor(state, subscription, at=now, prorate=prorate)
+    if wanted.trial_end is not None:
+        moved = change_trial(state, subscription, wanted.trial_end, at=now, prorate=prorate) or moved
     made += apply_changes(
         state,
         subscription,
-        changes,
-        at=at,
-        prorate=behavior != "none",
+        wanted.changes,
+        at=wanted.at,
+        prorate=prorate,
         renewal_due=moved,
         between=lambda: _new_discounts(state, subscription, params, now=now),
     )
-    made += bill_phase_items(state, subscription, {"start_date": now, "end_date": None}, one_time)
-    shown = announced_usage(state, subscription, changes, at=at) if behavior == "always_invoice" else []
-    _invoice(state, subscription, made, shown, moved=moved, params=params, now=now)
+    bounds: Body = {"start_date": now, "end_date": None}
+    made += bill_phase_items(state, subscription, bounds, wanted.one_time)
+    _invoice(state, subscription, made, wanted.changes, moved=moved, params=params, now=now)
     split_running_phase(state, subscription, params, at=now)
     state.emit("customer.subscription.updated", subscription)
     sleep_until_next(state, subscription)
     return subscription
+
+
+def _read(state: AccountState, subscription: Body, params: Mapping[str, Any], *, now: int) -> _Wanted:
+    check_discounts(
+        state,
+        params.get("discounts") or [],
+        param="discounts",
+        at=now,
+        currency=subscription["currency"],
+        customer_id=subscription["customer"],
+    )
+    if "collection_method" in params or "days_until_due" in params:
+        check_direct_collection({"collection_method": subscription["collection_method"], **params})
+    check_end(params, now=now)
+    ahead = read_billing_schedules(state, subscription, params, at=now)
+    if ahead:
+        check_prebilled_discounts(state, params)
+    return _Wanted(
+        at=_proration_date(subscription, params, now),
+        trial_end=updated_trial_end(subscription, params, now=now),
+        interval=read_pending_interval(params),
+        ahead=ahead,
+        changes=_read_changes(state, subscription, params.get("items") or []),
+        one_time=_read_one_time(state, subscription, params, now=now),
+    )
+
+
+def _set_plain(
+    state: AccountState, subscription: Body, params: Mapping[str, Any], wanted: _Wanted, *, now: int
+) -> None:
+    """Settings that need no arithmetic."""
+    set_plain(state, subscription, params)
+    set_trial_settings(subscription, params)
+    if "pending_invoice_item_interval" in params:
+        set_pending_interval(state, subscription, wanted.interval, at=now)
+    if "pause_collection" in params:
+        pause_collection(state, subscription, params["pause_collection"])
+    subscription["billing_schedules"] = wanted.ahead
+    update_metadata(subscription, params)
+    if params.get("collection_method") == "charge_automatically":
+        subscription["days_until_due"] = None
 
 
 def _check_payable(call: Call, subscription: Body) -> None:
@@ -183,13 +230,17 @@ def _invoice(
     state: AccountState,
     subscription: Body,
     made: list[Body],
-    shown: list[LineDraft],
+    changes: list[ItemChange],
     *,
     moved: bool,
     params: Mapping[str, Any],
     now: int,
 ) -> None:
     behavior = params.get("proration_behavior", "create_prorations")
+    shown: list[LineDraft] = []
+    if behavior == "always_invoice" and not moved:
+        shown = announced_usage(state, subscription, changes, at=now)
+        shown += all_lines_ahead(state, subscription)
     invoice = None
     if moved:
         invoice = renew(state, subscription, at=now, reason="subscription_update", period=(now, now))
@@ -200,10 +251,11 @@ def _invoice(
         )
     settle_free_invoice(state, subscription, invoice, at=now)
     charged = invoice is not None and invoice["collection_method"] == "charge_automatically"
-    if invoice is None or not charged or invoice["status"] != "draft":
+    if invoice is None or not charged or invoice["status"] != "draft" or keeps_drafts(subscription):
         return
     waits = params.get("payment_behavior") == "default_incomplete"
-    invoice["auto_advance"] = not waits
+    if waits:
+        invoice["auto_advance"] = False
     finalize(state, invoice, at=now)
     if waits and invoice["status"] == "open" and subscription["status"] == "active":
         subscription["status"] = "past_due"
@@ -224,10 +276,12 @@ def _check_changeable(subscription: Body, params: Mapping[str, Any]) -> None:
     for name in params if subscription["status"] == "incomplete" else ():
         if name not in _WHILE_INCOMPLETE:
             raise invalid("An incomplete subscription can only update its metadata.", name)
+    if subscription["status"] == "paused" and "billing_cycle_anchor" in params:
+        raise invalid("The anchor of a paused subscription is set when it resumes.", "billing_cycle_anchor")
     schedule = subscription["schedule"]
     if schedule is None:
         return
-    if _CANCEL_WORDS & set(params):
+    if CANCEL_WORDS & set(params):
         raise invalid(
             f"The subscription is managed by the subscription schedule `{schedule}`, and updating any "
             "cancelation behavior directly is not allowed. Please update the schedule instead."
@@ -242,26 +296,6 @@ def _proration_date(subscription: Body, params: Mapping[str, Any], now: int) -> 
         if not item["current_period_start"] <= at < item["current_period_end"]:
             raise invalid("`proration_date` must lie in the current period.", "proration_date")
     return at
-
-
-def _set_end(
-    state: AccountState, subscription: Body, params: Mapping[str, Any], *, prorate: bool, now: int
-) -> list[Body]:
-    if not _CANCEL_WORDS & set(params):
-        return []
-    if params.get("cancel_at") == "" or params.get("cancel_at_period_end") is False:
-        subscription["cancel_at"] = None
-        subscription["cancel_at_period_end"] = False
-        subscription["canceled_at"] = None
-    cancel_at = params.get("cancel_at")
-    if isinstance(cancel_at, int):
-        if cancel_at <= now:
-            raise invalid("`cancel_at` must be in the future.", "cancel_at")
-        subscription["cancel_at"] = cancel_at
-    set_period_end_cancel(state, subscription, params)
-    if subscription["cancel_at"] is not None:
-        subscription["canceled_at"] = now
-    return cut_to_end(state, subscription, prorate=prorate)
 
 
 def _read_changes(state: AccountState, subscription: Body, entries: list[dict[str, Any]]) -> list[ItemChange]:
@@ -349,6 +383,7 @@ def _terms(
         param=f"{path}[discounts]",
         at=now,
         currency=subscription["currency"],
+        customer_id=subscription["customer"],
     )
     discounts = discount_entries(entry["discounts"]) if "discounts" in entry else None
     metadata = entry.get("metadata") or {}
@@ -387,12 +422,7 @@ def cancel(call: Call) -> Body:
     if subscription["status"] == "incomplete":
         expire(state, subscription, at=at)
         return subscription
-    schedule = state.store.get("subscription_schedule", subscription["schedule"])
-    if schedule is not None:
-        schedule["status"] = "canceled"
-        schedule["canceled_at"] = at
-        schedule["current_phase"] = None
-        state.emit("subscription_schedule.canceled", schedule)
+    cancel_schedule_of(state, subscription, at=at)
     cancel_now(
         state,
         subscription,

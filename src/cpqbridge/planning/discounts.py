@@ -1,0 +1,282 @@
+"""Coupons: from when to when each one reduces what, and by how much (B11).
+
+A coupon of an order lies on the order's schedules, one of a line on the line's item. It stands on every phase
+of its time and on none after it, so that Stripe never counts its months anew. What bills recurring time as a
+one-time item is billed net of it, and never reduced again by Stripe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+from cpqbridge.domain.billing import DiscountTerms, OneTimeItem
+from cpqbridge.domain.dates import Cycle, add_months
+from cpqbridge.domain.money import rounded_minor
+from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, Order, OrderLine
+from cpqbridge.domain.parameters import fingerprint
+from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.reductions import Reduction
+from cpqbridge.planning.runs import Run
+from cpqbridge.planning.tracks import Track
+
+COUPON_PREFIX = "cpqbridge-"
+_ID_LENGTH = 24
+
+
+def coupon_key(coupon: Coupon) -> str:
+    """Return the link key of the Stripe coupon that grants the same; an edited one is another (B11.2)."""
+    terms = {
+        "name": coupon.name,
+        "percent_off": None if coupon.percent_off is None else f"{coupon.percent_off.normalize():f}",
+        "amount_off": None if coupon.amount_off is None else f"{coupon.amount_off.normalize():f}",
+        "currency": coupon.currency,
+        "duration": coupon.duration.value,
+        "duration_in_months": coupon.duration_in_months,
+        "parameters": dict(coupon.parameters),
+    }
+    return f"coupon:{COUPON_PREFIX}{fingerprint(terms)[:_ID_LENGTH]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """A coupon in force from `from_on` up to, not including, `terms.until_on`.
+
+    It reduces the item of the line `order_item_id`, else everything on the schedules `track_keys`.
+    """
+
+    coupon: Coupon
+    terms: DiscountTerms
+    from_on: date
+    order_item_id: str | None = None
+    track_keys: tuple[str, ...] = ()
+
+    def covers(self, day: date) -> bool:
+        """Return whether a period that begins on `day` is reduced."""
+        return self.from_on <= day and (self.terms.until_on is None or day < self.terms.until_on)
+
+
+@dataclass(slots=True, kw_only=True)
+class Discounts:
+    """All redemptions of a contract, in order of execution."""
+
+    contract: Contract
+    redemptions: list[Redemption] = field(default_factory=list)
+
+    @staticmethod
+    def of(contract: Contract) -> Discounts:
+        """Return the redemptions of the orders taken in."""
+        found = Discounts(contract=contract)
+        for order in contract.orders:
+            found.redemptions += found._of_lines(order)
+            found.redemptions += found._of_order(order)
+        return found
+
+    @property
+    def coupons(self) -> Mapping[str, Coupon]:
+        """Return the coupons in use, by link key."""
+        return {each.terms.key: each.coupon for each in self.redemptions}
+
+    def on_item(self, run: Run, day: date) -> tuple[DiscountTerms, ...]:
+        """Return what reduces the run's item for a period that begins on `day`."""
+        return tuple(
+            each.terms
+            for each in self.redemptions
+            if each.order_item_id == run.line.order_item_id and each.covers(day)
+        )
+
+    def on_phase(self, track: Track, day: date) -> tuple[DiscountTerms, ...]:
+        """Return what reduces everything on the schedule from `day` on."""
+        return tuple(
+            each.terms for each in self.redemptions if track.key in each.track_keys and each.covers(day)
+        )
+
+    def edges(self, track: Track) -> Iterator[date]:
+        """Yield the days on which a coupon begins or ends to reduce something on the schedule."""
+        lines = {run.line.order_item_id for run in track.runs}
+        for each in self.redemptions:
+            if track.key in each.track_keys or each.order_item_id in lines:
+                yield each.from_on
+                if each.terms.until_on is not None:
+                    yield each.terms.until_on
+
+    def off_minor(self, run: Run, amount_minor: int, day: date, share: Fraction = Fraction(1)) -> int:
+        """Return what coupons take off an amount for the run's time from `day` on, in minor units.
+
+        `share` is which part of a whole period the amount is for. A fixed amount of the whole order is left
+        out: it was taken off the period's invoice already.
+        """
+        left = amount_minor
+        for terms in self.on_item(run, day):
+            left -= terms.off_minor(left, share)
+        for terms in self.on_phase(self.contract.track_of(run), day):
+            if terms.amount_off_minor is None:
+                left -= terms.off_minor(left, share)
+        return amount_minor - left
+
+    def off_tails(self, track: Track, day: date, items: Sequence[OneTimeItem]) -> list[OneTimeItem]:
+        """Return the last parts of periods, less the orders' fixed amounts for their share of the period.
+
+        They begin on `day`, where nothing renews that Stripe could reduce.
+        """
+        left = list(items)
+        for terms in self.on_phase(track, day):
+            if terms.amount_off_minor is None or not left:
+                continue
+            whole = (track.boundary_after(day) - day).days
+            share = min(Fraction(max((item.period_end - day).days for item in left), whole), Fraction(1))
+            off = terms.off_minor(sum(item.amount_minor for item in left), share)
+            shares = spread(off, [item.amount_minor for item in left])
+            left = [
+                replace(item, amount_minor=item.amount_minor - part, off_minor=item.off_minor + part)
+                for item, part in zip(left, shares, strict=True)
+            ]
+        return left
+
+    def off_credit_minor(self, reduction: Reduction, amount_minor: int) -> int:
+        """Return what coupons took off the time that a credit is for, in minor units (negative)."""
+        run = reduction.takes[0][0]
+        billed_on = run.pieces.cycle.at_or_before(max(reduction.line.starts_on, run.pieces.start))
+        left = amount_minor
+        for terms in (*self.on_item(run, billed_on), *self.on_phase(self.contract.track_of(run), billed_on)):
+            if terms.amount_off_minor is None:
+                left -= terms.off_minor(left)
+        return amount_minor - left
+
+    def off_one_time_minor(self, line: OrderLine, order: Order, amount_minor: int) -> int:
+        """Return what coupons take off a one-time line, in minor units: its own, then those of its order."""
+        currency, left = self.contract.rules.currency, amount_minor
+        if amount_minor <= 0:
+            return 0
+        for coupon in line.coupons:
+            left -= _terms(coupon, currency, None).off_minor(left)
+        for coupon in order.coupons:
+            terms = _terms(coupon, currency, None)
+            if terms.amount_off_minor is None:
+                left -= terms.off_minor(left)
+            elif not _recurs(order):
+                left -= min(self._spread(order, terms.amount_off_minor).get(line.order_item_id, 0), left)
+        return amount_minor - left
+
+    def _spread(self, order: Order, amount_off_minor: int) -> Mapping[str, int]:
+        """Return a fixed amount over the lines of an order that has one-time lines only."""
+        currency = self.contract.rules.currency
+        lines = [line for line in order.lines if line.total_price > 0]
+        shares = spread(amount_off_minor, [rounded_minor(line.total_price, currency) for line in lines])
+        return {line.order_item_id: share for line, share in zip(lines, shares, strict=True)}
+
+    def _of_lines(self, order: Order) -> Iterator[Redemption]:
+        for line in order.lines:
+            run = self.contract.runs.get(line.order_item_id)
+            if run is None:
+                continue
+            begins = max(run.pieces.full_from, run.executed_at.date())
+            for coupon in line.coupons:
+                until = _until(coupon, run.pieces.start, run.pieces.cycle, begins)
+                yield Redemption(
+                    coupon=coupon,
+                    terms=_terms(coupon, self.contract.rules.currency, until),
+                    from_on=run.pieces.start,
+                    order_item_id=line.order_item_id,
+                )
+
+    def _of_order(self, order: Order) -> Iterator[Redemption]:
+        runs = [run for run in self.contract.runs.values() if run.order is order]
+        if not runs:
+            return
+        tracks = {self.contract.track_of(run).key: self.contract.track_of(run) for run in runs}
+        first = self.contract.track_of(min(runs, key=lambda run: (run.pieces.start, run.line.order_item_id)))
+        start = min(run.pieces.start for run in runs)
+        cycle = Cycle(first.anchor, min(run.pieces.cycle.months for run in first.runs))
+        begins = max(cycle.at_or_after(start), min(run.executed_at for run in runs).date())
+        for coupon in order.coupons:
+            fixed = coupon.amount_off is not None
+            yield Redemption(
+                coupon=coupon,
+                terms=_terms(coupon, self.contract.rules.currency, _until(coupon, start, cycle, begins)),
+                from_on=start,
+                # A percentage is the same wherever the contract's lines are; an amount is given once.
+                track_keys=(first.key,) if fixed else tuple(track.key for track in self._all(tracks)),
+            )
+
+    def _all(self, tracks: Mapping[str, Track]) -> Iterable[Track]:
+        return [*tracks.values(), *(track for track in self.contract.tracks if track.key not in tracks)]
+
+    def splits(self, order: Order) -> Coupon | None:
+        """Return a fixed amount of an order whose lines lie on several schedules, or None (B11.3)."""
+        runs = [run for run in self.contract.runs.values() if run.order is order]
+        if len({self.contract.track_of(run).key for run in runs}) < 2:  # noqa: PLR2004 - more than one
+            return None
+        return next((coupon for coupon in order.coupons if coupon.amount_off is not None), None)
+
+
+def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:
+    """Return a fixed amount over lines: each share in proportion, rounded down, the last takes the rest.
+
+    Source: Stripe, "Coupons", as restated in the project's design notes, 3.6 (read 20 Nov 2026).
+    """
+    held = [max(weight, 0) for weight in weights]
+    total = sum(held)
+    off = min(amount_off_minor, total)
+    if not total:
+        return [0 for _ in held]
+    shares = [off * weight // total for weight in held[:-1]]
+    return [*shares, off - sum(shares)]
+
+
+def _recurs(order: Order) -> bool:
+    return any(line.kind is LineKind.RECURRING for line in order.lines)
+
+
+def _terms(coupon: Coupon, currency: str, until: date | None) -> DiscountTerms:
+    amount = None if coupon.amount_off is None else rounded_minor(coupon.amount_off, currency)
+    percent = coupon.percent_off or Decimal(0)
+    return DiscountTerms(
+        key=coupon_key(coupon),
+        percent_off=None if amount is not None else f"{percent.normalize():f}",
+        amount_off_minor=amount,
+        until_on=until,
+    )
+
+
+def _until(coupon: Coupon, start: date, cycle: Cycle, begins: date) -> date | None:
+    """Return the first day that a coupon does not reduce any more, None without an end.
+
+    One for `once` reduces the first invoice; `begins` is the first boundary at which, or the day of execution
+    on which, that is made.
+    """
+    if coupon.duration is CouponDuration.REPEATING:
+        return add_months(start, coupon.duration_in_months or 1)
+    return cycle.after(begins) if coupon.duration is CouponDuration.ONCE else None
+
+
+def reduced(
+    amounts: Sequence[int],
+    own: Sequence[Sequence[DiscountTerms]],
+    shared: Sequence[DiscountTerms],
+    days: Sequence[date],
+) -> list[int]:
+    """Return what discounts take off each line of one invoice, in minor units.
+
+    `own` are those of each line's item, `shared` those of the subscription, `days` where each line's period
+    begins. Stripe takes an item's own first, then those of the subscription, each from what is left; a
+    percentage is rounded half up per line (design notes, 2.3 and 3.6).
+    """
+    left = list(amounts)
+    for place, discounts in enumerate(own):
+        for terms in discounts:
+            if terms.is_in_force(days[place]):
+                left[place] -= terms.off_minor(left[place])
+    for terms in shared:
+        eligible = [place for place, day in enumerate(days) if terms.is_in_force(day)]
+        if terms.amount_off_minor is None:
+            for place in eligible:
+                left[place] -= terms.off_minor(left[place])
+        else:
+            shares = spread(terms.amount_off_minor, [left[place] for place in eligible])
+            for place, share in zip(eligible, shares, strict=True):
+                left[place] -= share
+    return [amount - rest for amount, rest in zip(amounts, left, strict=True)]
