@@ -36,7 +36,7 @@ WIDTH = 110
 UNTIL_FINAL = timedelta(days=3)
 _BILL = re.compile(r"^- \d{4}-.*$", re.MULTILINE)
 _DRAFT = {"Status": "Draft", "StatusCode": "Draft", "ActivatedDate": None}
-_STRIPE_ID = re.compile(r"[a-z_]+_1S[A-Za-z0-9]{14}")
+_STRIPE_ID = re.compile(r"\b([a-z_]+)_1S[A-Za-z0-9]{14}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,10 +203,14 @@ def _activated_by(record: RawRecord, instant: datetime) -> bool:
 
 def _with_plain_ids(value: Any, seen: dict[str, str]) -> Any:
     """Return the document with ids of the simulated account as `in_1`, `in_2`: they are chance."""
-    if isinstance(value, str) and _STRIPE_ID.fullmatch(value):
-        kind = value.rpartition("_")[0]
+
+    def plain_id(found: re.Match[str]) -> str:
+        kind = found[1]
         number = 1 + sum(1 for other in seen if other.rpartition("_")[0] == kind)
-        return seen.setdefault(value, f"{kind}_{number}")
+        return seen.setdefault(found[0], f"{kind}_{number}")
+
+    if isinstance(value, str):
+        return _STRIPE_ID.sub(plain_id, value)
     if isinstance(value, dict):
         return {key: _with_plain_ids(each, seen) for key, each in value.items()}
     return [_with_plain_ids(each, seen) for each in value] if isinstance(value, list) else value

@@ -244,7 +244,10 @@ class Build:
     def evidence(self) -> Evidence:
         """Return what the orders say of their lines."""
         dropped = () if self._verdict.frozen else self._placed.dropped
-        return Evidence.of(self._contract, dropped, self.objects, off=off_by_line(self.forecast))
+        off = off_by_line(self.forecast)
+        for item in () if self._verdict.frozen else self._placed.free:
+            off[item.order_item_id] += item.off_minor
+        return Evidence.of(self._contract, dropped, self.objects, off=off)
 
     @cached_property
     def proof(self) -> tuple[Proof, ...]:

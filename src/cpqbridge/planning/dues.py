@@ -61,7 +61,7 @@ def dues_of(contract: Contract, naming: Naming, discounts: Discounts) -> Iterato
         if contract.cutover is not None and each.line.starts_on < contract.cutover:
             continue
         item = one_time_item(each.line, each.order, currency=currency, naming=naming, discounts=discounts)
-        if item.amount_minor:
+        if item.amount_minor or item.off_minor:
             at, riding_on = _one_time_at(contract, each)
             yield Due(item=item, at=at, track=riding_on)
 

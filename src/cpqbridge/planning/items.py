@@ -71,9 +71,18 @@ def is_priced(run: Run, instant: datetime, cuts: Cuts) -> bool:
 
 
 def phase_items(
-    runs: Sequence[Run], instant: datetime, *, cuts: Cuts, rules: ItemRules
+    runs: Sequence[Run],
+    instant: datetime,
+    *,
+    cuts: Cuts,
+    rules: ItemRules,
+    coupons_on: date | None = None,
 ) -> tuple[PhaseItem, ...]:
-    """Return the items of the runs that are alive from `instant` on; the placeholder where there are none."""
+    """Return the items of the runs that are alive from `instant` on; the placeholder where there are none.
+
+    Their coupons are those in force on `coupons_on`, else on the instant's own date.
+    """
+    day = coupons_on or instant.date()
     priced: dict[_MergingKey, list[tuple[Run, int]]] = {}
     items: list[PhaseItem | _MergingKey] = []
     for run in runs:
@@ -83,7 +92,7 @@ def phase_items(
         if not is_priced(run, instant, cuts):
             items.append(zero_item(run))
             continue
-        key = (_merging_key(run, rules), rules.discounts.on_item(run, instant.date()))
+        key = (_merging_key(run, rules), rules.discounts.on_item(run, day))
         if key not in priced:
             items.append(key)
         priced.setdefault(key, []).append((run, units))
@@ -194,8 +203,7 @@ def credit_items(
     """Yield the credit of a reduction, net of what coupons took off its time."""
     for item in _gross_credits(reduction, rules=rules, naming=naming):
         off = discounts.off_credit_minor(reduction, item.amount_minor)
-        if item.amount_minor != off:
-            yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
+        yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
 
 
 def _gross_credits(reduction: Reduction, *, rules: CutRules, naming: Naming) -> Iterator[OneTimeItem]:

@@ -90,7 +90,7 @@ class Timetable:
         track = self.track
         carried = [replace(run, takes=[]) for run in track.runs if run.carried]
         items = (
-            phase_items(carried, self.now, cuts={}, rules=self.rules)
+            phase_items(carried, self.now, cuts={}, rules=self.rules, coupons_on=track.starts_on)
             if carried
             else (zero_item(standing_in(track.runs, self.now), placeholder=True),)
         )
