@@ -14,7 +14,6 @@ from cpqbridge.domain.billing import (
     BillingObject,
     ContractRecord,
     CreditPortion,
-    DiscountTerms,
     ExecutedOrder,
     ForecastInvoice,
     InvoiceLine,
@@ -24,16 +23,15 @@ from cpqbridge.domain.billing import (
     PhaseItem,
     Plan,
     PlannedLine,
-    PriceTier,
     Proof,
     Ref,
     Step,
     StepAction,
     TakenAmount,
     TakenUnits,
-    TieredPrice,
 )
 from cpqbridge.domain.order import OrderKind
+from cpqbridge.domain.pricing import DiscountTerms, PriceTier, TieredPrice
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import InvariantError
 

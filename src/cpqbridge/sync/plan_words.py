@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from decimal import Decimal
 
-from cpqbridge.domain.billing import PhaseItem, TieredPrice
+from cpqbridge.domain.billing import PhaseItem
 from cpqbridge.domain.money import currency_decimals
+from cpqbridge.domain.pricing import TieredPrice
 
 _MONTHS_PER_YEAR = 12
 
