@@ -69,6 +69,18 @@ class PeriodPrice:
         return charge_minor(self.text, quantity)
 
 
+def in_steps(price: PeriodPrice, line: OrderLine, step: int) -> PeriodPrice:
+    """Return the price as it is where it is a multiple of `step` minor units, else the line's own, rounded.
+
+    Stripe takes amounts of three-decimal currencies only as multiples of ten minor units (B3.7).
+    """
+    exact = Fraction(price.text)
+    if step == 1 or price.tiers is not None or exact % step == 0:
+        return price
+    text = unit_amount_text(Fraction(round_half_up(exact / step) * step))
+    return PeriodPrice(text=text, from_entry=False, owner_id=line.order_item_id)
+
+
 def tier_price(line: OrderLine, currency: str) -> PeriodPrice | None:
     """Return the price by the tiers of the line's consumption schedule; None where it has none (B3.5)."""
     if line.tiers is None:
