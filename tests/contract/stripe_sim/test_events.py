@@ -236,8 +236,11 @@ def test_events_are_kept_for_thirty_days(api):
     api.post("/v1/customers")
     api.go(2026, 1, 31)
     assert kinds(api) == ["customer.created"]
+    path = f"/v1/events/{events(api)[0]['id']}"
+    assert api.get(path)["type"] == "customer.created"
     api.account.advance(datetime(2026, 1, 31, 0, 0, 1, tzinfo=UTC))
     assert kinds(api) == []
+    assert api.refused("GET", path, status=404)["code"] == "resource_missing"
 
 
 @pytest.mark.parametrize("kind", ["invoice.updated", "customer.subscription.updated", "product.updated"])
