@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
