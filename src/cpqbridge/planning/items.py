@@ -8,10 +8,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.billing import DiscountTerms, OneTimeItem, PhaseItem
+from cpqbridge.domain.billing import OneTimeItem, PhaseItem
 from cpqbridge.domain.dates import day_after, midnight
 from cpqbridge.domain.money import amount_step_minor, round_half_up, rounded_minor, to_minor
 from cpqbridge.domain.order import Order, OrderLine
+from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.pieces import CutRules, Piece
 from cpqbridge.planning.proration import term_months

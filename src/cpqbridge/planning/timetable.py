@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-from cpqbridge.domain.billing import BillingObject, DiscountTerms, OneTimeItem, Phase, PhaseItem
+from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, PhaseItem
 from cpqbridge.domain.dates import midnight
+from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.items import ItemRules, phase_items, zero_item
 from cpqbridge.planning.limits import MAXIMUM_PHASES
 from cpqbridge.planning.tracks import Track, standing_in
