@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from tests.acceptance.slow_calculator import DAY, DECIMALS, rounded, term
 from tests.simulation import daily_checks, daily_money, line_money
 from tests.simulation.cpq_desk import Desk, Offer
-from tests.simulation.histories import contract_stories, known
+from tests.simulation.histories import contract_stories
+from tests.simulation.stories import known
 
 from cpqbridge.domain.order import LineKind, OrderKind
 from cpqbridge.mapping.configuration import default_configuration
