@@ -102,12 +102,6 @@ _ORDERS = {
         "The order does not meet the filter that an admin set for the connection.",
         "Change `filters.Order` if the order should be billed from here.",
     ),
-    "kind_not_built": _refused(
-        "Not covered by this release",
-        "The order uses what this release does not bill yet: ramps, evergreen, metered or tiered lines, "
-        "coupons, trials, custom prices or several billing frequencies.",
-        "Wait for the release that covers it, or bill the order by hand.",
-    ),
     "record_unreadable": _refused(
         "Record cannot be read",
         "A record has no usable id, or lacks what it cannot be without.",
@@ -192,6 +186,11 @@ _LINES = {
         "The order has a trial, after which every line of its subscription starts anew, and lines that are "
         "billed at different intervals.",
         "Give the lines one frequency, or empty the field that is mapped to the trial's end.",
+    ),
+    "metered_twice": _refused(
+        "Usage billed twice",
+        "Two metered lines of one product run in the same billing period; both would bill the same usage.",
+        "Start one line when the last billing period of the other is over, or sell another product.",
     ),
     "coupon_split": _refused(
         "Coupon over several subscriptions",

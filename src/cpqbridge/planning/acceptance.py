@@ -133,8 +133,6 @@ class Acceptance:
         found = [*own, *order_refusals(order, history, self._request.configuration)]
         found += self._found.get(order.order_id, ())
         if found:
-            # What no change of the data can solve comes first, so that nobody mends the rest in vain.
-            found.sort(key=lambda refusal: refusal.code != "kind_not_built")
             return stopped(order, found)
         if not opening and not begun:
             first = next((each for each in history.orders if each.kind is not OrderKind.AMENDMENT), None)

@@ -35,6 +35,7 @@ from cpqbridge.planning.proof import Evidence, mismatches
 from cpqbridge.planning.request import Request
 from cpqbridge.planning.safety import Look, multiplier_warnings
 from cpqbridge.planning.timetable import load_again_at
+from cpqbridge.planning.usage import metered_twice, unbilled_parts
 
 
 class Build:
@@ -244,7 +245,10 @@ class Build:
     def evidence(self) -> Evidence:
         """Return what the orders say of their lines."""
         dropped = () if self._verdict.frozen else self._placed.dropped
-        return Evidence.of(self._contract, dropped, self.objects, off=off_by_line(self.forecast))
+        off = off_by_line(self.forecast)
+        for item in () if self._verdict.frozen else self._placed.free:
+            off[item.order_item_id] += item.off_minor
+        return Evidence.of(self._contract, dropped, self.objects, off=off)
 
     @cached_property
     def proof(self) -> tuple[Proof, ...]:
@@ -286,7 +290,7 @@ class Build:
         for order in self._contract.orders:
             is_new = order in self._verdict.new
             holds = look.holds(order) if is_new else look.late_holds(order)
-            limits = (*self._limits(order), *self._coupon_refusals(order)) if is_new else ()
+            limits = tuple(self._refusals(order)) if is_new else ()
             found = (*limits, *(hold for hold in holds if hold.code not in released))
             if found:
                 return {order.order_id: found}
@@ -323,7 +327,10 @@ class Build:
         ]
         yield from limit_refusals(order, concerned, self._request.history, now=self._request.as_of)
 
-    def _coupon_refusals(self, order: Order) -> Iterator[Refusal]:
+    def _refusals(self, order: Order) -> Iterator[Refusal]:
+        """Yield what refuses the order beside the lines of others."""
+        yield from self._limits(order)
+        yield from metered_twice(order, self._contract)
         coupon = self._discounts.splits(order)
         if coupon is not None:
             yield Refusal(
@@ -430,6 +437,7 @@ class Build:
                     f"Order {order.order_number} has no payment term, so Stripe charges automatically: "
                     "its customer needs a payment method in Stripe."
                 )
+            found += unbilled_parts(run for run in self._contract.runs.values() if run.order is order)
             lines = [line for line in order.lines if line.kind is LineKind.RECURRING]
             found += multiplier_warnings(lines, self._request.configuration.policy)
         return tuple(found)

@@ -13,11 +13,12 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.billing import DiscountTerms, OneTimeItem
+from cpqbridge.domain.billing import OneTimeItem
 from cpqbridge.domain.dates import Cycle, add_months
 from cpqbridge.domain.money import rounded_minor
 from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, Order, OrderLine
 from cpqbridge.domain.parameters import fingerprint
+from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.runs import Run
@@ -216,6 +217,8 @@ class Discounts:
 def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:
     """Return a fixed amount over lines: each share in proportion, rounded down, the last takes the rest.
 
+    Where that is more than there is on it, those before it take what remains.
+
     Source: Stripe, "Coupons", as restated in the project's design notes, 3.6 (read 20 Nov 2026).
     """
     held = [max(weight, 0) for weight in weights]
@@ -223,8 +226,13 @@ def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:
     off = min(amount_off_minor, total)
     if not total:
         return [0 for _ in held]
-    shares = [off * weight // total for weight in held[:-1]]
-    return [*shares, off - sum(shares)]
+    shares = [off * weight // total for weight in held]
+    rest = off - sum(shares)
+    for place in reversed(range(len(held))):
+        more = min(rest, held[place] - shares[place])
+        shares[place] += more
+        rest -= more
+    return shares
 
 
 def _recurs(order: Order) -> bool:
@@ -255,28 +263,33 @@ def _until(coupon: Coupon, start: date, cycle: Cycle, begins: date) -> date | No
 
 def reduced(
     amounts: Sequence[int],
-    own: Sequence[Sequence[DiscountTerms]],
-    shared: Sequence[DiscountTerms],
     days: Sequence[date],
+    *,
+    own: Mapping[int, Sequence[DiscountTerms]],
+    bearers: Sequence[int],
+    shared: Sequence[DiscountTerms],
 ) -> list[int]:
     """Return what discounts take off each line of one invoice, in minor units.
 
-    `own` are those of each line's item, `shared` those of the subscription, `days` where each line's period
-    begins. Stripe takes an item's own first, then those of the subscription, each from what is left; a
-    percentage is rounded half up per line (design notes, 2.3 and 3.6).
+    `days` are where each line's period begins, `bearers` of which item each line is, `own` the discounts of
+    each item, `shared` those of the subscription. Stripe takes an item's own first, then those of the
+    subscription, each from what is left; a percentage is rounded half up per line, a fixed amount is taken
+    once for all the lines it reduces (design notes, 2.3 and 3.6).
     """
     left = list(amounts)
-    for place, discounts in enumerate(own):
+    for bearer, discounts in own.items():
         for terms in discounts:
-            if terms.is_in_force(days[place]):
-                left[place] -= terms.off_minor(left[place])
+            _take_off(left, [place for place, each in enumerate(bearers) if each == bearer], days, terms)
     for terms in shared:
-        eligible = [place for place, day in enumerate(days) if terms.is_in_force(day)]
-        if terms.amount_off_minor is None:
-            for place in eligible:
-                left[place] -= terms.off_minor(left[place])
-        else:
-            shares = spread(terms.amount_off_minor, [left[place] for place in eligible])
-            for place, share in zip(eligible, shares, strict=True):
-                left[place] -= share
+        _take_off(left, range(len(left)), days, terms)
     return [amount - rest for amount, rest in zip(amounts, left, strict=True)]
+
+
+def _take_off(left: list[int], places: Iterable[int], days: Sequence[date], terms: DiscountTerms) -> None:
+    eligible = [place for place in places if terms.is_in_force(days[place])]
+    if terms.amount_off_minor is None:
+        shares = [terms.off_minor(left[place]) for place in eligible]
+    else:
+        shares = spread(terms.amount_off_minor, [left[place] for place in eligible])
+    for place, share in zip(eligible, shares, strict=True):
+        left[place] -= share

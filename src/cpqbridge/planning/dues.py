@@ -61,7 +61,7 @@ def dues_of(contract: Contract, naming: Naming, discounts: Discounts) -> Iterato
         if contract.cutover is not None and each.line.starts_on < contract.cutover:
             continue
         item = one_time_item(each.line, each.order, currency=currency, naming=naming, discounts=discounts)
-        if item.amount_minor:
+        if item.amount_minor or item.off_minor:
             at, riding_on = _one_time_at(contract, each)
             yield Due(item=item, at=at, track=riding_on)
 
@@ -84,7 +84,15 @@ def _one_time_at(contract: Contract, each: OneTimeLine) -> tuple[datetime, Track
         return max(midnight(track.starts_on), each.executed_at), track
     at = max(midnight(each.line.starts_on), each.executed_at)
     alive = (track for track in contract.tracks if track.runs and track.ends_at > at)
-    return at, next(alive, None)
+    return at, min(alive, key=_age, default=None)
+
+
+def _age(track: Track) -> tuple[bool, str]:
+    """Return what ranks new schedules after those that were sent, which stand in order of their making.
+
+    New ones will stand by their keys once they are sent, so they do already now.
+    """
+    return (track.sent is None, track.key if track.sent is None else "")
 
 
 def _first_track(contract: Contract, order: Order) -> Track | None:

@@ -134,9 +134,10 @@ def _net(found: Sequence[tuple[PhaseItem, InvoiceLine]], phase: Phase) -> list[I
     """Return the lines of one invoice less what coupons take off them."""
     off = reduced(
         [line.amount_minor for _, line in found],
-        [item.discounts for item, _ in found],
-        phase.discounts,
         [line.period_start for _, line in found],
+        own={id(item): item.discounts for item, _ in found},
+        bearers=[id(item) for item, _ in found],
+        shared=phase.discounts,
     )
     return [_less(line, taken) for (_, line), taken in zip(found, off, strict=True)]
 

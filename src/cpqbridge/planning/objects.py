@@ -258,7 +258,7 @@ def _taken(track: Track) -> tuple[TakenUnits, ...]:
 def placed_identities(
     objects: Iterable[BillingObject], at: datetime, *, product_names: Mapping[str, str]
 ) -> frozenset[Identity]:
-    """Return the identities of one-time charges and credits that are on their way or made already.
+    """Return the identities of charges and credits that are on their way or made already.
 
     A phase that has begun by `at` has sent what rode on it; an own invoice or credit counts from its first
     call on.
@@ -270,6 +270,8 @@ def placed_identities(
             continue
         for invoice in settled_by(each, at, product_names=product_names):
             for line in invoice.lines:
-                if line.kind != "cycle":
-                    found.add((line.shares[0][0], line.kind, line.period_start))
+                if line.kind != "cycle" or line.amount_minor or line.off:
+                    found |= {
+                        (order_item_id, line.kind, line.period_start) for order_item_id, _ in line.shares
+                    }
     return frozenset(found)

@@ -19,6 +19,7 @@ from cpqbridge.planning.prices import (
     PeriodPrice,
     Terms,
     custom_price,
+    in_steps,
     line_terms,
     period_price,
     tier_price,
@@ -118,7 +119,8 @@ class LinePieces:
     @property
     def starts_with_cycle(self) -> bool:
         """Return whether the line begins on a boundary, with a full cycle."""
-        return bool(self.pieces) and self.pieces[0].kind == "cycle"
+        first = next(iter(self.pieces), None)
+        return first is not None and first.kind == "cycle" and first.start == self.start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,14 +218,18 @@ class _Span:
             partial=partial,
             revised=bounds.revised,
         )
+        step = amount_step_minor(rules.currency)
+        if bounds.kept is None:
+            price = in_steps(price, line, step)
         charge = price.charge_minor(terms.quantity)
         remainder = terms.sold_minor - charge * cycles
-        if rules.true_up and not partial and remainder and cycles:
+        # Where Stripe takes multiples only, a price may be off by more than rounding, so the last cycle makes
+        # up.
+        if (rules.true_up or step > 1) and not partial and remainder and cycles:
             edges.pop()
             full_until = edges[-1]
             remainder += charge
         head_days, tail_days = (self.full_from - self.start).days, (self.end - full_until).days
-        step = amount_step_minor(rules.currency)
         share = Fraction(remainder * tail_days, max(head_days + tail_days, 1))
         tail = round_half_up(share / step) * step if head_days else round_half_up(share)
         pieces = self._pieces(edges, charge, head=remainder - tail, tail=tail)

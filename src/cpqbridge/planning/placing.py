@@ -20,6 +20,8 @@ from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.dues import Due, dues_of
 from cpqbridge.planning.items import Naming, piece_item, share_of_period
 from cpqbridge.planning.limits import MAXIMUM_ONE_TIME_ITEMS
+from cpqbridge.planning.pieces import Piece
+from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import Track
 
 ABSORBED_WITHIN = timedelta(days=31)
@@ -39,7 +41,10 @@ class Document:
 
 @dataclass(slots=True, kw_only=True)
 class Placed:
-    """Where everything goes. `first` rides on schedules made now, `riders` on phases by their first day."""
+    """Where everything goes. `first` rides on schedules made now, `riders` on phases by their first day.
+
+    `dropped` are credits that are never made, `free` is what coupons leave nothing of.
+    """
 
     first: dict[str, list[OneTimeItem]] = field(default_factory=lambda: defaultdict(list))
     riders: dict[str, dict[date, list[OneTimeItem]]] = field(
@@ -48,6 +53,7 @@ class Placed:
     invoices: list[Document] = field(default_factory=list)
     credits: list[Document] = field(default_factory=list)
     dropped: list[OneTimeItem] = field(default_factory=list)
+    free: list[OneTimeItem] = field(default_factory=list)
 
 
 def place(
@@ -62,10 +68,13 @@ def place(
     """Return where every due goes that is not `done`; `drops_credits` are orders that get no credit."""
     placer = _Placer(contract, policy, discounts)
     for track in contract.tracks:
-        placer.add_pieces(track, naming)
+        placer.add_pieces(track, naming, done)
     bundles: dict[tuple[datetime, str], list[Due]] = defaultdict(list)
     for due in dues_of(contract, naming, discounts):
         if due.item.identity in done:
+            continue
+        if not due.item.amount_minor:
+            placer.placed.free.append(due.item)
             continue
         if due.is_credit and (due.unbilled or due.item.order_id in drops_credits):
             placer.placed.dropped.append(due.item)
@@ -92,7 +101,7 @@ class _Placer:
         self._first: dict[str, int] = defaultdict(int)
         self.placed = Placed()
 
-    def add_pieces(self, track: Track, naming: Naming) -> None:
+    def add_pieces(self, track: Track, naming: Naming, done: Collection[Identity]) -> None:
         """Put tails, and cycles that the schedule's end cuts, on the phases that begin with them."""
         cuts = track.cuts
         riders = self.placed.riders[track.key]
@@ -101,22 +110,38 @@ class _Placer:
         for run in track.runs:
             if run.carried:
                 begun = (piece for piece in run.pieces.pieces if midnight(piece.start) <= run.executed_at)
-                self._first[track.key] += sum(piece.amount_minor for piece in begun if not run.skips(piece))
+                self._first[track.key] += sum(
+                    piece.amount_minor - self._off(run, piece, piece.amount_minor)
+                    for piece in begun
+                    if not run.skips(piece)
+                )
             for piece in run.to_come():
-                if midnight(piece.start) <= self._now or piece.kind == "head":
-                    continue
                 amount = run.amount_minor(piece)
-                off = self._discounts.off_minor(run, amount, piece.start, share_of_period(run, piece))
+                if piece.kind == "head" or not amount:
+                    continue
                 if piece.kind == "tail" or piece.start == cuts.get(run.pieces.cycle.months):
                     kind = "cut" if piece.kind == "cycle" else piece.kind
-                    if amount:
-                        riders[piece.start].append(piece_item(run, piece, naming, self._discounts, kind=kind))
+                    riders[piece.start].append(piece_item(run, piece, naming, self._discounts, kind=kind))
                 else:
                     renewing.add(piece.start)
-                charges[piece.start] += amount - off
+                charges[piece.start] += amount - self._off(run, piece, amount)
         for day in riders.keys() - renewing:
             riders[day] = self._discounts.off_tails(track, day, riders[day])
+        for day in list(riders):
+            # A cycle that is cut now was billed as one if it began before.
+            self.placed.free += [
+                item
+                for item in riders[day]
+                if not item.amount_minor and (item.order_item_id, "cycle", day) not in done
+            ]
+            left = [item for item in riders.pop(day) if item.amount_minor]
+            # What has begun rode on its phase already.
+            if left and midnight(day) > self._now:
+                riders[day] = left
         self._charges[track.key] = charges
+
+    def _off(self, run: Run, piece: Piece, amount_minor: int) -> int:
+        return self._discounts.off_minor(run, amount_minor, piece.start, share_of_period(run, piece))
 
     def add_bundle(self, order_id: str, at: datetime, dues: Sequence[Due]) -> None:
         """Place the dues of one order at one instant."""

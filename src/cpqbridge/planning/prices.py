@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.billing import PriceTier, TieredPrice
 from cpqbridge.domain.money import (
     charge_minor,
     currency_decimals,
@@ -21,6 +20,7 @@ from cpqbridge.domain.money import (
 )
 from cpqbridge.domain.order import OrderLine
 from cpqbridge.domain.parameters import fingerprint
+from cpqbridge.domain.pricing import PriceTier, TieredPrice
 from cpqbridge.planning.proration import scale_of
 
 
@@ -67,6 +67,18 @@ class PeriodPrice:
         if self.tiers is not None:
             return self.tiers.charge_minor(quantity)
         return charge_minor(self.text, quantity)
+
+
+def in_steps(price: PeriodPrice, line: OrderLine, step: int) -> PeriodPrice:
+    """Return the price as it is where it is a multiple of `step` minor units, else the line's own, rounded.
+
+    Stripe takes amounts of three-decimal currencies only as multiples of ten minor units (B3.7).
+    """
+    exact = Fraction(price.text)
+    if step == 1 or price.tiers is not None or exact % step == 0:
+        return price
+    text = unit_amount_text(Fraction(round_half_up(exact / step) * step))
+    return PeriodPrice(text=text, from_entry=False, owner_id=line.order_item_id)
 
 
 def tier_price(line: OrderLine, currency: str) -> PeriodPrice | None:

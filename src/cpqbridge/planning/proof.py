@@ -70,7 +70,7 @@ class Evidence:
             adjustments[each.reducing_id] -= each.amount_minor
         amounts: Counter[str] = Counter()
         for item in dropped:
-            amounts[item.order_item_id] += item.amount_minor
+            amounts[item.order_item_id] += item.amount_minor + item.off_minor
         lost: Counter[str] = Counter()
         for wanted in objects:
             lost.update(dict(wanted.lost))

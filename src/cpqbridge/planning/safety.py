@@ -21,6 +21,7 @@ from cpqbridge.planning.pieces import MONTHS_PER_DAY, TOLERATED_DAYS, LinePieces
 from cpqbridge.planning.proration import line_term, multiplier_fits, term_months
 from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.runs import Run
+from cpqbridge.planning.tracks import is_evergreen
 
 MAXIMUM_INVOICE_LINES = 250
 LATE = frozenset({"contract_over", "too_many_lines", "backdated"})
@@ -211,13 +212,10 @@ class Look:
         running = [
             sent
             for sent in self.contract.state.objects.values()
-            if sent.kind == "schedule" and sent.end_behavior == "release" and sent.phases[-1].ends_at <= now
+            if _renews_itself(sent) and sent.phases[-1].ends_at <= now
         ]
         if order.kind is OrderKind.RENEWAL:
-            renewed = self.contract.state.renewed.values()
-            running += [
-                sent for sent in renewed if sent.kind == "schedule" and sent.end_behavior == "release"
-            ]
+            running += [sent for sent in self.contract.state.renewed.values() if _renews_itself(sent)]
         if any(sent.ended_at is None for sent in running):
             yield _hold(
                 order,
@@ -241,6 +239,11 @@ class Look:
                 if old.product_id == line.product_id and _overlap(line, old):
                     yield _overlap_hold(order, line, old, self.configuration.policy)
                     return
+
+
+def _renews_itself(sent: BillingObject) -> bool:
+    """Return whether a subscription goes on after its term; an evergreen one has none."""
+    return sent.kind == "schedule" and sent.end_behavior == "release" and not is_evergreen(sent.key)
 
 
 def _elapsed_periods(run: Run, now: datetime) -> int:

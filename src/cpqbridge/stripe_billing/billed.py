@@ -76,7 +76,8 @@ def _billed_invoice(
 
 
 def _billed_line(line: StripeObject, identity: StripeObject, credited: Mapping[str, int]) -> BilledLine:
-    amount = int(line["amount"])
+    # A credit note gives back no more than was charged, which is net of coupons.
+    amount = int(line["amount"]) - sum(int(each["amount"]) for each in line.get("discount_amounts") or ())
     return BilledLine(
         line_id=str(line["id"]),
         order_item_ids=_order_items(identity),

@@ -18,6 +18,7 @@ class CollectionSettings:
         subscription_after_retries: what becomes of the subscription then.
         invoice_after_retries: what becomes of the invoice then.
         notice_before_due_days: when `invoice.will_be_due` is told ahead of a due date; never when None.
+        notice_before_renewal_days: when `invoice.upcoming` is told ahead of a renewal; never when None.
         limits_churn: whether the documented limits on new invoices and quantity updates of one subscription
             answer 429.
     """
@@ -26,4 +27,5 @@ class CollectionSettings:
     subscription_after_retries: Literal["cancel", "unpaid", "past_due"] = "past_due"
     invoice_after_retries: Literal["open", "uncollectible"] = "open"
     notice_before_due_days: int | None = None
+    notice_before_renewal_days: int | None = None
     limits_churn: bool = False

@@ -24,7 +24,8 @@ _WITH_INVOICE_UPDATED = frozenset(
     }
 )
 # The vendor keeps events for 30 days.
-EVENT_SECONDS = 30 * 86_400
+_DAY_SECONDS = 86_400
+EVENT_SECONDS = 30 * _DAY_SECONDS
 API_VERSION = "2026-10-28.endive"
 
 
@@ -117,13 +118,12 @@ class AccountState:
     outbox: Outbox = field(default_factory=Outbox)
     # The text of each object as its last event told it, from which updates say what was before.
     told: dict[tuple[str, str], str] = field(default_factory=dict)
-    # How many days before a renewal `invoice.upcoming` tells of it; a setting of the account's dashboard.
-    upcoming_days: int | None = None
     # For which moments notice was given or waits, by object, so that each is given once.
     notices: dict[str, int] = field(default_factory=dict)
     # Nobody reads the events of a preview or of a long simulation, which is a third quicker without them.
     records_events: bool = True
     _wake_count: int = 0
+    _forget_at: int = 0
 
     def time_of(self, customer_id: str | None) -> int:
         """The current time for objects of this customer: its test clock's, or the account's."""
@@ -189,6 +189,10 @@ class AccountState:
                 event["pending_webhooks"] = self.outbox.put(event, endpoints.values(), at=self.now)
 
     def _forget_old_events(self) -> None:
+        # Once a day is enough, and spares looking for the oldest event before each new one.
+        if self.now < self._forget_at:
+            return
+        self._forget_at = self.now + _DAY_SECONDS
         oldest = next(self.store.all("event"), None)
         while oldest is not None and oldest["created"] < self.now - EVENT_SECONDS:
             self.store.remove(oldest)

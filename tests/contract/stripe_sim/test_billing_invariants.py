@@ -118,11 +118,11 @@ def test_three_years_of_months_take_at_most_fifty_milliseconds():
     def seconds() -> float:
         api = Api(Account(START))
         api.schedule(phase(api.price(100), api.price(200), end=at(2029, 1, 1)), start=at(2026, 1, 1))
-        begun = time.perf_counter()
+        begun = time.process_time()
         api.go(2029, 1, 2)
-        taken = time.perf_counter() - begun
+        taken = time.process_time() - begun
         assert len(api.invoices()) == 36
         return taken
 
-    # The best of a few runs: other work on the machine must not decide.
+    # The processor's time, and the best of a few runs: other work on the machine must not decide.
     assert min(seconds() for _ in range(5)) <= 0.05

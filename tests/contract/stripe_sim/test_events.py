@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from tests.contract.stripe_sim.stripe_driver import Api, at, day, items, phase
 
+from cpqbridge_sim.stripe.collection_settings import CollectionSettings
+
 SCHEDULES = "/v1/subscription_schedules"
 
 
@@ -127,8 +129,8 @@ def test_canceled_and_released_schedules(api):
     assert before == {"cancel_at": at(2027, 1, 1), "schedule": second["id"]}
 
 
-def test_the_next_invoice_is_told_of_where_the_account_wishes(api):
-    api.account.state.upcoming_days = 3
+def test_the_next_invoice_is_told_of_where_the_account_wishes(api_at):
+    api = api_at(2026, 1, 1, collection=CollectionSettings(notice_before_renewal_days=3))
     subscription = api.subscribe(*items(api.price(3100)))
     api.go(2026, 2, 27)
     told = events(api, "invoice.upcoming")
@@ -139,8 +141,8 @@ def test_the_next_invoice_is_told_of_where_the_account_wishes(api):
     assert len(api.invoices()) == 2
 
 
-def test_invoices_that_are_sent_are_not_told_of_before(api):
-    api.account.state.upcoming_days = 3
+def test_invoices_that_are_sent_are_not_told_of_before(api_at):
+    api = api_at(2026, 1, 1, collection=CollectionSettings(notice_before_renewal_days=3))
     api.subscribe(*items(api.price(3100)), collection_method="send_invoice", days_until_due=10)
     api.go(2026, 3, 10)
     assert kinds(api, "invoice.upcoming") == []
@@ -234,13 +236,16 @@ def test_events_are_kept_for_thirty_days(api):
     api.post("/v1/customers")
     api.go(2026, 1, 31)
     assert kinds(api) == ["customer.created"]
+    path = f"/v1/events/{events(api)[0]['id']}"
+    assert api.get(path)["type"] == "customer.created"
     api.account.advance(datetime(2026, 1, 31, 0, 0, 1, tzinfo=UTC))
     assert kinds(api) == []
+    assert api.refused("GET", path, status=404)["code"] == "resource_missing"
 
 
 @pytest.mark.parametrize("kind", ["invoice.updated", "customer.subscription.updated", "product.updated"])
-def test_every_update_in_a_long_life_says_what_changed(api, kind):
-    api.account.state.upcoming_days = 7
+def test_every_update_in_a_long_life_says_what_changed(api_at, kind):
+    api = api_at(2026, 1, 1, collection=CollectionSettings(notice_before_renewal_days=7))
     product = api.post("/v1/products", {"id": "p", "name": "Pro"})["id"]
     price = api.price(3100, product=product)
     api.schedule(
@@ -256,3 +261,18 @@ def test_every_update_in_a_long_life_says_what_changed(api, kind):
         object_now, before = event["data"]["object"], event["data"]["previous_attributes"]
         assert before
         assert all(object_now.get(name) != value for name, value in before.items())
+
+
+def test_a_schedule_whose_subscription_nobody_pays_is_aborted(api_at):
+    settings = CollectionSettings(retry_after_days=(1,), subscription_after_retries="cancel")
+    api = api_at(2026, 1, 1, collection=settings)
+    customer = api.customer(payment_method="pm_card_chargeCustomerFail")
+    schedule = api.schedule(
+        phase(api.price(3100), end=at(2027, 1, 1)), start=at(2026, 1, 1), customer=customer
+    )
+    api.go(2026, 1, 4)
+    assert kinds(api, "subscription_schedule.aborted", "subscription_schedule.canceled") == [
+        "subscription_schedule.aborted"
+    ]
+    aborted = last(api, "subscription_schedule.aborted")["data"]["object"]
+    assert (aborted["id"], aborted["status"]) == (schedule["id"], "canceled")

@@ -114,19 +114,24 @@ def give_up(state: AccountState, invoice: Body, *, at: int) -> None:
     subscription = subscription_of(state, invoice)
     if becomes != "cancel" or subscription is None:
         return
-    cancel_schedule_of(state, subscription, at=at)
+    cancel_schedule_of(state, subscription, at=at, event="subscription_schedule.aborted")
     subscription["cancellation_details"]["reason"] = "payment_failed"
     cancel_now(state, subscription, at=at, invoice_now=False, prorate=False)
 
 
-def cancel_schedule_of(state: AccountState, subscription: Body, *, at: int) -> None:
-    """A schedule ends together with a subscription that is canceled beside it."""
+def cancel_schedule_of(
+    state: AccountState, subscription: Body, *, at: int, event: str = "subscription_schedule.canceled"
+) -> None:
+    """A schedule ends together with a subscription that is canceled beside it.
+
+    Of one that ends because nobody paid another event tells (docs.stripe.com/api/events/types, 20 Nov 2026).
+    """
     schedule = state.store.get("subscription_schedule", subscription["schedule"])
     if schedule is not None:
         schedule["status"] = "canceled"
         schedule["canceled_at"] = at
         schedule["current_phase"] = None
-        state.emit("subscription_schedule.canceled", schedule)
+        state.emit(event, schedule)
 
 
 def expire(state: AccountState, subscription: Body, *, at: int) -> None:

@@ -23,9 +23,10 @@ def await_notices(state: AccountState, subscription: Body, schedule: Body | None
     if schedule is not None:
         ahead = int(schedule["phases"][-1]["end_date"]) - _EXPIRING_SECONDS
         _await(state, schedule, "schedule.expiring", ahead)
-    if state.upcoming_days is not None and subscription["items"]["data"]:
+    days = state.collection.notice_before_renewal_days
+    if days is not None and subscription["items"]["data"]:
         renewal = min(item["current_period_end"] for item in subscription["items"]["data"])
-        _await(state, subscription, "subscription.upcoming", renewal - state.upcoming_days * _DAY_SECONDS)
+        _await(state, subscription, "subscription.upcoming", renewal - days * _DAY_SECONDS)
 
 
 def _await(state: AccountState, body: Body, kind: str, at: int) -> None:
@@ -48,9 +49,12 @@ def upcoming(state: AccountState, subscription: Body, *, run: Run) -> None:
     """
     now, clock_id = state.time_of(subscription["customer"]), state.clock_of(subscription["customer"])
     charged = subscription["collection_method"] == "charge_automatically"
-    if state.upcoming_days is None or state.notices.get(subscription["id"]) != now or not charged:
+    days = state.collection.notice_before_renewal_days
+    # A copy that runs ahead tells nobody of what comes, and needs no copy of its own.
+    stale = state.notices.get(subscription["id"]) != now or not state.records_events
+    if days is None or stale or not charged:
         return
-    renewal = now + state.upcoming_days * _DAY_SECONDS
+    renewal = now + days * _DAY_SECONDS
     copy = state.fork(subscription["customer"])
     known = set(copy.store.by_type.get("invoice", {}))
     run(copy, clock_id, renewal)

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from cpqbridge_sim.stripe.errors import invalid
+from cpqbridge_sim.stripe.errors import invalid, no_such
 from cpqbridge_sim.stripe.resources.call import Call, list_answer, path_object
 from cpqbridge_sim.stripe.state import EVENT_SECONDS
 from cpqbridge_sim.stripe.store import Body
@@ -33,7 +33,10 @@ def account(call: Call) -> Body:
 
 def retrieve_event(call: Call) -> Body:
     """`GET /v1/events/{id}`."""
-    return shown(path_object(call, "event", "event"))
+    event = path_object(call, "event", "event")
+    if event["created"] < call.state.now - EVENT_SECONDS:
+        raise no_such("event", event["id"], param="id", status=404)
+    return shown(event)
 
 
 def list_events(call: Call) -> Body:
