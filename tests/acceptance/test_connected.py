@@ -1,8 +1,11 @@
 """Connections, previews and syncs with real processes on both sides."""
 
+import csv
+import io
 import json
 import urllib.error
 import urllib.request
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -211,6 +214,23 @@ def test_orders_are_listed_with_where_they_stand(connected):
     }
     assert orders[NEW_ORDER]["state"] == "synced"
     assert orders["00000101"]["state"] == "queued"
+
+
+def test_orders_are_a_table_for_a_spreadsheet_with_what_is_billed_and_to_come(shell, sandbox):
+    connect(shell, sandbox)
+    synced = shell.run("order", "sync", NEW_ORDER, "--json").document["orders"][0]
+    rows = list(csv.DictReader(io.StringIO(shell.run("order", "list", "--csv").out.removeprefix("\ufeff"))))
+    found = {row["order_number"]: row for row in rows}
+    order = found[NEW_ORDER]
+    assert (order["order_id"], order["state"], order["kind"]) == (synced["order_id"], "synced", "initial")
+    amounts = [Decimal(order[name]) for name in ("billed_so_far", "to_come", "on_no_invoice")]
+    assert sum(amounts) == Decimal(order["sold"]) > 0 == Decimal(order["difference"])
+    assert order["stripe_ids"].startswith("sub_sched_")
+    # Only a real account has a Dashboard.
+    assert order["stripe_links"] == ""
+    assert {row["sold"] for number, row in found.items() if number != NEW_ORDER} == {""}
+    both = shell.run("order", "list", "--csv", "--json")
+    assert (both.code, both.out) == (2, "")
 
 
 def test_unknown_order_ends_with_two(connected):

@@ -9,7 +9,7 @@ import typer
 
 from cpqbridge.cli.config import ConnectionOption
 from cpqbridge.cli.documents import standing_document
-from cpqbridge.cli.output import JsonOption, answer, document, table
+from cpqbridge.cli.output import CsvOption, JsonOption, answer, document, table, table_bytes
 from cpqbridge.cli.releases import (
     TAKEOVER,
     CutoverOption,
@@ -20,6 +20,7 @@ from cpqbridge.cli.releases import (
 )
 from cpqbridge.cli.runtime import ExitCode, service_of
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cpqbridge.store.views import OrderStanding
@@ -33,18 +34,34 @@ _NEEDS_SOMEONE = frozenset({OrderState.REFUSED, OrderState.HELD, OrderState.FAIL
 
 @application.command("list")
 def list_orders(
-    context: typer.Context, connection: ConnectionOption = None, as_json: JsonOption = False
+    context: typer.Context,
+    connection: ConnectionOption = None,
+    as_csv: CsvOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the orders that qualify in Salesforce or were synced, and where they stand."""
+    if as_csv and as_json:
+        raise ConfigurationError(
+            "A list is either a table or a document.",
+            code="two_formats",
+            field="--csv",
+            fix="Give --csv or --json, not both.",
+        )
     with service_of(context) as service:
-        listed = service.list_orders(connection)
+        listed = service.order_list(connection)
     if as_json:
-        document({"version": 1, "orders": [standing_document(each) for each in listed]})
+        document({"version": 1, "orders": [each.as_document() for each in listed]})
+        return
+    if as_csv:
+        from cpqbridge.sync.order_list import order_rows  # noqa: PLC0415
+        from cpqbridge.sync.spreadsheet import csv_bytes  # noqa: PLC0415
+
+        table_bytes(csv_bytes(order_rows(listed)))
         return
     if not listed:
         answer("No order qualifies: none is activated and meets the connection's filter.")
         return
-    answer(_orders_table(listed))
+    answer(_orders_table([each.standing for each in listed]))
 
 
 @application.command("preview")

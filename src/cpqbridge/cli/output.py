@@ -13,6 +13,13 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
 ]
 
+CsvOption = Annotated[
+    bool,
+    typer.Option(
+        "--csv", help="Print one table for a spreadsheet on standard output and nothing else there."
+    ),
+]
+
 _GAP = "  "
 
 
@@ -20,6 +27,13 @@ def document(value: Mapping[str, Any]) -> None:
     """Print one JSON document on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
+
+
+def table_bytes(value: bytes) -> None:
+    """Print a table for a spreadsheet on standard output, byte for byte."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(value)
+    sys.stdout.buffer.flush()
 
 
 def answer(text: str) -> None:

@@ -9,7 +9,15 @@ from cpqbridge.cli.output import table
 from cpqbridge.domain.billing import Plan
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.sync.documents import plan_document
-from cpqbridge.sync.plan_rows import PhaseRows, ScheduleRows, line_names, schedule_rows, wake_text
+from cpqbridge.sync.plan_rows import (
+    PhaseRows,
+    ScheduleRows,
+    line_names,
+    schedule_rows,
+    sight_texts,
+    wake_text,
+)
+from cpqbridge.sync.proof_words import reason_fix, reason_text
 
 _STATE_WORDS = {
     "synced": "would be synced",
@@ -43,6 +51,7 @@ def preview_text(
         _siblings_text(document["orders"], order_id, known),
         *(_schedule_text(each, known) for each in schedule_rows(plan, order_id=order_id)),
         _invoices_text(invoices),
+        "\n".join(sight_texts(plan, order_id=order_id)),
         wake_text(plan),
         proof_text(proof, names),
         _steps_text(document["steps"]),
@@ -78,7 +87,15 @@ def proof_text(proof: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> 
         )
         for line in proof
     ]
-    return "\n".join(["Proof", table(rows, numbers=frozenset({2, 3, 4})), *_taken_texts(proof, names)])
+    fixes = dict.fromkeys(line["reason"] for line in proof if line["reason"])
+    return "\n".join(
+        [
+            "Proof",
+            table(rows, numbers=frozenset({2, 3, 4})),
+            *_taken_texts(proof, names),
+            *(f"  {reason}: {reason_text(reason)}. What to do: {reason_fix(reason)}" for reason in fixes),
+        ]
+    )
 
 
 def _taken_texts(proof: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> Iterator[str]:
@@ -111,7 +128,10 @@ def _phase_lines(phase: PhaseRows, currency: str, numbers: Mapping[str, str]) ->
     changed_by = ", ".join(numbers.get(each, each) for each in phase.changed_by)
     for place, row in enumerate(phase.rows):
         start, end, orders = ("", "", "") if place else (phase.start, phase.end, changed_by)
-        yield (start, end, row.name, row.quantity, row.amount, currency, row.every, orders)
+        every = f"{row.every} (free trial)" if phase.is_trial else row.every
+        yield (start, end, row.name, row.quantity, row.amount, currency, every, orders)
+        for remark in row.remarks:
+            yield ("", "", f"  {remark}", "", "", "", "", "")
 
 
 def _invoices_text(invoices: Sequence[Mapping[str, Any]]) -> str:

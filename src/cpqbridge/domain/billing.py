@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from fractions import Fraction
 
-from cpqbridge.domain.money import charge_minor, round_half_up
-from cpqbridge.domain.order import Parameters
+from cpqbridge.domain.money import charge_minor
+from cpqbridge.domain.order import OrderKind, Parameters
+from cpqbridge.domain.pricing import DiscountTerms, TieredPrice
 from cpqbridge.domain.refusal import OrderState, Refusal
 
 
@@ -106,77 +106,6 @@ class Step:
     target: str | Ref | None = None
     expected_total_minor: int | None = None
     object_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiscountTerms:
-    """What a coupon takes off an invoice line: `percent_off` of it, else `amount_off_minor` of the invoice.
-
-    `key` is the coupon's link; `until_on` is the first day whose periods are not reduced any more, None
-    without an end.
-    """
-
-    key: str
-    percent_off: str | None
-    amount_off_minor: int | None
-    until_on: date | None = None
-
-    def is_in_force(self, day: date) -> bool:
-        """Return whether a period that begins on `day` is still reduced."""
-        return self.until_on is None or day < self.until_on
-
-    def off_minor(self, amount_minor: int, share: Fraction = Fraction(1)) -> int:
-        """Return what is taken off an amount, in minor units, rounded half up.
-
-        Of a fixed amount it is `share`, and never more than there is.
-        """
-        if self.percent_off is not None:
-            return round_half_up(Fraction(self.percent_off) * amount_minor / _WHOLE_PERCENT)
-        return min(round_half_up((self.amount_off_minor or 0) * share), max(amount_minor, 0))
-
-
-_WHOLE_PERCENT = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceTier:
-    """One tier of a price (minor units, as Stripe writes them); `up_to` is the last unit, None when open."""
-
-    up_to: int | None
-    unit_amount_decimal: str
-    flat_amount_decimal: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TieredPrice:
-    """What a quantity costs by tiers; `mode` is graduated or volume as in Stripe."""
-
-    mode: str
-    tiers: tuple[PriceTier, ...]
-
-    def charge_minor(self, quantity: int) -> int:
-        """Return what so many units cost for one period, in minor units; each tier is rounded half up once.
-
-        Source: Stripe, "Tiered pricing" (read 20 Nov 2026): graduated prices each unit by its own tier and
-        adds the flat amount of every tier that is reached, volume prices all units by the tier they reach.
-        """
-        if quantity <= 0:
-            return 0
-        if self.mode == "volume":
-            reached = next(tier for tier in self.tiers if tier.up_to is None or quantity <= tier.up_to)
-            return _tier_minor(reached, quantity)
-        total, below = 0, 0
-        for tier in self.tiers:
-            if quantity <= below:
-                break
-            held = quantity if tier.up_to is None else min(quantity, tier.up_to)
-            total += _tier_minor(tier, held - below)
-            below = held
-        return total
-
-
-def _tier_minor(tier: PriceTier, units: int) -> int:
-    return charge_minor(tier.unit_amount_decimal, units) + charge_minor(tier.flat_amount_decimal, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -481,11 +410,31 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderOutcome:
-    """What the plan does with one order."""
+    """What the plan does with one order; `kind` is None in plans of before it was kept."""
 
     order_id: str
     state: OrderState
     refusals: tuple[Refusal, ...] = ()
+    kind: OrderKind | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedLine:
+    """An order line as people know it: what it is called, and what about it a plan's amounts do not show.
+
+    `segment` is the label or number of its segment of a ramp, empty for other lines; `free_until` the first
+    day after a trial, None without one. `custom_price` tells that a field of its own holds its price.
+    """
+
+    order_item_id: str
+    order_id: str
+    name: str
+    segment: str = ""
+    evergreen: bool = False
+    metered: bool = False
+    tiered: bool = False
+    custom_price: bool = False
+    free_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -504,11 +453,11 @@ class TakenAmount:
 class Plan:
     """Everything that will be done for one contract, complete before the first write.
 
-    `outcomes` has every order of the history once; `executed_at` is the instant the plan counts as carried
-    out at, kept with each object that is made or changed by it (B6.8); `record` is to be kept with the plan
-    for orders that change none (None: as it was). `wake_at` is the next instant at which
-    something is to be done that no order triggers; `needs_invoices` tells that a credit note is due and the
-    contract's invoices were not read.
+    `outcomes` has every order of the history once, `lines` every line of them that can be billed;
+    `executed_at` is the instant the plan counts as carried out at, kept with each object that is made or
+    changed by it (B6.8); `record` is to be kept with the plan for orders that change none (None: as it was).
+    `wake_at` is the next instant at which something is to be done that no order triggers; `needs_invoices`
+    tells that a credit note is due and the contract's invoices were not read.
     """
 
     root_id: str
@@ -521,6 +470,7 @@ class Plan:
     forecast: tuple[ForecastInvoice, ...]
     proof: tuple[Proof, ...]
     taken: tuple[TakenAmount, ...] = ()
+    lines: tuple[PlannedLine, ...] = ()
     warnings: tuple[str, ...] = ()
     account_name: str = ""
     record: ContractRecord | None = None

@@ -9,7 +9,6 @@ from datetime import datetime
 from cpqbridge.domain.billing import (
     BillingObject,
     BillingState,
-    DiscountTerms,
     Link,
     OneTimeItem,
     Phase,
@@ -22,6 +21,7 @@ from cpqbridge.domain.billing import (
 from cpqbridge.domain.dates import Cycle, midnight, timestamp
 from cpqbridge.domain.order import Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.parameters import fingerprint, merged, nested
+from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.discounts import coupon_key
 from cpqbridge.planning.steps import record_metadata
 from cpqbridge.planning.tracks import aligned_start

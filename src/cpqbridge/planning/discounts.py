@@ -13,11 +13,12 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.billing import DiscountTerms, OneTimeItem
+from cpqbridge.domain.billing import OneTimeItem
 from cpqbridge.domain.dates import Cycle, add_months
 from cpqbridge.domain.money import rounded_minor
 from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, Order, OrderLine
 from cpqbridge.domain.parameters import fingerprint
+from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.runs import Run

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 
-from cpqbridge.domain.billing import BillingState, OrderOutcome, Plan
-from cpqbridge.domain.order import OrderHistory
+from cpqbridge.domain.billing import BillingState, OrderOutcome, Plan, PlannedLine
+from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderLine
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.planning.acceptance import Acceptance, Verdict
@@ -65,10 +66,13 @@ def _plan(request: Request, verdict: Verdict, build: Build, shown: Build | None)
     steps = build.steps()
     sight = build if steps or shown is None else shown
     outcomes = tuple(
-        verdict.outcomes.get(order.order_id)
-        or OrderOutcome(
-            order_id=order.order_id,
-            state=OrderState.SYNCED if build.changes(order) else OrderState.UNCHANGED,
+        replace(
+            verdict.outcomes.get(order.order_id)
+            or OrderOutcome(
+                order_id=order.order_id,
+                state=OrderState.SYNCED if build.changes(order) else OrderState.UNCHANGED,
+            ),
+            kind=order.kind,
         )
         for order in history.orders
     )
@@ -84,11 +88,41 @@ def _plan(request: Request, verdict: Verdict, build: Build, shown: Build | None)
         forecast=sight.forecast,
         proof=sight.proof,
         taken=sight.evidence.taken,
+        lines=tuple(_lines(history)),
         warnings=(*history.warnings, *sight.warnings()),
         record=build.record,
         wake_at=build.wake_at,
         needs_invoices=build.needs_invoices,
     )
+
+
+def _lines(history: OrderHistory) -> Iterator[PlannedLine]:
+    for order in history.orders:
+        for line in order.lines:
+            yield PlannedLine(
+                order_item_id=line.order_item_id,
+                order_id=line.order_id,
+                name=_name(history, line),
+                segment=(line.segment.label or str(line.segment.index)) if line.segment else "",
+                evergreen=line.evergreen,
+                metered=line.metered,
+                tiered=line.tiers is not None,
+                custom_price=line.custom_price is not None,
+                free_until=_free_until(order, line),
+            )
+
+
+def _name(history: OrderHistory, line: OrderLine) -> str:
+    product = history.products.get(line.product_id)
+    name = product.name if product is not None else line.product_name or line.product_id
+    return f"reduction of {name}" if line.quantity < 0 and line.revises is not None else name
+
+
+def _free_until(order: Order, line: OrderLine) -> date | None:
+    ends_on = order.trial_ends_on
+    if ends_on is None or line.kind is LineKind.ONE_TIME or ends_on <= line.starts_on:
+        return None
+    return ends_on
 
 
 def line_price_keys(plan: Plan) -> Mapping[str, str]:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from cpqbridge.domain.billing import PriceTier, TieredPrice
 from cpqbridge.domain.money import (
     charge_minor,
     currency_decimals,
@@ -21,6 +20,7 @@ from cpqbridge.domain.money import (
 )
 from cpqbridge.domain.order import OrderLine
 from cpqbridge.domain.parameters import fingerprint
+from cpqbridge.domain.pricing import PriceTier, TieredPrice
 from cpqbridge.planning.proration import scale_of
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-from cpqbridge.domain.billing import BillingObject, DiscountTerms, OneTimeItem, Phase, PhaseItem
+from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, PhaseItem
 from cpqbridge.domain.dates import midnight
+from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.items import ItemRules, phase_items, zero_item
 from cpqbridge.planning.limits import MAXIMUM_PHASES
 from cpqbridge.planning.tracks import Track, standing_in
@@ -156,7 +157,7 @@ class Timetable:
         track = self.track
         points = {midnight(day) for day, items in self.riders.items() if items}
         for run in track.runs:
-            points |= {run.begins_at, run.over_at}
+            points |= {run.begins_at, run.item_over_at}
             points |= {take.begins_at for take in run.takes}
             if run.pieces.end > run.pieces.full_until > run.pieces.start:
                 points.add(midnight(run.pieces.full_until))

@@ -14,7 +14,6 @@ from cpqbridge.domain.billing import (
     BillingObject,
     ContractRecord,
     CreditPortion,
-    DiscountTerms,
     ExecutedOrder,
     ForecastInvoice,
     InvoiceLine,
@@ -23,15 +22,16 @@ from cpqbridge.domain.billing import (
     Phase,
     PhaseItem,
     Plan,
-    PriceTier,
+    PlannedLine,
     Proof,
     Ref,
     Step,
     StepAction,
     TakenAmount,
     TakenUnits,
-    TieredPrice,
 )
+from cpqbridge.domain.order import OrderKind
+from cpqbridge.domain.pricing import DiscountTerms, PriceTier, TieredPrice
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import InvariantError
 
@@ -51,6 +51,7 @@ _CLASSES: dict[str, type[Any]] = {
         Phase,
         PhaseItem,
         Plan,
+        PlannedLine,
         PriceTier,
         Proof,
         Ref,
@@ -61,7 +62,7 @@ _CLASSES: dict[str, type[Any]] = {
         TieredPrice,
     )
 }
-_ENUMS: dict[str, type[Enum]] = {each.__name__: each for each in (OrderState, StepAction)}
+_ENUMS: dict[str, type[Enum]] = {each.__name__: each for each in (OrderKind, OrderState, StepAction)}
 _TAG = "$"
 
 Decoded = TypeVar("Decoded", Plan, BillingObject, ContractRecord)

@@ -36,7 +36,10 @@ class OrderPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDetail:
-    """One order and the Stripe objects of its contract: customer, then schedules and invoices by key."""
+    """One order and the Stripe objects of its contract by key: schedules, invoices, credits.
+
+    `OrderViews.detail` puts the customer in front.
+    """
 
     view: OrderView
     links: tuple[Link, ...]
@@ -74,6 +77,32 @@ class OrderViews:
                 plan = loaded.get(standing.plan_id) if standing.plan_id is not None else None
                 orders.append(OrderView(standing=standing, plan=plan, connection=connection))
         return OrderPage(orders=tuple(orders), total=total)
+
+    def of_connection(self, connection_id: int) -> tuple[OrderDetail, ...]:
+        """Return every order of a connection by order number, each with its contract's newest plan."""
+        with self._store.read() as transaction:
+            known = {each.connection_id: each for each in connections.list_all(transaction)}
+            found = plans.standings(transaction, connection_id=connection_id)
+            newest: dict[str, Plan] = {}
+            for plan_id in sorted({each.plan_id for each in found if each.plan_id is not None}):
+                plan = plans.load_plan(transaction, connection_id=connection_id, plan_id=plan_id)
+                if plan is not None:
+                    newest[plan.root_id] = plan
+            own = {
+                root_id: links.of_contract(transaction, connection_id=connection_id, root_id=root_id)
+                for root_id in newest
+            }
+        return tuple(
+            OrderDetail(
+                view=OrderView(
+                    standing=each,
+                    plan=newest.get(each.root_id) if each.plan_id is not None else None,
+                    connection=known[connection_id],
+                ),
+                links=tuple(own.get(each.root_id, {}).values()),
+            )
+            for each in found
+        )
 
     def numbers(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """Return the order numbers of those of these orders that were ever seen, by id."""

@@ -23,9 +23,9 @@ from cpqbridge.domain.billing import (
     Ref,
     Step,
     TakenAmount,
-    TieredPrice,
 )
 from cpqbridge.domain.money import major_text
+from cpqbridge.domain.pricing import TieredPrice
 from cpqbridge.domain.refusal import OrderState, Refusal
 
 DOCUMENT_VERSION = 1

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
-from decimal import Decimal
 
-from cpqbridge.domain.billing import BillingObject, CreditPortion, Phase, PhaseItem, Plan
-from cpqbridge.domain.money import currency_decimals, major_text
+from cpqbridge.domain.billing import BillingObject, CreditPortion, Phase, PhaseItem, Plan, PlannedLine
+from cpqbridge.domain.money import major_text
 from cpqbridge.sync.documents import credit_parts
+from cpqbridge.sync.plan_words import interval_text, moment_text, price_text, tiers_texts
 
-_MONTHS_PER_YEAR = 12
+GOES_ON = "goes on"
 _NOTHING = "nothing recurring in this time"
 _DESTINATIONS = {
     "unpaid_invoice": "off what is still to be paid of invoice {invoice}",
@@ -23,31 +22,40 @@ _DESTINATIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseRow:
-    """One recurring item or one-time item of a phase; `amount` is in major units."""
+    """One recurring item or one-time item of a phase; `amount` is in major units, or says how it is priced.
+
+    `remarks` are sentences that belong below it: its tiers, or where its price is from.
+    """
 
     name: str
     quantity: str
     amount: str
     every: str
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseRows:
-    """One phase; `changed_by` are the ids of the orders that shape it and did not shape the one before."""
+    """One phase; `changed_by` are the ids of the orders that shape it and did not shape the one before.
+
+    `end` is GOES_ON for the last phase of evergreen lines. `is_trial` tells that nothing in it is billed.
+    """
 
     start: str
     end: str
     changed_by: tuple[str, ...]
     rows: tuple[PhaseRow, ...]
+    is_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRows:
     """A schedule, own invoice or credit with the rows of its phases in order, and where a credit goes.
 
-    `heading` is a sentence; times are UTC.
+    `key` is the key of its link. `heading` is a sentence; times are UTC.
     """
 
+    key: str
     kind: str
     heading: str
     currency: str
@@ -57,36 +65,50 @@ class ScheduleRows:
 
 
 def line_names(plan: Plan) -> dict[str, str]:
-    """Return what each order line is called, by order item id, as far as the plan bills it."""
-    names: dict[str, str] = {}
-    for wanted in plan.objects:
-        for phase in wanted.phases:
-            for one_time in phase.one_time_items:
-                names.setdefault(one_time.order_item_id, one_time.description)
-    names |= dict(_recurring_names(plan))
-    for each in plan.taken:
-        reduced = names.get(each.reduced_id)
-        if reduced:
-            # A credit is described with its units and its kind; the line it reduces has the plain name.
-            names[each.reducing_id] = f"reduction of {reduced}"
-    return names
+    """Return what each order line is called, by order item id."""
+    return {line.order_item_id: line.name for line in plan.lines}
 
 
 def schedule_rows(plan: Plan, *, order_id: str | None = None) -> tuple[ScheduleRows, ...]:
     """Return what the plan makes for one order, or for the whole contract, in the plan's order."""
-    names = line_names(plan)
+    lines = {line.order_item_id: line for line in plan.lines}
     return tuple(
         ScheduleRows(
+            key=wanted.key,
             kind=wanted.kind,
-            heading=_heading(wanted, plan.executed_at),
+            heading=_heading(wanted, plan),
             currency=wanted.currency,
             order_ids=wanted.order_ids,
-            phases=tuple(_phase_rows(wanted, names)),
+            phases=tuple(_phase_rows(wanted, plan, lines)),
             credits=tuple(_credit_texts(wanted)),
         )
         for wanted in plan.objects
         if order_id is None or order_id in wanted.order_ids
     )
+
+
+def goes_on(plan: Plan, wanted: BillingObject) -> bool:
+    """Return whether a schedule is one of evergreen lines that nobody has ended (B8.1)."""
+    if wanted.kind != "schedule" or wanted.end_behavior != "release" or wanted.ended_at is not None:
+        return False
+    evergreen = {line.order_item_id for line in plan.lines if line.evergreen}
+    return any(not evergreen.isdisjoint(item.order_item_ids) for item in wanted.phases[-1].items)
+
+
+def sight_texts(plan: Plan, *, order_id: str | None = None) -> tuple[str, ...]:
+    """Return what the invoices of a plan leave out, of one order or the whole contract, in sentences."""
+    shown = [each for each in plan.objects if order_id is None or order_id in each.order_ids]
+    found = []
+    ends = [each.phases[-1].ends_at for each in shown if goes_on(plan, each)]
+    if ends:
+        found.append(
+            "An evergreen subscription goes on until it is ended; its invoices are shown up to "
+            f"{moment_text(max(ends))}."
+        )
+    items = (item for each in shown for phase in each.phases for item in phase.items)
+    if any(item.metered for item in items):
+        found.append("Usage is billed after each period on top of this: what is used is not known before.")
+    return tuple(found)
 
 
 def wake_text(plan: Plan) -> str:
@@ -96,67 +118,28 @@ def wake_text(plan: Plan) -> str:
     return f"cpqbridge goes on with this contract by itself on {moment_text(plan.wake_at)}."
 
 
-def moment_text(instant: datetime) -> str:
-    """Return an aware instant as its date, with the time of day in UTC where it is not midnight."""
-    utc = instant.astimezone(UTC)
-    return (
-        f"{utc:%Y-%m-%d}" if utc.timetz() == time.min.replace(tzinfo=UTC) else f"{utc:%Y-%m-%d %H:%M:%S} UTC"
-    )
-
-
-def interval_text(months: int) -> str:
-    """Return how often a price is billed, in words."""
-    if months % _MONTHS_PER_YEAR == 0:
-        years = months // _MONTHS_PER_YEAR
-        return "year" if years == 1 else f"{years} years"
-    return "month" if months == 1 else f"{months} months"
-
-
-def price_text(unit_amount_decimal: str, currency: str) -> str:
-    """Return a price in minor units as text in major units, with at least the currency's decimals."""
-    decimals = currency_decimals(currency)
-    value = Decimal(unit_amount_decimal).scaleb(-decimals)
-    text = f"{value:f}"
-    missing = decimals - len(text.partition(".")[2])
-    if missing <= 0:
-        return text
-    return text + ("" if "." in text else ".") + "0" * missing
-
-
-def is_stub(item: PhaseItem) -> bool:
-    """Return whether the item only keeps a place: it recurs at zero, and its time is billed once or not."""
-    return item.price_key is None and not Decimal(item.unit_amount_decimal)
-
-
-def _recurring_names(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield what the invoices call each order line that recurs, without the units in front."""
-    quantities: dict[str, set[int]] = {}
-    for item in (item for wanted in plan.objects for phase in wanted.lived for item in phase.items):
-        if not is_stub(item):
-            for order_item_id in item.order_item_ids:
-                quantities.setdefault(order_item_id, set()).add(item.quantity)
-    for line in (line for invoice in plan.forecast for line in invoice.lines):
-        for order_item_id, _ in line.shares:
-            prefixes = [f"{quantity} x " for quantity in quantities.get(order_item_id, ())]
-            found = next((each for each in prefixes if line.description.startswith(each)), None)
-            if found and line.kind == "cycle":
-                yield order_item_id, line.description.removeprefix(found)
-
-
-def _heading(wanted: BillingObject, executed_at: datetime) -> str:
+def _heading(wanted: BillingObject, plan: Plan) -> str:
     if wanted.kind == "schedule":
-        ended = f" It was ended on {moment_text(wanted.ended_at)}." if wanted.ended_at else ""
-        return (
-            f"Schedule from {moment_text(wanted.phases[0].starts_at)} until "
-            f"{moment_text(wanted.phases[-1].ends_at)}; {_collection(wanted)}; "
-            f"at its end: {wanted.end_behavior}.{ended}"
-        )
+        return _schedule_heading(wanted, plan)
     total = sum(item.amount_minor for phase in wanted.phases for item in phase.one_time_items)
     amount = f"{major_text(abs(total), wanted.currency)} {wanted.currency.upper()}"
-    made = "to be made on" if wanted.anchor_at > executed_at else "made on"
+    made = "to be made on" if wanted.anchor_at > plan.executed_at else "made on"
     if wanted.kind == "credit":
         return f"Credit of {amount}, {made} {moment_text(wanted.anchor_at)}."
     return f"Invoice of {amount}, {made} {moment_text(wanted.anchor_at)}; {_collection(wanted)}."
+
+
+def _schedule_heading(wanted: BillingObject, plan: Plan) -> str:
+    start, end = moment_text(wanted.phases[0].starts_at), moment_text(wanted.phases[-1].ends_at)
+    if goes_on(plan, wanted):
+        return (
+            f"Evergreen schedule from {start}; {_collection(wanted)}; it goes on until it is ended, "
+            f"planned and shown up to {end}."
+        )
+    ended = f" It was ended on {moment_text(wanted.ended_at)}." if wanted.ended_at else ""
+    return (
+        f"Schedule from {start} until {end}; {_collection(wanted)}; at its end: {wanted.end_behavior}.{ended}"
+    )
 
 
 def _collection(wanted: BillingObject) -> str:
@@ -180,25 +163,29 @@ def _destination(portion: CreditPortion, destination: str) -> str:
     return _DESTINATIONS[destination].format(invoice=portion.invoice_id)
 
 
-def _phase_rows(wanted: BillingObject, names: Mapping[str, str]) -> Iterator[PhaseRows]:
+def _phase_rows(wanted: BillingObject, plan: Plan, lines: Mapping[str, PlannedLine]) -> Iterator[PhaseRows]:
     before: frozenset[str] = frozenset()
+    has_end = not goes_on(plan, wanted)
     for phase in wanted.phases:
         yield PhaseRows(
             start=moment_text(phase.starts_at),
-            end=moment_text(phase.ends_at),
+            end=moment_text(phase.ends_at) if has_end or phase is not wanted.phases[-1] else GOES_ON,
             changed_by=tuple(order_id for order_id in phase.order_ids if order_id not in before),
-            rows=tuple(_rows(phase, wanted.currency, names)),
+            rows=tuple(_rows(phase, wanted.currency, lines)),
+            is_trial=phase.trial,
         )
         before = frozenset(phase.order_ids)
 
 
-def _rows(phase: Phase, currency: str, names: Mapping[str, str]) -> Iterator[PhaseRow]:
+def _rows(phase: Phase, currency: str, lines: Mapping[str, PlannedLine]) -> Iterator[PhaseRow]:
     for item in phase.items:
+        known = [lines[each] for each in item.order_item_ids if each in lines]
         yield PhaseRow(
-            name=", ".join(names.get(each, each) for each in item.order_item_ids) or _NOTHING,
+            name=_item_name(item, lines) or _NOTHING,
             quantity="by usage" if item.metered else str(item.quantity),
-            amount="by tiers" if item.tiers is not None else price_text(item.unit_amount_decimal, currency),
-            every=interval_text(item.interval_count),
+            amount="by tiers" if item.tiers else price_text(item.unit_amount_decimal, currency),
+            every=interval_text(item.interval_count) + (", after it" if item.metered else ""),
+            remarks=tuple(_remarks(item, currency, known)),
         )
     for one_time in phase.one_time_items:
         yield PhaseRow(
@@ -207,3 +194,21 @@ def _rows(phase: Phase, currency: str, names: Mapping[str, str]) -> Iterator[Pha
             amount=major_text(one_time.amount_minor, currency),
             every="once",
         )
+
+
+def _item_name(item: PhaseItem, lines: Mapping[str, PlannedLine]) -> str:
+    """Return what the item's lines are called, each name once, with the segments of a ramp."""
+    known = [
+        (lines[each].name, lines[each].segment) if each in lines else (each, "")
+        for each in item.order_item_ids
+    ]
+    return ", ".join(
+        dict.fromkeys(f"{name} (segment {segment})" if segment else name for name, segment in known)
+    )
+
+
+def _remarks(item: PhaseItem, currency: str, lines: Iterable[PlannedLine]) -> Iterator[str]:
+    if item.tiers is not None:
+        yield from tiers_texts(item.tiers, currency)
+    elif any(line.custom_price for line in lines):
+        yield "price from a field of its own"

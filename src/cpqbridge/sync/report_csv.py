@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cpqbridge.domain.money import major_text
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.sync.report import Report
-
-Row = Sequence[str | None]
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from cpqbridge.sync.spreadsheet import Row, as_text, csv_bytes
 
 
 def write_csv(report: Report, folder: Path) -> tuple[Path, ...]:
@@ -39,9 +36,7 @@ def write_csv(report: Report, folder: Path) -> tuple[Path, ...]:
 
 
 def _write(path: Path, rows: Iterable[Row]) -> Path:
-    # The byte order mark makes Excel read UTF-8.
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows([cell or "" for cell in row] for row in rows)
+    path.write_bytes(csv_bytes(rows))
     return path
 
 
@@ -49,7 +44,12 @@ def _orders(report: Report) -> Iterator[Row]:
     yield ("order_id", "order_number", "contract", "customer", "state", "code", "message", "fix")
     for order in report.orders:
         texts = (order.customer, order.state.value, order.code, order.message, order.fix)
-        yield (order.order_id, _text(order.order_number), order.contract, *(_text(text) for text in texts))
+        yield (
+            order.order_id,
+            as_text(order.order_number),
+            order.contract,
+            *(as_text(text) for text in texts),
+        )
 
 
 def _proof(report: Report) -> Iterator[Row]:
@@ -102,12 +102,7 @@ def _invoice_lines(report: Report) -> Iterator[Row]:
                     invoice.currency,
                     line.period_start.isoformat(),
                     line.period_end.isoformat(),
-                    _text(line.description),
+                    as_text(line.description),
                     order_item_id,
                     major_text(amount_minor, invoice.currency),
                 )
-
-
-def _text(value: str | None) -> str | None:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value and value.startswith(_FORMULA_STARTS) else value

@@ -37,6 +37,7 @@ from cpqbridge.sync.durable import JsonObject, StepRunner, partition_of
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
+from cpqbridge.sync.order_list import ListedOrder, listed_order
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.run_steps import RunParts, RunSteps
@@ -197,6 +198,20 @@ class SyncService:
                 ),
             )
         return tuple(sorted(known.values(), key=lambda each: (each.order_number, each.order_id)))
+
+    def order_list(self, name: str | None) -> tuple[ListedOrder, ...]:
+        """Return the same orders as `list_orders`, with their amounts and where they are in Stripe."""
+        standings = self.list_orders(name)
+        with self._store.read() as transaction:
+            connection = connections.find(transaction, name)
+        known = {
+            each.view.standing.order_id: each for each in self.views.of_connection(connection.connection_id)
+        }
+        now = self.clock_of(connection).now()
+        return tuple(
+            listed_order(standing, known.get(standing.order_id), connection=connection, now=now)
+            for standing in standings
+        )
 
     def preview(
         self,

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, Touched
 from cpqbridge.domain.schedule_standing import MISSING, ScheduleStanding, StandingPhase
-from cpqbridge.sync.plan_rows import interval_text, price_text
+from cpqbridge.sync.plan_words import interval_text, price_text
 
 _MONTHS = {"month": 1, "year": 12}
 _WORDS = {MISSING: "this Stripe account does not have it", "canceled": "it was cancelled"}

@@ -13,17 +13,12 @@ from cpqbridge.domain.billing import Link, Plan
 from cpqbridge.domain.money import major_text
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.views import OrderDetail, OrderView
+from cpqbridge.sync.dashboard import BALANCE_TRANSACTION, dashboard_address
 from cpqbridge.sync.documents import plan_document
-from cpqbridge.sync.plan_rows import ScheduleRows, line_names, schedule_rows, wake_text
+from cpqbridge.sync.plan_rows import ScheduleRows, line_names, schedule_rows, sight_texts, wake_text
 from cpqbridge.web.timeline import Timeline, timeline
 
 MISMATCH = "proof_mismatch"
-_DASHBOARD_PATHS = {
-    "customer": "customers",
-    "schedule": "subscription_schedules",
-    "invoice": "invoices",
-    "credit_note": "credit_notes",
-}
 _BILLED = frozenset({OrderState.SYNCED, OrderState.UNCHANGED})
 _LINK_WORDS = {
     "customer": "customer",
@@ -31,7 +26,6 @@ _LINK_WORDS = {
     "invoice": "invoice",
     "credit_note": "credit note",
 }
-_BALANCE_TRANSACTION = "cbtxn_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +65,12 @@ class Sibling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StripeId:
-    """One Stripe object of the contract; `address` is its Dashboard page, None where there is none."""
+    """One Stripe object of the contract; `address` is its Dashboard page, None where there is none.
 
+    `key` is that of its link.
+    """
+
+    key: str
     label: str
     stripe_id: str
     address: str | None
@@ -84,7 +82,8 @@ class OrderFacts:
 
     `is_billed` is False where the plan only says what would be billed if nothing stopped the order;
     `billed_by_stripe` is True where the invoices are Stripe's own. `numbers` are order numbers by id,
-    `names` what order lines are called, `waits` says when something more happens by itself.
+    `names` what order lines are called, `waits` says when something more happens by itself, and `sight` what
+    the invoices leave out.
     """
 
     contract: str
@@ -102,6 +101,7 @@ class OrderFacts:
     siblings: tuple[Sibling, ...] = ()
     timeline: Timeline | None = None
     waits: str = ""
+    sight: tuple[str, ...] = ()
     stripe_ids: list[StripeId] = default(default_factory=list)
     is_billed: bool = False
     billed_by_stripe: bool = False
@@ -175,6 +175,7 @@ def _with_plan(
         siblings=_siblings(plan, order_id, facts.numbers),
         timeline=timeline(plan, billed or document["invoices"], today=today),
         waits=wake_text(plan),
+        sight=sight_texts(plan, order_id=order_id),
         billed_by_stripe=bool(_of_lines(billed, lines)),
     )
 
@@ -244,12 +245,10 @@ def _planned_invoices(plan: Plan, order_id: str, document: Mapping[str, Any]) ->
 
 def _stripe_id(link: Link, view: OrderView) -> StripeId:
     kind = link.key.partition(":")[0]
-    facts = view.connection.facts
-    mode = "" if facts.live_mode else "test/"
-    address = f"https://dashboard.stripe.com/{mode}{_DASHBOARD_PATHS.get(kind, kind)}/{link.stripe_id}"
-    is_balance = link.stripe_id.startswith(_BALANCE_TRANSACTION)
+    is_balance = link.stripe_id.startswith(BALANCE_TRANSACTION)
     return StripeId(
+        key=link.key,
         label="credit on the customer's balance" if is_balance else _LINK_WORDS.get(kind, kind),
         stripe_id=link.stripe_id,
-        address=None if facts.simulated or is_balance else address,
+        address=dashboard_address(link, view.connection.facts),
     )

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cpqbridge import __version__
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.sync.proof_words import reason_fix, reason_text
 
 _STATE_ICONS = {
     OrderState.QUEUED: "◷",
@@ -22,15 +23,6 @@ _STATE_ICONS = {
     OrderState.FAILED: "!",
 }
 _STATE_WORDS = {state: state.value.capitalize() for state in OrderState}
-_REASON_WORDS = {
-    "rounding": "rounding of single charges",
-    "past_skipped": "past periods not billed, as the order asks",
-    "skipped": "line not billed, as it asks",
-    "credit_policy": "credits are not given, as the policy says",
-    "billed_elsewhere": "billed elsewhere, before the cut-over date",
-    "multiplier": "billed by the dates, not by CPQ's multiplier",
-    "proof_mismatch": "not explained: please report",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +38,6 @@ def badge(state: str) -> Badge:
     """Return how an order state is shown."""
     known = OrderState(state)
     return Badge(icon=_STATE_ICONS[known], word=_STATE_WORDS[known], name=known.value)
-
-
-def reason_text(reason: str | None) -> str:
-    """Return in words why billed and sold differ; empty when they do not."""
-    return _REASON_WORDS.get(reason, reason.replace("_", " ")) if reason else ""
 
 
 def money_text(text: str) -> str:
@@ -86,6 +73,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"reason": reason_text, "badge": badge, "money": money_text}
+    environment.filters |= {
+        "reason": reason_text,
+        "reason_fix": reason_fix,
+        "badge": badge,
+        "money": money_text,
+    }
     environment.globals |= {"version": __version__, "counted": counted}
     return environment

@@ -15,7 +15,8 @@ from typing import Any
 
 from cpqbridge.domain.billing import PhaseItem, Plan
 from cpqbridge.domain.dates import MONTHS_PER_YEAR, add_months, midnight
-from cpqbridge.sync.plan_rows import interval_text, is_stub, line_names, moment_text, price_text
+from cpqbridge.sync.plan_rows import GOES_ON, goes_on, line_names
+from cpqbridge.sync.plan_words import interval_text, is_stub, moment_text, price_text
 from cpqbridge.web.rendering import counted, money_text
 
 WIDTH = 960
@@ -30,12 +31,18 @@ _TICKS = 11
 _TICK_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
 _WORDS = {"invoice": "Invoice", "credit_note": "Credit note", "credit_balance": "Credit on the balance"}
 
+_KINDS = ("stub", "trial", "priced")
+_PRICELESS = {"stub": "billed once", "trial": "free trial", "priced": ""}
+
 Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """A product with a constant quantity; `x` and `width` are units of the picture."""
+    """A product with a constant quantity; `x` and `width` are units of the picture.
+
+    `kind` is `stub` where the last part was billed once, `trial` where nothing is billed, else `priced`.
+    """
 
     x: float
     width: float
@@ -45,7 +52,7 @@ class Bar:
     name: str
     quantity: str
     price: str
-    is_stub: bool
+    kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +89,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """One picture. `today_x` is None where today lies outside of it."""
+    """One picture. `today_x` is None where today is outside of it; `goes_on` tells that a bar has no end."""
 
     width: int
     height: int
@@ -97,16 +104,22 @@ class Timeline:
     today_x: float | None
     currency: str
     description: str
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stretch:
-    """What recurs in one span, before it has a place in the picture; no quantity for a mere stub."""
+    """What recurs in one span, before it has a place in the picture; no quantity for a mere stub.
+
+    `is_metered` tells that usage is billed instead of a quantity, `goes_on` that the span has no end.
+    """
 
     span: Span
     quantity: int
     prices: tuple[str, ...]
-    is_stub: bool
+    kind: str
+    is_metered: bool = False
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +172,7 @@ def timeline(
         today_x=scale.x(today_at) if today_at and is_inside else None,
         currency=str(money[0]["currency"]) if money else next(each.currency for each in plan.objects),
         description=_description(rows, money, scale),
+        goes_on=any(each.goes_on for row in stretches.values() for each in row),
     )
 
 
@@ -167,6 +181,7 @@ def _stretches(plan: Plan) -> dict[tuple[str, str], list[_Stretch]]:
     names = line_names(plan)
     found: defaultdict[tuple[str, str], list[_Stretch]] = defaultdict(list)
     for wanted in plan.objects:
+        horizon = wanted.phases[-1].ends_at if goes_on(plan, wanted) else None
         for phase in wanted.lived:
             end = min(phase.ends_at, wanted.ended_at or phase.ends_at)
             if wanted.kind == "schedule" and phase.starts_at < end:
@@ -174,16 +189,24 @@ def _stretches(plan: Plan) -> dict[tuple[str, str], list[_Stretch]]:
                     name = next(
                         (names[each] for each in item.order_item_ids if each in names), item.product_id
                     )
-                    stretch = _item_stretch(item, wanted.currency, (phase.starts_at, end))
-                    found[name, interval_text(item.interval_count)].append(stretch)
+                    stretch = _item_stretch(item, wanted.currency, (phase.starts_at, end), trial=phase.trial)
+                    found[name, interval_text(item.interval_count)].append(
+                        replace(stretch, goes_on=end == horizon)
+                    )
     return {key: _joined(_summed(found[key])) for key in sorted(found)}
 
 
-def _item_stretch(item: PhaseItem, currency: str, span: Span) -> _Stretch:
+def _item_stretch(item: PhaseItem, currency: str, span: Span, *, trial: bool) -> _Stretch:
     if is_stub(item):
-        return _Stretch(span=span, quantity=0, prices=(), is_stub=True)
-    price = price_text(item.unit_amount_decimal, currency)
-    return _Stretch(span=span, quantity=item.quantity, prices=(price,), is_stub=False)
+        return _Stretch(span=span, quantity=0, prices=(), kind="stub")
+    price = "by tiers" if item.tiers else price_text(item.unit_amount_decimal, currency)
+    return _Stretch(
+        span=span,
+        quantity=0 if item.metered else item.quantity,
+        prices=() if trial else (price,),
+        kind="trial" if trial else "priced",
+        is_metered=item.metered,
+    )
 
 
 def _summed(stretches: Sequence[_Stretch]) -> Iterator[_Stretch]:
@@ -195,7 +218,9 @@ def _summed(stretches: Sequence[_Stretch]) -> Iterator[_Stretch]:
                 span=span,
                 quantity=sum(each.quantity for each in alive),
                 prices=tuple(dict.fromkeys(price for each in alive for price in each.prices)),
-                is_stub=all(each.is_stub for each in alive),
+                kind=_KINDS[max(_KINDS.index(each.kind) for each in alive)],
+                is_metered=any(each.is_metered for each in alive),
+                goes_on=any(each.goes_on and each.span[1] == span[1] for each in alive),
             )
 
 
@@ -204,7 +229,8 @@ def _joined(stretches: Iterable[_Stretch]) -> list[_Stretch]:
     joined: list[_Stretch] = []
     for each in stretches:
         last = joined[-1] if joined else None
-        if last and last.span[1] == each.span[0] and replace(last, span=each.span) == each:
+        alike = last and replace(last, span=each.span, goes_on=each.goes_on) == each
+        if last and alike and last.span[1] == each.span[0]:
             joined[-1] = replace(each, span=(last.span[0], each.span[1]))
         else:
             joined.append(each)
@@ -221,19 +247,27 @@ def _rows(stretches: Mapping[tuple[str, str], Sequence[_Stretch]], scale: _Scale
 def _bar(stretch: _Stretch, name: str, interval: str, scale: _Scale) -> Bar:
     start, end = stretch.span
     width = max(round(scale.x(end) - scale.x(start), 1), 1.0)
-    quantity = "" if stretch.is_stub else str(stretch.quantity)
+    quantity = _quantity_text(stretch)
+    label = f"{quantity}{', free' if stretch.kind == 'trial' else ''}{' →' if stretch.goes_on else ''}"
     prices = " and ".join(money_text(price) for price in stretch.prices)
     return Bar(
         x=scale.x(start),
         width=width,
-        label=quantity if width > 9 * len(quantity) else "",
+        label=label if width > 9 * len(label) else "",
         start=moment_text(start),
-        end=moment_text(end),
+        end=GOES_ON if stretch.goes_on else moment_text(end),
         name=name,
         quantity=quantity or "last part",
-        price=f"{prices} a {interval}" if prices else "billed once",
-        is_stub=stretch.is_stub,
+        price=f"{prices} a {interval}" if prices else _PRICELESS[stretch.kind],
+        kind=stretch.kind,
     )
+
+
+def _quantity_text(stretch: _Stretch) -> str:
+    if stretch.kind == "stub":
+        return ""
+    parts = [str(stretch.quantity)] if stretch.quantity or not stretch.is_metered else []
+    return " and ".join([*parts, *(["usage"] if stretch.is_metered else [])])
 
 
 def _dots(

@@ -14,6 +14,7 @@ from cpqbridge.domain.billing import (
     Phase,
     PhaseItem,
     Plan,
+    PlannedLine,
     Proof,
     TakenAmount,
 )
@@ -167,6 +168,11 @@ def a_plan(**changes):
         taken=(
             TakenAmount(reducing_id=SEAT_FEWER, reduced_id=SEAT_MORE, amount_minor=50000),
             TakenAmount(reducing_id=SEAT_FEWER, reduced_id=SEAT, amount_minor=25000),
+        ),
+        lines=(
+            PlannedLine(order_item_id=SEAT, order_id=NEW, name="Seat"),
+            PlannedLine(order_item_id=SEAT_MORE, order_id=MORE, name="Seat"),
+            PlannedLine(order_item_id=SEAT_FEWER, order_id=FEWER, name="reduction of Seat"),
         ),
         wake_at=at("2026-08-20"),
     )

@@ -76,7 +76,7 @@ def test_item_that_only_keeps_a_place_is_shown_as_last_part_and_a_placeholder_no
     )
     line = picture(a_plan(objects=(schedule,)))
     assert bars_of(line)[1:] == [("2026-12-01", "2026-12-15", "last part")]
-    assert line.rows[0].bars[1].is_stub
+    assert line.rows[0].bars[1].kind == "stub"
 
 
 def test_dots_tell_credits_from_invoices_and_past_from_future():
