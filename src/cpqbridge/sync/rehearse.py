@@ -7,6 +7,7 @@ billed is read from the invoices that the Stripe side really has at the end, nev
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -19,6 +20,7 @@ from cpqbridge.domain.billing import Plan, Proof
 from cpqbridge.domain.money import rounded_minor
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, ConfigurationError, CpqbridgeError
+from cpqbridge.planning.forecast import billed_by_line
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.sync.plan_rows import line_names
@@ -120,6 +122,7 @@ def rehearse(rehearsal: Rehearsal) -> Report:
     contracts = {plan.contract_key: plan for plan in plans.values()}
     taken = [each for plan in contracts.values() for each in plan.taken]
     billed = with_taken(billed_by_order_item(invoices), taken)
+    billed.update(_still_to_come(contracts.values(), rehearsal.clock.now()))
     ended = _Ended(seen=seen, plans=plans, billed=billed, currency=rehearsal.currency)
     return Report(
         notes=rehearsal.notes,
@@ -200,14 +203,26 @@ def _wake_until(rehearsal: Rehearsal, seen: _Progress, until: datetime) -> bool:
 def _run_out(rehearsal: Rehearsal, seen: _Progress) -> dict[str, Plan]:
     """Run the clock past the end of every contract and return the last plans by order id.
 
-    What is done on the way may plan something later still, so the end is looked for again.
+    What is done on the way may plan something later still, so the end is looked for again. What goes on for
+    ever is run as far as it was planned first.
     """
+    first = _horizon(rehearsal, _plans(rehearsal).values(), endless=True)
     while True:
         plans = _plans(rehearsal)
-        horizon = _horizon(rehearsal, plans.values())
+        horizon = max(first, _horizon(rehearsal, plans.values(), endless=False))
         if not _wake_until(rehearsal, seen, horizon):
-            rehearsal.systems.set_clock(horizon)
+            _set_clocks(rehearsal, horizon)
             return plans
+
+
+def _still_to_come(plans: Iterable[Plan], now: datetime) -> Counter[str]:
+    """Return what evergreen lines are billed after `now`, as far as it is planned, by order line."""
+    coming: Counter[str] = Counter()
+    for plan in plans:
+        endless = {proof.order_item_id for proof in plan.proof if proof.reason == "evergreen"}
+        later = billed_by_line(invoice for invoice in plan.forecast if invoice.at > now)
+        coming.update({line_id: amount for line_id, amount in later.items() if line_id in endless})
+    return coming
 
 
 def _sync_one(rehearsal: Rehearsal, order: ExportedOrder, seen: _Progress) -> None:
@@ -234,8 +249,14 @@ def _plans(rehearsal: Rehearsal) -> dict[str, Plan]:
     return {order_id: latest[plan.root_id] for order_id, plan in found.items()}
 
 
-def _horizon(rehearsal: Rehearsal, plans: Iterable[Plan]) -> datetime:
-    ends = [phase.ends_at for plan in plans for wanted in plan.objects for phase in wanted.phases]
+def _horizon(rehearsal: Rehearsal, plans: Iterable[Plan], *, endless: bool) -> datetime:
+    ends = [
+        phase.ends_at
+        for plan in plans
+        for wanted in plan.objects
+        for phase in wanted.phases
+        if endless or wanted.end_behavior != "release"
+    ]
     return max([rehearsal.clock.now(), *ends]) + AFTER_THE_END
 
 

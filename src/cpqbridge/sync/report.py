@@ -92,17 +92,17 @@ def proof_against(proof: Proof, billed: Mapping[str, int]) -> Proof:
 
     `billed` counts as proofs do: see `report_shares.with_taken`.
 
-    The plan's reason stands where its difference came true; any other gap is a mismatch.
+    The plan's reason stands where its difference came true, and for usage; any other gap is a mismatch.
     """
     actual = billed.get(proof.order_item_id, 0)
-    reason = proof.reason if actual == proof.billed_minor else MISMATCH
+    reason = proof.reason if actual == proof.billed_minor or proof.reason == "metered" else MISMATCH
     return Proof(
         order_item_id=proof.order_item_id,
         order_id=proof.order_id,
         currency=proof.currency,
         sold_minor=proof.sold_minor,
         billed_minor=actual,
-        reason=None if actual == proof.sold_minor else reason,
+        reason=None if actual == proof.sold_minor and reason != "metered" else reason,
     )
 
 
