@@ -144,6 +144,8 @@ class Evidence:
             expected -= self.dropped.get(line.order_item_id, 0)
         if proven_minor + unbilled != expected:
             return MISMATCH
+        if line.metered:
+            return "metered"
         return "evergreen" if line.evergreen else "custom_price"
 
     def _reason_without_run(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str:

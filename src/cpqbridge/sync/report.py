@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from cpqbridge.sync.documents import DOCUMENT_VERSION, proof_document
 from cpqbridge.sync.report_invoices import BilledDocument
 
 MISMATCH = "proof_mismatch"
+_WITHOUT_END = "evergreen"
+_BY_USAGE = "metered"
 NEEDS_SOMEONE = frozenset({OrderState.REFUSED, OrderState.HELD, OrderState.FAILED})
 
 
@@ -87,15 +89,27 @@ class Report:
         }
 
 
-def proof_against(proof: Proof, billed: Mapping[str, int]) -> Proof:
+def proof_against(
+    proof: Proof,
+    billed: Mapping[str, int],
+    *,
+    still_to_come: Mapping[str, int] | None = None,
+    by_usage: Collection[str] = (),
+) -> Proof:
     """Return one order line's proof with `billed` taken from invoices (minor units by order item id).
 
-    `billed` counts as proofs do: see `report_shares.with_taken`.
+    `billed` counts as proofs do: see `report_shares.with_taken`. `still_to_come` is what the plan bills after
+    the last of these invoices, of lines that have no end. `by_usage` are lines of which no plan knows what
+    they come to.
 
     The plan's reason stands where its difference came true; any other gap is a mismatch.
     """
     actual = billed.get(proof.order_item_id, 0)
-    reason = proof.reason if actual == proof.billed_minor else MISMATCH
+    expected = proof.billed_minor - (still_to_come or {}).get(proof.order_item_id, 0)
+    if proof.order_item_id in by_usage:
+        reason = _BY_USAGE
+    else:
+        reason = (proof.reason or _WITHOUT_END) if actual == expected else MISMATCH
     return Proof(
         order_item_id=proof.order_item_id,
         order_id=proof.order_id,
