@@ -193,3 +193,20 @@ def test_without_a_secret_there_is_nothing_under_the_address(endpoint: Endpoint)
         urllib.request.urlopen(f"{endpoint.url}/hooks/stripe")
     assert caught.value.code == 405
     caught.value.close()
+
+
+def test_what_the_simulated_account_signs_and_posts_itself_bills_what_is_due(endpoint: Endpoint) -> None:
+    setting = endpoint.setting
+    account, (schedule,) = setting.sides.account, setting.sides.objects("subscription_schedule")
+    wanted = {"url": endpoint.url, "enabled_events": ["subscription_schedule.updated"]}
+    made = account.request("POST", "/v1/webhook_endpoints", wanted)[1]
+    hook = StripeHook(setting.service, made["secret"])
+    with host(create_app(Shown(orders=setting.service.views, take_event=hook.take))) as pages:
+        address = {"url": f"{pages.url}/hooks/stripe"}
+        account.request("POST", f"/v1/webhook_endpoints/{made['id']}", address)
+        change = {"metadata": {"seen": "yes"}, "proration_behavior": "none"}
+        account.request("POST", f"/v1/subscription_schedules/{schedule['id']}", change)
+        with urllib.request.urlopen(f"{setting.sides.stripe_url}/_sim/webhooks/deliver", data=b"") as answer:
+            deliveries = json.load(answer)["deliveries"]
+        assert [delivery["status"] for delivery in deliveries] == ["succeeded"]
+        wait_until(lambda: own_invoices(setting.sides) == [("open", 6246)])

@@ -34,8 +34,8 @@ FOLDER = Path(__file__).parent
 WIDTH = 110
 UNTIL_FINAL = timedelta(days=3)
 _BILL = re.compile(r"^- \d{4}-.*$", re.MULTILINE)
+_DRAWN = re.compile(r"\b(?:in|il)_1S\w+")
 _DRAFT = {"Status": "Draft", "StatusCode": "Draft", "ActivatedDate": None}
-_STRIPE_ID = re.compile(r"\b([a-z_]+)_1S[A-Za-z0-9]{14}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,15 @@ class Sync:
     calls: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the customer used of a metered product by an instant, reported under the product's event name."""
+
+    at: datetime
+    product_id: str
+    quantity: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One folder, read. `order_id` is the order the document is about, `preview` plans it as if activated."""
@@ -67,6 +76,7 @@ class Scenario:
     preview: bool
     cutover: date | None
     multiplier_decimals: int | None
+    usage: tuple[Usage, ...] = ()
 
     def history(self, sync: Sync) -> OrderHistory:
         """Return the contract as it is read at a sync."""
@@ -98,11 +108,15 @@ class Scenario:
         earlier = [_carried_out(plan) for plan in self.lived.earlier]
         later = [_carried_out(plan) for plan in self.lived.later if plan.steps]
         whole = document | ({"earlier": earlier} if earlier else {}) | ({"later": later} if later else {})
-        return _with_plain_ids(whole, {})
+        return _renamed(whole, self.lived.names())
 
     def sold(self) -> dict[str, Decimal]:
         """Return `TotalPrice` by order item id, from the raw records."""
         return {str(item["Id"]): Decimal(str(item["TotalPrice"])) for item in self.raw.items}
+
+    def metered(self) -> set[str]:
+        """Return the ids of order items that are billed by usage, which no plan knows before."""
+        return {str(item["Id"]) for item in self.raw.items if item["SBQQ__BillingType__c"] == "Arrears"}
 
     def accepted(self) -> dict[str, Any]:
         return read_json(self.folder / "plan.json")
@@ -128,6 +142,23 @@ class Lived:
     @property
     def last(self) -> Plan:
         return (self.told, *self.later)[-1]
+
+    def names(self) -> dict[str, str]:
+        """Return what invoices and their lines are called in a document, by the ids the account drew.
+
+        An invoice is named by its day and a line by its place, since both say more than a drawn id, and an id
+        depends on everything else the account ever drew.
+        """
+        names: dict[str, str] = {}
+        on: Counter[str] = Counter()
+        for invoice in in_process.invoices_of(self.account):
+            day = in_process.day_of(invoice)
+            on[day] += 1
+            name = day if on[day] == 1 else f"{day}-{on[day]}"
+            names[invoice["id"]] = f"in_{name}"
+            for place, line in enumerate(invoice["all_lines"], 1):
+                names[line["id"]] = f"il_{name}_{place}"
+        return names
 
 
 class _RecordedLife(in_process.Life):
@@ -167,7 +198,10 @@ class _RecordedLife(in_process.Life):
 
 def _lived(scenario: Scenario) -> Lived:
     life = _RecordedLife(scenario, Account(now=scenario.syncs[0].at))
+    used = list(scenario.usage)
     for sync in scenario.syncs:
+        while used and used[0].at <= sync.at:
+            _report(life, scenario, used.pop(0))
         life.run_until(sync.at)
         if sync.paid:
             _pay(life.account)
@@ -176,6 +210,8 @@ def _lived(scenario: Scenario) -> Lived:
             life.sync(scenario.history(sync), sync.at, sync.released)
         else:
             life.interrupted(scenario.history(sync), sync)
+    for usage in used:
+        _report(life, scenario, usage)
     ends = [phase.ends_at for wanted in life.plans[-1].objects for phase in wanted.phases]
     life.run_until(max([*ends, life.account.now]) + UNTIL_FINAL)
     return Lived(
@@ -185,6 +221,18 @@ def _lived(scenario: Scenario) -> Lived:
         later=tuple(life.plans[before + 1 :]),
         again=tuple(life.again),
     )
+
+
+def _report(life: _RecordedLife, scenario: Scenario, usage: Usage) -> None:
+    life.run_until(usage.at)
+    customer = life.state.links[f"customer:{scenario.history(scenario.syncs[0]).account.account_id}"]
+    event = {
+        "event_name": f"cpqbridge_{usage.product_id}",
+        "payload": {"stripe_customer_id": customer.stripe_id, "value": usage.quantity},
+        "timestamp": int(usage.at.timestamp()),
+    }
+    status, body = life.account.request("POST", "/v1/billing/meter_events", event)
+    assert status == 200, body
 
 
 def _pay(account: Account) -> None:
@@ -200,19 +248,15 @@ def _activated_by(record: RawRecord, instant: datetime) -> bool:
     return activated is None or datetime.fromisoformat(str(activated)) <= instant
 
 
-def _with_plain_ids(value: Any, seen: dict[str, str]) -> Any:
-    """Return the document with ids of the simulated account as `in_1`, `in_2`: they are chance."""
-
-    def plain_id(found: re.Match[str]) -> str:
-        kind = found[1]
-        number = 1 + sum(1 for other in seen if other.rpartition("_")[0] == kind)
-        return seen.setdefault(found[0], f"{kind}_{number}")
-
-    if isinstance(value, str):
-        return _STRIPE_ID.sub(plain_id, value)
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Return a document in which what the account drew at random has a name that stays."""
     if isinstance(value, dict):
-        return {key: _with_plain_ids(each, seen) for key, each in value.items()}
-    return [_with_plain_ids(each, seen) for each in value] if isinstance(value, list) else value
+        return {key: _renamed(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_renamed(each, names) for each in value]
+    if isinstance(value, str):
+        return _DRAWN.sub(lambda found: names.get(found[0], found[0]), value)
+    return value
 
 
 def _orders(plan: Plan) -> dict[str, list[str]]:
@@ -253,6 +297,14 @@ def load(name: str) -> Scenario:
         preview=given.get("preview", False),
         cutover=date.fromisoformat(cutover) if cutover else None,
         multiplier_decimals=given.get("multiplier_decimals"),
+        usage=tuple(
+            Usage(
+                at=datetime.fromisoformat(each["at"]),
+                product_id=each["product_id"],
+                quantity=each["quantity"],
+            )
+            for each in given.get("usage", ())
+        ),
     )
 
 
@@ -299,7 +351,7 @@ def made(account: Account) -> list[str]:
     credited: Counter[tuple[str, str]] = Counter()
     for invoice in in_process.invoices_of(account):
         if invoice["status"] not in ("void", "uncollectible"):
-            total = sum(line["amount"] for line in invoice["all_lines"])
+            total = sum(map(in_process.net_amount, invoice["all_lines"]))
             found.append((in_process.day_of(invoice), "invoice", major_text(total, invoice["currency"])))
     for credit in in_process.credits_of(account):
         credited[in_process.day_of(credit), credit["currency"]] -= abs(credit["amount"])

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, pairwise
 from typing import Any
 
 from cpqbridge.domain.billing import BillingState, Link, Plan, Ref, StepAction
@@ -190,18 +191,24 @@ def lines_of(account: Account, invoice: dict) -> list[dict]:
     return lines
 
 
+def net_amount(line: dict) -> int:
+    """Return what an invoice line comes to, in minor units, less its discounts."""
+    return line["amount"] - sum(each["amount"] for each in line["discount_amounts"])
+
+
 def documents_of(account: Account) -> Iterator[tuple[str, str, int]]:
     """Yield (UTC creation date, order line, minor units) of every invoice line and credit that counts."""
     for invoice in invoices_of(account):
         if invoice["status"] in ("void", "uncollectible"):
             continue
         for line in invoice["all_lines"]:
-            net = line["amount"] - sum(each["amount"] for each in line["discount_amounts"])
+            net = net_amount(line)
             named = line["metadata"].get("salesforce_order_item_id", "nobody").split(",")
             units = line["metadata"].get("salesforce_units", "1").split(",")
-            for name, share in zip(named, units, strict=True):
-                amount = net * int(share) // sum(map(int, units))
-                yield day_of(invoice), name, amount
+            counted = [0, *accumulate(map(int, units))]
+            bounds = [net * below // counted[-1] for below in counted]
+            for name, (lower, upper) in zip(named, pairwise(bounds), strict=True):
+                yield day_of(invoice), name, upper - lower
     for credit in credits_of(account):
         for name, value in credit["metadata"].items():
             if name.startswith("salesforce_credits"):

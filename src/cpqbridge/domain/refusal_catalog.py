@@ -189,8 +189,8 @@ _LINES = {
     ),
     "metered_twice": _refused(
         "Usage billed twice",
-        "Two metered lines of one product run at the same time; both would bill the same usage.",
-        "End one line before the other starts, or sell another product.",
+        "Two metered lines of one product run in the same billing period; both would bill the same usage.",
+        "Start one line when the last billing period of the other is over, or sell another product.",
     ),
     "coupon_split": _refused(
         "Coupon over several subscriptions",

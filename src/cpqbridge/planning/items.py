@@ -63,10 +63,10 @@ def is_priced(run: Run, instant: datetime, cuts: Cuts) -> bool:
 
     From the cut of its cycle on, the last boundary before an end inside a period, it has none.
     """
-    if run.price_key is None or not run.pieces.renews_after(instant.date()):
-        return False
     if run.line.metered:
         return True
+    if run.price_key is None or not run.pieces.renews_after(instant.date()):
+        return False
     cut_on = cuts.get(run.pieces.cycle.months)
     return cut_on is None or instant < midnight(cut_on)
 
@@ -87,8 +87,8 @@ def phase_items(
     priced: dict[_MergingKey, list[tuple[Run, int]]] = {}
     items: list[PhaseItem | _MergingKey] = []
     for run in runs:
-        units = run.units_after(instant)
-        if not (run.begins_at <= instant < run.over_at and units > 0):
+        units = 1 if run.line.metered else run.units_after(instant)
+        if not (run.begins_at <= instant < run.item_over_at and units > 0):
             continue
         if not is_priced(run, instant, cuts):
             items.append(zero_item(run))
@@ -248,10 +248,16 @@ def credit_minor(reduction: Reduction, rules: CutRules) -> int:
 
 
 def reduced_minor(reduction: Reduction, rules: CutRules) -> int:
-    """Return the `TotalPrice` of a reduction in minor units, without the share of a trial (B5.3)."""
+    """Return the `TotalPrice` of a reduction in minor units, without the share of a trial (B5.3).
+
+    Where it takes only units that are still free, it is what these units would have been billed after the
+    trial: nothing of their time is left to credit then, whatever cents CPQ rounded.
+    """
     line, free_until = reduction.line, reduction.free_until
     if free_until is None or line.ends_on is None:
         return rounded_minor(line.total_price, rules.currency)
+    if all(run.pieces.start > line.starts_on for run, _ in reduction.takes):
+        return -reduction.sold_minor
     end = day_after(line.ends_on)
     left = term_months(free_until, end, rules.precision) / term_months(line.starts_on, end, rules.precision)
     return round_half_up(to_minor(line.total_price, rules.currency) * min(left, Fraction(1)))

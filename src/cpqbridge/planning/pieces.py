@@ -119,7 +119,8 @@ class LinePieces:
     @property
     def starts_with_cycle(self) -> bool:
         """Return whether the line begins on a boundary, with a full cycle."""
-        return bool(self.pieces) and self.pieces[0].kind == "cycle"
+        first = next(iter(self.pieces), None)
+        return first is not None and first.kind == "cycle" and first.start == self.start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

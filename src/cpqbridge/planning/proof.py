@@ -107,8 +107,10 @@ class Evidence:
         """Return why billed and sold differ, None when they do not; any gap without a name is a mismatch.
 
         Rounding explains at most half a minor unit for each charge, and nothing on a line whose head or tail
-        takes the remainder.
+        takes the remainder. What usage comes to is not known before, so a metered line always has its reason.
         """
+        if line.metered:
+            return "metered"
         if difference_minor == 0:
             return None
         run = self.contract.runs.get(line.order_item_id)
@@ -144,8 +146,6 @@ class Evidence:
             expected -= self.dropped.get(line.order_item_id, 0)
         if proven_minor + unbilled != expected:
             return MISMATCH
-        if line.metered:
-            return "metered"
         return "evergreen" if line.evergreen else "custom_price"
 
     def _reason_without_run(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str:

@@ -49,6 +49,11 @@ class Reduction:
         return total
 
     @property
+    def sold_minor(self) -> int:
+        """Return what the units it takes are billed in all as if they stayed, in minor units."""
+        return sum(_sold_minor(run, take) for run, take in self.takes)
+
+    @property
     def taken_minor(self) -> int:
         """Return what all takes take from pieces to come, in minor units."""
         return sum(run.taken_minor(take) for run, take in self.takes)
@@ -64,6 +69,18 @@ class Reduction:
         They had begun when it was executed, so they were billed as if nothing followed.
         """
         return sum(_billed_minor(run, take, cutover) for run, take in self.takes)
+
+
+def _sold_minor(run: Run, taking: Take) -> int:
+    """Return what all pieces of a run come to with the units of one take less without them."""
+    earlier = list(takewhile(lambda take: take is not taking, run.takes))
+    total = 0
+    for piece in run.pieces.pieces:
+        before = run.pieces.terms.quantity
+        before -= sum(take.units for take in earlier if take.effective_on <= piece.start)
+        total += run.pieces.amount_minor(piece, before)
+        total -= run.pieces.amount_minor(piece, before - taking.units)
+    return total
 
 
 def _billed_minor(run: Run, taking: Take, since: date) -> int:
@@ -146,8 +163,11 @@ def attribute(
     `lineage` are the runs of the line's lineage, oldest addition first; `spent` are units that other lines of
     the same order take already, by the run's `id()`.
     """
+    # A line is served from its own start on, though a trial may make it free until later (B5.3).
     begun = [
-        (run, run.units_left - spent.get(id(run), 0)) for run in lineage if run.pieces.start <= line.starts_on
+        (run, run.units_left - spent.get(id(run), 0))
+        for run in lineage
+        if run.line.starts_on <= line.starts_on
     ]
     taken: list[tuple[Run, int]] = []
     missing = wanted
@@ -167,7 +187,7 @@ def attribute(
 
 def _newness(run: Run) -> tuple[date, datetime, str]:
     """Return by what runs of one lineage are ranked; a draft that is looked at counts as activated now."""
-    return run.pieces.start, run.order.activated_at or run.executed_at, run.order.order_id
+    return run.line.starts_on, run.order.activated_at or run.executed_at, run.order.order_id
 
 
 def _same_end(run: Run, line: OrderLine) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import takewhile
 
-from cpqbridge.domain.dates import midnight
+from cpqbridge.domain.dates import day_after, midnight
 from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.planning.pieces import LinePieces, Piece
 
@@ -84,6 +84,19 @@ class Run:
         if self.units_left > 0:
             return end
         return min(end, max(take.begins_at for take in self.takes))
+
+    @property
+    def item_over_at(self) -> datetime:
+        """Return up to when the line has an item on its schedule, where that does not end before.
+
+        Stripe bills usage when its period ends and drops that of an item which is taken away before, so a
+        metered item stays until the period is over.
+        """
+        over = self.over_at
+        if not self.line.metered or over <= self.begins_at:
+            return over
+        day = over.date() if over == midnight(over.date()) else day_after(over.date())
+        return midnight(self.pieces.cycle.at_or_after(day))
 
     @property
     def is_annulled(self) -> bool:

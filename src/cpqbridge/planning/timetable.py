@@ -157,7 +157,7 @@ class Timetable:
         track = self.track
         points = {midnight(day) for day, items in self.riders.items() if items}
         for run in track.runs:
-            points |= {run.begins_at, run.over_at}
+            points |= {run.begins_at, run.item_over_at}
             points |= {take.begins_at for take in run.takes}
             if run.pieces.end > run.pieces.full_until > run.pieces.start:
                 points.add(midnight(run.pieces.full_until))

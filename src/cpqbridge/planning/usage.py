@@ -14,6 +14,8 @@ from cpqbridge.planning.runs import Run
 def metered_twice(order: Order, contract: Contract) -> Iterator[Refusal]:
     """Yield a refusal for a metered line beside another of its product: both would bill the same usage.
 
+    A line that ended inside a period counts until the period is over, as its usage is billed only then.
+
     Source: Stripe, "Usage-based billing": a meter counts for every price on it (design notes, 1.3).
     """
     metered = [run for run in contract.runs.values() if run.line.metered]
@@ -22,14 +24,15 @@ def metered_twice(order: Order, contract: Contract) -> Iterator[Refusal]:
             continue
         for other in metered:
             same = other is not run and other.line.product_id == run.line.product_id
-            if same and other.begins_at < run.over_at and run.begins_at < other.over_at:
+            if same and other.begins_at < run.item_over_at and run.begins_at < other.item_over_at:
                 yield Refusal(
                     code="metered_twice",
                     message=f"{run.line.words} and {other.line.words} bill the usage of one product at the "
                     "same time, so that it would be billed twice.",
                     record_id=run.line.order_item_id,
                     field="Product2Id",
-                    fix="End the other line on the day before this one starts, or sell another product.",
+                    fix="Start this line when the last billing period of the other is over, or sell another "
+                    "product.",
                     order_id=order.order_id,
                 )
                 break

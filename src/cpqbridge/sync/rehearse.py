@@ -387,8 +387,7 @@ def _proof(order: ExportedOrder, plan: Plan, ended: _Ended) -> tuple[Proof, ...]
         if line_id not in planned
     }
     lines = {**left_out, **planned}
-    by_usage = frozenset(line.order_item_id for line in plan.lines if line.metered)
     return tuple(
-        proof_against(lines[line_id], ended.billed, still_to_come=ended.still_to_come, by_usage=by_usage)
+        proof_against(lines[line_id], ended.billed, still_to_come=ended.still_to_come)
         for line_id in sorted(lines)
     )

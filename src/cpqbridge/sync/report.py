@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,29 +94,26 @@ def proof_against(
     billed: Mapping[str, int],
     *,
     still_to_come: Mapping[str, int] | None = None,
-    by_usage: Collection[str] = (),
 ) -> Proof:
     """Return one order line's proof with `billed` taken from invoices (minor units by order item id).
 
     `billed` counts as proofs do: see `report_shares.with_taken`. `still_to_come` is what the plan bills after
-    the last of these invoices, of lines that have no end. `by_usage` are lines of which no plan knows what
-    they come to.
+    the last of these invoices, of lines that have no end.
 
-    The plan's reason stands where its difference came true; any other gap is a mismatch.
+    The plan's reason stands where its difference came true, and for usage; any other gap is a mismatch.
     """
     actual = billed.get(proof.order_item_id, 0)
     expected = proof.billed_minor - (still_to_come or {}).get(proof.order_item_id, 0)
-    if proof.order_item_id in by_usage:
-        reason = _BY_USAGE
-    else:
-        reason = (proof.reason or _WITHOUT_END) if actual == expected else MISMATCH
+    reason = proof.reason
+    if reason != _BY_USAGE:
+        reason = (reason or _WITHOUT_END) if actual == expected else MISMATCH
     return Proof(
         order_item_id=proof.order_item_id,
         order_id=proof.order_id,
         currency=proof.currency,
         sold_minor=proof.sold_minor,
         billed_minor=actual,
-        reason=None if actual == proof.sold_minor else reason,
+        reason=None if actual == proof.sold_minor and reason != _BY_USAGE else reason,
     )
 
 

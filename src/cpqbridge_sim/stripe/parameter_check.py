@@ -22,6 +22,7 @@ _LENGTHS = {
     "email": 512,
     "phone": 20,
 }
+_SHORTEST = {"statement_descriptor": 5}
 _LENGTHS_BY_PATH = {
     ("CustomerCreateParams", "name"): 256,
     ("CustomerUpdateParams", "name"): 256,
@@ -88,6 +89,8 @@ def _check_length(params_name: str, name: str, value: str, where: str) -> None:
     for (suffix, field), own in _LENGTHS_BY_SUFFIX.items():
         if field == name and params_name.endswith(suffix):
             limit = own
+    if value and len(value) < _SHORTEST.get(name, 0):
+        raise invalid(f"Invalid string: {value}; must be at least {_SHORTEST[name]} characters", where)
     if len(value) > limit:
         raise invalid(
             f"Invalid string: {value[:12]}...{value[-6:]}; must be at most {limit} characters", where

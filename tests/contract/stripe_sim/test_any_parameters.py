@@ -23,6 +23,10 @@ IDS = [
     "discount",
     "credit_note",
     "billing.meter",
+    "tax_rate",
+    "promotion_code",
+    "payment_method",
+    "invoice_payment",
 ]
 
 
@@ -30,13 +34,18 @@ def furnished() -> tuple[Account, dict[str, list[str]]]:
     """An account with at least one object of every kind."""
     api = Api(Account(datetime(2026, 1, 1, tzinfo=UTC)))
     coupon = api.coupon(id="half", percent_off=50, duration="forever")
+    api.post("/v1/promotion_codes", {"promotion": {"type": "coupon", "coupon": coupon}, "code": "HALF"})
+    vat = {"display_name": "VAT", "percentage": "19", "inclusive": False}
+    taxed = {"default_tax_rates": [api.post("/v1/tax_rates", vat)["id"]]}
+    itemized = {"type": "flexible", "flexible": {"proration_discounts": "itemized"}}
     price, setup = api.price(1000), api.one_time(300)
     schedule = api.schedule(
         phase(price, end=at(2026, 6, 1), discounts=[{"coupon": coupon}]),
         phase(price, end=at(2027, 1, 1), quantity=2, add_invoice_items=[{"price": setup}]),
         start=at(2026, 1, 1),
+        billing_mode=itemized,
     )
-    subscription = api.subscribe(*items(api.price(500, "year"), price))
+    subscription = api.subscribe(*items(api.price(500, "year"), price), **taxed)
     api.post("/v1/invoiceitems", {"customer": schedule["customer"], "amount": 5, "currency": "usd"})
     api.post("/v1/invoices", {"customer": schedule["customer"]})
     paid = subscription["latest_invoice"]

@@ -246,6 +246,19 @@ def test_prorations_show_their_discounts_as_the_billing_mode_says(
     assert api.totals()[-1] == -233
 
 
+def test_a_subscription_can_begin_to_itemize_but_not_end_it(api):
+    subscription = api.subscribe(*items(api.price(100)))
+    path = f"/v1/subscriptions/{subscription['id']}/migrate"
+
+    def mode(shown: str) -> dict:
+        return {"billing_mode": {"type": "flexible", "flexible": {"proration_discounts": shown}}}
+
+    api.refused("POST", path, mode("included"))
+    assert api.post(path, mode("itemized"))["billing_mode"]["flexible"] == {"proration_discounts": "itemized"}
+    for shown in ("included", "itemized"):
+        api.refused("POST", path, mode(shown))
+
+
 def test_how_discounts_are_shown_moves_no_money(api_at):
     def totals(shown: str) -> list[int]:
         api = api_at(2026, 1, 1)

@@ -178,7 +178,7 @@ def test_proof_of_a_line_without_end_counts_what_is_still_to_come():
 
 
 def test_proof_of_a_line_by_usage_is_whatever_was_used():
-    found = proof_against(a_proof(0, 0), {SEAT: 9000}, by_usage={SEAT})
+    found = proof_against(a_proof(0, 0, "metered"), {SEAT: 9000})
     assert (found.difference_minor, found.reason) == (9000, "metered")
 
 

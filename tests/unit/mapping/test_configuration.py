@@ -34,6 +34,7 @@ policy:
   proration: next_invoice
   credits: credit_note
   credit_target: refund
+  evergreen_credits: prorate
   rounding: true_up
   coterminate: required
   quantity: fold

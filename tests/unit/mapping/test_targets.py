@@ -19,7 +19,12 @@ CUSTOMER = {"shipping": {"name": "Baden", "address": {"line1": "Badstrasse 1"}}}
 BASES = {
     "customer": [(StepAction.CREATE_CUSTOMER, CUSTOMER), (StepAction.UPDATE_CUSTOMER, CUSTOMER)],
     "product": [(StepAction.CREATE_PRODUCT, {"name": "Seat"}), (StepAction.UPDATE_PRODUCT, {})],
-    "price": [(StepAction.CREATE_PRICE, {"currency": "usd"})],
+    "price": [
+        (
+            StepAction.CREATE_PRICE,
+            {"currency": "usd", "recurring": {"interval": "month", "usage_type": "metered"}},
+        )
+    ],
     "subscription_schedule": [(StepAction.CREATE_SCHEDULE, {"phases": [PHASE]})],
     "phase": [(StepAction.CREATE_SCHEDULE, PHASE)],
     "phase_item": [(StepAction.CREATE_SCHEDULE, ITEM)],

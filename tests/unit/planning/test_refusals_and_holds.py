@@ -27,15 +27,11 @@ from tests.unit.planning.builders import (
 
 from cpqbridge.domain.billing import BillingState
 from cpqbridge.domain.dates import Cycle, add_months
-from cpqbridge.domain.order import Coupon, CouponDuration, Segment, Tier, TiersMode, TierTable
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.planning.pieces import CutRules, cut
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.proration import line_term, term_months
-
-A_COUPON = Coupon(coupon_id="a2F1", name="Ten", duration=CouponDuration.FOREVER, percent_off=Decimal(10))
-A_TIER_TABLE = TierTable(mode=TiersMode.VOLUME, tiers=(Tier(up_to=None, unit_price=Decimal(1)),))
 
 LATE = at("2026-09-25T08:00:00")
 LONG = "2026-02-01", "2066-02-10"
@@ -54,12 +50,6 @@ def only_refusal(found):
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
-        ({"tiers": A_TIER_TABLE}, "kind_not_built", "SBQQ__OrderItemConsumptionSchedule__c"),
-        ({"coupons": (A_COUPON,)}, "kind_not_built", "Order_Item_Stripe_Coupon__c"),
-        ({"custom_price": Decimal(40)}, "kind_not_built", "unit_amount_decimal"),
-        ({"metered": True}, "kind_not_built", "SBQQ__BillingType__c"),
-        ({"segment": Segment(key="k", index=1)}, "kind_not_built", "SBQQ__SegmentIndex__c"),
-        ({"evergreen": True}, "kind_not_built", "SBQQ__SubscriptionType__c"),
         ({"revises": "802OTHER"}, "reduction_below_zero", "SBQQ__RevisedOrderProduct__c"),
         ({"unit_price": "-5"}, "price_negative", "TotalPrice"),
         ({"quantity": "-1"}, "price_negative", "TotalPrice"),
@@ -79,11 +69,21 @@ def test_line_that_cannot_be_billed_is_refused_with_its_field(changes, code, fie
     assert line.order_item_id in refusal.message
 
 
-def test_order_that_cannot_be_billed_is_refused_with_its_field():
-    trial = only_refusal(plan(trial_ends_on=date(2026, 3, 1)))
-    assert (trial.code, trial.field) == ("kind_not_built", "trial_end")
-    mixed = only_refusal(plan(a_line(1), a_line(2, months=12)))
-    assert "every 1 and 12 months" in mixed.message
+def test_trial_of_lines_of_several_frequencies_is_refused():
+    both = a_line(1), a_line(2, months=12)
+    refusal = only_refusal(plan(*both, trial_ends_on=date(2026, 3, 1)))
+    assert (refusal.code, refusal.field) == ("trial_with_frequencies", "trial_end")
+    assert "every 1 and 12 months" in refusal.message
+    assert plan(*both, trial_ends_on=date(2026, 1, 1)).steps, "a trial that is over before any line begins"
+
+
+def test_other_frequency_is_refused_only_where_the_policy_asks_for_one():
+    both = a_line(1), a_line(2, months=12)
+    assert plan(*both).steps
+    refusal = only_refusal(plan(*both, configuration=a_policy(frequencies="refuse")))
+    assert (refusal.code, refusal.field) == ("frequencies_mixed", "SBQQ__BillingFrequency__c")
+    assert refusal.record_id == "802LINE002"
+    assert plan(a_line(1), a_line(2), configuration=a_policy(frequencies="refuse")).steps
 
 
 def test_negative_one_time_line_is_no_refusal():
@@ -121,9 +121,8 @@ def test_amount_that_stripe_cannot_take_is_refused(line):
 @pytest.mark.parametrize(
     ("line", "amount"),
     [
-        (a_line(unit_price="126.012", entry="10.501"), "10.501"),
+        (a_line(unit_price="126.0125", entry="10.501"), "105.125"),
         (a_one_time_line(total="7.505"), "7.505"),
-        (a_line(unit_price="100", entry=None), "8.333333333333"),
     ],
 )
 def test_amount_in_dinars_must_end_in_zero(line, amount):
@@ -131,6 +130,18 @@ def test_amount_in_dinars_must_end_in_zero(line, amount):
     assert refusal.code == "amount_step"
     assert f" {amount} KWD for " in refusal.message
     assert refusal.message.endswith(" multiples of 0.010 KWD.")
+
+
+@pytest.mark.parametrize(
+    ("line", "charge", "last"),
+    [
+        (a_line(unit_price="126.012", entry="10.501"), 105000, 105120),
+        (a_line(unit_price="100", entry=None), 83300, 83700),
+    ],
+)
+def test_price_in_dinars_ends_in_zero_and_the_last_cycle_makes_up(line, charge, last):
+    billed = [total for _, total in invoices_of(plan(line, currency="kwd"))]
+    assert billed == [charge] * 11 + [last]
 
 
 def test_head_and_tail_in_dinars_end_in_zero_when_their_sum_does():
@@ -203,12 +214,6 @@ def test_long_contract_stays_in_bounds_by_whole_months():
     term = term_months(date(2026, 2, 1), end + timedelta(days=1), "monthly_daily")
     value = str(round(Decimal((50 * term).numerator) / Decimal((50 * term).denominator), 2))
     assert plan(a_line(quantity="1", unit_price=value, end=end.isoformat())).steps
-
-
-def test_a_kind_that_is_not_built_is_said_before_what_could_be_mended():
-    lines = [a_line(1), a_line(2, months=12), a_line(3, quantity="2.5")]
-    (outcome,) = plan(*lines).outcomes
-    assert [refusal.code for refusal in outcome.refusals] == ["kind_not_built", "quantity_not_whole"]
 
 
 def test_contract_that_is_over_is_billed_on_one_invoice_once_released():

@@ -164,12 +164,13 @@ def test_order_of_one_quote_goes_on_beside_one_that_is_refused():
     assert differences_of(found) == {}
 
 
-def test_other_frequency_in_one_contract_is_not_built():
+def test_other_frequency_in_one_contract_goes_by_the_policy():
     yearly = an_amendment(a_line(2, months=12, start="2026-05-01", unit_price="450"))
-    found = a_life().sync(a_history(FIRST, yearly), BEFORE)
-    (refusal,) = found.outcomes[1].refusals
-    assert refusal.code == "kind_not_built"
-    assert refusal.message.startswith("With order 00000102 its contract mixes lines billed every 1 and 12")
+    assert states_of(a_life().sync(a_history(FIRST, yearly), BEFORE))[1] == (OrderState.SYNCED, [])
+    strict = a_life(configuration=a_policy(frequencies="refuse"))
+    (refusal,) = strict.sync(a_history(FIRST, yearly), BEFORE).outcomes[1].refusals
+    assert refusal.code == "frequencies_mixed"
+    assert "every 12 months, other lines of its contract every 1" in refusal.message
 
 
 def test_policy_coterminate_counts_only_what_is_activated_as_first_sold():

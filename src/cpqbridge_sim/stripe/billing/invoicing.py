@@ -241,6 +241,10 @@ def recount(state: AccountState, invoice: Body) -> None:
     invoice["total"] = total = net + exclusive_tax(taxes)
     invoice["total_excluding_tax"] = net - inclusive_tax(taxes)
     invoice["total_taxes"] = taxes
+    invoice["total_pretax_credit_amounts"] = [
+        {"amount": amount, "discount": discount, "type": "discount"}
+        for discount, amount in by_discount.items()
+    ]
     invoice["total_discount_amounts"] = [
         {"discount": discount, "amount": amount} for discount, amount in by_discount.items()
     ]

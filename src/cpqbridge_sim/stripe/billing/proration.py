@@ -33,9 +33,10 @@ def credit_unused(state: AccountState, subscription: Body, item: Body, *, at: in
         return made
     given_back: list[Body] = []
     for debit in state.debits.get(item["id"], []):
-        if debit.end <= at:
-            continue
         start = max(debit.start, at)
+        # What was billed ahead and given back already has no length any more.
+        if debit.end <= start:
+            continue
         price = credit_price(debit, start=start)
         if debit.net_amount:
             given_back.append(
@@ -196,17 +197,6 @@ def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the obje
 
     `net_amount` differs from it only for a proration that lists its discounts.
     """
-    parent = None
-    if subscription_id is not None:
-        details = {"subscription": subscription_id, "subscription_item": item_id}
-        parent = {"type": "subscription_details", "subscription_details": details}
-    pricing = None
-    if price is not None:
-        pricing = {
-            "type": "price_details",
-            "price_details": {"price": price["id"], "product": price["product"]},
-            "unit_amount_decimal": unit_amount_decimal,
-        }
     body = state.store.add(
         {
             "id": state.identifiers.new("ii"),
@@ -224,9 +214,9 @@ def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the obje
             "livemode": state.livemode,
             "metadata": metadata,
             "net_amount": None if discountable else (amount if net_amount is None else net_amount),
-            "parent": parent,
+            "parent": _parent(subscription_id, item_id),
             "period": {"start": start, "end": end},
-            "pricing": pricing,
+            "pricing": _pricing(price, unit_amount_decimal),
             "proration": proration,
             "proration_details": {
                 "credited_items": credited_items,
@@ -243,3 +233,20 @@ def new_invoice_item(  # noqa: PLR0913 - keyword-only, one per field of the obje
     state.pending.setdefault(customer_id, {})[body["id"]] = body
     state.emit("invoiceitem.created", body)
     return body
+
+
+def _parent(subscription_id: str | None, item_id: str | None) -> Body | None:
+    if subscription_id is None:
+        return None
+    details = {"subscription": subscription_id, "subscription_item": item_id}
+    return {"type": "subscription_details", "subscription_details": details}
+
+
+def _pricing(price: Body | None, unit_amount_decimal: str | None) -> Body | None:
+    if price is None:
+        return None
+    return {
+        "type": "price_details",
+        "price_details": {"price": price["id"], "product": price["product"]},
+        "unit_amount_decimal": unit_amount_decimal,
+    }

@@ -3,6 +3,7 @@
 Source: docs.stripe.com/api/subscriptions/migrate and the SDK's parameters, stripe 16.1.0.
 """
 
+from cpqbridge_sim.stripe.billing.itemization import is_itemized
 from cpqbridge_sim.stripe.billing.lifecycle import ENDED
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
 from cpqbridge_sim.stripe.resources.call import Call
@@ -13,7 +14,10 @@ from cpqbridge_sim.stripe.store import Body
 
 
 def migrate(call: Call) -> Body:
-    """`POST /v1/subscriptions/{id}/migrate`: from classic to flexible billing, never back."""
+    """`POST /v1/subscriptions/{id}/migrate`: from classic to flexible billing, never back.
+
+    A flexible subscription can begin to itemize the discounts of its prorations, and not end it either.
+    """
     state, subscription = call.state, retrieve(call)
     if subscription["schedule"] is not None:
         raise invalid(
@@ -22,9 +26,11 @@ def migrate(call: Call) -> Body:
         )
     if subscription["status"] in ENDED:
         raise invalid(f"You cannot migrate a subscription that is {subscription['status']}.")
-    if subscription["billing_mode"]["type"] == "flexible":
-        raise invalid("The subscription already uses flexible billing mode.", "billing_mode[type]")
     mode = billing_mode(call.params)
+    if subscription["billing_mode"]["type"] == "flexible" and (
+        is_itemized(subscription) or not is_itemized({"billing_mode": mode})
+    ):
+        raise invalid("The subscription already uses flexible billing mode.", "billing_mode[type]")
     subscription["billing_mode"] = {**mode, "updated_at": state.time_of(subscription["customer"])}
     state.emit("customer.subscription.updated", subscription)
     return subscription
