@@ -24,12 +24,16 @@ _DOUBLE = Context(prec=15)
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A product as the price book lists it (`price` for `months`), less a discount in percent."""
+    """A product as the price book lists it (`price` for `months`), less a discount in percent.
+
+    It is billed `every` so many months, None: as the desk's contract is.
+    """
 
     number: int
     price: Decimal
     months: int = 1
     discount: int = 0
+    every: int | None = None
 
     @property
     def monthly(self) -> Fraction:
@@ -251,7 +255,7 @@ class Desk:
             total_price=_total(unit_price, units),
             starts_on=start,
             ends_on=end - DAY,
-            frequency_months=self.months,
+            frequency_months=offer.every or self.months,
             default_term_months=Decimal(offer.months),
             prorate_multiplier=self._multiplier(months / offer.months),
             multiplier_decimals=4 if self.multipliers == "short" else None,

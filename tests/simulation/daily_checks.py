@@ -47,6 +47,14 @@ class Bounds:
         return Bounds(low=self.low + other.low, high=self.high + other.high)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Whole:
+    """What counts of all lines together: when the last one ends, and the months of the longest period."""
+
+    over: date
+    longest: int
+
+
 def must_be_billed(
     money: ContractMoney, lines: Collection[LineMoney], configuration: Configuration, day: date
 ) -> Bounds:
@@ -54,10 +62,13 @@ def must_be_billed(
 
     They are the same where nothing waits for an invoice, is dropped by policy or rounded with others.
     """
-    over = max(line.end for line in money.lines.values())
     reducing = {line.order_id for line in money.lines.values() if line.reduces}
     # Charges and credits of one order go on one invoice (B6.6), so that either may wait for the other.
     netted = reducing & {line.order_id for line in money.lines.values() if not line.reduces}
+    whole = _Whole(
+        over=max(line.end for line in money.lines.values()),
+        longest=max(line.months for line in money.lines.values()),
+    )
     policy = configuration.policy
     if not money.served and day > max(money.entered.values()) + DAY:
         # What ends on or before its first day is credited whatever the policy (B6.11), once all of it does.
@@ -67,16 +78,18 @@ def must_be_billed(
         known = money.entered[line.order_id]
         if day >= known:
             netting = line.order_id in netted
-            total += _line_bounds(line, policy, day, known=known, over=over, netted=netting)
+            total += _line_bounds(line, policy, day, known=known, whole=whole, netted=netting)
     return total
 
 
 def _line_bounds(
-    line: LineMoney, policy: Policy, day: date, *, known: date, over: date, netted: bool
+    line: LineMoney, policy: Policy, day: date, *, known: date, whole: _Whole, netted: bool
 ) -> Bounds:
     """Return the bounds of one line, whose order the connector has known since the day `known`."""
     entered = max(line.start, known)
-    next_invoice = day < min(line.next_boundary(entered), over)
+    # A line that is charged renews by itself; beside a reduced one only a line of a longer period may be left.
+    months = whole.longest if line.reduces else line.months
+    next_invoice = day < min(line.next_boundary(entered, months), whole.over)
     # What is executed shortly before midnight, or waits for a draft to become final, is there a day later.
     waits = next_invoice or day <= entered + DAY
     late = _billed_apart(line, entered=entered, known=known)
@@ -164,3 +177,12 @@ def outside_terms(money: ContractMoney, movements: Collection[Movement]) -> list
         if movement.period_start < start or (movement.period_end or end) > end:
             found.append(f"{movement} is outside {start} to {end}")
     return found
+
+
+def needless_invoices(money: ContractMoney, movements: Collection[Movement]) -> list[str]:
+    """Return a sentence for each charge on a day on which nothing begins or ends, and no order came in."""
+    days = set(money.entered.values())
+    for line in money.lines.values():
+        days |= {line.end, *(stretch.start for stretch in line.stretches)}
+    charges = (each for each in movements if each.amount and each.period_start is not None)
+    return [f"{each} is on a day of its own" for each in charges if each.at.date() not in days]

@@ -15,6 +15,7 @@ from tests.acceptance.slow_calculator import months_later
 from tests.simulation.line_money import (
     Held,
     LineMoney,
+    Series,
     Terms,
     executed,
     held_line,
@@ -138,7 +139,7 @@ class _Telling:
             ]
             carried_out = self._carried_out(coming)
             scheduled = {
-                found.money.anchor
+                found.money.series
                 for line_id, found in self.held.items()
                 if found.line.order_id in self.entered and line_id not in self.annulled
             }
@@ -151,10 +152,12 @@ class _Telling:
                 for line in order.lines:
                     self._settle(line, order, instant, scheduled)
 
-    def _settle(self, line: OrderLine, order: Order, instant: datetime, scheduled: Collection[date]) -> None:
-        """Work out a line of an order that is carried out now; `scheduled` are anchors of earlier schedules."""
+    def _settle(
+        self, line: OrderLine, order: Order, instant: datetime, scheduled: Collection[Series]
+    ) -> None:
+        """Work out a line of an order that is carried out now; `scheduled` have earlier schedules."""
         if line.kind is LineKind.ONE_TIME:
-            months = next((each.frequency_months for each in self.lines.values() if each.frequency_months), 1)
+            months = max((each.frequency_months or 1 for each in self.lines.values()), default=1)
             whole = once(line, root_of(line, self.lines), self.terms, months=months)
             self.money[line.order_item_id] = ours(whole, self.cutover or whole.start)
             return
@@ -168,15 +171,15 @@ class _Telling:
             unbilled_until = max(self.billed_from[held.line.order_item_id] for held in targets)
             self.money[line.order_item_id] = ours(self.money[line.order_item_id], unbilled_until)
             return
-        anchor, billed_from = found.money.anchor, self.billed_from[line.order_item_id]
+        series, billed_from = found.money.series, self.billed_from[line.order_item_id]
         carried = (
             order.kind is not OrderKind.AMENDMENT
-            and billed_from <= self._schedule_start(anchor)
-            and anchor not in scheduled
-            and self._service_end(anchor) >= found.money.next_boundary(instant.date())
+            and billed_from <= self._schedule_start(series)
+            and series not in scheduled
+            and self._service_end(series) >= found.money.next_boundary(instant.date())
         )
         whole = ours(found.money, billed_from)
-        beside = sum(1 for held in self.held.values() if held.money.anchor == anchor)
+        beside = sum(1 for held in self.held.values() if held.money.series == series)
         slack = abs(whole.rounding) if beside > MOST_LINES else 0
         self.money[line.order_item_id] = replace(executed(whole, instant, carried=carried), slack=slack)
 
@@ -249,11 +252,15 @@ class _Telling:
             return running
         return money.start
 
-    def _schedule_start(self, anchor: date) -> date:
-        """Return when a schedule that is made now starts: on the last boundary with the anchor's own day."""
-        on_it = [line_id for line_id in self.billed_from if self.held[line_id].money.anchor == anchor]
+    def _schedule_start(self, series: Series) -> date:
+        """Return when a schedule that is made now starts: on the last boundary with the anchor's own day.
+
+        Of lines of several frequencies the longest decides.
+        """
+        on_it = [line_id for line_id in self.billed_from if self.held[line_id].money.series == series]
         first = min(self.billed_from[line_id] for line_id in on_it)
-        months = self.held[on_it[0]].money.months
+        months = max(self.held[line_id].money.months for line_id in on_it)
+        anchor = series[0]
         starts = [anchor]
         count = 1
         while (day := months_later(anchor, count * months)) <= first:
@@ -261,12 +268,12 @@ class _Telling:
             count += 1
         return starts[-1]
 
-    def _service_end(self, anchor: date) -> date:
-        """Return the first day without service on the boundaries of `anchor`, as far as is known."""
-        ends = [anchor]
+    def _service_end(self, series: Series) -> date:
+        """Return the first day without service on a schedule, as far as is known."""
+        ends = [series[0]]
         for found in self.held.values():
             known = found.money.order_id in self.entered
-            if found.money.anchor == anchor and known and not found.is_annulled:
+            if found.money.series == series and known and not found.is_annulled:
                 gone = max((taken.since for taken in found.taken), default=found.money.end)
                 ends.append(found.money.end if found.left else min(gone, found.money.end))
         return max(ends)

@@ -26,6 +26,7 @@ from cpqbridge.mapping.policies import (
     CoterminatePolicy,
     CreditsPolicy,
     CreditTarget,
+    FrequenciesPolicy,
     ItemsPolicy,
     OverlapPolicy,
     ProratePrecision,
@@ -69,7 +70,7 @@ class Story:
         told = [
             f"{policy.prorate_precision}, items {policy.items}, proration {policy.proration}",
             f"credits {policy.credits} to {policy.credit_target}, paid by {self.payer}",
-            f"rounding {policy.rounding}, planted: {self.planted or 'nothing'}",
+            f"rounding {policy.rounding}, frequencies {policy.frequencies}, planted: {self.planted or 'nothing'}",
         ]
         if self.cutover is not None:
             told.append(f"billed elsewhere before {self.cutover}")
@@ -115,11 +116,12 @@ def known(story: Story, order_ids: Collection[str]) -> OrderHistory:
 
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
-    """The dates of the contract as first sold (`end` exclusive)."""
+    """The dates of the contract as first sold (`end` exclusive), and how often its lines are billed."""
 
     start: date
     end: date
     months: int
+    frequencies: tuple[int, ...]
 
 
 def _at(day: date, second: int = 0) -> datetime:
@@ -143,12 +145,13 @@ def _terms(draw) -> _Terms:
     end = months_later(start, draw(st.sampled_from(LENGTHS[months])))
     if draw(st.integers(0, 4)) == 0:
         end = start + DAY * draw(st.integers(2, 700))
-    return _Terms(start=start, end=end, months=months)
+    others = draw(st.sampled_from([(), (), (1, 3), (1, 12), (3, 6, 12), (1, 3, 6, 12)]))
+    return _Terms(start=start, end=end, months=months, frequencies=(months, *others))
 
 
 @st.composite
-def _offers(draw, currency: str, number: int) -> Offer:
-    step = Decimal(1).scaleb(-DECIMALS[currency])
+def _offers(draw, desk: Desk, terms: _Terms, number: int) -> Offer:
+    step = Decimal(1).scaleb(-DECIMALS[desk.currency])
     round_price = step * draw(st.sampled_from([5000, 9999, 120_000, 3333, 1]))
     price = draw(st.one_of(st.just(round_price), st.integers(0, 300_000).map(lambda minor: step * minor)))
     return Offer(
@@ -156,6 +159,7 @@ def _offers(draw, currency: str, number: int) -> Offer:
         price=price,
         months=draw(st.sampled_from([1, 12])),
         discount=draw(st.sampled_from([0, 0, 0, 10, 33, 100])),
+        every=draw(st.sampled_from(terms.frequencies)),
     )
 
 
@@ -182,7 +186,7 @@ def _first_order(draw, desk: Desk, terms: _Terms) -> Order:
     for number in range(1, count + 1):
         start, end = draw(_line_dates(terms)) if number > 1 else (terms.start, terms.end)
         again = number > 1 and draw(st.integers(0, 3)) == 0
-        offer = desk.subscriptions[-1].offer if again else draw(_offers(desk.currency, number))
+        offer = desk.subscriptions[-1].offer if again else draw(_offers(desk, terms, number))
         # Only a multiplier tells the connector that a term was typed.
         typed = desk.multipliers != "none" and _is_whole(start, end) and draw(st.booleans())
         desk.sell(offer, draw(UNITS), start, end, typed_term=typed)
@@ -202,7 +206,7 @@ def _second_order(draw, desk: Desk, terms: _Terms, now: datetime) -> datetime:
     """Activate another order of the original quote (B1.4): lines that come later, or are ordered later."""
     for number in range(1, draw(st.integers(1, 3)) + 1):
         start, end = draw(_line_dates(terms))
-        desk.sell(draw(_offers(desk.currency, 60 + number)), draw(UNITS), start, end)
+        desk.sell(draw(_offers(desk, terms, 60 + number)), draw(UNITS), start, end)
     instant = now + draw(st.sampled_from([timedelta(0), timedelta(seconds=50), timedelta(days=20)]))
     last = _at(max(subscription.end for subscription in desk.subscriptions) - DAY * 2)
     first = desk.orders[0]
@@ -276,9 +280,9 @@ def _amend(draw, desk: Desk, terms: _Terms, on: date) -> None:
         for subscription in open_lines:
             if subscription.root_id == old.root_id:
                 _reduce(draw, desk, subscription, subscription.units, start)
-        desk.sell(draw(_offers(desk.currency, 40 + len(desk.orders))), draw(UNITS), start, end)
+        desk.sell(draw(_offers(desk, terms, 40 + len(desk.orders))), draw(UNITS), start, end)
     if kind == "product":
-        offer = draw(_offers(desk.currency, 20 + len(desk.orders)))
+        offer = draw(_offers(desk, terms, 20 + len(desk.orders)))
         desk.sell(offer, draw(UNITS), on, draw(_new_ends(terms, on)))
     if kind == "terminate":
         desk.terminate(on)
@@ -351,6 +355,7 @@ def _configurations(draw, precision: str) -> Configuration:
         ),
         credit_target=draw(st.sampled_from(list(CreditTarget))),
         overlap=draw(st.sampled_from([OverlapPolicy.BOTH, OverlapPolicy.HOLD])),
+        frequencies=draw(st.sampled_from([FrequenciesPolicy.MIXED] * 3 + [FrequenciesPolicy.SPLIT])),
     )
     # How late a backdated order may be without being asked is a safety cap, none of this test's business.
     return replace(given, policy=policy, caps=replace(given.caps, backdated_periods=10_000))

@@ -31,7 +31,10 @@ from tests.acceptance.slow_calculator import (
 
 from cpqbridge.domain.order import LineKind, OrderLine
 from cpqbridge.mapping.configuration import Configuration
-from cpqbridge.mapping.policies import ItemsPolicy, RoundingPolicy
+from cpqbridge.mapping.policies import FrequenciesPolicy, ItemsPolicy, RoundingPolicy
+
+Series = tuple[date, int | None]
+"""Lines with the same anchor; by the policy `frequencies: split` also with the same months of a period."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +62,17 @@ class LineMoney:
     reduces: bool
     start: date
     end: date
-    anchor: date
+    series: Series
     months: int
     stretches: tuple[Stretch, ...]
     missed: int = 0
     rounding: int = 0
     slack: int = 0
     slack_per_cycle: int = 0
+
+    @property
+    def anchor(self) -> date:
+        return self.series[0]
 
     @property
     def total(self) -> int:
@@ -89,12 +96,12 @@ class LineMoney:
             count += 1
         return months_later(self.anchor, count * self.months)
 
-    def next_boundary(self, day: date) -> date:
-        """Return the first cycle boundary after `day`."""
-        count = 0
-        while months_later(self.anchor, count * self.months) <= day:
+    def next_boundary(self, day: date, months: int | None = None) -> date:
+        """Return the first boundary after `day` of the line's cycle, or of one of `months`."""
+        count, months = 0, months or self.months
+        while months_later(self.anchor, count * months) <= day:
             count += 1
-        return months_later(self.anchor, count * self.months)
+        return months_later(self.anchor, count * months)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +217,7 @@ def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction 
         reduces=False,
         start=sold.start,
         end=sold.end,
-        anchor=anchor,
+        series=(anchor, line.frequency_months if policy.frequencies is FrequenciesPolicy.SPLIT else None),
         months=line.frequency_months,
         stretches=tuple(stretches),
         missed=rounding,
@@ -261,7 +268,7 @@ def once(line: OrderLine, root_id: str, terms: Terms, *, months: int) -> LineMon
         reduces=line.quantity < 0,
         start=line.starts_on,
         end=end,
-        anchor=terms.first,
+        series=(terms.first, None),
         months=months,
         stretches=(Stretch(kind="one_time", start=line.starts_on, end=end, amount=amount),),
     )
@@ -299,7 +306,7 @@ def reduction(line: OrderLine, target: LineMoney, taken: list[Stretch], *, curre
         reduces=True,
         start=line.starts_on,
         end=target.end,
-        anchor=target.anchor,
+        series=target.series,
         months=target.months,
         stretches=(Stretch(kind="credit", start=line.starts_on, end=end, amount=credit), *taken),
     )

@@ -157,6 +157,7 @@ def check_money(story: Story, lived: Lived) -> None:
     assert in_process.billed_by_day(account) == in_process.forecast_by_day(plan)
     problems = daily_checks.wrong_totals(money, moved, story.configuration)
     problems += daily_checks.outside_terms(money, moved)
+    problems += daily_checks.needless_invoices(money, moved)
     problems += [f"{line_id} is prorated by Stripe" for line_id in prorations(account)]
     problems += [f"{each} has an unknown kind" for each in moved if each.amount and each.kind not in KINDS]
     problems += daily_checks.wrong_days(money, moved, story.configuration)

@@ -14,7 +14,13 @@ from tests.simulation.histories import MANY_LINES, Story, contract_stories
 
 from cpqbridge.domain.order import OrderKind
 from cpqbridge.mapping.configuration import default_configuration
-from cpqbridge.mapping.policies import CreditsPolicy, ProratePrecision, ProrationPolicy, RoundingPolicy
+from cpqbridge.mapping.policies import (
+    CreditsPolicy,
+    FrequenciesPolicy,
+    ProratePrecision,
+    ProrationPolicy,
+    RoundingPolicy,
+)
 
 
 def at(text: str) -> datetime:
@@ -252,6 +258,18 @@ def test_line_that_revises_a_later_one_has_its_price():
     end, _ = lived(
         desk, ("2033-03-20T10:01:30", 1), ("2033-06-08T23:54:50", 3), rounding=RoundingPolicy.TRUE_UP
     )
+    assert end == lives.LIVED
+
+
+def test_what_rides_on_one_of_two_new_schedules_stays_on_it():
+    desk = a_desk(precision="month")
+    desk.sell(an_offer(1, "50", months=1), 1, day("2020-01-01"), day("2021-01-01"))
+    desk.sell(replace(an_offer(2, "50", months=1), every=12), 1, day("2020-01-01"), day("2021-01-01"))
+    setup = desk.charge_once(Decimal("0.01"), 1, day("2020-01-01"))
+    desk.activate(OrderKind.INITIAL, day("2020-01-01"), at("2019-11-22T00:00"))
+    desk.give_back(setup, 1, day("2020-01-01"))
+    desk.activate(OrderKind.AMENDMENT, day("2020-01-01"), at("2019-11-22T00:01"))
+    end, _ = lived(desk, ("2019-11-22T00:01:30", 2), frequencies=FrequenciesPolicy.SPLIT)
     assert end == lives.LIVED
 
 

@@ -84,7 +84,15 @@ def _one_time_at(contract: Contract, each: OneTimeLine) -> tuple[datetime, Track
         return max(midnight(track.starts_on), each.executed_at), track
     at = max(midnight(each.line.starts_on), each.executed_at)
     alive = (track for track in contract.tracks if track.runs and track.ends_at > at)
-    return at, next(alive, None)
+    return at, min(alive, key=_age, default=None)
+
+
+def _age(track: Track) -> tuple[bool, str]:
+    """Return what ranks new schedules after those that were sent, which stand in order of their making.
+
+    New ones will stand by their keys once they are sent, so they do already now.
+    """
+    return (track.sent is None, track.key if track.sent is None else "")
 
 
 def _first_track(contract: Contract, order: Order) -> Track | None:

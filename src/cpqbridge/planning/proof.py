@@ -107,8 +107,10 @@ class Evidence:
         """Return why billed and sold differ, None when they do not; any gap without a name is a mismatch.
 
         Rounding explains at most half a minor unit for each charge, and nothing on a line whose head or tail
-        takes the remainder.
+        takes the remainder. What usage comes to is not known before, so a metered line always has its reason.
         """
+        if line.metered:
+            return "metered"
         if difference_minor == 0:
             return None
         run = self.contract.runs.get(line.order_item_id)
