@@ -187,10 +187,14 @@ class Discounts:
     def _of_order(self, order: Order) -> Iterator[Redemption]:
         runs = [run for run in self.contract.runs.values() if run.order is order]
         if not runs:
+            # An order that only reduces gives its coupon to the schedules of the lines it reduces.
+            reducing = (each for each in self.contract.reductions if each.order is order)
+            runs = [run for reduction in reducing for run, _ in reduction.takes]
+        if not runs:
             return
         tracks = {self.contract.track_of(run).key: self.contract.track_of(run) for run in runs}
         first = self.contract.track_of(min(runs, key=lambda run: (run.pieces.start, run.line.order_item_id)))
-        start = min(run.pieces.start for run in runs)
+        start = max(min(run.pieces.start for run in runs), order.effective_on)
         cycle = Cycle(first.anchor, min(run.pieces.cycle.months for run in first.runs))
         begins = max(cycle.at_or_after(start), min(run.executed_at for run in runs).date())
         for coupon in order.coupons:
