@@ -15,6 +15,7 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.views import OrderDetail, OrderView
 from cpqbridge.sync.dashboard import BALANCE_TRANSACTION, dashboard_address
 from cpqbridge.sync.documents import plan_document
+from cpqbridge.sync.explain import ExplainedLine, explained
 from cpqbridge.sync.plan_rows import ScheduleRows, line_names, schedule_rows, sight_texts, wake_text
 from cpqbridge.web.timeline import Timeline, timeline
 
@@ -81,9 +82,9 @@ class OrderFacts:
     """Everything the order page shows below its heading.
 
     `is_billed` is False where the plan only says what would be billed if nothing stopped the order;
-    `billed_by_stripe` is True where the invoices are Stripe's own. `numbers` are order numbers by id,
-    `names` what order lines are called, `waits` says when something more happens by itself, and `sight` what
-    the invoices leave out.
+    `billed_by_stripe` is True where the invoices are Stripe's own. `explained` says by order line how it
+    comes to its amount as planned. `numbers` are order numbers by id, `names` what order lines are called,
+    `waits` says when something more happens by itself, and `sight` what the invoices leave out.
     """
 
     contract: str
@@ -94,6 +95,7 @@ class OrderFacts:
     request_link: str | None
     salesforce_link: str | None
     proof: list[Mapping[str, Any]] = default(default_factory=list)
+    explained: Mapping[str, ExplainedLine] = default(default_factory=dict)
     schedules: tuple[ScheduleRows, ...] = ()
     invoices: list[Mapping[str, Any]] = default(default_factory=list)
     names: Mapping[str, str] = default(default_factory=dict)
@@ -169,6 +171,7 @@ def _with_plan(
     return replace(
         facts,
         proof=proof,
+        explained={each.line.order_item_id: each for each in explained(plan, order_id=order_id)},
         schedules=schedule_rows(plan, order_id=order_id),
         invoices=_of_lines(billed, lines) or _planned_invoices(plan, order_id, document),
         names=line_names(plan),
