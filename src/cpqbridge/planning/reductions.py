@@ -32,10 +32,19 @@ class Reduction:
         return any(run.pieces.by_formula for run, _ in self.takes)
 
     @property
-    def free_until(self) -> date | None:
-        """Return the first day after the trial of the lines it reduces, where it begins before that."""
-        ends = [run.pieces.free_until for run, _ in self.takes if run.pieces.free_until is not None]
-        return max((end for end in ends if end > self.line.starts_on), default=None)
+    def free_takes(self) -> list[tuple[Run, Take]]:
+        """Return the takes of units that are still free by a trial when it begins."""
+        since = self.line.starts_on
+        return [
+            (run, take)
+            for run, take in self.takes
+            if run.pieces.free_until is not None and run.pieces.free_until > since
+        ]
+
+    @property
+    def free_minor(self) -> int:
+        """Return what these units are billed after the trial as if they stayed, in minor units."""
+        return sum(_sold_minor(run, take) for run, take in self.free_takes)
 
     def unused_share_minor(self, precision: str) -> Fraction:
         """Return what the time in the running period that is no longer used is worth, unrounded (B8.2)."""
@@ -47,11 +56,6 @@ class Reduction:
             since = max(self.line.starts_on, run.pieces.start)
             total += per_unit * take.units * term_months(since, end, precision)
         return total
-
-    @property
-    def sold_minor(self) -> int:
-        """Return what the units it takes are billed in all as if they stayed, in minor units."""
-        return sum(_sold_minor(run, take) for run, take in self.takes)
 
     @property
     def taken_minor(self) -> int:
