@@ -176,8 +176,7 @@ def attribute(
     taken: list[tuple[Run, int]] = []
     missing = wanted
     # A line's own start decides which addition is the newest, then its activation (B1.5).
-    ranked = sorted(enumerate(begun), key=lambda each: (*_newness(each[1][0]), each[0]), reverse=True)
-    for _, (run, left) in ranked:
+    for run, left in sorted(begun, key=lambda each: newness(each[0]), reverse=True):
         if missing and left > 0 and _same_end(run, line):
             if run.pieces.terms.folded:
                 return Attribution(refusal=_block_price(line, order, run))
@@ -189,9 +188,10 @@ def attribute(
     return Attribution(units=tuple(taken))
 
 
-def _newness(run: Run) -> tuple[date, datetime, str]:
+def newness(run: Run) -> tuple[date, datetime, str, str]:
     """Return by what runs of one lineage are ranked; a draft that is looked at counts as activated now."""
-    return run.line.starts_on, run.order.activated_at or run.executed_at, run.order.order_id
+    line, order = run.line, run.order
+    return line.starts_on, order.activated_at or run.executed_at, order.order_id, line.order_item_id
 
 
 def _same_end(run: Run, line: OrderLine) -> bool:
