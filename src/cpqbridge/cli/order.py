@@ -65,7 +65,8 @@ def list_orders(
     if not listed:
         answer("No order qualifies: none is activated and meets the connection's filter.")
         return
-    answer(_orders_table([each.standing for each in listed]))
+    alerts = [f"{each.standing.order_number}: {each.alert}" for each in listed if each.alert]
+    answer("\n".join([_orders_table([each.standing for each in listed]), *alerts]))
 
 
 @application.command("preview")

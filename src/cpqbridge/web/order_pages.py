@@ -104,6 +104,7 @@ class OrderFacts:
     timeline: Timeline | None = None
     waits: str = ""
     sight: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
     stripe_ids: list[StripeId] = default(default_factory=list)
     is_billed: bool = False
     billed_by_stripe: bool = False
@@ -131,6 +132,7 @@ def order_facts(
     report: Mapping[str, Any] | None,
     numbers: Mapping[str, str] | None = None,
     today: date | None = None,
+    alerts: tuple[str, ...] = (),
 ) -> OrderFacts:
     """Return what the order page shows; invoices come from the report where there is one.
 
@@ -139,6 +141,7 @@ def order_facts(
         report: The document of a rehearsal, where the pages belong to one.
         numbers: Order numbers by id, as far as they are known.
         today: The day to mark in the picture, UTC.
+        alerts: What is wrong with the contract in Stripe.
     """
     view, plan = detail.view, detail.view.plan
     standing, facts = view.standing, view.connection.facts
@@ -157,6 +160,7 @@ def order_facts(
             if not link.key.startswith(("invoice_lines:", "invoice_final:"))
         ],
         is_billed=standing.state in _BILLED,
+        alerts=alerts,
     )
     return common if plan is None else _with_plan(common, plan, standing.order_id, report=report, today=today)
 
