@@ -21,6 +21,7 @@ from cpqbridge.planning.reductions import (
     Lineages,
     Reduction,
     attribute,
+    newness,
     not_there_yet,
     one_time_below_zero,
     units_reduced,
@@ -284,7 +285,8 @@ class Contract:
 
     def _reduce(self, line: OrderLine, order: Order, units: RunUnits) -> None:
         reduction = Reduction(line=line, order=order)
-        for run, taken in units:
+        # What was sent is known by schedule, what is new by age; later plans must not tell them apart.
+        for run, taken in sorted(units, key=lambda each: newness(each[0]), reverse=True):
             track = self.track_of(run)
             at = self.executed_at(order, track)
             take = Take(line=line, order=order, units=taken, executed_at=at)

@@ -152,7 +152,7 @@ class Evidence:
     def _reason_without_run(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str:
         """Return the reason of a reduction or one-time line."""
         reduction = next((each for each in self.contract.reductions if each.line is line), None)
-        if reduction is not None and reduction.free_until is not None:
+        if reduction is not None and reduction.free_takes:
             difference_minor += sold_minor - reduced_minor(reduction, self.contract.rules)
             if not difference_minor:
                 return "trial"
