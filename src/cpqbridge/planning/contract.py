@@ -310,7 +310,7 @@ class Contract:
             Bounds(
                 horizon=track.horizon,
                 free_until=order.trial_ends_on,
-                below=self._units_below(line) if line.tiers is not None else 0,
+                below=self._units_below(line, order, track) if line.tiers is not None else 0,
                 kept=kept,
                 revised=revised.pieces.price if revised is not None else None,
             ),
@@ -328,11 +328,12 @@ class Contract:
         self._track_of[line.order_item_id] = track
         self._lineage.setdefault(self.lineages.root(line), []).append(run)
 
-    def _units_below(self, line: OrderLine) -> int:
-        """Return the units of the line's lineage that are there when it starts."""
-        start = midnight(line.starts_on)
+    def _units_below(self, line: OrderLine, order: Order, track: Track) -> int:
+        """Return the units of the line's lineage that its first whole period counts before its own."""
+        cycle = Cycle(track.anchor, line.frequency_months or 1)
+        first = max(midnight(cycle.at_or_after(line.starts_on)), self.executed_at(order, track))
         lineage = self._lineage.get(self.lineages.root(line), ())
-        return sum(run.units_after(start) for run in lineage if run.begins_at <= start < run.over_at)
+        return sum(run.units_after(first) for run in lineage if run.begins_at <= first < run.over_at)
 
     def _billed_from(self, line: OrderLine, order: Order, track: Track) -> date | None:
         """Return the first day that is billed at all: past cycles may be skipped, or billed elsewhere."""
