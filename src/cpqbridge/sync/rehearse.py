@@ -24,7 +24,7 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, ConfigurationError, CpqbridgeError
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.stripe_billing.client import StripeBilling
-from cpqbridge.sync.plan_rows import goes_on, line_names
+from cpqbridge.sync.plan_rows import goes_on, labelled_names
 from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
 from cpqbridge.sync.report_invoices import BilledDocument, billed_by_order_item, billed_documents
 from cpqbridge.sync.report_shares import with_taken
@@ -333,7 +333,7 @@ def _tiers(plans: Iterable[Plan]) -> dict[str, TieredPrice]:
 def _reported(order: ExportedOrder, ended: _Ended) -> ReportedOrder:
     plan = ended.plans.get(order.order_id)
     calls = ended.seen.calls.get(order.order_id, Calls())
-    names = line_names(plan) if plan else {}
+    names = labelled_names(plan) if plan else {}
     standing = ended.seen.standings.get(order.order_id)
     if standing is None:
         return _failed(order, ended.seen.failures.get(order.order_id), calls)
