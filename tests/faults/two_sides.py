@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -70,7 +72,9 @@ class TwoSides:
         return SalesDesk(self.org).amend(amend_request(document)).order_id
 
     def objects(self, kind: str) -> list[dict]:
-        return self.account.all_objects().get(kind, [])
+        """Return what the account holds, as its server says it: it may be in the middle of a request."""
+        with urllib.request.urlopen(f"{self.stripe_url}/_sim/state") as answer:
+            return json.load(answer).get(kind, [])
 
     def order(self, order_id: str | None = None) -> dict:
         return self.org.record("Order", order_id or self.order_id)
@@ -138,9 +142,16 @@ def move_everything_to(instant: datetime, sides: TwoSides, clock: SettableClock)
     sides.account.advance(instant)
 
 
-def connect(opened: SyncService, sides: TwoSides, *, live_sync: bool = False, **policy: str) -> None:
+def connect(
+    opened: SyncService,
+    sides: TwoSides,
+    *,
+    live_sync: bool = False,
+    mapping: Mapping[str, object] | None = None,
+    **policy: str,
+) -> None:
     """Connect both sides; `policy` are policies that differ from the default."""
-    settings = parse_configuration({"version": 1, "policy": policy})
+    settings = parse_configuration({"version": 1, "policy": policy, "mapping": mapping or {}})
     opened.add_connection(
         name="test",
         salesforce_url=sides.salesforce_url,

@@ -33,7 +33,8 @@ class Link:
 class BilledLine:
     """One line of an invoice as Stripe has it (minor units); `creditable_minor` is what no credit note took.
 
-    `kind` and `period_start` are its identity where it is a one-time charge; a cycle has the kind cycle.
+    Both are net of `off_minor`, what discounts took off the line. `kind` and `period_start` are its identity
+    where it is a one-time charge; a cycle has the kind cycle.
     """
 
     line_id: str
@@ -42,6 +43,7 @@ class BilledLine:
     period_start: date
     amount_minor: int
     creditable_minor: int
+    off_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +265,7 @@ class CreditPortion:
     """A part of a credit: on the lines of one invoice, or (`invoice_id` None) on the customer's balance.
 
     `unpaid_minor` shrinks what is still to be paid, the rest was paid already. `lines` are amounts by line
-    id.
+    id, before the discounts that lie on the lines, as Stripe wants them told.
     """
 
     key: str
@@ -374,7 +376,8 @@ class BillingState:
     `active`). `invoices` are the contract's invoices in Stripe, None where they were not read; `touched`
     says, by object key, what somebody else did to a schedule in Stripe. `recent_cancels` counts the schedules
     the connection cancelled in the last hour, `renewed` are the schedules of the contract this one renews.
-    `discounts` are those that run in Stripe, by object key, as far as they were read.
+    `discounts` are those that run in Stripe, by object key, as far as they were read; `running_since` is when
+    the running phase of a schedule began there, by object key, where that is not as it was sent.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -386,6 +389,7 @@ class BillingState:
     recent_cancels: int = 0
     renewed: Mapping[str, BillingObject] = field(default_factory=dict)
     discounts: Mapping[str, tuple[RunningDiscount, ...]] = field(default_factory=dict)
+    running_since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from cpqbridge.planning.reductions import (
     Lineages,
     Reduction,
     attribute,
+    newness,
     not_there_yet,
     one_time_below_zero,
     units_reduced,
@@ -213,13 +214,13 @@ class Contract:
 
     def _horizon(self, anchor: date, sent: BillingObject | None) -> date:
         """Return up to where an evergreen schedule is planned: as it is, while that is far enough away."""
-        today = self.as_of.date()
+        orders = [order for order in self.history.orders if order.activated]
+        starts = [line.starts_on for order in orders for line in order.lines if line.evergreen]
+        latest = max([self.as_of.date(), *starts])
         if sent is not None and sent.end_behavior == "release":
             last = sent.phases[-1].ends_at.date()
-            if last > add_months(today, EVERGREEN_MONTHS_LEFT):
+            if last > add_months(latest, EVERGREEN_MONTHS_LEFT):
                 return last
-        starts = [line.starts_on for order in self.history.orders for line in order.lines if line.evergreen]
-        latest = max([today, *starts])
         return Cycle(anchor, MONTHS_PER_YEAR).at_or_after(add_months(latest, EVERGREEN_MONTHS))
 
     def _main_cycle(self, order: Order, months: int) -> Cycle:
@@ -284,7 +285,8 @@ class Contract:
 
     def _reduce(self, line: OrderLine, order: Order, units: RunUnits) -> None:
         reduction = Reduction(line=line, order=order)
-        for run, taken in units:
+        # What was sent is known by schedule, what is new by age; later plans must not tell them apart.
+        for run, taken in sorted(units, key=lambda each: newness(each[0]), reverse=True):
             track = self.track_of(run)
             at = self.executed_at(order, track)
             take = Take(line=line, order=order, units=taken, executed_at=at)
@@ -308,7 +310,7 @@ class Contract:
             Bounds(
                 horizon=track.horizon,
                 free_until=order.trial_ends_on,
-                below=self._units_below(line) if line.tiers is not None else 0,
+                below=self._units_below(line, order, track) if line.tiers is not None else 0,
                 kept=kept,
                 revised=revised.pieces.price if revised is not None else None,
             ),
@@ -326,11 +328,12 @@ class Contract:
         self._track_of[line.order_item_id] = track
         self._lineage.setdefault(self.lineages.root(line), []).append(run)
 
-    def _units_below(self, line: OrderLine) -> int:
-        """Return the units of the line's lineage that are there when it starts."""
-        start = midnight(line.starts_on)
+    def _units_below(self, line: OrderLine, order: Order, track: Track) -> int:
+        """Return the units of the line's lineage that its first whole period counts before its own."""
+        cycle = Cycle(track.anchor, line.frequency_months or 1)
+        first = max(midnight(cycle.at_or_after(line.starts_on)), self.executed_at(order, track))
         lineage = self._lineage.get(self.lineages.root(line), ())
-        return sum(run.units_after(start) for run in lineage if run.begins_at <= start < run.over_at)
+        return sum(run.units_after(first) for run in lineage if run.begins_at <= first < run.over_at)
 
     def _billed_from(self, line: OrderLine, order: Order, track: Track) -> date | None:
         """Return the first day that is billed at all: past cycles may be skipped, or billed elsewhere."""

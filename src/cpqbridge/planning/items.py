@@ -15,7 +15,6 @@ from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.pieces import CutRules, Piece
-from cpqbridge.planning.proration import term_months
 from cpqbridge.planning.reductions import Lineages, Reduction
 from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import standing_in
@@ -155,7 +154,7 @@ def piece_item(
     units = run.units_billed(piece)
     whole = units == run.pieces.terms.quantity
     amount = run.amount_minor(piece)
-    off = discounts.off_minor(run, amount, piece.start, share_of_period(run, piece))
+    off = discounts.off_piece_minor(run, piece, amount)
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
@@ -169,22 +168,12 @@ def piece_item(
     )
 
 
-def share_of_period(run: Run, piece: Piece) -> Fraction:
-    """Return which part of a whole period a piece of a run is, by days, at most the whole."""
-    after = run.pieces.cycle.after(piece.start)
-    whole = (after - run.pieces.cycle.at_or_before(piece.start)).days
-    return min(Fraction((piece.end - piece.start).days, whole), Fraction(1))
-
-
 def catch_up_item(run: Run, naming: Naming, discounts: Discounts) -> OneTimeItem | None:
     """Return what is owed up to the first boundary after the execution, net of coupons; None for nothing."""
     owed = run.caught_up
     if not owed or not run.catch_up_minor:
         return None
-    off = sum(
-        discounts.off_minor(run, piece.amount_minor, piece.start, share_of_period(run, piece))
-        for piece in owed
-    )
+    off = sum(discounts.off_piece_minor(run, piece, piece.amount_minor) for piece in owed)
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
@@ -253,17 +242,15 @@ def credit_minor(reduction: Reduction, rules: CutRules) -> int:
 def reduced_minor(reduction: Reduction, rules: CutRules) -> int:
     """Return the `TotalPrice` of a reduction in minor units, without the share of a trial (B5.3).
 
-    Where it takes only units that are still free, it is what these units would have been billed after the
-    trial: nothing of their time is left to credit then, whatever cents CPQ rounded.
+    Units that are still free count as what they would have been billed after the trial: nothing of their time
+    is left to credit then, whatever cents CPQ rounded. The others have their share of `TotalPrice`.
     """
-    line, free_until = reduction.line, reduction.free_until
-    if free_until is None or line.ends_on is None:
-        return rounded_minor(line.total_price, rules.currency)
-    if all(run.pieces.start > line.starts_on for run, _ in reduction.takes):
-        return -reduction.sold_minor
-    end = day_after(line.ends_on)
-    left = term_months(free_until, end, rules.precision) / term_months(line.starts_on, end, rules.precision)
-    return round_half_up(to_minor(line.total_price, rules.currency) * min(left, Fraction(1)))
+    free = sum(take.units for _, take in reduction.free_takes)
+    if not free:
+        return rounded_minor(reduction.line.total_price, rules.currency)
+    taken = sum(take.units for _, take in reduction.takes)
+    paid = to_minor(reduction.line.total_price, rules.currency) * (taken - free) / taken
+    return round_half_up(paid) - reduction.free_minor
 
 
 def _credit_item(reduction: Reduction, *, naming: Naming, amount_minor: int) -> OneTimeItem:

@@ -18,10 +18,8 @@ from cpqbridge.mapping.policies import CreditsPolicy, Policy, ProrationPolicy
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.dues import Due, dues_of
-from cpqbridge.planning.items import Naming, piece_item, share_of_period
+from cpqbridge.planning.items import Naming, piece_item
 from cpqbridge.planning.limits import MAXIMUM_ONE_TIME_ITEMS
-from cpqbridge.planning.pieces import Piece
-from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import Track
 
 ABSORBED_WITHIN = timedelta(days=31)
@@ -111,7 +109,7 @@ class _Placer:
             if run.carried:
                 begun = (piece for piece in run.pieces.pieces if midnight(piece.start) <= run.executed_at)
                 self._first[track.key] += sum(
-                    piece.amount_minor - self._off(run, piece, piece.amount_minor)
+                    piece.amount_minor - self._discounts.off_piece_minor(run, piece, piece.amount_minor)
                     for piece in begun
                     if not run.skips(piece)
                 )
@@ -124,7 +122,7 @@ class _Placer:
                     riders[piece.start].append(piece_item(run, piece, naming, self._discounts, kind=kind))
                 else:
                     renewing.add(piece.start)
-                charges[piece.start] += amount - self._off(run, piece, amount)
+                charges[piece.start] += amount - self._discounts.off_piece_minor(run, piece, amount)
         for day in riders.keys() - renewing:
             riders[day] = self._discounts.off_tails(track, day, riders[day])
         for day in list(riders):
@@ -139,9 +137,6 @@ class _Placer:
             if left and midnight(day) > self._now:
                 riders[day] = left
         self._charges[track.key] = charges
-
-    def _off(self, run: Run, piece: Piece, amount_minor: int) -> int:
-        return self._discounts.off_minor(run, amount_minor, piece.start, share_of_period(run, piece))
 
     def add_bundle(self, order_id: str, at: datetime, dues: Sequence[Due]) -> None:
         """Place the dues of one order at one instant."""

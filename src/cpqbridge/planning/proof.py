@@ -107,8 +107,10 @@ class Evidence:
         """Return why billed and sold differ, None when they do not; any gap without a name is a mismatch.
 
         Rounding explains at most half a minor unit for each charge, and nothing on a line whose head or tail
-        takes the remainder.
+        takes the remainder. What usage comes to is not known before, so a metered line always has its reason.
         """
+        if line.metered:
+            return "metered"
         if difference_minor == 0:
             return None
         run = self.contract.runs.get(line.order_item_id)
@@ -142,14 +144,15 @@ class Evidence:
             reduction = next(each for each in self.contract.reductions if each.line is line)
             expected = credit_minor(reduction, self.contract.rules) - reduction.taken_minor
             expected -= self.dropped.get(line.order_item_id, 0)
-        if proven_minor + unbilled != expected:
+        # Tiers count the lines of a lineage together, so one that ends moves the amounts of the others.
+        if proven_minor + unbilled != expected and line.tiers is None:
             return MISMATCH
         return "evergreen" if line.evergreen else "custom_price"
 
     def _reason_without_run(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str:
         """Return the reason of a reduction or one-time line."""
         reduction = next((each for each in self.contract.reductions if each.line is line), None)
-        if reduction is not None and reduction.free_until is not None:
+        if reduction is not None and reduction.free_takes:
             difference_minor += sold_minor - reduced_minor(reduction, self.contract.rules)
             if not difference_minor:
                 return "trial"

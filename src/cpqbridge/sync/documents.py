@@ -25,7 +25,7 @@ from cpqbridge.domain.billing import (
     TakenAmount,
 )
 from cpqbridge.domain.money import major_text
-from cpqbridge.domain.pricing import TieredPrice
+from cpqbridge.domain.pricing import DiscountTerms, TieredPrice
 from cpqbridge.domain.refusal import OrderState, Refusal
 
 DOCUMENT_VERSION = 1
@@ -193,6 +193,7 @@ def _phase(phase: Phase, *, currency: str) -> dict[str, Any]:
         "proration_behavior": phase.proration_behavior,
         "items": [_phase_item(each, currency=currency) for each in phase.items],
         "one_time_items": [_one_time_item(each, currency=currency) for each in phase.one_time_items],
+        **({"discounts": [_discount(each, currency) for each in phase.discounts]} if phase.discounts else {}),
         **({"trial": True} if phase.trial else {}),
     }
 
@@ -210,7 +211,18 @@ def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
     }
     if item.tiers is not None:
         document["tiers"] = _tiers(item.tiers)
+    if item.discounts:
+        document["discounts"] = [_discount(each, currency) for each in item.discounts]
     return document | ({"metered": True} if item.metered else {})
+
+
+def _discount(terms: DiscountTerms, currency: str) -> dict[str, Any]:
+    off = terms.amount_off_minor
+    return {
+        "percent_off": terms.percent_off,
+        "amount_off": None if off is None else major_text(off, currency),
+        "until": None if terms.until_on is None else terms.until_on.isoformat(),
+    }
 
 
 def _tiers(price: TieredPrice) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cpqbridge.domain.billing import BillingObject, CreditPortion, Phase, PhaseItem, Plan, PlannedLine
 from cpqbridge.domain.money import major_text
 from cpqbridge.sync.documents import credit_parts
-from cpqbridge.sync.plan_words import interval_text, moment_text, price_text, tiers_texts
+from cpqbridge.sync.plan_words import discount_text, interval_text, moment_text, price_text, tiers_texts
 
 GOES_ON = "goes on"
 _NOTHING = "nothing recurring in this time"
@@ -38,7 +38,8 @@ class PhaseRow:
 class PhaseRows:
     """One phase; `changed_by` are the ids of the orders that shape it and did not shape the one before.
 
-    `end` is GOES_ON for the last phase of evergreen lines. `is_trial` tells that nothing in it is billed.
+    `end` is GOES_ON for the last phase of evergreen lines. `is_trial` tells that nothing in it is billed,
+    `remarks` are the coupons on all of it.
     """
 
     start: str
@@ -46,6 +47,7 @@ class PhaseRows:
     changed_by: tuple[str, ...]
     rows: tuple[PhaseRow, ...]
     is_trial: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,11 @@ class ScheduleRows:
 def line_names(plan: Plan) -> dict[str, str]:
     """Return what each order line is called, by order item id."""
     return {line.order_item_id: line.name for line in plan.lines}
+
+
+def labelled_names(plan: Plan) -> dict[str, str]:
+    """Return what each order line is called, with its segment of a ramp, by order item id."""
+    return {line.order_item_id: _labelled(line) for line in plan.lines}
 
 
 def schedule_rows(plan: Plan, *, order_id: str | None = None) -> tuple[ScheduleRows, ...]:
@@ -173,6 +180,7 @@ def _phase_rows(wanted: BillingObject, plan: Plan, lines: Mapping[str, PlannedLi
             changed_by=tuple(order_id for order_id in phase.order_ids if order_id not in before),
             rows=tuple(_rows(phase, wanted.currency, lines)),
             is_trial=phase.trial,
+            remarks=tuple(discount_text(terms, wanted.currency) for terms in phase.discounts),
         )
         before = frozenset(phase.order_ids)
 
@@ -196,15 +204,14 @@ def _rows(phase: Phase, currency: str, lines: Mapping[str, PlannedLine]) -> Iter
         )
 
 
+def _labelled(line: PlannedLine) -> str:
+    return f"{line.name} (segment {line.segment})" if line.segment else line.name
+
+
 def _item_name(item: PhaseItem, lines: Mapping[str, PlannedLine]) -> str:
     """Return what the item's lines are called, each name once, with the segments of a ramp."""
-    known = [
-        (lines[each].name, lines[each].segment) if each in lines else (each, "")
-        for each in item.order_item_ids
-    ]
-    return ", ".join(
-        dict.fromkeys(f"{name} (segment {segment})" if segment else name for name, segment in known)
-    )
+    names = (_labelled(lines[each]) if each in lines else each for each in item.order_item_ids)
+    return ", ".join(dict.fromkeys(names))
 
 
 def _remarks(item: PhaseItem, currency: str, lines: Iterable[PlannedLine]) -> Iterator[str]:
@@ -212,3 +219,5 @@ def _remarks(item: PhaseItem, currency: str, lines: Iterable[PlannedLine]) -> It
         yield from tiers_texts(item.tiers, currency)
     elif any(line.custom_price for line in lines):
         yield "price from a field of its own"
+    for terms in item.discounts:
+        yield discount_text(terms, currency)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from cpqbridge.domain.billing import PhaseItem
-from cpqbridge.domain.money import currency_decimals
-from cpqbridge.domain.pricing import TieredPrice
+from cpqbridge.domain.money import currency_decimals, major_text
+from cpqbridge.domain.pricing import DiscountTerms, TieredPrice
 
 _MONTHS_PER_YEAR = 12
 
@@ -56,6 +56,15 @@ def tiers_texts(price: TieredPrice, currency: str) -> Iterator[str]:
         first = (tier.up_to or first) + 1
 
 
+def discount_text(terms: DiscountTerms, currency: str) -> str:
+    """Return what a coupon takes off, and up to when, in words."""
+    if terms.percent_off is not None:
+        off = f"{Decimal(terms.percent_off).normalize():f} % off"
+    else:
+        off = f"{major_text(terms.amount_off_minor or 0, currency)} {currency.upper()} off each invoice"
+    return f"coupon: {off}" + (f", until {terms.until_on}" if terms.until_on else "")
+
+
 def is_stub(item: PhaseItem) -> bool:
     """Return whether the item only keeps a place: it recurs at zero, and its time is billed once or not."""
     return item.price_key is None and item.tiers is None and not Decimal(item.unit_amount_decimal)
@@ -63,5 +72,5 @@ def is_stub(item: PhaseItem) -> bool:
 
 def _units_text(first: int, last: int | None) -> str:
     if last is None:
-        return f"unit {first} and up" if first > 1 else "every unit"
-    return f"unit {first}" if first == last else f"units {first} to {last}"
+        return f"unit {first:,} and up" if first > 1 else "every unit"
+    return f"unit {first:,}" if first == last else f"units {first:,} to {last:,}"

@@ -174,6 +174,7 @@ def test_refused_subscriptions(api):
     path = f"/v1/subscriptions/{ahead['id']}"
     error = api.refused("POST", path, {"discounts": [{"coupon": amount}]})
     assert error["param"] == "discounts"
+    assert api.refused("POST", path, {"trial_end": at(2026, 1, 9)})["param"] == "trial_end"
     error = api.refused("POST", "/v1/subscription_schedules", {"from_subscription": ahead["id"]})
     assert error["param"] == "from_subscription"
 

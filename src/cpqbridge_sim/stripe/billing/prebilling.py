@@ -36,7 +36,7 @@ def lines_ahead(state: AccountState, subscription: Body, item: Body) -> list[Lin
     at, end = covered_until(item), billed_ahead_until(subscription, item)
     last = subscription_end(state, subscription)
     end = end if last is None else min(end, last)
-    if end <= at:
+    if end <= at or subscription["status"] == "paused":
         return []
     item["billed_until"] = end
     lines: list[LineDraft] = []

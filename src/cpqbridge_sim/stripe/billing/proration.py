@@ -33,9 +33,10 @@ def credit_unused(state: AccountState, subscription: Body, item: Body, *, at: in
         return made
     given_back: list[Body] = []
     for debit in state.debits.get(item["id"], []):
-        if debit.end <= at:
-            continue
         start = max(debit.start, at)
+        # What was billed ahead and given back already has no length any more.
+        if debit.end <= start:
+            continue
         price = credit_price(debit, start=start)
         if debit.net_amount:
             given_back.append(

@@ -240,7 +240,8 @@ def _invoice(
     shown: list[LineDraft] = []
     if behavior == "always_invoice" and not moved:
         shown = announced_usage(state, subscription, changes, at=now)
-        shown += all_lines_ahead(state, subscription)
+        if "billing_schedules" in params:
+            shown += all_lines_ahead(state, subscription)
     invoice = None
     if moved:
         invoice = renew(state, subscription, at=now, reason="subscription_update", period=(now, now))

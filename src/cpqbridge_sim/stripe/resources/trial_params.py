@@ -69,6 +69,8 @@ def updated_trial_end(subscription: Body, params: Mapping[str, Any], *, now: int
         raise invalid("Resume the subscription before giving it a trial.", "trial_end")
     if params["trial_end"] == "now":
         return now
+    if subscription["billing_schedules"]:
+        raise invalid("A subscription with billing schedules takes no trial.", "trial_end")
     return _checked_end(int(params["trial_end"]), now=now, anchor=now)
 
 
