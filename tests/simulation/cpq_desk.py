@@ -221,6 +221,7 @@ class Desk:
             lines=tuple(self._pending),
             currency=self.currency,
             days_until_due=days_until_due,
+            subscription_days_until_due=days_until_due,
         )
         self._pending = []
         self.orders.append(order)

@@ -343,6 +343,28 @@ def test_credits_of_one_day_on_an_invoice_that_is_paid_in_part_add_up():
     assert end == lives.LIVED
 
 
+def test_evergreen_subscription_ends_on_the_very_day_up_to_which_it_was_planned():
+    desk = a_desk(3)
+    desk.until = day("2024-07-24")
+    seats = desk.sell(replace(an_offer(1, "90", months=1), evergreen=True), 8, day("2021-03-01"), desk.until)
+    desk.activate(OrderKind.INITIAL, day("2021-03-01"), at("2021-02-09T15:30"))
+    desk.reduce(seats, 8, day("2023-03-01"))
+    desk.activate(OrderKind.AMENDMENT, day("2023-03-01"), at("2021-09-08T10:00"))
+    end, found = lived(desk, ("2021-02-09T15:31:31", 1), ("2021-10-23T10:00", 2))
+    assert end == lives.LIVED
+    assert sum(billed(found).values()) == 24 * 8 * 9000
+
+
+def test_evergreen_subscription_from_a_leap_day_is_planned_on_and_on():
+    desk = a_desk(12)
+    desk.until = day("2036-08-07")
+    seats = desk.sell(replace(an_offer(1, "33.33"), evergreen=True), 2, day("2032-02-29"), desk.until)
+    desk.activate(OrderKind.INITIAL, day("2032-02-29"), at("2032-02-20T15:30"))
+    end, found = lived(desk, ("2032-02-20T15:31:30", 1))
+    assert end == lives.LIVED
+    assert billed(found) == {seats.line.order_item_id: 5 * 6666}
+
+
 def features(story: Story) -> set[str]:
     """Return what is rare about a story."""
     first = [order for order in story.history.orders if order.kind is not OrderKind.AMENDMENT]

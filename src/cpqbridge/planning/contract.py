@@ -219,7 +219,8 @@ class Contract:
         latest = max([self.as_of.date(), *starts])
         if sent is not None and sent.end_behavior == "release":
             last = sent.phases[-1].ends_at.date()
-            if last > add_months(latest, EVERGREEN_MONTHS_LEFT):
+            # Counted back from the horizon, as the timer is: 29 February has no day a year earlier.
+            if latest < add_months(last, -EVERGREEN_MONTHS_LEFT):
                 return last
         return Cycle(anchor, MONTHS_PER_YEAR).at_or_after(add_months(latest, EVERGREEN_MONTHS))
 
