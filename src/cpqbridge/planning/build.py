@@ -399,6 +399,7 @@ class Build:
             resolved=resolved,
             links=state.links,
             running=state.discounts,
+            running_since=state.running_since,
         )
         for schedule in self._schedules:
             wanted = schedule.wanted
