@@ -215,7 +215,7 @@ class Discounts:
 
         What had begun when the order was executed is billed at once, net of its coupons.
         """
-        executed_on = self.contract.executed_at(order, track).date()
+        executed_on = self.contract.executed_at(order).date()
         if start <= executed_on:
             return track.invoice_after(executed_on)
         day = (
