@@ -63,6 +63,7 @@ class Build:
         )
         self._refused = self._take_in(verdict.accepted)
         self._contract.annul(self._first_billed())
+        self._contract.decide_ends_of_usage()
         self._contract.decide_first_invoices()
         self._contract.decide_heads()
         give_prices(self._contract)

@@ -193,6 +193,19 @@ class Contract:
                 uncut = midnight(run.pieces.cycle.after(today)) <= track.ends_at
                 run.carried = begun and fresh and uncut and run.pieces.renews_after(today)
 
+    def decide_ends_of_usage(self) -> None:
+        """Let schedules whose last line is ended now go on until the period of what was used is over.
+
+        Stripe drops the usage of a subscription that is cancelled without an invoice (B6.3, B6.11).
+        """
+        for track in self.tracks:
+            if track.sent is None or track.ends_at > self.as_of or not track.is_usable(self.as_of):
+                continue
+            used = (run for run in track.runs if run.line.metered and run.begins_at < self.as_of)
+            until = max((run.item_over_at for run in used), default=self.as_of)
+            if until > self.as_of:
+                track.usage_until = until
+
     def decide_heads(self) -> None:
         """Decide which lines begin on a boundary of theirs on which nothing of their schedule renews (B5.6).
 

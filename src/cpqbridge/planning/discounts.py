@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from cpqbridge.domain.billing import OneTimeItem
-from cpqbridge.domain.dates import Cycle, add_months
+from cpqbridge.domain.dates import add_months
 from cpqbridge.domain.money import rounded_minor
 from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, Order, OrderLine
 from cpqbridge.domain.parameters import fingerprint
@@ -179,7 +179,7 @@ class Discounts:
                 continue
             begins = max(run.pieces.full_from, run.executed_at.date())
             for coupon in line.coupons:
-                until = _until(coupon, run.pieces.start, run.pieces.cycle, begins)
+                until = _until(coupon, run.pieces.start, once=run.pieces.cycle.after(begins))
                 yield Redemption(
                     coupon=coupon,
                     terms=_terms(coupon, self.contract.rules.currency, until),
@@ -195,23 +195,33 @@ class Discounts:
             runs = [run for reduction in reducing for run, _ in reduction.takes]
         if not runs:
             return
-        tracks = {self.contract.track_of(run).key: self.contract.track_of(run) for run in runs}
         first = self.contract.track_of(min(runs, key=lambda run: (run.pieces.start, run.line.order_item_id)))
         start = max(min(run.pieces.start for run in runs), order.effective_on)
-        cycle = Cycle(first.anchor, min(run.pieces.cycle.months for run in first.runs))
-        begins = max(cycle.at_or_after(start), min(run.executed_at for run in runs).date())
         for coupon in order.coupons:
-            fixed = coupon.amount_off is not None
-            yield Redemption(
-                coupon=coupon,
-                terms=_terms(coupon, self.contract.rules.currency, _until(coupon, start, cycle, begins)),
-                from_on=start,
-                # A percentage is the same wherever the contract's lines are; an amount is given once.
-                track_keys=(first.key,) if fixed else tuple(track.key for track in self._all(tracks)),
-            )
+            # A percentage is the same wherever the contract's lines are; an amount is given once.
+            tracks = [first] if coupon.amount_off is not None else self.contract.tracks
+            for track in tracks:
+                if track.runs:
+                    until = _until(coupon, start, once=self._after_first_invoice(order, track, start))
+                    yield Redemption(
+                        coupon=coupon,
+                        terms=_terms(coupon, self.contract.rules.currency, until),
+                        from_on=start,
+                        track_keys=(track.key,),
+                    )
 
-    def _all(self, tracks: Mapping[str, Track]) -> Iterable[Track]:
-        return [*tracks.values(), *(track for track in self.contract.tracks if track.key not in tracks)]
+    def _after_first_invoice(self, order: Order, track: Track, start: date) -> date | None:
+        """Return the day of the second invoice of a schedule that could be reduced; None without one.
+
+        What had begun when the order was executed is billed at once, net of its coupons.
+        """
+        executed_on = self.contract.executed_at(order).date()
+        if start <= executed_on:
+            return track.invoice_after(executed_on)
+        day = (
+            start if start <= track.starts_on or track.makes_invoice_on(start) else track.invoice_after(start)
+        )
+        return None if day is None else track.invoice_after(max(day, track.starts_on))
 
     def splits(self, order: Order) -> Coupon | None:
         """Return a fixed amount of an order whose lines lie on several schedules, or None (B11.3)."""
@@ -264,15 +274,14 @@ def _terms(coupon: Coupon, currency: str, until: date | None) -> DiscountTerms:
     )
 
 
-def _until(coupon: Coupon, start: date, cycle: Cycle, begins: date) -> date | None:
-    """Return the first day that a coupon does not reduce any more, None without an end.
+def _until(coupon: Coupon, start: date, *, once: date | None) -> date | None:
+    """Return the first day that a coupon from `start` on does not reduce any more, None without an end.
 
-    One for `once` reduces the first invoice; `begins` is the first boundary at which, or the day of execution
-    on which, that is made.
+    `once` is the day of the invoice after the first, for a coupon that reduces only that.
     """
     if coupon.duration is CouponDuration.REPEATING:
         return add_months(start, coupon.duration_in_months or 1)
-    return cycle.after(begins) if coupon.duration is CouponDuration.ONCE else None
+    return once if coupon.duration is CouponDuration.ONCE else None
 
 
 def reduced(

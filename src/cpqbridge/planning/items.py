@@ -92,12 +92,14 @@ def phase_items(
         if not is_priced(run, instant, cuts):
             items.append(zero_item(run))
             continue
-        key = (_merging_key(run, rules), rules.discounts.on_item(run, day))
+        coupons = rules.discounts.on_item(run, day)
+        key = (_merging_key(run, rules), () if _counts_together(run) else coupons)
         if key not in priced:
             items.append(key)
         priced.setdefault(key, []).append((run, units))
     found = tuple(
-        _priced_item(priced[each], discounts=each[1]) if isinstance(each, tuple) else each for each in items
+        _priced_item(priced[each], rules.discounts, day) if isinstance(each, tuple) else each
+        for each in items
     )
     return found or (zero_item(standing_in(runs, instant), placeholder=True),)
 
@@ -109,15 +111,24 @@ def _merging_key(run: Run, rules: ItemRules) -> tuple[str, ...]:
     Tiers count the units of a lineage together, so its lines are always one item (B3.5).
     """
     line, price = run.line, run.pieces.price
-    if price.tiers is not None and not line.metered:
+    if _counts_together(run):
         return (rules.lineages.root(line), line.product_id, price.words)
     if not rules.merged or Fraction(price.text).denominator != 1:
         return (line.order_item_id,)
     return (rules.lineages.root(line), line.product_id, price.text)
 
 
-def _priced_item(members: Sequence[tuple[Run, int]], *, discounts: tuple[DiscountTerms, ...]) -> PhaseItem:
+def _counts_together(run: Run) -> bool:
+    """Return whether the lines of its lineage are one item, because tiers count them together (B3.5)."""
+    return run.pieces.price.tiers is not None and not run.line.metered
+
+
+def _priced_item(members: Sequence[tuple[Run, int]], discounts: Discounts, day: date) -> PhaseItem:
+    """Return one item for its members; a coupon of any of them reduces all of it."""
     first = members[0][0]
+    coupons: list[DiscountTerms] = []
+    for run, _ in members:
+        coupons += [terms for terms in discounts.on_item(run, day) if run is first or terms not in coupons]
     return PhaseItem(
         product_id=first.line.product_id,
         order_item_ids=tuple(run.line.order_item_id for run, _ in members),
@@ -128,7 +139,7 @@ def _priced_item(members: Sequence[tuple[Run, int]], *, discounts: tuple[Discoun
         units=tuple(units for _, units in members),
         tiers=first.pieces.price.tiers,
         metered=first.line.metered,
-        discounts=discounts,
+        discounts=tuple(coupons),
         parameters=first.line.item_parameters,
     )
 
