@@ -367,11 +367,14 @@ def test_evergreen_subscription_from_a_leap_day_is_planned_on_and_on():
 
 def features(story: Story) -> set[str]:
     """Return what is rare about a story."""
+    many = len({line.segment for line in story.history.orders[0].lines if line.segment}) > 10
     first = [order for order in story.history.orders if order.kind is not OrderKind.AMENDMENT]
     renewed = story.history.renewed
-    return {
+    return story.kinds | {
         name
         for name, is_so in {
+            "many segments": many,
+            str(story.configuration.policy.frequencies): True,
             "many lines": len(first[0].lines) >= MANY_LINES,
             "two first orders": len(first) == 2,
             "skipped": any(order.skip_past_initial_invoices for order in first),
@@ -398,5 +401,6 @@ def test_stories_have_all_that_is_rare():
     one()
     wanted = "many lines,two first orders,skipped,billed elsewhere,renewal,renewal beside,draft,card,transfer"
     wanted += ",nobody,balance,refund,outside,None,overlap,contract_over,reduction_below_zero"
-    wanted += ",quantity_not_whole,coterminate_required"
+    wanted += ",quantity_not_whole,coterminate_required,many segments,evergreen,evergreen beside termed"
+    wanted += ",evergreen reduced,ramp,ramp amended,custom price,trial,frequencies mixed,mixed,split"
     assert set(wanted.split(",")) <= seen.keys(), seen
