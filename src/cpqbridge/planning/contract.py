@@ -15,7 +15,7 @@ from cpqbridge.domain.billing import BilledOrderLine, BillingObject, BillingStat
 from cpqbridge.domain.dates import MONTHS_PER_YEAR, Cycle, add_months, day_after, midnight
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.refusal import Refusal
-from cpqbridge.planning.pieces import Bounds, CutRules, cut, whole, with_first_cycle_as_head
+from cpqbridge.planning.pieces import Bounds, CutRules, cut, whole, with_first_piece_as_head
 from cpqbridge.planning.prices import PeriodPrice
 from cpqbridge.planning.reductions import (
     Lineages,
@@ -209,21 +209,21 @@ class Contract:
     def decide_heads(self) -> None:
         """Decide which lines begin on a boundary of theirs on which nothing of their schedule renews (B5.6).
 
-        Stripe makes no invoice then, so that it would give the first cycle away: it is billed as a head. What
-        was decided stands once the line has begun.
+        Stripe makes no invoice then, so that it would give the first cycle, or the tail, away: that is billed
+        as a head. What was decided stands once the line has begun.
         """
         for track in self.tracks:
             for run in track.runs:
                 begins = midnight(run.pieces.start)
                 known = self.sent.lines.get(run.line.order_item_id)
-                if run.carried or not run.pieces.starts_with_cycle or begins <= midnight(track.starts_on):
+                if run.carried or not run.pieces.starts_on_boundary or begins <= midnight(track.starts_on):
                     continue
                 if begins <= self.as_of:
                     leads = known is not None and known[1].leads
                 else:
                     leads = not track.renews_before(run.pieces.start)
                 if leads:
-                    run.leads, run.pieces = True, with_first_cycle_as_head(run.pieces)
+                    run.leads, run.pieces = True, with_first_piece_as_head(run.pieces)
 
     def _horizon(self, anchor: date, sent: BillingObject | None) -> date:
         """Return up to where an evergreen schedule is planned: as it is, while that is far enough away."""
@@ -232,7 +232,8 @@ class Contract:
         latest = max([self.as_of.date(), *starts])
         if sent is not None and sent.end_behavior == "release":
             last = sent.phases[-1].ends_at.date()
-            if last > add_months(latest, EVERGREEN_MONTHS_LEFT):
+            # Counted back from the horizon, as the timer is: 29 February has no day a year earlier.
+            if latest < add_months(last, -EVERGREEN_MONTHS_LEFT):
                 return last
         return Cycle(anchor, MONTHS_PER_YEAR).at_or_after(add_months(latest, EVERGREEN_MONTHS))
 

@@ -24,7 +24,8 @@ from cpqbridge.planning.tracks import Track
 class Due:
     """One item that falls due at `at` (aware UTC); `track` is the schedule it may ride on.
 
-    `unbilled` tells that it is a credit for time that was not billed by us.
+    `unbilled` tells that it makes up for time that was not billed by us. Mostly that is a credit, but
+    rounded prices can outweigh it.
     """
 
     item: OneTimeItem

@@ -216,7 +216,8 @@ def _gross_credits(reduction: Reduction, *, rules: CutRules, naming: Naming) -> 
     line, since = reduction.line, reduction.unbilled_before
     amount = credit_minor(reduction, rules)
     whole = _credit_item(reduction, naming=naming, amount_minor=amount)
-    if since is None or line.starts_on >= since:
+    nothing = reduction.by_formula and not amount
+    if since is None or line.starts_on >= since or nothing:
         yield from [whole] if amount else []
         return
     ours = -reduction.billed_since_minor(since)
@@ -235,13 +236,15 @@ def credit_minor(reduction: Reduction, rules: CutRules) -> int:
     """Return the credit of a reduction in minor units: its `TotalPrice` less what it takes (B6.6).
 
     Where the price of a period is given, it is the share of the running one that is no longer used, rounded
-    half up; that of an evergreen line only by the policy `evergreen_credits` (B3.9, B8.2).
+    half up; that of an evergreen line only by the policy `evergreen_credits` (B3.9, B8.2), or where all it
+    reduces was gone from its first day on, as what is never served is never paid (B6.11).
     """
     if not reduction.by_formula:
         return reduced_minor(reduction, rules) + reduction.taken_minor
-    dropped = reduction.line.evergreen and not rules.credits_evergreen
+    annulled = all(run.is_annulled for run, _ in reduction.takes)
+    dropped = reduction.line.evergreen and not rules.credits_evergreen and not annulled
     whole_periods = any(run.pieces.whole_periods_only for run, _ in reduction.takes)
-    if dropped or whole_periods or all(run.is_annulled for run, _ in reduction.takes):
+    if dropped or whole_periods:
         return 0
     step = amount_step_minor(rules.currency)
     return -round_half_up(reduction.unused_share_minor(rules.precision) / step) * step

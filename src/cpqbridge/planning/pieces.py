@@ -117,10 +117,10 @@ class LinePieces:
         return self.line.metered or self.line.tiers is not None
 
     @property
-    def starts_with_cycle(self) -> bool:
-        """Return whether the line begins on a boundary, with a full cycle."""
+    def starts_on_boundary(self) -> bool:
+        """Return whether the line begins on a boundary, with a full cycle or its tail."""
         first = next(iter(self.pieces), None)
-        return first is not None and first.kind == "cycle" and first.start == self.start
+        return first is not None and first.kind != "head" and first.start == self.start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,8 +372,8 @@ def whole(pieces: LinePieces) -> LinePieces:
     return replace(pieces, pieces=(only,), exact=True)
 
 
-def with_first_cycle_as_head(pieces: LinePieces) -> LinePieces:
-    """Return the line with its first full cycle billed by itself, as a head of the same amount."""
+def with_first_piece_as_head(pieces: LinePieces) -> LinePieces:
+    """Return the line with its first full cycle, or its tail, billed by itself: a head of the same amount."""
     first, *others = pieces.pieces
     return replace(
         pieces, pieces=(replace(first, kind="head"), *others), full_from=min(first.end, pieces.full_until)

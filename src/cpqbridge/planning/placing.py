@@ -74,7 +74,7 @@ def place(
         if not due.item.amount_minor:
             placer.placed.free.append(due.item)
             continue
-        if due.is_credit and (due.unbilled or due.item.order_id in drops_credits):
+        if due.unbilled or (due.is_credit and due.item.order_id in drops_credits):
             placer.placed.dropped.append(due.item)
         elif due.at == contract.as_of and not contract.state.objects:
             # A contract that is synced for the first time settles everything past at once (B6.8).

@@ -50,6 +50,9 @@ class Reduction:
         """Return what the time in the running period that is no longer used is worth, unrounded (B8.2)."""
         total = Fraction(0)
         for run, take in self.takes:
+            if not run.pieces.pieces:
+                # An evergreen line that was taken back before anything was billed of it.
+                continue
             reached = (piece.start for piece in run.to_come() if take.reaches(piece))
             end = min(reached, default=run.pieces.end)
             per_unit = run.pieces.monthly_minor / run.pieces.terms.quantity

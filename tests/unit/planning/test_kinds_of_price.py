@@ -104,7 +104,7 @@ def test_tiers_of_a_line_count_the_units_below_its_own():
     assert {(piece.kind, piece.amount_minor) for piece in alone.pieces} == {("cycle", 15000)}
     assert {piece.amount_minor for piece in above.pieces} == {13000}
     assert (len(alone.pieces), alone.pieces[0].start) == (8, date(2026, 6, 1))
-    assert not alone.starts_with_cycle
+    assert not alone.starts_on_boundary
     assert above.amount_minor(above.pieces[0], 1) == 5000
 
 
