@@ -202,6 +202,7 @@ def _second_order(draw, desk: Desk, terms: _Terms, now: datetime) -> datetime:
         first.effective_on,
         max(min(instant, last), now),
         days_until_due=first.days_until_due,
+        trial_ends_on=first.trial_ends_on,
     )
     return desk.orders[-1].activated_at
 
