@@ -294,8 +294,8 @@ def _released(order: Order, touched: Touched, *, cancels: bool) -> Refusal:
         f"Have {touched.goes_on} cancelled in Stripe on {order.effective_on}, then release "
         "schedule_ended_in_stripe: nothing else is left to do there."
         if cancels
-        else f"To restart it, have {touched.goes_on} cancelled in Stripe at the end of its running period, then "
-        "release schedule_ended_in_stripe: what is left is billed on a new schedule from the next period on. "
+        else f"To restart it, have {touched.goes_on} cancelled in Stripe at the end of its running period, "
+        "then release schedule_ended_in_stripe: a new schedule bills what is left from the next period on. "
         "To leave it as it is, bill the order by hand."
     )
     return Refusal(

@@ -210,7 +210,7 @@ def is_evergreen(key: str) -> bool:
 
 
 def going_on(sent: BillingObject, at: datetime) -> BillingObject:
-    """Return an evergreen schedule that nobody planned further until it was released, with what goes on since.
+    """Return an evergreen schedule that was released since nobody planned it further, with what goes on.
 
     Stripe bills its subscription as it was, so it counts as planned up to a boundary far enough away.
     """
