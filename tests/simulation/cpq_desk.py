@@ -25,6 +25,7 @@ from cpqbridge.domain.order import (
     OrderLine,
     Product,
     Segment,
+    TierTable,
 )
 
 # The API gives a stored double, which carries 15 digits.
@@ -37,7 +38,7 @@ class Offer:
 
     It is billed `every` so many months, None: as the desk's contract is. An `evergreen` one is sold without
     end, at its price for a month. `custom` is the price of a unit for a billing period that a field of its own
-    holds.
+    holds, `tiers` what its consumption schedule asks for one.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Offer:
     every: int | None = None
     evergreen: bool = False
     custom: Decimal | None = None
+    tiers: TierTable | None = None
 
     @property
     def monthly(self) -> Fraction:
@@ -294,6 +296,7 @@ class Desk:
             revises=revises,
             evergreen=offer.evergreen,
             custom_price=offer.custom,
+            tiers=offer.tiers,
         )
 
     def _one_time(self, price: Decimal, units: int, start: date, *, revises: str | None = None) -> OrderLine:

@@ -87,9 +87,10 @@ def _line_bounds(
 ) -> Bounds:
     """Return the bounds of one line, whose order the connector has known since the day `known`."""
     entered = max(line.start, known)
-    # A line that is charged renews by itself; beside one that is reduced, or over by the time it is known, only
-    # a line of a longer period may be left.
-    months = whole.longest if line.reduces or line.end <= known else line.months
+    # A line that goes on renews by itself; beside one that is reduced, or over by then, only a line of a longer
+    # period may be left.
+    is_over = line.end <= max(known, line.next_boundary(entered))
+    months = whole.longest if line.reduces or is_over else line.months
     next_invoice = day < min(line.next_boundary(entered, months), whole.over)
     # What is executed shortly before midnight, or waits for a draft to become final, is there a day later.
     waits = next_invoice or day <= entered + DAY

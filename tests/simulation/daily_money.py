@@ -7,6 +7,7 @@ history, the policies and when the connector carried out each order; `line_money
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -27,6 +28,7 @@ from tests.simulation.line_money import (
     root_of,
     take,
 )
+from tests.simulation.tier_money import TierLedger
 
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.mapping.configuration import Configuration
@@ -92,9 +94,11 @@ class _Telling:
     money: dict[str, LineMoney] = field(default_factory=dict)
     entered: dict[str, datetime] = field(default_factory=dict)
     billed_from: dict[str, date] = field(default_factory=dict)
+    tiers: TierLedger = field(init=False)
 
     def __post_init__(self) -> None:
         orders = self.history.orders
+        self.tiers = TierLedger(currency=orders[0].currency)
         self.lines = {line.order_item_id: line for order in orders for line in order.lines}
         firsts = [
             max(line.starts_on, order.trial_ends_on or line.starts_on)
@@ -182,11 +186,16 @@ class _Telling:
                 for held in self.held.values()
                 if any(taken.line_id == line.order_item_id for taken in held.taken)
             ]
-            if any(target.by_formula for target in targets):
+            if line.tiers is not None:
+                self._reduce_by_tiers(line, targets, instant)
+            elif any(target.by_formula for target in targets):
                 self._reduce_by_formula(line, targets, instant)
             unbilled_until = max(self.billed_from[held.line.order_item_id] for held in targets)
             self.money[line.order_item_id] = ours(self.money[line.order_item_id], unbilled_until)
             return
+        if line.tiers is not None:
+            added = int(line.quantity)
+            found.money = self.tiers.told(found.money, found.periods, line.tiers, lambda _: added)
         series, billed_from = found.money.series, self.billed_from[line.order_item_id]
         carried = (
             order.kind is not OrderKind.AMENDMENT
@@ -199,17 +208,44 @@ class _Telling:
         slack = abs(whole.rounding) if beside > MOST_LINES else 0
         self.money[line.order_item_id] = replace(executed(whole, instant, carried=carried), slack=slack)
 
+    def _reduce_by_tiers(self, line: OrderLine, targets: Sequence[Held], instant: datetime) -> None:
+        """Take units from whole periods: those to come, and those that had begun without them."""
+        back, taken, periods = self._gives_back(line, targets), Counter[date](), {}
+        for target in targets:
+            units = sum(each.units for each in target.taken if each.line_id == line.order_item_id)
+            for period in target.periods:
+                if period.start >= line.starts_on and (back or midnight(period.start) > instant):
+                    periods[period.start] = period
+                    taken[period.start] -= units
+        assert line.tiers is not None
+        money = self.money[line.order_item_id]
+        self.money[line.order_item_id] = self.tiers.told(
+            money, periods.values(), line.tiers, taken.__getitem__
+        )
+
     def _reduce_by_formula(self, line: OrderLine, targets: Collection[Held], instant: datetime) -> None:
-        credits_evergreen = self.configuration.policy.evergreen_credits is EvergreenCredits.PRORATE
         self.money[line.order_item_id] = formula_reduction(
             self.money[line.order_item_id],
             targets,
             instant,
             self.terms,
-            gives_back=credits_evergreen
-            or not line.evergreen
-            or all(target.is_annulled for target in targets),
+            gives_back=self._gives_back(line, targets),
         )
+
+    def _gives_back(self, line: OrderLine, targets: Collection[Held]) -> bool:
+        """Return whether what was billed of units is given back: of lines without end only by policy.
+
+        What was never served is given back whatever the policy, also by reductions before that did not yet.
+        """
+        if not line.evergreen or self.configuration.policy.evergreen_credits is EvergreenCredits.PRORATE:
+            return True
+        annulled = all(target.is_annulled for target in targets)
+        for target in targets if annulled else ():
+            billed = sum(stretch.amount for stretch in target.money.stretches)
+            for taken in target.taken:
+                if taken.line_id in self.money and taken.line_id != line.order_item_id:
+                    self.money[taken.line_id] = replace(self.money[taken.line_id], slack=abs(billed))
+        return annulled
 
     def _carried_out(self, orders: Sequence[Order]) -> list[Order]:
         """Return the orders, which became known together, in the order they are carried out.

@@ -20,6 +20,9 @@ from cpqbridge.domain.order import (
     RenewedContract,
     RenewedLine,
     Segment,
+    Tier,
+    TiersMode,
+    TierTable,
 )
 from cpqbridge.mapping.configuration import Configuration, default_configuration
 from cpqbridge.mapping.policies import (
@@ -70,6 +73,8 @@ KINDS = st.sampled_from(
         ("evergreen",),
         ("evergreen",),
         ("custom",),
+        ("tiers",),
+        ("tiers", "evergreen"),
         ("ramp",),
         ("ramp", "evergreen"),
         ("trial",),
@@ -114,6 +119,17 @@ def _terms(draw) -> _Terms:
 
 
 @st.composite
+def _tiers(draw, step: Decimal) -> TierTable:
+    bounds = sorted(draw(st.sets(st.sampled_from([1, 2, 3, 5, 10, 20]), max_size=3)))
+    tiers = []
+    for up_to in [*bounds, None]:
+        price = step * draw(st.integers(0, 20_000))
+        flat = draw(st.integers(0, 3)) == 0
+        tiers.append(Tier(up_to=up_to, flat_price=price) if flat else Tier(up_to=up_to, unit_price=price))
+    return TierTable(mode=draw(st.sampled_from(list(TiersMode))), tiers=tuple(tiers))
+
+
+@st.composite
 def _offers(draw, desk: Desk, terms: _Terms, number: int) -> Offer:
     step = Decimal(1).scaleb(-DECIMALS[desk.currency])
     round_price = step * draw(st.sampled_from([5000, 9999, 120_000, 3333, 1]))
@@ -124,6 +140,7 @@ def _offers(draw, desk: Desk, terms: _Terms, number: int) -> Offer:
         months=draw(st.sampled_from([1, 12])),
         discount=draw(st.sampled_from([0, 0, 0, 10, 33, 100])),
         every=draw(st.sampled_from(terms.frequencies)),
+        tiers=draw(_tiers(step)) if "tiers" in terms.kinds and draw(st.booleans()) else None,
         evergreen="evergreen" in terms.kinds and draw(st.booleans()),
         custom=step * draw(st.integers(0, 300_000))
         if "custom" in terms.kinds and draw(st.booleans())
@@ -150,7 +167,9 @@ def _line_dates(draw, terms: _Terms) -> tuple[date, date]:
 
 
 def _first_order(draw, desk: Desk, terms: _Terms) -> Order:
-    count = draw(st.sampled_from([1, 1, 1, 2, 2, 3, 5, 8] * 5 + [MANY_LINES]))
+    # A lineage that lies on several schedules has its tiers on each, which no calculator here follows.
+    many = [] if "tiers" in terms.kinds else [MANY_LINES]
+    count = draw(st.sampled_from([1, 1, 1, 2, 2, 3, 5, 8] * 5 + many))
     for number in range(1, count + 1):
         start, end = draw(_line_dates(terms)) if number > 1 else (terms.start, terms.end)
         again = number > 1 and draw(st.integers(0, 3)) == 0

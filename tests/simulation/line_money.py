@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
@@ -142,7 +143,13 @@ class Held:
     @property
     def by_formula(self) -> bool:
         """Return whether the price of a period is given, so that `TotalPrice` does not count (B3.9, B8.1)."""
-        return self.line.evergreen or self.line.custom_price is not None
+        line = self.line
+        return line.evergreen or line.custom_price is not None or line.tiers is not None
+
+    @property
+    def periods(self) -> tuple[Stretch, ...]:
+        """Return the whole periods of the line, none of one that is never billed."""
+        return tuple(stretch for stretch in self.money.stretches if stretch.kind == "cycle")
 
     @property
     def is_annulled(self) -> bool:
@@ -219,10 +226,10 @@ def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction 
     sold = without_trial(sold_line(line, until), line.order_id, terms)
     assert sold.end is not None
     anchor = terms.first if line.evergreen else anchor_of(sold, terms.first, months)
-    given = line.evergreen or line.custom_price is not None
+    given = line.evergreen or line.custom_price is not None or line.tiers is not None
     rules = {"currency": terms.currency, "precision": terms.precision, "revised": revised}
     if given:
-        custom = None if line.custom_price is None else Fraction(line.custom_price)
+        custom = Fraction(0) if line.tiers is not None else line.custom_price
         whole = formula_cut(sold, anchor, months, custom=custom, **rules)
     else:
         whole = cut(sold, anchor, months, **rules)
@@ -234,9 +241,9 @@ def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction 
     if given:
         total = sum(s.amount for s in stretches)
     if line.order_item_id in terms.annulled:
-        # What has no end has no total either.
+        # What has no end, or tiers, has no total either.
         whole_line = Stretch(kind="whole", start=sold.start, end=sold.end, amount=total)
-        stretches, total = ([], 0) if line.evergreen else ([whole_line], total)
+        stretches, total = ([], 0) if line.evergreen or line.tiers else ([whole_line], total)
     rounding = sum(stretch.amount for stretch in stretches) - total
     if rounding and not given and policy.rounding is RoundingPolicy.TRUE_UP:
         # The last charge takes the difference, and is shared out like a tail from then on.
@@ -293,7 +300,7 @@ def formula_cut(
     *,
     currency: str,
     precision: str,
-    custom: Fraction | None,
+    custom: Fraction | Decimal | None,
     revised: Fraction | None = None,
 ) -> Cut:
     """Return price and pieces of a line whose price of a period is given: parts are their time's share.
@@ -306,7 +313,7 @@ def formula_cut(
             line, currency, months, span=Fraction(1), cycles=0, partial=True, revised=revised
         )
     else:
-        price, quantity = rounded(custom * 10 ** DECIMALS[currency], 12), line.quantity
+        price, quantity = rounded(Fraction(custom) * 10 ** DECIMALS[currency], 12), line.quantity
     bounds, count = [], 0
     while (day := months_later(anchor, count * months)) <= line.end:
         bounds += [day] if day >= line.start else []
@@ -425,25 +432,19 @@ def formula_reduction(
 ) -> LineMoney:
     """Return the money of a reduction of lines whose price of a period is given, carried out at `instant`.
 
-    It takes what begins later, and gives back the time from its start up to that, by the formula; of lines
-    without end only where the policy says so (`gives_back`). What was billed already is told as taken on its
-    day and made up for, so that the sums are the same.
+    It takes every piece that begins without the units, and the share of the running one by the formula; of
+    lines without end only what is to come, unless the policy says otherwise (`gives_back`).
     """
-    later, begun, unused = [], [], Fraction(0)
+    found, unused = [], Fraction(0)
     for target in targets:
-        never = target.line.order_item_id in terms.annulled
+        quantity, months = int(target.line.quantity), target.money.months
         for taken in target.taken:
             if taken.line_id != money.line_id:
                 continue
-            coming = [s for s in taken.stretches if never or midnight(s.start) > instant]
-            later += coming
-            begun += [s for s in taken.stretches if s not in coming]
-            since = max(taken.since, target.money.start)
-            end = min((s.start for s in coming), default=since if never else target.money.end)
-            monthly = target.whole.price / target.money.months
-            unused += monthly * taken.units * term(since, max(since, end), terms.precision)
-    credit = money.stretches[0]
-    if not gives_back:
-        return replace(money, stretches=tuple(later))
-    amount = -half_up(unused) - sum(s.amount for s in begun)
-    return replace(money, stretches=(replace(credit, amount=amount), *begun, *later))
+            found += [s for s in taken.stretches if gives_back or midnight(s.start) > instant]
+            for stretch in target.money.stretches if gives_back else ():
+                if stretch.start < taken.since < stretch.end:
+                    share = target.whole.price / months * term(taken.since, stretch.end, terms.precision)
+                    unused += min(share, Fraction(stretch.amount, quantity)) * taken.units
+    credit = replace(money.stretches[0], amount=-half_up(unused))
+    return replace(money, stretches=(credit, *found))

@@ -48,6 +48,8 @@ class Story:
             "ramp": any(line.segment for line in recurring),
             "ramp amended": bool(amended),
             "custom price": any(line.custom_price is not None for line in recurring),
+            "tiers": any(line.tiers for line in recurring),
+            "tiers changed": any(line.tiers for order in orders[1:] for line in order.lines if line.revises),
             "trial": any(order.trial_ends_on for order in orders),
             "frequencies mixed": len({line.frequency_months for line in recurring}) > 1,
         }
@@ -87,12 +89,13 @@ def _line_text(line: OrderLine, currency: str) -> str:
     revises = f", revises {line.revises}" if line.revises else ""
     every = f" every {line.frequency_months} months" if line.frequency_months else " once"
     custom = f", custom price {line.custom_price}" if line.custom_price is not None else ""
+    tiers = f", {line.tiers}" if line.tiers is not None else ""
     segment = f", segment {line.segment.index}" if line.segment is not None else ""
     last = "no end" if line.evergreen else line.ends_on
     return (
         f"{line.order_item_id} {line.product_name}: {line.quantity} x {line.unit_price} = {line.total_price} "
         f"{currency}, {line.starts_on} to {last}{every}, listed {line.entry_unit_price} for "
-        f"{line.default_term_months} months, multiplier {line.prorate_multiplier}{custom}{segment}{revises}"
+        f"{line.default_term_months} months, multiplier {line.prorate_multiplier}{custom}{tiers}{segment}{revises}"
     )
 
 

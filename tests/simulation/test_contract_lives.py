@@ -165,7 +165,8 @@ def check_money(story: Story, lived: Lived) -> None:
         story.history, story.configuration, lived.carried_out, cutover=story.cutover, until=looked_at(story)
     )
     assert money.entered.keys() == lived.done
-    assert in_process.billed_by_day(account) == in_process.forecast_by_day(plan, until=looked_at(story))
+    forecast = in_process.forecast_by_day(plan, until=looked_at(story))
+    assert tiers_together(story, in_process.billed_by_day(account)) == tiers_together(story, forecast)
     problems = daily_checks.wrong_totals(money, moved, story.configuration)
     problems += daily_checks.outside_terms(money, moved)
     problems += daily_checks.needless_invoices(money, moved)
@@ -174,6 +175,19 @@ def check_money(story: Story, lived: Lived) -> None:
     problems += daily_checks.wrong_days(money, moved, story.configuration)
     assert not problems, problems
     check_proof(story, plan, money)
+
+
+def tiers_together(story: Story, by_day: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """Return amounts by day and line with those of a lineage that has tiers on its first line.
+
+    An invoice does not say what each of its lines adds.
+    """
+    lines = {line.order_item_id: line for order in story.history.orders for line in order.lines}
+    found: Counter[tuple[str, str]] = Counter()
+    for (day, line_id), amount in by_day.items():
+        together = line_id in lines and lines[line_id].tiers is not None
+        found[day, line_money.root_of(lines[line_id], lines) if together else line_id] += amount
+    return Counter({key: amount for key, amount in found.items() if amount})
 
 
 def check_proof(story: Story, plan: Plan, money: daily_money.ContractMoney) -> None:
@@ -185,7 +199,8 @@ def check_proof(story: Story, plan: Plan, money: daily_money.ContractMoney) -> N
     assert proofs.keys() == money.lines.keys()
     for line_id, proof in proofs.items():
         assert proof.sold_minor == line_money.minor_total(lines[line_id], currency)
-        if lines[line_id].evergreen or lines[line_id].custom_price is not None:
+        sold = lines[line_id]
+        if sold.evergreen or sold.custom_price is not None or sold.tiers is not None:
             assert proof.reason in FORMULA_REASONS
             continue
         assert proof.reason in REASONS

@@ -14,7 +14,7 @@ from tests.simulation.cpq_desk import Desk, Offer
 from tests.simulation.histories import MANY_LINES, contract_stories
 from tests.simulation.stories import Payer, Story
 
-from cpqbridge.domain.order import OrderKind
+from cpqbridge.domain.order import OrderKind, Tier, TiersMode, TierTable
 from cpqbridge.mapping.configuration import default_configuration
 from cpqbridge.mapping.policies import (
     CreditsPolicy,
@@ -379,6 +379,53 @@ def test_lines_of_several_frequencies_that_are_taken_over_begin_on_the_cutover()
     assert billed(found) == {seats.line.order_item_id: 3 * 3000}
 
 
+def test_duplicate_price_has_its_original_though_no_phase_needs_that_one():
+    """The first line of the product ends within its only period, which is therefore billed once."""
+    desk = a_desk(12, precision="calendar_monthly_daily")
+    desk.sell(an_offer(6, "246.69"), 25, day("2033-01-28"), day("2035-01-28"))
+    short = desk.sell(an_offer(7, "246.69"), 22, day("2033-03-20"), day("2036-03-20"))
+    desk.sell(short.offer, 3, day("2033-07-02"), day("2035-01-28"))
+    desk.activate(OrderKind.INITIAL, day("2033-01-28"), at("2033-03-02T23:59:59"))
+    desk.reduce(short, 22, day("2034-01-28"))
+    desk.activate(OrderKind.AMENDMENT, day("2034-01-28"), at("2033-03-03T00:00:59"))
+    end, _ = lived(desk, ("2033-03-03T00:03:29", 2))
+    assert end == lives.LIVED
+
+
+TABLE = TierTable(
+    mode=TiersMode.GRADUATED,
+    tiers=(Tier(up_to=5, unit_price=Decimal(12)), Tier(up_to=None, unit_price=Decimal(3))),
+)
+
+
+def test_units_of_a_tiered_line_that_was_over_when_they_became_known_come_after_those_there():
+    desk = a_desk()
+    seats = desk.sell(replace(an_offer(1, "12"), tiers=TABLE), 6, day("2033-08-17"), day("2033-12-17"))
+    desk.sell(an_offer(2, "1200"), 1, day("2033-08-17"), day("2034-08-17"))
+    desk.activate(OrderKind.INITIAL, day("2033-08-17"), at("2033-08-16T10:00"))
+    late = desk.sell(seats.offer, 2, day("2033-08-17"), day("2033-12-17"), raises=seats)
+    desk.activate(OrderKind.AMENDMENT, day("2033-08-17"), at("2034-04-16T00:00"))
+    end, found = lived(desk, ("2033-08-16T10:01:30", 1), ("2034-04-16T00:01:30", 2))
+    assert end == lives.LIVED
+    assert billed(found)[late.line.order_item_id] == 4 * 2 * 300
+
+
+@pytest.mark.parametrize(
+    ("kind", "back"), [({"tiers": TABLE}, 2 * 1500), ({"custom": Decimal(31)}, 2 * 6200)], ids=str
+)
+def test_periods_that_began_without_the_units_are_given_back_as_they_were_billed(kind, back):
+    """A month of 31 days is more than a twelfth of a year, but no more was billed for it."""
+    desk = a_desk(precision="day")
+    seats = desk.sell(replace(an_offer(1, "12"), **kind), 6, day("2033-07-01"), day("2034-07-01"))
+    desk.activate(OrderKind.INITIAL, day("2033-07-01"), at("2033-06-16T10:00"))
+    desk.reduce(seats, 2, day("2033-07-01"))
+    desk.activate(OrderKind.AMENDMENT, day("2033-07-01"), at("2033-08-16T10:00"))
+    end, found = lived(desk, ("2033-06-16T10:01:30", 1), ("2033-08-16T10:01:30", 2))
+    assert end == lives.LIVED
+    moved = lives.movements(found.account)
+    assert sum(movement.amount for movement in moved if movement.kind == "credit") == -back
+
+
 def features(story: Story) -> set[str]:
     """Return what is rare about a story."""
     many = len({line.segment for line in story.history.orders[0].lines if line.segment}) > 10
@@ -416,5 +463,5 @@ def test_stories_have_all_that_is_rare():
     wanted = "many lines,two first orders,skipped,billed elsewhere,renewal,renewal beside,draft,card,transfer"
     wanted += ",nobody,balance,refund,outside,None,overlap,contract_over,reduction_below_zero"
     wanted += ",quantity_not_whole,coterminate_required,many segments,evergreen,evergreen beside termed"
-    wanted += ",evergreen reduced,ramp,ramp amended,custom price,trial,frequencies mixed,mixed,split"
+    wanted += ",evergreen reduced,ramp,ramp amended,custom price,trial,tiers,tiers changed,frequencies mixed,mixed,split"
     assert set(wanted.split(",")) <= seen.keys(), seen

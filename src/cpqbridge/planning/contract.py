@@ -346,6 +346,9 @@ class Contract:
         """Return the units of the line's lineage that its first whole period counts before its own."""
         cycle = Cycle(track.anchor, line.frequency_months or 1)
         first = max(midnight(cycle.at_or_after(line.starts_on)), self.executed_at(order, track))
+        if line.ends_on is not None:
+            # Of a line that was over when it became known the last period counts.
+            first = min(first, midnight(cycle.at_or_before(line.ends_on)))
         lineage = self._lineage.get(self.lineages.root(line), ())
         return sum(run.units_after(first) for run in lineage if run.begins_at <= first < run.over_at)
 

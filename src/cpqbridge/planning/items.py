@@ -235,19 +235,18 @@ def _gross_credits(reduction: Reduction, *, rules: CutRules, naming: Naming) -> 
 def credit_minor(reduction: Reduction, rules: CutRules) -> int:
     """Return the credit of a reduction in minor units: its `TotalPrice` less what it takes (B6.6).
 
-    Where the price of a period is given, it is the share of the running one that is no longer used, rounded
-    half up; that of an evergreen line only by the policy `evergreen_credits` (B3.9, B8.2), or where all it
-    reduces was gone from its first day on, as what is never served is never paid (B6.11).
+    Where the price of a period is given, it is what was billed for time without the units, rounded half up.
+    Of an evergreen line it is given only by the policy `evergreen_credits` (B3.9, B8.2), or where all it
+    reduces was gone from its first day on, as what is never served is never paid (B6.11). Tiers and usage
+    give back nothing of a running period.
     """
     if not reduction.by_formula:
         return reduced_minor(reduction, rules) + reduction.taken_minor
     annulled = all(run.is_annulled for run, _ in reduction.takes)
-    dropped = reduction.line.evergreen and not rules.credits_evergreen and not annulled
-    whole_periods = any(run.pieces.whole_periods_only for run, _ in reduction.takes)
-    if dropped or whole_periods:
+    if reduction.line.evergreen and not rules.credits_evergreen and not annulled:
         return 0
     step = amount_step_minor(rules.currency)
-    return -round_half_up(reduction.unused_share_minor(rules.precision) / step) * step
+    return -round_half_up(reduction.unused_minor(rules.precision) / step) * step
 
 
 def reduced_minor(reduction: Reduction, rules: CutRules) -> int:

@@ -74,8 +74,11 @@ def price_steps(
         for item in phase.items
         if item.price_key is not None
     }
+    # A duplicate names its original, which is made for it where no phase needs it.
+    originals = {f"{key.rpartition(':')[0]}:1" for key in used if key not in state.links}
+    used |= originals
     resolved: dict[str, str] = {}
-    for run in contract.runs.values():
+    for run in sorted(contract.runs.values(), key=lambda run: run.price_key not in originals):
         if run.price_key not in used or run.price_key is None or run.price_key in state.links:
             continue
         price = _wanted(run, contract.rules.currency)

@@ -46,18 +46,19 @@ class Reduction:
         """Return what these units are billed after the trial as if they stayed, in minor units."""
         return sum(_sold_minor(run, take) for run, take in self.free_takes)
 
-    def unused_share_minor(self, precision: str) -> Fraction:
-        """Return what the time in the running period that is no longer used is worth, unrounded (B8.2)."""
-        total = Fraction(0)
+    def unused_minor(self, precision: str) -> Fraction:
+        """Return what was billed, at a given price, for time without the units, in unrounded minor units.
+
+        That is every piece that began without them, and of the running one the formula's share, but never
+        more than was billed for it (B8.2).
+        """
+        total, since = Fraction(self.billed_since_minor(self.line.starts_on)), self.line.starts_on
         for run, take in self.takes:
-            if not run.pieces.pieces:
-                # An evergreen line that was taken back before anything was billed of it.
-                continue
-            reached = (piece.start for piece in run.to_come() if take.reaches(piece))
-            end = min(reached, default=run.pieces.end)
             per_unit = run.pieces.monthly_minor / run.pieces.terms.quantity
-            since = max(self.line.starts_on, run.pieces.start)
-            total += per_unit * take.units * term_months(since, end, precision)
+            for piece in run.pieces.pieces:
+                if piece.start < since < piece.end and not run.skips(piece):
+                    share = per_unit * term_months(since, piece.end, precision)
+                    total += min(share, Fraction(piece.amount_minor, run.pieces.terms.quantity)) * take.units
         return total
 
     @property
