@@ -193,6 +193,11 @@ class InvoiceLine:
     kind: str = "cycle"
     off: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def off_minor(self) -> int:
+        """Return what coupons took off the whole line, in minor units."""
+        return sum(amount_minor for _, amount_minor in self.off)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastInvoice:

@@ -244,6 +244,7 @@ def _terms(coupon: Coupon, currency: str, until: date | None) -> DiscountTerms:
     percent = coupon.percent_off or Decimal(0)
     return DiscountTerms(
         key=coupon_key(coupon),
+        name=coupon.name,
         percent_off=None if amount is not None else f"{percent.normalize():f}",
         amount_off_minor=amount,
         until_on=until,

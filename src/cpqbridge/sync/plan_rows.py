@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cpqbridge.domain.billing import BillingObject, CreditPortion, Phase, PhaseItem, Plan, PlannedLine
 from cpqbridge.domain.money import major_text
 from cpqbridge.sync.documents import credit_parts
-from cpqbridge.sync.plan_words import interval_text, moment_text, price_text, tiers_texts
+from cpqbridge.sync.plan_words import discount_text, interval_text, moment_text, price_text, tiers_texts
 
 GOES_ON = "goes on"
 _NOTHING = "nothing recurring in this time"
@@ -24,7 +24,7 @@ _DESTINATIONS = {
 class PhaseRow:
     """One recurring item or one-time item of a phase; `amount` is in major units, or says how it is priced.
 
-    `remarks` are sentences that belong below it: its tiers, or where its price is from.
+    `remarks` are sentences that belong below it: its tiers, where its price is from, its coupons.
     """
 
     name: str
@@ -39,6 +39,7 @@ class PhaseRows:
     """One phase; `changed_by` are the ids of the orders that shape it and did not shape the one before.
 
     `end` is GOES_ON for the last phase of evergreen lines. `is_trial` tells that nothing in it is billed.
+    `coupons` say what reduces all of it.
     """
 
     start: str
@@ -46,6 +47,7 @@ class PhaseRows:
     changed_by: tuple[str, ...]
     rows: tuple[PhaseRow, ...]
     is_trial: bool = False
+    coupons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,7 @@ def _phase_rows(wanted: BillingObject, plan: Plan, lines: Mapping[str, PlannedLi
             changed_by=tuple(order_id for order_id in phase.order_ids if order_id not in before),
             rows=tuple(_rows(phase, wanted.currency, lines)),
             is_trial=phase.trial,
+            coupons=tuple(discount_text(terms, wanted.currency) for terms in phase.discounts),
         )
         before = frozenset(phase.order_ids)
 
@@ -193,6 +196,7 @@ def _rows(phase: Phase, currency: str, lines: Mapping[str, PlannedLine]) -> Iter
             quantity="",
             amount=major_text(one_time.amount_minor, currency),
             every="once",
+            remarks=_net_remarks(one_time.off_minor, currency),
         )
 
 
@@ -212,3 +216,13 @@ def _remarks(item: PhaseItem, currency: str, lines: Iterable[PlannedLine]) -> It
         yield from tiers_texts(item.tiers, currency)
     elif any(line.custom_price for line in lines):
         yield "price from a field of its own"
+    for terms in item.discounts:
+        yield discount_text(terms, currency)
+
+
+def _net_remarks(off_minor: int, currency: str) -> tuple[str, ...]:
+    """Return what coupons took off a one-time item, in words; nothing where they took nothing."""
+    if not off_minor:
+        return ()
+    what = "taken off by coupons already" if off_minor > 0 else "taken off the credit for coupons"
+    return (f"{major_text(abs(off_minor), currency)} {what}",)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from cpqbridge.domain.billing import PhaseItem
-from cpqbridge.domain.money import currency_decimals
-from cpqbridge.domain.pricing import TieredPrice
+from cpqbridge.domain.money import currency_decimals, major_text
+from cpqbridge.domain.pricing import DiscountTerms, TieredPrice
 
 _MONTHS_PER_YEAR = 12
 
@@ -54,6 +54,16 @@ def tiers_texts(price: TieredPrice, currency: str) -> Iterator[str]:
             amounts.append(f"{price_text(tier.flat_amount_decimal, currency)} once a period")
         yield f"{_units_text(first, tier.up_to)}: {' and '.join(amounts)}"
         first = (tier.up_to or first) + 1
+
+
+def discount_text(terms: DiscountTerms, currency: str) -> str:
+    """Return what a coupon takes off, and up to when: `coupon Welcome: 20 % off`."""
+    if terms.amount_off_minor is None:
+        off = f"{terms.percent_off} % off"
+    else:
+        off = f"{major_text(terms.amount_off_minor, currency)} {currency.upper()} off each invoice"
+    until = "" if terms.until_on is None else f", for periods that begin before {terms.until_on.isoformat()}"
+    return f"coupon {terms.name}: {off}{until}"
 
 
 def is_stub(item: PhaseItem) -> bool:
