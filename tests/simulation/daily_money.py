@@ -38,13 +38,14 @@ MOST_LINES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class ContractMoney:
-    """The money of all lines by id, and the day on which each order was carried out.
+    """The money of all lines by id, and the day, and instant, at which each order was carried out.
 
     `served` tells that anything is there for at least a day.
     """
 
     lines: Mapping[str, LineMoney]
     entered: Mapping[str, date]
+    instants: Mapping[str, datetime]
     served: bool
 
 
@@ -70,7 +71,7 @@ def contract_money(
     entered = {order_id: instant.date() for order_id, instant in told.entered.items()}
     known = {line_id: line for line_id, line in told.money.items() if line.order_id in entered}
     served = any(not found.is_annulled for found in told.held.values() if found.line.order_id in entered)
-    return ContractMoney(lines=known, entered=entered, served=served)
+    return ContractMoney(lines=known, entered=entered, instants=told.entered, served=served)
 
 
 @dataclass
@@ -212,19 +213,19 @@ class _Telling:
         for line in order.lines:
             if line.kind is not LineKind.RECURRING or line.quantity > 0:
                 continue
-            missing, stretches = -int(line.quantity), []
+            missing, stretches, targets = -int(line.quantity), [], []
             for target in self._newest_first(line, known):
                 units = min(missing, target.left)
                 if units:
                     stretches += take(target, line, units)
                     missing -= units
-                    last = target
+                    targets.append(target)
             if missing:
                 for held in self.held.values():
                     held.taken[:] = [taken for taken in held.taken if taken.order_id != order.order_id]
                 return False
             self.money[line.order_item_id] = reduction(
-                line, last.money, stretches, currency=self.terms.currency
+                line, targets[-1].money, stretches, currency=self.terms.currency, targets=targets
             )
         return True
 

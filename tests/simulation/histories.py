@@ -14,6 +14,7 @@ from tests.acceptance.slow_calculator import DAY, DECIMALS, months_later
 from tests.simulation.cpq_desk import Desk, Offer, Subscription
 
 from cpqbridge.domain.order import (
+    Coupon,
     Order,
     OrderHistory,
     OrderKind,
@@ -81,7 +82,7 @@ class Story:
             skips = ", skips past invoices" if order.skip_past_initial_invoices else ""
             told.append(
                 f"{order.order_id} {order.kind} effective {order.effective_on}, "
-                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}{skips}"
+                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}{skips}{_coupons_text(order.coupons)}"
             )
             told += [f"  {_line_text(line, order.currency)}" for line in order.lines]
         told += [f"sync {at:%Y-%m-%d %H:%M:%S} knows {', '.join(sorted(ids))}" for at, ids in self.syncs]
@@ -94,8 +95,17 @@ def _line_text(line: OrderLine, currency: str) -> str:
     return (
         f"{line.order_item_id} {line.product_name}: {line.quantity} x {line.unit_price} = {line.total_price} "
         f"{currency}, {line.starts_on} to {line.ends_on}{every}, listed {line.entry_unit_price} for "
-        f"{line.default_term_months} months, multiplier {line.prorate_multiplier}{revises}"
+        f"{line.default_term_months} months, multiplier {line.prorate_multiplier}{revises}{_coupons_text(line.coupons)}"
     )
+
+
+def _coupons_text(coupons: Sequence[Coupon]) -> str:
+    told = [
+        f", {each.percent_off or each.amount_off}{'%' if each.percent_off else ''} off {each.duration} "
+        f"{each.duration_in_months or ''}".rstrip()
+        for each in coupons
+    ]
+    return "".join(told)
 
 
 def known(story: Story, order_ids: Collection[str]) -> OrderHistory:

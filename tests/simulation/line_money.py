@@ -12,7 +12,7 @@ Whole minor units, ends exclusive.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from fractions import Fraction
@@ -39,12 +39,16 @@ Series = tuple[date, int | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """Money earned evenly over the days from `start` up to, without, `end`; billed in advance at `start`."""
+    """Money earned evenly over the days from `start` up to, without, `end`; billed in advance at `start`.
+
+    `shares` says from which lines a reduction has it, in which proportion.
+    """
 
     kind: str
     start: date
     end: date
     amount: int
+    shares: tuple[tuple[str, Fraction], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,15 +291,26 @@ def take(target: Held, line: OrderLine, units: int) -> list[Stretch]:
         gone = sum(taken.units for taken in target.taken if taken.since <= stretch.start)
         before, after = quantity - gone, quantity - gone - units
         unit = target.whole.price if stretch.kind == "cycle" else Fraction(stretch.amount, quantity)
-        found.append(replace(stretch, amount=half_up(unit * after) - half_up(unit * before)))
+        amount = half_up(unit * after) - half_up(unit * before)
+        found.append(replace(stretch, amount=amount, shares=((target.line.order_item_id, Fraction(1)),)))
     target.taken.append(
         Taken(since=line.starts_on, units=units, order_id=line.order_id, line_id=line.order_item_id)
     )
     return found
 
 
-def reduction(line: OrderLine, target: LineMoney, taken: list[Stretch], *, currency: str) -> LineMoney:
-    """Return the money of a reduction; `target` is the last line it takes units from."""
+def reduction(
+    line: OrderLine, target: LineMoney, taken: list[Stretch], *, currency: str, targets: Sequence[Held]
+) -> LineMoney:
+    """Return the money of a reduction; `target` is the last of `targets`, the lines it takes units from."""
+    worth = {
+        held.line.order_item_id: held.whole.price * each.units / held.money.months
+        for held in targets
+        for each in held.taken
+        if each.line_id == line.order_item_id
+    }
+    total = sum(worth.values())
+    shares = tuple((line_id, value / total if total else Fraction(1)) for line_id, value in worth.items())
     end = min(target.next_boundary(line.starts_on), target.end)
     credit = minor_total(line, currency) - sum(stretch.amount for stretch in taken)
     return LineMoney(
@@ -308,5 +323,8 @@ def reduction(line: OrderLine, target: LineMoney, taken: list[Stretch], *, curre
         end=target.end,
         series=target.series,
         months=target.months,
-        stretches=(Stretch(kind="credit", start=line.starts_on, end=end, amount=credit), *taken),
+        stretches=(
+            Stretch(kind="credit", start=line.starts_on, end=end, amount=credit, shares=shares),
+            *taken,
+        ),
     )

@@ -71,21 +71,23 @@ class Creditable:
         keys = (key for key in numbered if key not in made)
         missing = -sum(item.amount_minor for item in wanted.phases[0].one_time_items)
         missing -= sum(portion.amount_minor for portion in portions)
-        taken: dict[str, dict[str, int]] = {}
+        taken: dict[str, dict[str, tuple[int, int]]] = {}
         for of_the_time in (True, False):
             for invoice in self._newest:
                 for line in invoice.lines:
-                    amount = min(self._lines[line.line_id], self._room[invoice.invoice_id], missing)
+                    net = line.net_minor(self._lines[line.line_id])
+                    amount = min(net, self._room[invoice.invoice_id], missing)
                     if amount > 0 and _is_of(line, reduced_ids) is of_the_time:
-                        taken.setdefault(invoice.invoice_id, {})[line.line_id] = amount
-                        self._lines[line.line_id] -= amount
+                        gross = line.gross_minor(amount)
+                        taken.setdefault(invoice.invoice_id, {})[line.line_id] = (gross, amount)
+                        self._lines[line.line_id] -= gross
                         self._room[invoice.invoice_id] -= amount
                         missing -= amount
         for invoice in self._newest:
             lines = taken.get(invoice.invoice_id)
             if not lines:
                 continue
-            amount = sum(lines.values())
+            amount = sum(net for _, net in lines.values())
             unpaid = min(amount, self._unpaid[invoice.invoice_id])
             self._unpaid[invoice.invoice_id] -= unpaid
             portions.append(
@@ -94,7 +96,7 @@ class Creditable:
                     invoice_id=invoice.invoice_id,
                     amount_minor=amount,
                     unpaid_minor=unpaid,
-                    lines=tuple(lines.items()),
+                    lines=tuple((line_id, gross) for line_id, (gross, _) in lines.items()),
                 )
             )
         if missing:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from cpqbridge.domain.billing import OneTimeItem
-from cpqbridge.domain.dates import Cycle, add_months
-from cpqbridge.domain.money import rounded_minor
+from cpqbridge.domain.dates import Cycle, add_months, midnight
+from cpqbridge.domain.money import round_half_up, rounded_minor
 from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, Order, OrderLine
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.contract import Contract
+from cpqbridge.planning.pieces import Piece
 from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import Track
@@ -46,18 +47,27 @@ def coupon_key(coupon: Coupon) -> str:
 class Redemption:
     """A coupon in force from `from_on` up to, not including, `terms.until_on`.
 
-    It reduces the item of the line `order_item_id`, else everything on the schedules `track_keys`.
+    It reduces the item of the line `order_item_id`, else everything on the schedules `track_keys`: whatever
+    is billed after `known_at`, the execution of its order (aware UTC).
     """
 
     coupon: Coupon
     terms: DiscountTerms
     from_on: date
+    known_at: datetime
     order_item_id: str | None = None
     track_keys: tuple[str, ...] = ()
 
     def covers(self, day: date) -> bool:
         """Return whether a period that begins on `day` is reduced."""
         return self.from_on <= day and (self.terms.until_on is None or day < self.terms.until_on)
+
+    def reduces(self, run: Run, day: date) -> bool:
+        """Return whether what the run is billed for a period that begins on `day` is reduced.
+
+        What was billed before the coupon was known stays as it was.
+        """
+        return self.covers(day) and (run.executed_at >= self.known_at or midnight(day) > self.known_at)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,9 +123,11 @@ class Discounts:
         left = amount_minor
         for terms in self.on_item(run, day):
             left -= terms.off_minor(left, share)
-        for terms in self.on_phase(self.contract.track_of(run), day):
-            if terms.amount_off_minor is None:
-                left -= terms.off_minor(left, share)
+        track = self.contract.track_of(run)
+        for each in self.redemptions:
+            percent = each.terms.amount_off_minor is None
+            if percent and track.key in each.track_keys and each.reduces(run, day):
+                left -= each.terms.off_minor(left)
         return amount_minor - left
 
     def off_tails(self, track: Track, day: date, items: Sequence[OneTimeItem]) -> list[OneTimeItem]:
@@ -137,15 +149,78 @@ class Discounts:
             ]
         return left
 
-    def off_credit_minor(self, reduction: Reduction, amount_minor: int) -> int:
-        """Return what coupons took off the time that a credit is for, in minor units (negative)."""
-        run = reduction.takes[0][0]
-        billed_on = run.pieces.cycle.at_or_before(max(reduction.line.starts_on, run.pieces.start))
+    def off_renewals_minor(
+        self, track: Track, day: date, amount_minor: int, share: Fraction = Fraction(1)
+    ) -> int:
+        """Return what the orders' fixed amounts take off all that is billed for `day` on, in minor units."""
         left = amount_minor
-        for terms in (*self.on_item(run, billed_on), *self.on_phase(self.contract.track_of(run), billed_on)):
-            if terms.amount_off_minor is None:
-                left -= terms.off_minor(left)
+        for terms in self.on_phase(track, day):
+            if terms.amount_off_minor is not None:
+                left -= terms.off_minor(left, share)
         return amount_minor - left
+
+    def off_credit_minor(self, reduction: Reduction, credit: OneTimeItem) -> int:
+        """Return what coupons took off the time that a credit is for, in minor units (negative).
+
+        That is what they took off each period it lies in, as it was billed: off whole ones for the units that
+        are gone, off those that it begins in for what is left of the credit, shared by what they were worth.
+        """
+        wholes: list[tuple[Fraction, Fraction]] = []
+        parts: list[tuple[Fraction, Fraction]] = []
+        for run, take in reduction.takes:
+            for piece in run.pieces.pieces:
+                days = (min(piece.end, credit.period_end) - max(piece.start, credit.period_start)).days
+                if days <= 0 or take.reaches(piece) or run.skips(piece):
+                    continue
+                value = Fraction(piece.amount_minor * take.units, run.pieces.terms.quantity)
+                value *= Fraction(days, (piece.end - piece.start).days)
+                kind = wholes if piece.start >= credit.period_start else parts
+                kind.append((value, self._part_off(run, piece)))
+        rest = -credit.amount_minor - sum(value for value, _ in wholes)
+        worth = sum(value for value, _ in parts)
+        off = sum((value * part for value, part in wholes), Fraction(0))
+        if worth:
+            off += rest * sum(value * part for value, part in parts) / worth
+        return -round_half_up(off)
+
+    def _part_off(self, run: Run, piece: Piece) -> Fraction:
+        """Return which part of a piece, as it was billed, coupons took off."""
+        gross, net = run.billed_minor(piece), self._net_minor(run, piece)
+        if not gross:
+            return Fraction(0)
+        beside = self._beside(run, piece)
+        total = sum(self._net_minor(*each) for each in beside)
+        if total <= 0:
+            return 1 - Fraction(net, gross)
+        share = max(other.share_of_period(each) for other, each in beside)
+        off = self.off_renewals_minor(self.contract.track_of(run), piece.start, total, share)
+        return 1 - Fraction(net * (total - off), gross * total)
+
+    def _net_minor(self, run: Run, piece: Piece) -> int:
+        gross = run.billed_minor(piece)
+        return gross - self.off_minor(run, gross, piece.start, run.share_of_period(piece))
+
+    def _beside(self, run: Run, piece: Piece) -> list[tuple[Run, Piece]]:
+        """Return all that an order's fixed amount reduces with a piece, the piece included; else nothing.
+
+        That is what one invoice of the schedule renews. The one that is made with the schedule bills every
+        period begun by then. Last parts of periods count where nothing renews beside them.
+        """
+        if piece.kind == "head" or piece in run.caught_up:
+            return []
+        together = [
+            (other, each)
+            for other in self.contract.track_of(run).runs
+            for each in other.pieces.pieces
+            if each.kind != "head"
+            and not other.skips(each)
+            and each not in other.caught_up
+            and other.billed_at(each) == run.billed_at(piece)
+        ]
+        renewing = [(other, each) for other, each in together if each.kind == "cycle"]
+        if renewing and piece.kind != "cycle":
+            return []
+        return renewing or together
 
     def off_one_time_minor(self, line: OrderLine, order: Order, amount_minor: int) -> int:
         """Return what coupons take off a one-time line, in minor units: its own, then those of its order."""
@@ -158,14 +233,14 @@ class Discounts:
             terms = _terms(coupon, currency, None)
             if terms.amount_off_minor is None:
                 left -= terms.off_minor(left)
-            elif not _recurs(order):
+            elif not any(each.order_item_id in self.contract.runs for each in order.lines):
                 left -= min(self._spread(order, terms.amount_off_minor).get(line.order_item_id, 0), left)
         return amount_minor - left
 
     def _spread(self, order: Order, amount_off_minor: int) -> Mapping[str, int]:
         """Return a fixed amount over the lines of an order that has one-time lines only."""
         currency = self.contract.rules.currency
-        lines = [line for line in order.lines if line.total_price > 0]
+        lines = [line for line in order.lines if line.kind is LineKind.ONE_TIME and line.total_price > 0]
         shares = spread(amount_off_minor, [rounded_minor(line.total_price, currency) for line in lines])
         return {line.order_item_id: share for line, share in zip(lines, shares, strict=True)}
 
@@ -181,6 +256,7 @@ class Discounts:
                     coupon=coupon,
                     terms=_terms(coupon, self.contract.rules.currency, until),
                     from_on=run.pieces.start,
+                    known_at=run.executed_at,
                     order_item_id=line.order_item_id,
                 )
 
@@ -192,13 +268,15 @@ class Discounts:
         first = self.contract.track_of(min(runs, key=lambda run: (run.pieces.start, run.line.order_item_id)))
         start = min(run.pieces.start for run in runs)
         cycle = Cycle(first.anchor, min(run.pieces.cycle.months for run in first.runs))
-        begins = max(cycle.at_or_after(start), min(run.executed_at for run in runs).date())
+        known_at = min(run.executed_at for run in runs)
+        begins = max(cycle.at_or_after(start), known_at.date())
         for coupon in order.coupons:
             fixed = coupon.amount_off is not None
             yield Redemption(
                 coupon=coupon,
                 terms=_terms(coupon, self.contract.rules.currency, _until(coupon, start, cycle, begins)),
                 from_on=start,
+                known_at=known_at,
                 # A percentage is the same wherever the contract's lines are; an amount is given once.
                 track_keys=(first.key,) if fixed else tuple(track.key for track in self._all(tracks)),
             )
@@ -233,10 +311,6 @@ def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:
         shares[place] += more
         rest -= more
     return shares
-
-
-def _recurs(order: Order) -> bool:
-    return any(line.kind is LineKind.RECURRING for line in order.lines)
 
 
 def _terms(coupon: Coupon, currency: str, until: date | None) -> DiscountTerms:

@@ -155,7 +155,7 @@ def piece_item(
     units = run.units_billed(piece)
     whole = units == run.pieces.terms.quantity
     amount = run.amount_minor(piece)
-    off = discounts.off_minor(run, amount, piece.start, share_of_period(run, piece))
+    off = discounts.off_minor(run, amount, piece.start, run.share_of_period(piece))
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
@@ -169,20 +169,13 @@ def piece_item(
     )
 
 
-def share_of_period(run: Run, piece: Piece) -> Fraction:
-    """Return which part of a whole period a piece of a run is, by days, at most the whole."""
-    after = run.pieces.cycle.after(piece.start)
-    whole = (after - run.pieces.cycle.at_or_before(piece.start)).days
-    return min(Fraction((piece.end - piece.start).days, whole), Fraction(1))
-
-
 def catch_up_item(run: Run, naming: Naming, discounts: Discounts) -> OneTimeItem | None:
     """Return what is owed up to the first boundary after the execution, net of coupons; None for nothing."""
     owed = run.caught_up
     if not owed or not run.catch_up_minor:
         return None
     off = sum(
-        discounts.off_minor(run, piece.amount_minor, piece.start, share_of_period(run, piece))
+        discounts.off_minor(run, piece.amount_minor, piece.start, run.share_of_period(piece))
         for piece in owed
     )
     return OneTimeItem(
@@ -203,7 +196,7 @@ def credit_items(
 ) -> Iterator[OneTimeItem]:
     """Yield the credit of a reduction, net of what coupons took off its time."""
     for item in _gross_credits(reduction, rules=rules, naming=naming):
-        off = discounts.off_credit_minor(reduction, item.amount_minor)
+        off = discounts.off_credit_minor(reduction, item)
         yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
 
 

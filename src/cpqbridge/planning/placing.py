@@ -18,7 +18,7 @@ from cpqbridge.mapping.policies import CreditsPolicy, Policy, ProrationPolicy
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.dues import Due, dues_of
-from cpqbridge.planning.items import Naming, piece_item, share_of_period
+from cpqbridge.planning.items import Naming, piece_item
 from cpqbridge.planning.limits import MAXIMUM_ONE_TIME_ITEMS
 from cpqbridge.planning.pieces import Piece
 from cpqbridge.planning.runs import Run
@@ -106,7 +106,7 @@ class _Placer:
         cuts = track.cuts
         riders = self.placed.riders[track.key]
         charges: dict[date, int] = defaultdict(int)
-        renewing: set[date] = set()
+        renewing: dict[date, int] = defaultdict(int)
         for run in track.runs:
             if run.carried:
                 begun = (piece for piece in run.pieces.pieces if midnight(piece.start) <= run.executed_at)
@@ -123,8 +123,13 @@ class _Placer:
                     kind = "cut" if piece.kind == "cycle" else piece.kind
                     riders[piece.start].append(piece_item(run, piece, naming, self._discounts, kind=kind))
                 else:
-                    renewing.add(piece.start)
+                    renewing[piece.start] += amount - self._off(run, piece, amount)
                 charges[piece.start] += amount - self._off(run, piece, amount)
+        for day, amount in renewing.items():
+            charges[day] -= self._discounts.off_renewals_minor(track, day, amount)
+        if track.runs:
+            first = self._first[track.key]
+            self._first[track.key] -= self._discounts.off_renewals_minor(track, track.starts_on, first)
         for day in riders.keys() - renewing:
             riders[day] = self._discounts.off_tails(track, day, riders[day])
         for day in list(riders):
@@ -141,7 +146,7 @@ class _Placer:
         self._charges[track.key] = charges
 
     def _off(self, run: Run, piece: Piece, amount_minor: int) -> int:
-        return self._discounts.off_minor(run, amount_minor, piece.start, share_of_period(run, piece))
+        return self._discounts.off_minor(run, amount_minor, piece.start, run.share_of_period(piece))
 
     def add_bundle(self, order_id: str, at: datetime, dues: Sequence[Due]) -> None:
         """Place the dues of one order at one instant."""

@@ -76,8 +76,7 @@ def _billed_invoice(
 
 
 def _billed_line(line: StripeObject, identity: StripeObject, credited: Mapping[str, int]) -> BilledLine:
-    # A credit note gives back no more than was charged, which is net of coupons.
-    amount = int(line["amount"]) - sum(int(each["amount"]) for each in line.get("discount_amounts") or ())
+    amount = int(line["amount"])
     return BilledLine(
         line_id=str(line["id"]),
         order_item_ids=_order_items(identity),
@@ -85,6 +84,7 @@ def _billed_line(line: StripeObject, identity: StripeObject, credited: Mapping[s
         period_start=_period_start(line, identity),
         amount_minor=amount,
         creditable_minor=max(0, amount - credited.get(str(line["id"]), 0)),
+        off_minor=sum(int(each["amount"]) for each in line.get("discount_amounts") or ()),
     )
 
 

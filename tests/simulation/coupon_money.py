@@ -1,0 +1,180 @@
+"""What coupons leave of a contract's money, told from dates, prices and coupons alone.
+
+A calculator of its own, which shares nothing with planner or simulator: it takes what `daily_money` says that
+every line earns, stretch by stretch, and takes off each coupon that holds.
+
+*When a coupon holds*: from the first day of its line, or of its order's first line, for ever, for months by
+the calendar, or up to the second renewal that it sees. A stretch is judged by its first day; what was billed
+before the coupon was known stays as it was. *What it takes off*: a percentage of each stretch, rounded half
+up; a line's own fixed amount of every period, and by days of a part of one. Those of the line come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from fractions import Fraction
+
+from tests.acceptance.slow_calculator import DECIMALS, half_up, months_later
+from tests.simulation.daily_money import ContractMoney
+from tests.simulation.line_money import LineMoney, Stretch, midnight
+
+from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, OrderHistory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Granted:
+    """A coupon from `start` up to, without, `end` (None: for ever), known from an instant on.
+
+    It is of one line (`line_id`), else of everything that the contract bills again and again.
+    """
+
+    coupon: Coupon
+    start: date
+    end: date | None
+    known_at: datetime
+    line_id: str | None
+
+
+def net_money(history: OrderHistory, money: ContractMoney) -> ContractMoney:
+    """Return the contract's money less what coupons take off; `slack` also is what rounding leaves open."""
+    told = _Telling(history, money)
+    return replace(money, lines={line_id: told.net(line) for line_id, line in money.lines.items()})
+
+
+def second_renewal(anchor: date, months: int, start: date, known: date) -> date:
+    """Return the renewal after the first one that comes on or after `start`, or was made up when known."""
+    count = 0
+    while months_later(anchor, count * months) < start:
+        count += 1
+    while months_later(anchor, (count + 1) * months) <= known:
+        count += 1
+    return months_later(anchor, (count + 1) * months)
+
+
+class _Telling:
+    def __init__(self, history: OrderHistory, money: ContractMoney) -> None:
+        self._money = money
+        self._orders = [order for order in history.orders if order.order_id in money.entered]
+        self._sold = {line.order_item_id: line for order in self._orders for line in order.lines}
+        self._granted = [*self._on_lines(), *self._on_orders()]
+
+    def net(self, line: LineMoney) -> LineMoney:
+        """Return a line, or a reduction at what its units were billed for, less its coupons."""
+        if line.kind is LineKind.ONE_TIME:
+            return self._once(line)
+        late = self._money.instants[line.order_id] >= midnight(line.start)
+        stretches, slack = [], 0
+        for stretch in line.stretches:
+            left, steps = Fraction(0), 0
+            for line_id, share in stretch.shares or ((line.line_id, Fraction(1)),):
+                target = self._money.lines[line_id]
+                granted = [*self._holding(target, stretch)]
+                left += self._left(stretch, share * stretch.amount, target, granted)
+                steps += len(granted)
+                slack += self._once_per_invoice(line, stretch, granted) if late else 0
+            stretches.append(replace(stretch, amount=half_up(left)))
+            # What is taken away, or billed late in one sum, is rounded otherwise than stretch by stretch.
+            slack += 2 * steps if line.reduces or late or self._is_reduced(line) else 0
+        return replace(line, stretches=tuple(stretches), slack=line.slack + slack)
+
+    def _is_reduced(self, line: LineMoney) -> bool:
+        return any(each.reduces and each.root_id == line.root_id for each in self._money.lines.values())
+
+    def _left(
+        self, stretch: Stretch, amount: Fraction, target: LineMoney, granted: list[Granted]
+    ) -> Fraction:
+        left = amount
+        for each in granted:
+            if each.coupon.percent_off is not None:
+                left -= half_up(Fraction(each.coupon.percent_off) * left / 100)
+            else:
+                fixed = half_up(self._fixed(each.coupon) * self._part(stretch, target))
+                left -= min(fixed, max(left, 0))
+        return left
+
+    def _once_per_invoice(self, line: LineMoney, stretch: Stretch, granted: list[Granted]) -> int:
+        """Return what a schedule's first invoice leaves open: it takes a fixed amount once for all periods."""
+        late = midnight(stretch.start) <= self._money.instants[line.order_id]
+        fixed = (self._fixed(each.coupon) for each in granted if each.coupon.amount_off is not None)
+        return half_up(sum(fixed, Fraction(0))) if late else 0
+
+    def _part(self, stretch: Stretch, target: LineMoney) -> Fraction:
+        """Return which part of a period a stretch of a line is, by days."""
+        period = target.next_boundary(stretch.start)
+        begun = target.last_boundary(stretch.start)
+        return min(Fraction((stretch.end - stretch.start).days, (period - begun).days), Fraction(1))
+
+    def _fixed(self, coupon: Coupon) -> Fraction:
+        assert coupon.amount_off is not None
+        return Fraction(coupon.amount_off) * 10 ** DECIMALS[self._orders[0].currency]
+
+    def _holding(self, target: LineMoney, stretch: Stretch) -> Iterator[Granted]:
+        """Yield the coupons that the line had on the period in which the stretch begins, its own first."""
+        day = max(
+            (each.start for each in target.stretches if each.start <= stretch.start),
+            default=target.start,
+        )
+        entered = self._money.instants[target.order_id]
+        for each in self._granted:
+            holds = each.start <= day and (each.end is None or day < each.end)
+            seen = entered >= each.known_at or midnight(day) > each.known_at
+            if each.line_id in (None, target.line_id) and holds and seen:
+                yield each
+
+    def _once(self, line: LineMoney) -> LineMoney:
+        """Return a one-time line less its own coupons, then its order's; credits are as they are."""
+        order = next(order for order in self._orders if order.order_id == line.order_id)
+        left = line.total
+        if left > 0:
+            for coupon in (*self._sold[line.line_id].coupons, *order.coupons):
+                if coupon.percent_off is not None:
+                    left -= half_up(Fraction(coupon.percent_off) * left / 100)
+                elif coupon in self._sold[line.line_id].coupons:
+                    left -= min(half_up(self._fixed(coupon)), left)
+        return replace(line, stretches=tuple(replace(each, amount=left) for each in line.stretches))
+
+    def _on_lines(self) -> Iterator[Granted]:
+        for line in self._money.lines.values():
+            if line.kind is LineKind.RECURRING and not line.reduces:
+                known_at = self._money.instants[line.order_id]
+                for coupon in self._sold[line.line_id].coupons:
+                    renewal = second_renewal(line.anchor, line.months, line.start, known_at.date())
+                    yield Granted(
+                        coupon=coupon,
+                        start=line.start,
+                        end=_end(coupon, line.start, renewal),
+                        known_at=known_at,
+                        line_id=line.line_id,
+                    )
+
+    def _on_orders(self) -> Iterator[Granted]:
+        positive = [
+            line
+            for line in self._money.lines.values()
+            if line.kind is LineKind.RECURRING and not line.reduces
+        ]
+        for order in self._orders:
+            own = [line for line in positive if line.order_id == order.order_id]
+            if not own:
+                continue
+            known_at = self._money.instants[order.order_id]
+            first = min(own, key=lambda line: (line.start, line.line_id))
+            months = min(line.months for line in positive if line.series == first.series)
+            renewal = second_renewal(first.anchor, months, first.start, known_at.date())
+            for coupon in order.coupons:
+                yield Granted(
+                    coupon=coupon,
+                    start=first.start,
+                    end=_end(coupon, first.start, renewal),
+                    known_at=known_at,
+                    line_id=None,
+                )
+
+
+def _end(coupon: Coupon, start: date, renewal: date) -> date | None:
+    if coupon.duration is CouponDuration.REPEATING:
+        assert coupon.duration_in_months is not None
+        return months_later(start, coupon.duration_in_months)
+    return renewal if coupon.duration is CouponDuration.ONCE else None
