@@ -19,6 +19,7 @@ COMMANDS = (
     ("connection", "check"),
     ("order", "list"),
     ("order", "preview"),
+    ("order", "explain"),
     ("order", "sync"),
     ("config", "show"),
     ("config", "apply"),

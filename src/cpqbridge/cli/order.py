@@ -19,6 +19,7 @@ from cpqbridge.cli.releases import (
     released_codes,
 )
 from cpqbridge.cli.runtime import ExitCode, service_of
+from cpqbridge.domain.ids import salesforce_id
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import ConfigurationError
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 application = typer.Typer(help="List, preview and sync orders.", no_args_is_help=True, rich_markup_mode=None)
 
 OrderArgument = Annotated[str, typer.Argument(metavar="ID", help="Id (15 or 18 characters) or order number.")]
+LineArgument = Annotated[
+    str | None, typer.Argument(metavar="[LINE]", help="Id of one order line; all of the order without it.")
+]
 _UNSAID = {OrderState.QUEUED: "Not synced yet."}
 _NEEDS_SOMEONE = frozenset({OrderState.REFUSED, OrderState.HELD, OrderState.FAILED, OrderState.WAITING})
 
@@ -61,7 +65,8 @@ def list_orders(
     if not listed:
         answer("No order qualifies: none is activated and meets the connection's filter.")
         return
-    answer(_orders_table([each.standing for each in listed]))
+    alerts = [f"{each.standing.order_number}: {each.alert}" for each in listed if each.alert]
+    answer("\n".join([_orders_table([each.standing for each in listed]), *alerts]))
 
 
 @application.command("preview")
@@ -93,6 +98,32 @@ def preview(  # noqa: PLR0917 - each is one option of the command
         )
 
 
+@application.command("explain")
+def explain(  # noqa: PLR0917 - each is one option of the command
+    context: typer.Context,
+    order: OrderArgument,
+    line: LineArgument = None,
+    connection: ConnectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how the amount of each order line came about: its price, every charge, and why it differs."""
+    from cpqbridge.cli.explain_text import explain_text  # noqa: PLC0415
+    from cpqbridge.sync.explain import explained  # noqa: PLC0415
+
+    with service_of(context) as service:
+        found = service.preview(connection, order)
+    order_id, number = found.notice.order_id, found.notice.order_number
+    lines = explained(found.plan, order_id=order_id)
+    if line is not None:
+        lines = tuple(each for each in lines if each.line.order_item_id == _line_id(line))
+    if as_json:
+        document({"version": 1, "order_id": order_id, "lines": [each.as_document() for each in lines]})
+    elif lines:
+        answer(explain_text(lines))
+    else:
+        answer(f"Nothing of order {number} would be billed: cpqbridge order preview {number} says why.")
+
+
 @application.command("sync")
 def sync(  # noqa: PLR0917 - each is one option of the command
     context: typer.Context,
@@ -113,6 +144,18 @@ def sync(  # noqa: PLR0917 - each is one option of the command
         answer(_orders_table(report.standings))
     if any(standing.state in _NEEDS_SOMEONE for standing in report.standings):
         raise typer.Exit(ExitCode.NEEDS_SOMEONE)
+
+
+def _line_id(text: str) -> str:
+    try:
+        return salesforce_id(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{text!r} is not the id of an order line.",
+            code="order_line_unknown",
+            field="line",
+            fix="Give an id of 15 or 18 characters that begins with 802, or leave it out for all lines.",
+        ) from None
 
 
 def _orders_table(standings: Sequence[OrderStanding]) -> str:

@@ -132,8 +132,8 @@ def _phase_lines(phase: PhaseRows, currency: str, numbers: Mapping[str, str]) ->
         yield (start, end, row.name, row.quantity, row.amount, currency, every, orders)
         for remark in row.remarks:
             yield ("", "", f"  {remark}", "", "", "", "", "")
-    for coupon in phase.coupons:
-        yield ("", "", f"all of it: {coupon}", "", "", "", "", "")
+    for remark in phase.remarks:
+        yield ("", "", f"{remark} (on all of it)", "", "", "", "", "")
 
 
 def _invoices_text(invoices: Sequence[Mapping[str, Any]]) -> str:

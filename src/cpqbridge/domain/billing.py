@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from fractions import Fraction
 
-from cpqbridge.domain.money import charge_minor, round_half_up
+from cpqbridge.domain.money import charge_minor
 from cpqbridge.domain.order import OrderKind, Parameters
 from cpqbridge.domain.pricing import DiscountTerms, TieredPrice
 from cpqbridge.domain.refusal import OrderState, Refusal
@@ -34,8 +33,8 @@ class Link:
 class BilledLine:
     """One line of an invoice as Stripe has it (minor units); `creditable_minor` is what no credit note took.
 
-    Both are before coupons, which took `off_minor` off the line, and take their part off what is credited.
-    `kind` and `period_start` are its identity where it is a one-time charge; a cycle has the kind cycle.
+    Both are net of `off_minor`, what discounts took off the line. `kind` and `period_start` are its identity
+    where it is a one-time charge; a cycle has the kind cycle.
     """
 
     line_id: str
@@ -45,26 +44,6 @@ class BilledLine:
     amount_minor: int
     creditable_minor: int
     off_minor: int = 0
-
-    def net_minor(self, gross_minor: int) -> int:
-        """Return what a part of the line comes to after its coupons, in minor units.
-
-        Source: docs.stripe.com/api/credit_notes/line_item, read 21 Nov 2026: the amount of a credit note's
-        line is the gross amount credited, excluding tax and discounts.
-        """
-        if not self.off_minor:
-            return gross_minor
-        return gross_minor - round_half_up(Fraction(self.off_minor * gross_minor, self.amount_minor))
-
-    def gross_minor(self, net_minor: int) -> int:
-        """Return the smallest part of the line that comes to `net_minor` after its coupons (minor units)."""
-        net_total = self.amount_minor - self.off_minor
-        gross = net_minor * self.amount_minor // net_total if net_total else net_minor
-        while gross and self.net_minor(gross - 1) >= net_minor:
-            gross -= 1
-        while self.net_minor(gross) < net_minor:
-            gross += 1
-        return gross
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +270,7 @@ class CreditPortion:
     """A part of a credit: on the lines of one invoice, or (`invoice_id` None) on the customer's balance.
 
     `unpaid_minor` shrinks what is still to be paid, the rest was paid already. `lines` are amounts by line
-    id, before the coupons on them.
+    id, before the discounts that lie on the lines, as Stripe wants them told.
     """
 
     key: str

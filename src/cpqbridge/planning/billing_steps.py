@@ -19,16 +19,17 @@ from cpqbridge.domain.billing import (
     StepAction,
 )
 from cpqbridge.domain.dates import Cycle, midnight, timestamp
-from cpqbridge.domain.order import Order, OrderHistory, OrderKind, OrderLine
+from cpqbridge.domain.order import Order, OrderHistory, OrderKind, OrderLine, Parameters
 from cpqbridge.domain.parameters import fingerprint, merged, nested
 from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.discounts import coupon_key
 from cpqbridge.planning.steps import record_metadata
-from cpqbridge.planning.tracks import aligned_start
+from cpqbridge.planning.tracks import aligned_start, is_evergreen
 
 METADATA_VALUE_LIMIT = 500
 """Characters of one metadata value (Stripe API reference, "Metadata", read 20 Nov 2026)."""
 
+_METADATA = "metadata."
 PARTIAL_KINDS = frozenset({"head", "tail", "cut", "catch_up", "credit"})
 
 
@@ -138,7 +139,7 @@ class ScheduleBody:
         if wanted.days_until_due is not None:
             settings["invoice_settings"] = {"days_until_due": wanted.days_until_due}
         body = merged(
-            nested(order.schedule_parameters),
+            self._mapped(wanted, order),
             {
                 "customer": Ref(key=f"customer:{self.history.account.account_id}"),
                 "start_date": timestamp(wanted.phases[0].starts_at),
@@ -159,6 +160,21 @@ class ScheduleBody:
             expected_total_minor=first_invoice_minor,
             object_key=wanted.key,
         )
+
+    def _mapped(self, wanted: BillingObject, order: Order) -> dict[str, object]:
+        """Return what the mapping says of a schedule, or of the subscription that an evergreen one makes."""
+        if not is_evergreen(wanted.key):
+            return nested(order.schedule_parameters)
+        settings = {
+            f"default_settings.{name}": value
+            for name, value in self._evergreen_parameters(wanted).items()
+            if not name.startswith(_METADATA)
+        }
+        return nested(settings)
+
+    def _evergreen_parameters(self, wanted: BillingObject) -> Parameters:
+        first = next(order for order in self.orders if order.order_id in wanted.order_ids)
+        return first.subscription_parameters
 
     def updated(self, wanted: BillingObject, *, now: datetime, stripe_id: str) -> Step:
         """Return the one call that changes a schedule: the running phase with its start, then the new ones.
@@ -247,12 +263,17 @@ class ScheduleBody:
             },
         }
         if phase.discounts:
-            body["discounts"] = [self._discount(terms, wanted.key, None) for terms in phase.discounts]
+            body["discounts"] = self._discounts(phase.discounts, wanted.key, None)
         if phase.trial:
             body["trial"] = True
         if phase.one_time_items:
             body["add_invoice_items"] = [_rider(item, wanted.currency) for item in phase.one_time_items]
-        return merged(nested(shaping[-1].phase_parameters if shaping else {}), body)
+        mapped = dict(shaping[-1].phase_parameters if shaping else {})
+        if is_evergreen(wanted.key):
+            # Stripe copies what a phase has to the subscription.
+            parameters = self._evergreen_parameters(wanted).items()
+            mapped |= {name: value for name, value in parameters if name.startswith(_METADATA)}
+        return merged(nested(mapped), body)
 
     def _segments(self, phase: Phase, wanted: BillingObject) -> dict[str, str]:
         """Return which segments of ramps a phase is made of (B7.1); empty texts end those of the one before.
@@ -273,17 +294,24 @@ class ScheduleBody:
             "salesforce_segment_label": joined(dict.fromkeys(each.label for each in shown if each.label)),
         }
 
-    def _discount(self, terms: DiscountTerms, key: str, order_item_ids: str | None) -> dict[str, object]:
-        """Return a coupon as it stands on a phase or item: the discount that runs already, else a new one.
+    def _discounts(
+        self, wanted: Sequence[DiscountTerms], key: str, order_item_ids: str | None
+    ) -> list[dict[str, object]]:
+        """Return coupons as they stand on a phase or item: a discount that runs already, else a new one.
 
         Naming the coupon again would count its months anew (B11.3).
         """
-        link = self.links.get(terms.key)
-        for running in self.running.get(key, ()):
-            known = link is not None and running.coupon_id == link.stripe_id
-            if known and running.order_item_ids == order_item_ids:
-                return {"discount": running.discount_id}
-        return {"coupon": Ref(key=terms.key)}
+        free = [each for each in self.running.get(key, ()) if each.order_item_ids == order_item_ids]
+        found: list[dict[str, object]] = []
+        for terms in wanted:
+            link = self.links.get(terms.key)
+            running = next((each for each in free if link and each.coupon_id == link.stripe_id), None)
+            if running is None:
+                found.append({"coupon": Ref(key=terms.key)})
+            else:
+                free.remove(running)
+                found.append({"discount": running.discount_id})
+        return found
 
     def _item(self, item: PhaseItem, wanted: BillingObject, owners: Mapping[str, str]) -> dict[str, object]:
         """Return one item of a phase; `owners` are the orders of all lines, by line."""
@@ -301,7 +329,7 @@ class ScheduleBody:
         body["metadata"] = metadata
         if item.discounts:
             lines = joined(item.order_item_ids)
-            body["discounts"] = [self._discount(terms, wanted.key, lines) for terms in item.discounts]
+            body["discounts"] = self._discounts(item.discounts, wanted.key, lines)
         if item.price_key is not None:
             body["price"] = self.resolved.get(item.price_key) or Ref(key=item.price_key)
         else:

@@ -25,7 +25,8 @@ def _refuse(order: Order, code: str, message: str, *, record_id: str, field: str
 def order_refusals(order: Order, history: OrderHistory, configuration: Configuration) -> Iterator[Refusal]:
     """Yield every reason why the order cannot be billed, from its own data."""
     yield from _trial_refusals(order)
-    if order.days_until_due is not None and not history.account.email:
+    sent = order.days_until_due is not None or order.subscription_days_until_due is not None
+    if sent and not history.account.email:
         yield _refuse(
             order,
             "no_email",

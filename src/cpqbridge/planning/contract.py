@@ -213,13 +213,13 @@ class Contract:
 
     def _horizon(self, anchor: date, sent: BillingObject | None) -> date:
         """Return up to where an evergreen schedule is planned: as it is, while that is far enough away."""
-        today = self.as_of.date()
+        orders = [order for order in self.history.orders if order.activated]
+        starts = [line.starts_on for order in orders for line in order.lines if line.evergreen]
+        latest = max([self.as_of.date(), *starts])
         if sent is not None and sent.end_behavior == "release":
             last = sent.phases[-1].ends_at.date()
-            if last > add_months(today, EVERGREEN_MONTHS_LEFT):
+            if last > add_months(latest, EVERGREEN_MONTHS_LEFT):
                 return last
-        starts = [line.starts_on for order in self.history.orders for line in order.lines if line.evergreen]
-        latest = max([today, *starts])
         return Cycle(anchor, MONTHS_PER_YEAR).at_or_after(add_months(latest, EVERGREEN_MONTHS))
 
     def _main_cycle(self, order: Order, months: int) -> Cycle:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from itertools import count
 
 from cpqbridge.domain.billing import (
@@ -23,7 +24,7 @@ from cpqbridge.domain.billing import (
     Step,
     StepAction,
 )
-from cpqbridge.domain.money import major_text
+from cpqbridge.domain.money import major_text, round_half_up
 from cpqbridge.domain.order import Order, OrderHistory
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.planning.billing_steps import METADATA_VALUE_LIMIT, contract_metadata
@@ -71,23 +72,21 @@ class Creditable:
         keys = (key for key in numbered if key not in made)
         missing = -sum(item.amount_minor for item in wanted.phases[0].one_time_items)
         missing -= sum(portion.amount_minor for portion in portions)
-        taken: dict[str, dict[str, tuple[int, int]]] = {}
+        taken: dict[str, list[tuple[BilledLine, int]]] = {}
         for of_the_time in (True, False):
             for invoice in self._newest:
                 for line in invoice.lines:
-                    net = line.net_minor(self._lines[line.line_id])
-                    amount = min(net, self._room[invoice.invoice_id], missing)
+                    amount = min(self._lines[line.line_id], self._room[invoice.invoice_id], missing)
                     if amount > 0 and _is_of(line, reduced_ids) is of_the_time:
-                        gross = line.gross_minor(amount)
-                        taken.setdefault(invoice.invoice_id, {})[line.line_id] = (gross, amount)
-                        self._lines[line.line_id] -= gross
+                        taken.setdefault(invoice.invoice_id, []).append((line, amount))
+                        self._lines[line.line_id] -= amount
                         self._room[invoice.invoice_id] -= amount
                         missing -= amount
         for invoice in self._newest:
             lines = taken.get(invoice.invoice_id)
             if not lines:
                 continue
-            amount = sum(net for _, net in lines.values())
+            amount = sum(net for _, net in lines)
             unpaid = min(amount, self._unpaid[invoice.invoice_id])
             self._unpaid[invoice.invoice_id] -= unpaid
             portions.append(
@@ -96,12 +95,25 @@ class Creditable:
                     invoice_id=invoice.invoice_id,
                     amount_minor=amount,
                     unpaid_minor=unpaid,
-                    lines=tuple((line_id, gross) for line_id, (gross, _) in lines.items()),
+                    lines=tuple((line.line_id, _gross_minor(line, net)) for line, net in lines),
                 )
             )
         if missing:
             portions.append(CreditPortion(key=next(keys), invoice_id=None, amount_minor=missing))
         return replace(wanted, portions=tuple(portions))
+
+
+def _gross_minor(line: BilledLine, net_minor: int) -> int:
+    """Return the amount of a line that a credit note has to name so that it gives `net_minor` back.
+
+    Stripe takes the line's discount off it in proportion, rounded half up. Source: Stripe API reference,
+    "Credit Note Line Item", `amount` and `discount_amount` (read 21 Nov 2026).
+    """
+    whole = line.amount_minor + line.off_minor
+    gross = max(net_minor, (2 * net_minor - 1) * whole // (2 * line.amount_minor))
+    while gross < whole and gross - round_half_up(Fraction(line.off_minor * gross, whole)) < net_minor:
+        gross += 1
+    return gross
 
 
 def _is_of(line: BilledLine, reduced_ids: Collection[str]) -> bool:

@@ -114,19 +114,21 @@ class Discounts:
                 if each.terms.until_on is not None:
                     yield each.terms.until_on
 
-    def off_minor(self, run: Run, amount_minor: int, day: date, share: Fraction = Fraction(1)) -> int:
-        """Return what coupons take off an amount for the run's time from `day` on, in minor units.
+    def off_piece_minor(self, run: Run, piece: Piece, amount_minor: int) -> int:
+        """Return what coupons take off the amount of a piece of the run, in minor units.
 
-        `share` is which part of a whole period the amount is for. A fixed amount of the whole order is left
-        out: it was taken off the period's invoice already.
+        Of a fixed amount of the line it is the piece's share of a whole period, by days. A fixed amount of
+        the whole order is left out: it was taken off the period's invoice already.
         """
-        left = amount_minor
-        for terms in self.on_item(run, day):
+        if not self.redemptions:
+            return 0
+        left, share = amount_minor, _share_of_period(run, piece)
+        for terms in self.on_item(run, piece.start):
             left -= terms.off_minor(left, share)
         track = self.contract.track_of(run)
         for each in self.redemptions:
             percent = each.terms.amount_off_minor is None
-            if percent and track.key in each.track_keys and each.reduces(run, day):
+            if percent and track.key in each.track_keys and each.reduces(run, piece.start):
                 left -= each.terms.off_minor(left)
         return amount_minor - left
 
@@ -192,13 +194,13 @@ class Discounts:
         total = sum(self._net_minor(*each) for each in beside)
         if total <= 0:
             return 1 - Fraction(net, gross)
-        share = max(other.share_of_period(each) for other, each in beside)
+        share = max(_share_of_period(*each) for each in beside)
         off = self.off_renewals_minor(self.contract.track_of(run), piece.start, total, share)
         return 1 - Fraction(net * (total - off), gross * total)
 
     def _net_minor(self, run: Run, piece: Piece) -> int:
         gross = run.billed_minor(piece)
-        return gross - self.off_minor(run, gross, piece.start, run.share_of_period(piece))
+        return gross - self.off_piece_minor(run, piece, gross)
 
     def _beside(self, run: Run, piece: Piece) -> list[tuple[Run, Piece]]:
         """Return all that an order's fixed amount reduces with a piece, the piece included; else nothing.
@@ -263,10 +265,14 @@ class Discounts:
     def _of_order(self, order: Order) -> Iterator[Redemption]:
         runs = [run for run in self.contract.runs.values() if run.order is order]
         if not runs:
+            # An order that only reduces gives its coupon to the schedules of the lines it reduces.
+            reducing = (each for each in self.contract.reductions if each.order is order)
+            runs = [run for reduction in reducing for run, _ in reduction.takes]
+        if not runs:
             return
         tracks = {self.contract.track_of(run).key: self.contract.track_of(run) for run in runs}
         first = self.contract.track_of(min(runs, key=lambda run: (run.pieces.start, run.line.order_item_id)))
-        start = min(run.pieces.start for run in runs)
+        start = max(min(run.pieces.start for run in runs), order.effective_on)
         cycle = Cycle(first.anchor, min(run.pieces.cycle.months for run in first.runs))
         known_at = min(run.executed_at for run in runs)
         begins = max(cycle.at_or_after(start), known_at.date())
@@ -290,6 +296,13 @@ class Discounts:
         if len({self.contract.track_of(run).key for run in runs}) < 2:  # noqa: PLR2004 - more than one
             return None
         return next((coupon for coupon in order.coupons if coupon.amount_off is not None), None)
+
+
+def _share_of_period(run: Run, piece: Piece) -> Fraction:
+    """Return which part of a whole period a piece of a run is, by days, at most the whole."""
+    cycle = run.pieces.cycle
+    whole = (cycle.after(piece.start) - cycle.at_or_before(piece.start)).days
+    return min(Fraction((piece.end - piece.start).days, whole), Fraction(1))
 
 
 def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:

@@ -74,7 +74,7 @@ def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterato
     before: Phase | None = None
     for phase in wanted.phases:
         if phase.ends_at > wanted.sent_at and not phase.trial:
-            cycles = {_cycle(wanted, item) for each in (before, phase) if each for item in each.items}
+            cycles = _cycles(wanted, phase) | (_cycles(wanted, before) if before else set())
             first, last = phase.starts_at.date(), day_after(phase.ends_at.date())
             for day in sorted({day for cycle in cycles for day in cycle.within(first, last)}):
                 at = midnight(day)
@@ -84,22 +84,29 @@ def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterato
                 if (
                     running is None
                     or running.trial
-                    or any(_cycle(wanted, item).holds(day) for item in running.items)
+                    or any(cycle.holds(day) for cycle in _cycles(wanted, running))
                 ):
                     yield from _boundary_invoice(wanted, phase, day, product_names)
         before = phase
+
+
+def _cycles(wanted: BillingObject, phase: Phase) -> set[Cycle]:
+    """Return the cycles of a phase's items, each once."""
+    anchor = wanted.anchor_at.date()
+    return {Cycle(anchor, months) for months in {item.interval_count for item in phase.items}}
 
 
 def _boundary_invoice(
     wanted: BillingObject, phase: Phase, day: date, product_names: Mapping[str, str]
 ) -> Iterator[ForecastInvoice]:
     """Yield the invoice of a day on which a period has ended; none where no item's next one begins."""
-    found: list[tuple[PhaseItem, InvoiceLine]] = []
-    for item in phase.items:
-        cycle = _cycle(wanted, item)
-        if cycle.holds(day):
-            periods = [(day, cycle.after(day))]
-            found += [(item, line) for line in _item_lines(item, periods, product_names)]
+    begun = {cycle.months: cycle.after(day) for cycle in _cycles(wanted, phase) if cycle.holds(day)}
+    found = [
+        (item, line)
+        for item in phase.items
+        if item.interval_count in begun
+        for line in _item_lines(item, [(day, begun[item.interval_count])], product_names)
+    ]
     lines = _net(found, phase)
     if lines and phase.starts_at == midnight(day):
         lines += [_one_time_line(item) for item in phase.one_time_items]
@@ -132,6 +139,8 @@ def _item_lines(
 
 def _net(found: Sequence[tuple[PhaseItem, InvoiceLine]], phase: Phase) -> list[InvoiceLine]:
     """Return the lines of one invoice less what coupons take off them."""
+    if not phase.discounts and not any(item.discounts for item, _ in found):
+        return [line for _, line in found]
     off = reduced(
         [line.amount_minor for _, line in found],
         [line.period_start for _, line in found],

@@ -155,7 +155,7 @@ def piece_item(
     units = run.units_billed(piece)
     whole = units == run.pieces.terms.quantity
     amount = run.amount_minor(piece)
-    off = discounts.off_minor(run, amount, piece.start, run.share_of_period(piece))
+    off = discounts.off_piece_minor(run, piece, amount)
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
@@ -174,10 +174,7 @@ def catch_up_item(run: Run, naming: Naming, discounts: Discounts) -> OneTimeItem
     owed = run.caught_up
     if not owed or not run.catch_up_minor:
         return None
-    off = sum(
-        discounts.off_minor(run, piece.amount_minor, piece.start, run.share_of_period(piece))
-        for piece in owed
-    )
+    off = sum(discounts.off_piece_minor(run, piece, piece.amount_minor) for piece in owed)
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,

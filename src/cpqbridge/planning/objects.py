@@ -109,16 +109,17 @@ class Designer:
         )
 
     def _created(self, track: Track, placed: Placed) -> Wanted:
-        now, first_order = self.contract.as_of, self.contract.orders[0]
+        now = self.contract.as_of
+        days = self._days_until_due(track)
         phases = self._timetable(track, placed).created()
         wanted = BillingObject(
             key=track.key,
             kind="schedule",
-            currency=first_order.currency,
+            currency=self.contract.rules.currency,
             phases=phases,
             end_behavior=self._end_behavior(track),
-            collection_method=collection_method(first_order),
-            days_until_due=first_order.days_until_due,
+            collection_method=collection_method(days),
+            days_until_due=days,
             anchor_at=midnight(track.starts_on),
             orders=self._entries(track, placed, ()),
             lines=_lines(track),
@@ -145,6 +146,12 @@ class Designer:
             end_behavior=self._end_behavior(track),
         )
         return Wanted(wanted=changed, change="update")
+
+    def _days_until_due(self, track: Track) -> int | None:
+        """Return when invoices are due; an evergreen subscription has terms of its own (B8.1)."""
+        if track.horizon is not None:
+            return track.runs[0].order.subscription_days_until_due
+        return self.contract.orders[0].days_until_due
 
     def _end_behavior(self, track: Track) -> str:
         """Return what happens after the last phase: an evergreen subscription goes on until it is ended."""
@@ -213,7 +220,7 @@ class Designer:
             currency=order.currency,
             phases=(phase,),
             end_behavior="none",
-            collection_method=collection_method(contract.orders[0]),
+            collection_method=collection_method(contract.orders[0].days_until_due),
             days_until_due=contract.orders[0].days_until_due,
             anchor_at=max(document.at, contract.as_of),
             orders=tuple(map(self.entry, orders)),
@@ -227,9 +234,9 @@ def document_key(kind: str, root_id: str, order_id: str, at: datetime) -> str:
     return f"{kind}:{root_id}:{order_id}:{at:%Y-%m-%d}" + ("" if is_midnight else f"T{at:%H%M%S}")
 
 
-def collection_method(order: Order) -> str:
-    """Return how Stripe collects what the order bills."""
-    return "charge_automatically" if order.days_until_due is None else "send_invoice"
+def collection_method(days_until_due: int | None) -> str:
+    """Return how Stripe collects what is due after so many days, None for at once."""
+    return "charge_automatically" if days_until_due is None else "send_invoice"
 
 
 def _lines(track: Track) -> tuple[BilledOrderLine, ...]:

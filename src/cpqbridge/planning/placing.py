@@ -20,8 +20,6 @@ from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.dues import Due, dues_of
 from cpqbridge.planning.items import Naming, piece_item
 from cpqbridge.planning.limits import MAXIMUM_ONE_TIME_ITEMS
-from cpqbridge.planning.pieces import Piece
-from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import Track
 
 ABSORBED_WITHIN = timedelta(days=31)
@@ -111,7 +109,7 @@ class _Placer:
             if run.carried:
                 begun = (piece for piece in run.pieces.pieces if midnight(piece.start) <= run.executed_at)
                 self._first[track.key] += sum(
-                    piece.amount_minor - self._off(run, piece, piece.amount_minor)
+                    piece.amount_minor - self._discounts.off_piece_minor(run, piece, piece.amount_minor)
                     for piece in begun
                     if not run.skips(piece)
                 )
@@ -123,8 +121,8 @@ class _Placer:
                     kind = "cut" if piece.kind == "cycle" else piece.kind
                     riders[piece.start].append(piece_item(run, piece, naming, self._discounts, kind=kind))
                 else:
-                    renewing[piece.start] += amount - self._off(run, piece, amount)
-                charges[piece.start] += amount - self._off(run, piece, amount)
+                    renewing[piece.start] += amount - self._discounts.off_piece_minor(run, piece, amount)
+                charges[piece.start] += amount - self._discounts.off_piece_minor(run, piece, amount)
         for day, amount in renewing.items():
             charges[day] -= self._discounts.off_renewals_minor(track, day, amount)
         if track.runs:
@@ -144,9 +142,6 @@ class _Placer:
             if left and midnight(day) > self._now:
                 riders[day] = left
         self._charges[track.key] = charges
-
-    def _off(self, run: Run, piece: Piece, amount_minor: int) -> int:
-        return self._discounts.off_minor(run, amount_minor, piece.start, run.share_of_period(piece))
 
     def add_bundle(self, order_id: str, at: datetime, dues: Sequence[Due]) -> None:
         """Place the dues of one order at one instant."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from fractions import Fraction
 from itertools import takewhile
 
 from cpqbridge.domain.dates import day_after, midnight
@@ -133,12 +132,6 @@ class Run:
     def billed_at(self, piece: Piece) -> datetime:
         """Return when a piece is billed: on its first day, or when its order was executed after that."""
         return max(midnight(piece.start), self.executed_at)
-
-    def share_of_period(self, piece: Piece) -> Fraction:
-        """Return which part of a whole period a piece is, by days, at most the whole."""
-        cycle = self.pieces.cycle
-        whole = (cycle.after(piece.start) - cycle.at_or_before(piece.start)).days
-        return min(Fraction((piece.end - piece.start).days, whole), Fraction(1))
 
     def to_come(self) -> Iterator[Piece]:
         """Yield the pieces that had not begun when the order was executed, in order."""

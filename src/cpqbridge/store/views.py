@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 
@@ -11,10 +12,19 @@ from cpqbridge.domain.billing import Link, Plan
 from cpqbridge.store import connections, links, plans
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
+from cpqbridge.store.missing_phases import MissingPhase, missing_phases
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.tables import order_states
 
-__all__ = ["Connection", "OrderDetail", "OrderPage", "OrderStanding", "OrderView", "OrderViews"]
+__all__ = [
+    "Connection",
+    "MissingPhase",
+    "OrderDetail",
+    "OrderPage",
+    "OrderStanding",
+    "OrderView",
+    "OrderViews",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +113,13 @@ class OrderViews:
             )
             for each in found
         )
+
+    def missing_phases(
+        self, connection_id: int, *, now: datetime, root_ids: Collection[str] | None = None
+    ) -> tuple[MissingPhase, ...]:
+        """Return the phases that Stripe should have been given; see `store.missing_phases`."""
+        with self._store.read() as transaction:
+            return missing_phases(transaction, connection_id=connection_id, now=now, root_ids=root_ids)
 
     def numbers(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """Return the order numbers of those of these orders that were ever seen, by id."""

@@ -60,7 +60,8 @@ def _billed_invoice(
     credited: Counter[str] = Counter()
     for note in issued:
         for line in _lines(note):
-            credited[str(line.get("invoice_line_item"))] += int(line["amount"])
+            net = int(line["amount"]) - int(line.get("discount_amount") or 0)
+            credited[str(line.get("invoice_line_item"))] += net
     draft = invoice.get("status") == "draft"
     final_at = invoice.get("automatically_finalizes_at") if draft else None
     return BilledInvoice(
@@ -76,7 +77,9 @@ def _billed_invoice(
 
 
 def _billed_line(line: StripeObject, identity: StripeObject, credited: Mapping[str, int]) -> BilledLine:
-    amount = int(line["amount"])
+    # A credit note gives back no more than was charged, which is net of coupons.
+    off = sum(int(each["amount"]) for each in line.get("discount_amounts") or ())
+    amount = int(line["amount"]) - off
     return BilledLine(
         line_id=str(line["id"]),
         order_item_ids=_order_items(identity),
@@ -84,7 +87,7 @@ def _billed_line(line: StripeObject, identity: StripeObject, credited: Mapping[s
         period_start=_period_start(line, identity),
         amount_minor=amount,
         creditable_minor=max(0, amount - credited.get(str(line["id"]), 0)),
-        off_minor=sum(int(each["amount"]) for each in line.get("discount_amounts") or ()),
+        off_minor=off,
     )
 
 

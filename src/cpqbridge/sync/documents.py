@@ -218,19 +218,19 @@ def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
 
 def _discounts(discounts: Iterable[DiscountTerms], *, currency: str) -> dict[str, Any]:
     """Return the coupons of a phase or item, in the order in which they take off; nothing without any."""
-    found = [
-        {
-            "coupon": terms.key.partition(":")[2],
-            "name": terms.name,
-            "percent_off": terms.percent_off,
-            "amount_off": (
-                None if terms.amount_off_minor is None else major_text(terms.amount_off_minor, currency)
-            ),
-            "until": None if terms.until_on is None else terms.until_on.isoformat(),
-        }
-        for terms in discounts
-    ]
+    found = [_discount(each, currency) for each in discounts]
     return {"discounts": found} if found else {}
+
+
+def _discount(terms: DiscountTerms, currency: str) -> dict[str, Any]:
+    off = terms.amount_off_minor
+    return {
+        "coupon": terms.key.partition(":")[2],
+        "name": terms.name,
+        "percent_off": terms.percent_off,
+        "amount_off": None if off is None else major_text(off, currency),
+        "until": None if terms.until_on is None else terms.until_on.isoformat(),
+    }
 
 
 def _tiers(price: TieredPrice) -> dict[str, Any]:

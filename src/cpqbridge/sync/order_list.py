@@ -36,6 +36,7 @@ COLUMNS = (
     "to_come",
     "on_no_invoice",
     "difference",
+    "alert",
     "remarks",
     "stripe_ids",
     "stripe_links",
@@ -67,14 +68,16 @@ class OrderAmounts:
 class ListedOrder:
     """One order of the list; what only a plan tells is empty for an order that was never synced.
 
-    `kind` is initial, amendment or renewal. `amounts` is None where nothing of the order is billed,
-    `stripe_ids` are its schedules, else its own invoices, and `stripe_links` their Dashboard pages.
+    `kind` is initial, amendment or renewal; `alert` says what its contract lacks in Stripe. `amounts` is None
+    where nothing of the order is billed, `stripe_ids` are its schedules, else its own invoices, and
+    `stripe_links` their Dashboard pages.
     """
 
     standing: OrderStanding
     account: str = ""
     kind: str = ""
     amounts: OrderAmounts | None = None
+    alert: str = ""
     remarks: tuple[str, ...] = ()
     stripe_ids: tuple[str, ...] = ()
     stripe_links: tuple[str, ...] = ()
@@ -96,6 +99,7 @@ class ListedOrder:
             "fix": standing.fix or None,
             "request_link": standing.request_link,
             "amounts": _amounts_document(self.amounts) if self.amounts else None,
+            "alert": self.alert or None,
             "remarks": list(self.remarks),
             "stripe_ids": list(self.stripe_ids),
             "stripe_links": list(self.stripe_links),
@@ -103,9 +107,22 @@ class ListedOrder:
 
 
 def listed_order(
-    standing: OrderStanding, detail: OrderDetail | None, *, connection: Connection, now: datetime
+    standing: OrderStanding,
+    detail: OrderDetail | None,
+    *,
+    connection: Connection,
+    now: datetime,
+    alert: str = "",
 ) -> ListedOrder:
-    """Return one order of the list; `detail` is None when it was never synced, `now` aware UTC."""
+    """Return one order of the list.
+
+    Args:
+        standing: Where the order stands.
+        detail: What is known of its contract, None when it was never synced.
+        connection: The connection it belongs to.
+        now: The present instant, aware UTC.
+        alert: What is wrong with the contract in Stripe, empty when nothing is.
+    """
     plan = detail.view.plan if detail is not None else None
     if detail is None or plan is None:
         return ListedOrder(standing=standing)
@@ -118,6 +135,7 @@ def listed_order(
         account=plan.account_name or plan.account_id,
         kind=next((each.kind.value for each in plan.outcomes if each.order_id == order_id and each.kind), ""),
         amounts=_amounts(plan, order_id, now) if is_billed else None,
+        alert=alert,
         remarks=sight_texts(plan, order_id=order_id) if is_billed else (),
         stripe_ids=tuple(link.stripe_id for link in own),
         stripe_links=tuple(address for address in addresses if address is not None),
@@ -138,6 +156,7 @@ def order_rows(orders: Iterable[ListedOrder]) -> Iterator[Row]:
             order.kind,
             *(as_text(text) for text in texts),
             *(_amount_texts(order.amounts) if order.amounts else [""] * 6),
+            order.alert,
             " ".join(order.remarks),
             " ".join(order.stripe_ids),
             " ".join(order.stripe_links),

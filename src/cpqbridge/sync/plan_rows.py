@@ -38,8 +38,8 @@ class PhaseRow:
 class PhaseRows:
     """One phase; `changed_by` are the ids of the orders that shape it and did not shape the one before.
 
-    `end` is GOES_ON for the last phase of evergreen lines. `is_trial` tells that nothing in it is billed.
-    `coupons` say what reduces all of it.
+    `end` is GOES_ON for the last phase of evergreen lines. `is_trial` tells that nothing in it is billed,
+    `remarks` are the coupons on all of it.
     """
 
     start: str
@@ -47,7 +47,7 @@ class PhaseRows:
     changed_by: tuple[str, ...]
     rows: tuple[PhaseRow, ...]
     is_trial: bool = False
-    coupons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ def _phase_rows(wanted: BillingObject, plan: Plan, lines: Mapping[str, PlannedLi
             changed_by=tuple(order_id for order_id in phase.order_ids if order_id not in before),
             rows=tuple(_rows(phase, wanted.currency, lines)),
             is_trial=phase.trial,
-            coupons=tuple(discount_text(terms, wanted.currency) for terms in phase.discounts),
+            remarks=tuple(discount_text(terms, wanted.currency) for terms in phase.discounts),
         )
         before = frozenset(phase.order_ids)
 

@@ -1,6 +1,7 @@
 """A rehearsal: orders are synced as they were activated, then time runs to the end of every contract.
 
 On its way the clock stops wherever a contract is due without a change in Salesforce, as a worker would be.
+Evergreen contracts have no end: they are followed until all others have ended and their own first plan has.
 It gets the addresses of two systems, a way to move their clock, and a count of their requests. What was
 billed is read from the invoices that the Stripe side really has at the end, never from the forecast.
 """
@@ -18,12 +19,12 @@ from typing import Protocol
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.billing import Plan, Proof
 from cpqbridge.domain.money import rounded_minor
+from cpqbridge.domain.pricing import TieredPrice
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, ConfigurationError, CpqbridgeError
-from cpqbridge.planning.forecast import billed_by_line
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.stripe_billing.client import StripeBilling
-from cpqbridge.sync.plan_rows import line_names
+from cpqbridge.sync.plan_rows import goes_on, line_names
 from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
 from cpqbridge.sync.report_invoices import BilledDocument, billed_by_order_item, billed_documents
 from cpqbridge.sync.report_shares import with_taken
@@ -99,11 +100,16 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ended:
-    """What there is once the clock has run: states, last plans by order, billed minor units by order line."""
+    """What there is once the clock has run: states, last plans by order, billed minor units by order line.
+
+    `until` is where the clock stopped, `still_to_come` what the plans bill after it, by order line (minor
+    units): only evergreen contracts have any.
+    """
 
     seen: _Progress
     plans: Mapping[str, Plan]
     billed: Mapping[str, int]
+    still_to_come: Mapping[str, int]
     currency: str
 
 
@@ -116,16 +122,21 @@ def rehearse(rehearsal: Rehearsal) -> Report:
     before = rehearsal.systems.calls()
     _sync_all(rehearsal, seen)
     rehearsal.progress("Running the clock to the end of every contract")
-    plans = _run_out(rehearsal, seen)
+    plans, until = _run_out(rehearsal, seen)
     spent = rehearsal.systems.calls().since(before)
     invoices = _invoices(rehearsal, plans)
     contracts = {plan.contract_key: plan for plan in plans.values()}
     taken = [each for plan in contracts.values() for each in plan.taken]
     billed = with_taken(billed_by_order_item(invoices), taken)
-    billed.update(_still_to_come(contracts.values(), rehearsal.clock.now()))
-    ended = _Ended(seen=seen, plans=plans, billed=billed, currency=rehearsal.currency)
+    ended = _Ended(
+        seen=seen,
+        plans=plans,
+        billed=billed,
+        still_to_come=_still_to_come(contracts.values(), until),
+        currency=rehearsal.currency,
+    )
     return Report(
-        notes=rehearsal.notes,
+        notes=(*rehearsal.notes, *_notes(tuple(contracts.values()), until)),
         calls=spent,
         orders=tuple(_reported(order, ended) for order in rehearsal.orders),
         invoices=invoices,
@@ -200,29 +211,19 @@ def _wake_until(rehearsal: Rehearsal, seen: _Progress, until: datetime) -> bool:
             seen.note(standing)
 
 
-def _run_out(rehearsal: Rehearsal, seen: _Progress) -> dict[str, Plan]:
-    """Run the clock past the end of every contract and return the last plans by order id.
+def _run_out(rehearsal: Rehearsal, seen: _Progress) -> tuple[dict[str, Plan], datetime]:
+    """Run the clock past the end of every contract; return the last plans by order id, and where it stopped.
 
-    What is done on the way may plan something later still, so the end is looked for again. What goes on for
-    ever is run as far as it was planned first.
+    What is done on the way may plan something later still, so the end is looked for again. An evergreen
+    contract is planned further each time, so only its first plan counts.
     """
-    first = _horizon(rehearsal, _plans(rehearsal).values(), endless=True)
+    evergreen_until = _horizon(rehearsal, _plans(rehearsal).values(), evergreen=True)
     while True:
         plans = _plans(rehearsal)
-        horizon = max(first, _horizon(rehearsal, plans.values(), endless=False))
+        horizon = max(evergreen_until, _horizon(rehearsal, plans.values(), evergreen=False))
         if not _wake_until(rehearsal, seen, horizon):
-            _set_clocks(rehearsal, horizon)
-            return plans
-
-
-def _still_to_come(plans: Iterable[Plan], now: datetime) -> Counter[str]:
-    """Return what evergreen lines are billed after `now`, as far as it is planned, by order line."""
-    coming: Counter[str] = Counter()
-    for plan in plans:
-        endless = {proof.order_item_id for proof in plan.proof if proof.reason == "evergreen"}
-        later = billed_by_line(invoice for invoice in plan.forecast if invoice.at > now)
-        coming.update({line_id: amount for line_id, amount in later.items() if line_id in endless})
-    return coming
+            rehearsal.systems.set_clock(horizon)
+            return plans, horizon
 
 
 def _sync_one(rehearsal: Rehearsal, order: ExportedOrder, seen: _Progress) -> None:
@@ -249,15 +250,38 @@ def _plans(rehearsal: Rehearsal) -> dict[str, Plan]:
     return {order_id: latest[plan.root_id] for order_id, plan in found.items()}
 
 
-def _horizon(rehearsal: Rehearsal, plans: Iterable[Plan], *, endless: bool) -> datetime:
+def _horizon(rehearsal: Rehearsal, plans: Iterable[Plan], *, evergreen: bool) -> datetime:
+    """Return when all that is planned has ended; schedules without an end count only where `evergreen`."""
     ends = [
         phase.ends_at
         for plan in plans
         for wanted in plan.objects
+        if evergreen or not goes_on(plan, wanted)
         for phase in wanted.phases
-        if endless or wanted.end_behavior != "release"
     ]
     return max([rehearsal.clock.now(), *ends]) + AFTER_THE_END
+
+
+def _still_to_come(plans: Iterable[Plan], until: datetime) -> Counter[str]:
+    """Return what is planned to be billed after the clock stopped, in minor units by order line."""
+    found: Counter[str] = Counter()
+    for invoice in (invoice for plan in plans for invoice in plan.forecast if invoice.at > until):
+        for line in invoice.lines:
+            for order_item_id, amount_minor in line.shares:
+                found[order_item_id] += amount_minor
+    return found
+
+
+def _notes(plans: Sequence[Plan], until: datetime) -> Iterator[str]:
+    """Yield what the report cannot show of these contracts."""
+    endless = [plan for plan in plans if any(goes_on(plan, wanted) for wanted in plan.objects)]
+    if endless:
+        yield (
+            f"Contracts that go on until they are ended: {len(endless)}. Their invoices are shown up to "
+            f"{until:%Y-%m-%d}."
+        )
+    if any(line.metered for plan in plans for line in plan.lines):
+        yield "Usage is not rehearsed: lines that are billed by usage come to what they cost without any."
 
 
 def _invoices(rehearsal: Rehearsal, plans: Mapping[str, Plan]) -> tuple[BilledDocument, ...]:
@@ -272,6 +296,7 @@ def _invoices(rehearsal: Rehearsal, plans: Mapping[str, Plan]) -> tuple[BilledDo
         stripe.list_credit_notes(),
         contract_of_line=contracts,
         renewed_from=_renewed_from(plans.values()),
+        tiers=_tiers(plans.values()),
         balance_transactions=(
             transaction
             for customer in stripe.list_customers()
@@ -288,6 +313,19 @@ def _renewed_from(plans: Iterable[Plan]) -> dict[str, date]:
         for wanted in plan.objects
         if wanted.end_behavior == "release"
         for item in wanted.phases[-1].items
+        for order_item_id in item.order_item_ids
+    }
+
+
+def _tiers(plans: Iterable[Plan]) -> dict[str, TieredPrice]:
+    """Return the prices of order lines that are priced by tiers."""
+    return {
+        order_item_id: item.tiers
+        for plan in plans
+        for wanted in plan.objects
+        for phase in wanted.lived
+        for item in phase.items
+        if item.tiers is not None
         for order_item_id in item.order_item_ids
     }
 
@@ -349,4 +387,7 @@ def _proof(order: ExportedOrder, plan: Plan, ended: _Ended) -> tuple[Proof, ...]
         if line_id not in planned
     }
     lines = {**left_out, **planned}
-    return tuple(proof_against(lines[line_id], ended.billed) for line_id in sorted(lines))
+    return tuple(
+        proof_against(lines[line_id], ended.billed, still_to_come=ended.still_to_come)
+        for line_id in sorted(lines)
+    )

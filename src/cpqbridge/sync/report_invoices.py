@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -10,6 +10,7 @@ from typing import Any
 
 from cpqbridge.domain.billing import InvoiceLine
 from cpqbridge.domain.money import major_text
+from cpqbridge.domain.pricing import TieredPrice
 from cpqbridge.sync.documents import invoice_line_document
 from cpqbridge.sync.report_shares import (
     Shares,
@@ -18,10 +19,12 @@ from cpqbridge.sync.report_shares import (
     credited_items,
     line_shares,
     order_items,
+    tiered_shares,
 )
 
 CREDIT_BALANCE = "credit_balance"
 _OURS = "cpqbridge_key"
+_KIND = "salesforce_kind"
 _WITHOUT_EFFECT = frozenset({"void", "uncollectible", "deleted"})
 
 
@@ -62,6 +65,7 @@ def billed_documents(
     *,
     contract_of_line: Mapping[str, str],
     renewed_from: Mapping[str, date] | None = None,
+    tiers: Mapping[str, TieredPrice] | None = None,
     balance_transactions: Iterable[StripeObject] = (),
 ) -> tuple[BilledDocument, ...]:
     """Return what was really billed, oldest first.
@@ -75,9 +79,10 @@ def billed_documents(
         contract_of_line: The contract of each order line (order item id).
         renewed_from: For order lines that renew by themselves, the first day that was not sold. What is
             billed for later is an invoice of the contract, but no share of the order line.
+        tiers: The prices of order lines that are priced by tiers.
         balance_transactions: Customer balance transactions.
     """
-    known = _Known(contract_of_line=contract_of_line, renewed_from=renewed_from or {})
+    known = _Known(contract_of_line=contract_of_line, renewed_from=renewed_from or {}, tiers=tiers or {})
     listed = list(invoices)
     void = {invoice["id"] for invoice in listed if invoice.get("status") in _WITHOUT_EFFECT}
     seen = [invoice for invoice in listed if invoice["id"] not in void]
@@ -110,16 +115,33 @@ def billed_by_order_item(documents: Iterable[BilledDocument]) -> Counter[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What is known of order lines: their contract, and from when on they only renew by themselves."""
+    """What is known of order lines: contract, tiers, and from when on they only renew by themselves."""
 
     contract_of_line: Mapping[str, str]
     renewed_from: Mapping[str, date]
+    tiers: Mapping[str, TieredPrice]
 
     def contract(self, owners: Iterable[str]) -> str | None:
         """Return the contract of the first owner that has one."""
         return next(
             (self.contract_of_line[owner] for owner in owners if owner in self.contract_of_line), None
         )
+
+    def shares(self, lines: Sequence[StripeObject]) -> list[Shares]:
+        """Return the shares of each line of an invoice; those of one tiered item are shared out together."""
+        found = [line_shares(_net_amount(line), line) for line in lines]
+        groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+        for place, line in enumerate(lines):
+            owners = order_items(line)
+            if len(owners) > 1 and owners[0] in self.tiers and _KIND not in line["metadata"]:
+                groups[owners, *_period(line)].append(place)
+        for places in groups.values():
+            first = lines[places[0]]
+            amounts = [_net_amount(lines[place]) for place in places]
+            together = tiered_shares(amounts, first, self.tiers[order_items(first)[0]])
+            for place, shares in zip(places, together, strict=True):
+                found[place] = shares
+        return found
 
     def sold(self, shares: Shares, start: date) -> Shares:
         """Return the shares of order lines that were sold for a period that begins on `start`."""
@@ -142,11 +164,11 @@ def _invoice(invoice: StripeObject, known: _Known) -> BilledDocument:
             _line(
                 line,
                 amount_minor=_net_amount(line),
-                shares=line_shares(_net_amount(line), line),
+                shares=shares,
                 created=invoice["created"],
                 known=known,
             )
-            for line in lines
+            for line, shares in zip(lines, known.shares(lines), strict=True)
         ),
     )
 
@@ -210,7 +232,7 @@ def _line(
 ) -> InvoiceLine:
     period: StripeObject | None = line.get("period")
     start = _utc_date(period["start"] if period else created)
-    kind = (line.get("metadata") or {}).get("salesforce_kind")
+    kind = (line.get("metadata") or {}).get(_KIND)
     return InvoiceLine(
         amount_minor=amount_minor,
         period_start=start,
@@ -219,6 +241,11 @@ def _line(
         shares=known.sold(shares, start),
         kind=kind or ("cycle" if amount_minor >= 0 else "credit"),
     )
+
+
+def _period(line: StripeObject) -> tuple[object, object]:
+    period: StripeObject = line.get("period") or {}
+    return period.get("start"), period.get("end")
 
 
 def _net_amount(line: StripeObject) -> int:

@@ -11,9 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from cpqbridge.domain.billing import TakenAmount
+from cpqbridge.domain.money import round_half_up
+from cpqbridge.domain.pricing import TieredPrice
 
 ORDER_ITEM_KEY = "salesforce_order_item_id"
 UNITS_KEY = "salesforce_units"
@@ -43,6 +47,46 @@ def line_shares(amount_minor: int, record: StripeObject) -> Shares:
     parts = {owner: amount_minor * weight // sum(weights.values()) for owner, weight in weights.items()}
     rest = amount_minor - sum(parts.values())
     return tuple((owner, parts[owner] + (1 if place < rest else 0)) for place, owner in enumerate(parts))
+
+
+def tiered_shares(
+    amounts_minor: Sequence[int], record: StripeObject, price: TieredPrice
+) -> tuple[Shares, ...]:
+    """Return the shares of the lines that one tiered item has on an invoice, one line for each tier.
+
+    Tiers count one order line's units after the other's: each order line has what its units add (B3.5). Where
+    a coupon lowers the lines, each share is lowered with them.
+    """
+    owners, total = order_items(record), sum(amounts_minor)
+    below, added = 0, []
+    for units in _numbers(record, UNITS_KEY, len(owners)) or [1] * len(owners):
+        added.append(price.charge_minor(below + units) - price.charge_minor(below))
+        below += units
+    whole = sum(added)
+    if whole not in (0, total):
+        bounds = [
+            round_half_up(Fraction(total * sum(added[:place]), whole)) for place in range(len(added) + 1)
+        ]
+        added = [upper - lower for lower, upper in pairwise(bounds)]
+    if len(amounts_minor) == 1:
+        return (tuple(zip(owners, added, strict=True)),)
+    return tuple(_filled(amounts_minor, list(zip(owners, added, strict=True))))
+
+
+def _filled(amounts_minor: Sequence[int], left: list[tuple[str, int]]) -> Iterator[Shares]:
+    """Yield the shares of each line, filled in order from what is left of each owner's share."""
+    for amount_minor in amounts_minor:
+        shares: list[tuple[str, int]] = []
+        missing = amount_minor
+        while missing > 0 and left:
+            owner, amount = left.pop(0)
+            part = min(amount, missing)
+            if part:
+                shares.append((owner, part))
+            missing -= part
+            if part != amount:
+                left.insert(0, (owner, amount - part))
+        yield tuple(shares)
 
 
 def credited_items(record: StripeObject) -> tuple[tuple[str, int], ...]:

@@ -208,8 +208,16 @@ class SyncService:
             each.view.standing.order_id: each for each in self.views.of_connection(connection.connection_id)
         }
         now = self.clock_of(connection).now()
+        missing = self.views.missing_phases(connection.connection_id, now=now)
+        alerts = {each.root_id: each.text for each in missing}
         return tuple(
-            listed_order(standing, known.get(standing.order_id), connection=connection, now=now)
+            listed_order(
+                standing,
+                known.get(standing.order_id),
+                connection=connection,
+                now=now,
+                alert=alerts.get(standing.root_id, ""),
+            )
             for standing in standings
         )
 

@@ -31,6 +31,7 @@ TRY_AGAIN_AFTER = timedelta(minutes=5)
 TICK_SECONDS = 1.0
 TAKE_OVER_SECONDS = 5.0
 FORGET_SECONDS = 3600.0
+ALERT_SECONDS = 3600.0
 KEEP_FINISHED = timedelta(days=7)
 _CURSOR = "orders"
 
@@ -78,9 +79,31 @@ class Worker:
                 log.info("work_taken_over", runs=taken)
         if self._is_due("forget", FORGET_SECONDS):
             engine.forget_finished(older_than=KEEP_FINISHED)
+        if self._is_due("alert", ALERT_SECONDS):
+            self.alert()
         for connection in self._service.connections():
             if connection.access_lost is None:
                 self._begin(connection)
+
+    def alert(self) -> int:
+        """Log every phase that Stripe was not given in time, of all connections; return how many (B7.3)."""
+        found = [
+            (connection.name, missing)
+            for connection in self._service.connections()
+            for missing in self._service.views.missing_phases(
+                connection.connection_id, now=self._service.clock_of(connection).now()
+            )
+        ]
+        for name, missing in found:
+            log.error(
+                "phase_not_in_stripe",
+                connection=name,
+                contract=missing.root_id,
+                schedule=missing.key,
+                begins_at=missing.begins_at.isoformat(),
+                what_to_do=missing.text,
+            )
+        return len(found)
 
     def wake(self, connection: Connection) -> int:
         """Queue every contract whose timer is due; return how many.

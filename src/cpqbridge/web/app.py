@@ -117,7 +117,11 @@ def create_app(shown: Shown) -> FastAPI:
             "order.html",
             order=order_row(detail.view, label=label, report=told(detail.view)),
             page=order_facts(
-                detail, report=told(detail.view), numbers=numbers, today=shown.clock.now().date()
+                detail,
+                report=told(detail.view),
+                numbers=numbers,
+                today=shown.clock.now().date(),
+                alerts=_alerts(shown, detail.view),
             ),
         )
 
@@ -170,6 +174,13 @@ def _add_problem_pages(app: FastAPI, page: Callable[..., HTMLResponse]) -> None:
             message=f"This page could not be made (id {unexpected(error)}).",
             fix="Nothing was changed. Report the id together with the entry in the log.",
         )
+
+
+def _alerts(shown: Shown, view: OrderView) -> tuple[str, ...]:
+    missing = shown.orders.missing_phases(
+        view.connection.connection_id, now=shown.clock.now(), root_ids=[view.standing.root_id]
+    )
+    return tuple(each.text for each in missing)
 
 
 def _label(shown: Shown, order_id: str) -> OrderLabel:

@@ -15,6 +15,7 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.views import OrderDetail, OrderView
 from cpqbridge.sync.dashboard import BALANCE_TRANSACTION, dashboard_address
 from cpqbridge.sync.documents import plan_document
+from cpqbridge.sync.explain import ExplainedLine, explained
 from cpqbridge.sync.plan_rows import ScheduleRows, line_names, schedule_rows, sight_texts, wake_text
 from cpqbridge.web.timeline import Timeline, timeline
 
@@ -81,9 +82,9 @@ class OrderFacts:
     """Everything the order page shows below its heading.
 
     `is_billed` is False where the plan only says what would be billed if nothing stopped the order;
-    `billed_by_stripe` is True where the invoices are Stripe's own. `numbers` are order numbers by id,
-    `names` what order lines are called, `waits` says when something more happens by itself, and `sight` what
-    the invoices leave out.
+    `billed_by_stripe` is True where the invoices are Stripe's own. `explained` says by order line how it
+    comes to its amount as planned. `numbers` are order numbers by id, `names` what order lines are called,
+    `waits` says when something more happens by itself, and `sight` what the invoices leave out.
     """
 
     contract: str
@@ -94,6 +95,7 @@ class OrderFacts:
     request_link: str | None
     salesforce_link: str | None
     proof: list[Mapping[str, Any]] = default(default_factory=list)
+    explained: Mapping[str, ExplainedLine] = default(default_factory=dict)
     schedules: tuple[ScheduleRows, ...] = ()
     invoices: list[Mapping[str, Any]] = default(default_factory=list)
     names: Mapping[str, str] = default(default_factory=dict)
@@ -102,6 +104,7 @@ class OrderFacts:
     timeline: Timeline | None = None
     waits: str = ""
     sight: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
     stripe_ids: list[StripeId] = default(default_factory=list)
     is_billed: bool = False
     billed_by_stripe: bool = False
@@ -129,6 +132,7 @@ def order_facts(
     report: Mapping[str, Any] | None,
     numbers: Mapping[str, str] | None = None,
     today: date | None = None,
+    alerts: tuple[str, ...] = (),
 ) -> OrderFacts:
     """Return what the order page shows; invoices come from the report where there is one.
 
@@ -137,6 +141,7 @@ def order_facts(
         report: The document of a rehearsal, where the pages belong to one.
         numbers: Order numbers by id, as far as they are known.
         today: The day to mark in the picture, UTC.
+        alerts: What is wrong with the contract in Stripe.
     """
     view, plan = detail.view, detail.view.plan
     standing, facts = view.standing, view.connection.facts
@@ -155,6 +160,7 @@ def order_facts(
             if not link.key.startswith(("invoice_lines:", "invoice_final:"))
         ],
         is_billed=standing.state in _BILLED,
+        alerts=alerts,
     )
     return common if plan is None else _with_plan(common, plan, standing.order_id, report=report, today=today)
 
@@ -169,6 +175,7 @@ def _with_plan(
     return replace(
         facts,
         proof=proof,
+        explained={each.line.order_item_id: each for each in explained(plan, order_id=order_id)},
         schedules=schedule_rows(plan, order_id=order_id),
         invoices=_of_lines(billed, lines) or _planned_invoices(plan, order_id, document),
         names=line_names(plan),

@@ -1,6 +1,7 @@
 """Random lives of subscriptions: trials, pauses, schedules attached and released, periods billed ahead."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -142,7 +143,7 @@ def lived(mode: str, trial_days: int, steps: list) -> Life:
     return life
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(lives)
 def test_periods_go_on_and_invoices_add_up(life):
     run = lived(*life)
@@ -157,7 +158,7 @@ def test_periods_go_on_and_invoices_add_up(life):
         assert all(line["period"]["start"] <= line["period"]["end"] for line in lines)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(lives)
 def test_a_trial_costs_nothing_and_a_pause_bills_nothing(life):
     mode, trial_days, steps = life
@@ -228,7 +229,7 @@ def coverage(run: Life) -> dict[str, list[tuple[int, int]]]:
     return result
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(lives)
 def test_no_time_is_billed_twice_or_given_back_unbilled(life):
     _, trial_days, steps = life
@@ -240,3 +241,71 @@ def test_no_time_is_billed_twice_or_given_back_unbilled(life):
     run = lived("flexible", trial_days, prorated)
     for item, levels in coverage(run).items():
         assert {level for _, level in levels} <= {0, 1}, (item, levels)
+
+
+@st.composite
+def planned(draw):
+    """Phases with and without trials, and a pause of the whole."""
+    cuts = sorted(draw(st.sets(st.integers(1, 200), min_size=1, max_size=4)))
+    bounds = [START + timedelta(days=day) for day in (0, *cuts)]
+    phases = []
+    for begin, end in pairwise(bounds):
+        trial = draw(st.sampled_from(["none", "none", "whole", "part"]))
+        half = int((begin + (end - begin) / 2).timestamp())
+        phases.append(
+            {
+                "quantity": draw(st.integers(0, 3)),
+                "end_date": int(end.timestamp()),
+                "proration_behavior": draw(PRORATIONS),
+                **({"trial": True} if trial == "whole" else {}),
+                **({"trial_end": half} if trial == "part" else {}),
+            }
+        )
+    pause_at = int((START + timedelta(days=draw(st.integers(1, 150)))).timestamp())
+    resume_at = pause_at + draw(st.integers(1, 60)) * DAY
+    pause = {
+        "pause": {"pause_at": {"type": "timestamp", "timestamp": pause_at}},
+        "resume": {"resume_at": {"type": "timestamp", "timestamp": resume_at}},
+    }
+    return phases, draw(st.sampled_from([[], [pause]])), draw(st.sampled_from(["release", "cancel"]))
+
+
+def scheduled(plan) -> Api:
+    phases, pauses, end_behavior = plan
+    api = Api(Account(START))
+    price = api.price(3100)
+    bodies = [{"items": [{"price": price, "quantity": phase["quantity"]}], **phase} for phase in phases]
+    for body in bodies:
+        del body["quantity"]
+    api.schedule(*bodies, start=at(2026, 1, 1), pause_schedules=pauses, end_behavior=end_behavior)
+    return api
+
+
+@settings(max_examples=40)
+@given(planned())
+def test_planned_trials_and_pauses_do_not_mind_how_the_clock_moves(plan):
+    whole, stepped = scheduled(plan), scheduled(plan)
+    last = START + timedelta(days=260)
+    whole.account.advance(last)
+    while stepped.account.now < last:
+        stepped.account.advance(min(stepped.account.now + timedelta(hours=29), last))
+    assert stepped.account.all_objects() == whole.account.all_objects()
+
+
+@settings(max_examples=40)
+@given(planned())
+def test_nothing_is_billed_for_the_time_of_a_trial(plan):
+    phases, pauses, _ = plan
+    api = scheduled(plan)
+    api.account.advance(START + timedelta(days=260))
+    free, begin = [], at(2026, 1, 1)
+    for phase in phases:
+        end = phase["end_date"] if phase.get("trial") else phase.get("trial_end")
+        free += [] if end is None else [(begin, end)]
+        begin = phase["end_date"]
+    lines = [line for invoice in api.invoices() for line in invoice["lines"]["data"]]
+    assert pauses or sum(line["amount"] for line in lines) >= 0
+    for line in lines:
+        span = line["period"]
+        if line["amount"] > 0:
+            assert not any(start <= span["start"] < end for start, end in free), (line, free)

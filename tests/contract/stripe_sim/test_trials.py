@@ -395,3 +395,44 @@ def test_a_preview_of_a_trial_shows_its_free_invoice_and_then_the_first_that_cos
     subscription = api.subscribe(*items(price), trial_end=at(2026, 1, 15))
     preview = api.post("/v1/invoices/create_preview", {"subscription": subscription["id"]})
     assert (preview["total"], day(preview["created"])) == (3000, "2026-01-15")
+
+
+def test_a_preview_of_a_new_subscription_has_its_anchor_and_its_start(api):
+    customer, price = api.customer(), api.price(3100)
+
+    def total(**details) -> tuple[str, int]:
+        params = {"customer": customer, "subscription_details": {"items": items(price), **details}}
+        preview = api.post("/v1/invoices/create_preview", params)
+        return day(preview["created"]), preview["total"]
+
+    anchor = {"type": "timestamp", "timestamp": at(2026, 1, 16)}
+    assert total(billing_cycle_anchor=anchor) == ("2026-01-01", 1500)
+    assert total(billing_cycle_anchor={"type": "now"}) == ("2026-01-01", 3100)
+    assert total(start_date=at(2026, 3, 1)) == ("2026-03-01", 3100)
+    assert total(start_date=at(2025, 12, 1)) == ("2026-01-01", 6200)
+    assert api.invoices() == []
+    params = {"subscription": api.subscribe(*items(price))["id"]}
+    params["subscription_details"] = {"billing_cycle_anchor": anchor}
+    error = api.refused("POST", "/v1/invoices/create_preview", params)
+    assert error["param"] == "subscription_details[billing_cycle_anchor]"
+
+
+def test_a_preview_of_phases_may_name_the_end_of_a_trial_twice(api):
+    end = at(2026, 1, 15)
+    body = {**phase(api.price(3100), end=end), "trial": True, "trial_end": end}
+    params = {"customer": api.customer(), "schedule_details": {"phases": [body]}}
+    assert api.post("/v1/invoices/create_preview", params)["total"] == 0
+
+
+def test_a_trial_of_a_later_phase_can_be_taken_away_before_it_begins(api):
+    price = api.price(3100)
+    schedule = api.schedule(
+        phase(price, end=at(2026, 2, 1)),
+        phase(price, end=at(2026, 4, 1), trial_end=at(2026, 3, 1)),
+        start=at(2026, 1, 1),
+    )
+    api.go(2026, 1, 10)
+    later = phase(price, end=at(2026, 4, 1), trial_end="now")
+    updated(api, schedule, phase(price, end=at(2026, 2, 1)), later)
+    api.go(2026, 4, 1)
+    assert api.totals() == [3100, 3100, 3100]

@@ -8,6 +8,7 @@ import pytest
 
 from cpqbridge.cli.report_text import report_text
 from cpqbridge.domain.billing import Proof, TakenAmount
+from cpqbridge.domain.pricing import PriceTier, TieredPrice
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
 from cpqbridge.sync.report_csv import write_csv
@@ -140,6 +141,45 @@ def test_credit_note_takes_away_from_the_order_line_of_its_invoice_line():
 def test_discounts_are_taken_off_the_line():
     line = a_line(50000, discount_amounts=[{"amount": 12500}])
     assert billed_by_order_item(documents_of(an_invoice(line))) == {SEAT: 37500}
+
+
+TIERS = (
+    PriceTier(up_to=5, unit_amount_decimal="5000", flat_amount_decimal="0"),
+    PriceTier(up_to=None, unit_amount_decimal="4000", flat_amount_decimal="0"),
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "amounts", "shares"),
+    [
+        # 3 units at 50.00, then 2 at 50.00 and 2 at 40.00: Stripe has a line for each tier.
+        ("graduated", (25000, 8000), [{SEAT: 15000, SUPPORT: 10000}, {SUPPORT: 8000}]),
+        # All 7 at 40.00; 3 alone would cost 150.00, so the other 4 add 130.00.
+        ("volume", (28000,), [{SEAT: 15000, SUPPORT: 13000}]),
+        # The same with a tenth off: each share is lowered with the line.
+        ("volume", (25200,), [{SEAT: 13500, SUPPORT: 11700}]),
+    ],
+)
+def test_lines_of_a_tiered_item_are_shared_out_as_tiers_count(mode, amounts, shares):
+    metadata = {"salesforce_order_item_id": f"{SEAT},{SUPPORT}", "salesforce_units": "3,4"}
+    price = TieredPrice(mode=mode, tiers=TIERS)
+    invoice = an_invoice(*(a_line(amount, metadata=metadata) for amount in amounts))
+    (document,) = billed_documents(
+        [invoice], (), contract_of_line={SEAT: "800A"}, tiers={SEAT: price, SUPPORT: price}
+    )
+    assert [dict(line.shares) for line in document.lines] == shares
+
+
+def test_proof_of_a_line_without_end_counts_what_is_still_to_come():
+    proof = a_proof(50000, 1200000, "evergreen")
+    found = proof_against(proof, {SEAT: 600000}, still_to_come={SEAT: 600000})
+    assert (found.billed_minor, found.reason) == (600000, "evergreen")
+    assert proof_against(proof, {SEAT: 600001}, still_to_come={SEAT: 600000}).reason == "proof_mismatch"
+
+
+def test_proof_of_a_line_by_usage_is_whatever_was_used():
+    found = proof_against(a_proof(0, 0, "metered"), {SEAT: 9000})
+    assert (found.difference_minor, found.reason) == (9000, "metered")
 
 
 @pytest.mark.parametrize(

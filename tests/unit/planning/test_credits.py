@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.simulation import in_process
 from tests.unit.planning.builders import (
     BEFORE,
@@ -35,6 +38,7 @@ from cpqbridge.domain.billing import (
     Phase,
     StepAction,
 )
+from cpqbridge.domain.money import round_half_up
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.planning.credits import Creditable, credit_steps, drafts_final_at
 from cpqbridge.planning.plan import plan_contract
@@ -207,6 +211,20 @@ def a_billed_line(number: int, minor: int, *owners: str, left: int | None = None
         amount_minor=minor,
         creditable_minor=minor if left is None else left,
     )
+
+
+@given(st.data())
+def test_credit_on_a_discounted_line_names_what_gives_exactly_that_back(data):
+    whole = data.draw(st.integers(2, 10**9))
+    off = data.draw(st.integers(0, whole - 1))
+    net = data.draw(st.integers(1, whole - off))
+    line = replace(a_billed_line(1, whole - off, "802LINE001"), off_minor=off)
+    credit = Creditable([a_billed_invoice(8, line)]).share_out(a_credit(("802LINE001", -net)), {"802LINE001"})
+    (portion,) = credit.portions
+    ((line_id, gross),) = portion.lines
+    assert (line_id, portion.amount_minor) == ("il_1", net)
+    assert 0 < gross <= whole
+    assert gross - round_half_up(Fraction(off * gross, whole)) == net
 
 
 def a_billed_invoice(month: int, *lines: BilledLine, unpaid=0, status="paid", **changes) -> BilledInvoice:

@@ -100,6 +100,12 @@ def _licences(desk: Desk) -> Product:
 
 def sell_coupons_and_mixtures(desk: Desk) -> None:
     """Sell coupons through amendments, lines of several frequencies that change, and odd prices."""
+    _sell_coupons(desk)
+    _sell_mixtures(desk)
+
+
+def _sell_coupons(desk: Desk) -> None:
+    """Sell a percentage for ever, also of what is added later, and an amount for some months."""
     products = desk.products
     loyal = desk.cpq.coupon(Name="Loyal customer", Percent_Off__c=10, Duration__c="forever")
     olive = desk.sell(
@@ -132,6 +138,11 @@ def sell_coupons_and_mixtures(desk: Desk) -> None:
         lines=[Line(product=products.seat, quantity=4, coupons=(welcome,))],
         currency="EUR",
     )
+
+
+def _sell_mixtures(desk: Desk) -> None:
+    """Sell lines of three frequencies, a price in a field of its own, and a bundle, and change them."""
+    products = desk.products
     rosewood = desk.sell(
         "Rosewood Media",
         "Mixed frequencies that change: Seats by the month, reports by the quarter, support by the year.",

@@ -6,6 +6,13 @@ from cpqbridge_sim.salesforce.cpq.sample_desk import Desk, day
 
 def sell_ramps(desk: Desk) -> None:
     """Sell ramps by the quarter, the month, own dates and years, beside other lines and amended."""
+    _sell_short_segments(desk)
+    _sell_long_segments(desk)
+    _change_ramps(desk)
+
+
+def _sell_short_segments(desk: Desk) -> None:
+    """Sell ramps whose segments are shorter than a year."""
     products = desk.products
     desk.sell(
         "Alder Clinics",
@@ -48,6 +55,11 @@ def sell_ramps(desk: Desk) -> None:
             Line(product=products.support),
         ],
     )
+
+
+def _sell_long_segments(desk: Desk) -> None:
+    """Sell ramps by the year: with a part charged once, with a short last year, in yen."""
+    products = desk.products
     desk.sell(
         "Damson Foods",
         "A ramp with a part that is charged once: The first year begins with a fee of 500.00.",
@@ -82,7 +94,6 @@ def sell_ramps(desk: Desk) -> None:
         term=24,
         currency="JPY",
     )
-    _change_ramps(desk)
 
 
 def _change_ramps(desk: Desk) -> None:

@@ -157,7 +157,7 @@ def start_schedule(state: AccountState, schedule: Body, *, at: int) -> Body:
     schedule["subscription"] = subscription["id"]
     schedule["current_phase"] = {"start_date": start, "end_date": phase["end_date"]}
     refresh_cancel_at(state, subscription)
-    if phase["trial_end"] is not None:
+    if phase["trial_end"] is not None and phase["trial_end"] > start:
         start_trial(state, subscription, start=start, end=phase["trial_end"])
     subscription["discounts"] = phase_discounts(state, subscription, phase, start=start)
     lines: list[LineDraft] = []

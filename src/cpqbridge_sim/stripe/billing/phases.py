@@ -59,7 +59,8 @@ def enter_phase(
     schedule["current_phase"] = {"start_date": phase["start_date"], "end_date": phase["end_date"]}
     behavior = phase["proration_behavior"]
     anchor = phase["billing_cycle_anchor"] or schedule["default_settings"]["billing_cycle_anchor"]
-    trial_end = phase["trial_end"]
+    # A trial that was ended before its phase began is none.
+    trial_end = phase["trial_end"] if phase["trial_end"] is not None and phase["trial_end"] > at else None
     moved = anchor == "phase_start" or _classic_moves_anchor(state, subscription, phase)
     moved = moved or trial_end is not None
     if moved:

@@ -105,11 +105,13 @@ def _changed_subscription(copy: AccountState, params: Mapping[str, Any], owner: 
     if "subscription" not in params:
         if not details:
             return None
-        values = {"customer": owner, "payment_behavior": "default_incomplete", **details}
-        if "start_date" in values:
-            values["backdate_start_date"] = values.pop("start_date")
-        return subscription_create.create(Call(state=copy, path_ids=(), params=values))
+        return _new_subscription(copy, owner, details)
     path_ids = (params["subscription"],)
+    if (details.get("billing_cycle_anchor") or {}).get("type") == "timestamp":
+        raise invalid(
+            "The anchor of an existing subscription can only be `now` or `unchanged`.",
+            "subscription_details[billing_cycle_anchor]",
+        )
     if details.pop("resume_at", None):
         subscription_pause.resume(Call(state=copy, path_ids=path_ids, params=details))
         return copy.store.get("subscription", params["subscription"])
@@ -124,8 +126,27 @@ def _changed_subscription(copy: AccountState, params: Mapping[str, Any], owner: 
     return copy.store.get("subscription", params["subscription"])
 
 
+def _new_subscription(copy: AccountState, owner: str, details: dict[str, Any]) -> Body:
+    values = {"customer": owner, "payment_behavior": "default_incomplete", **details}
+    anchor = values.pop("billing_cycle_anchor", None) or {}
+    if anchor.get("type") == "timestamp":
+        if "timestamp" not in anchor:
+            raise missing("subscription_details[billing_cycle_anchor][timestamp]")
+        values["billing_cycle_anchor"] = anchor["timestamp"]
+    now = copy.time_of(owner)
+    start = values.pop("start_date", now)
+    if start > now:
+        run_until(copy, copy.clock_of(owner), start)
+    elif start < now:
+        values["backdate_start_date"] = start
+    return subscription_create.create(Call(state=copy, path_ids=(), params=values))
+
+
 def _changed_schedule(copy: AccountState, params: Mapping[str, Any], owner: str) -> Body | None:
     details = dict(params.get("schedule_details") or {})
+    if "phases" in details:
+        # Here, unlike elsewhere, `trial` may come with the `trial_end` that it means anyway.
+        details["phases"] = [_without_known_end(phase) for phase in details["phases"]]
     if "schedule" in params:
         schedule = copy.store.get("subscription_schedule", params["schedule"]) or {}
         if details:
@@ -139,6 +160,11 @@ def _changed_schedule(copy: AccountState, params: Mapping[str, Any], owner: str)
     if schedule["subscription"] is None:
         run_until(copy, copy.clock_of(owner), max(copy.time_of(owner), schedule["phases"][0]["start_date"]))
     return copy.store.get("subscription", schedule["subscription"])
+
+
+def _without_known_end(phase: Mapping[str, Any]) -> dict[str, Any]:
+    known = phase.get("trial") and "trial_end" in phase and phase["trial_end"] == phase.get("end_date")
+    return {name: value for name, value in phase.items() if not (known and name == "trial_end")}
 
 
 def _next_invoice(copy: AccountState, owner: str, subscription: Body | None, known: set[str]) -> Body | None:
