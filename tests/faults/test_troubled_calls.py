@@ -212,6 +212,23 @@ def test_a_schedule_whose_start_has_passed_is_looked_for_and_planned_anew(
     assert invoice["total"] > 0
 
 
+def test_a_first_invoice_that_is_found_later_is_compared_all_the_same(setting: Setting) -> None:
+    setting.move_everything_to(NOW + timedelta(days=10))
+    setting.run(stripe=setting.troubled(StepAction.CREATE_SCHEDULE, answer_lost))
+    setting.move_everything_to(NOW + timedelta(days=12))
+    assert setting.run()["states"] == {setting.sides.order_id: "synced"}
+    (invoice,) = setting.sides.objects("invoice")
+    assert invoice["total"] == 50000
+
+
+def test_a_first_invoice_that_others_followed_is_not_compared(setting: Setting) -> None:
+    setting.move_everything_to(NOW + timedelta(days=10))
+    setting.run(stripe=setting.troubled(StepAction.CREATE_SCHEDULE, answer_lost))
+    setting.move_everything_to(NOW + timedelta(days=40))
+    assert setting.run()["states"] == {setting.sides.order_id: "synced"}
+    assert [each["total"] for each in setting.sides.objects("invoice")] == [50000, 50000]
+
+
 def test_a_lost_answer_is_settled_although_the_order_changed_since(setting: Setting) -> None:
     setting.run(stripe=setting.troubled(StepAction.CREATE_SCHEDULE, answer_lost))
     item = setting.sides.org.records("OrderItem")[0]

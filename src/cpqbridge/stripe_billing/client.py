@@ -33,7 +33,8 @@ _WITH_PRICES = [
 ]
 _METERS = "/v1/billing/meters"
 # What is asked for with the answer of a create, so that the first invoice can be compared without a call.
-_EXPANDED: Mapping[StepAction, list[str]] = {StepAction.CREATE_SCHEDULE: ["subscription.latest_invoice"]}
+_WITH_INVOICE = ["subscription.latest_invoice"]
+_EXPANDED: Mapping[StepAction, list[str]] = {StepAction.CREATE_SCHEDULE: _WITH_INVOICE}
 _COLLECTIONS: Mapping[StepAction, str] = {
     StepAction.CREATE_CUSTOMER: "/v1/customers",
     StepAction.CREATE_PRODUCT: "/v1/products",
@@ -221,6 +222,10 @@ class StripeBilling:
         """
         expand = _WITH_PRICES if with_prices else []
         return self._retrieve("/v1/subscription_schedules", schedule_id, expand=expand)
+
+    def retrieve_made_schedule(self, schedule_id: str) -> dict[str, Any] | None:
+        """Return a subscription schedule as `perform` answers its creation, None where there is none."""
+        return self._retrieve("/v1/subscription_schedules", schedule_id, expand=_WITH_INVOICE)
 
     def retrieve_invoice(self, invoice_id: str) -> dict[str, Any] | None:
         """Return an invoice with all its lines, None when the account has none with this id."""

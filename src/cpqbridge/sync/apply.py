@@ -16,7 +16,7 @@ from typing import Any, cast
 from cpqbridge.clock import Clock
 from cpqbridge.domain.billing import BillingObject, Link, Step, StepAction
 from cpqbridge.domain.parameters import json_form
-from cpqbridge.errors import RecordError
+from cpqbridge.errors import OutcomeUnknownError, RecordError
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.store import intents, lanes, links, objects
 from cpqbridge.store.database import Store
@@ -44,6 +44,7 @@ _NOT_ADOPTED = {
     "`price.recurring.meter`, else deactivate it; then sync again.",
 }
 _QUOTED = re.compile(r"'([^']+)'")
+_NO_COUPON = "no such coupon"
 
 Boundary = Callable[[str], None]
 """Called with a name at every point where a crash would leave something half done."""
@@ -104,7 +105,8 @@ class Applier:
 
         A refusal settles it too: nothing was made, and the next plan decides anew. A call on a schedule that
         time has overtaken is never repeated: one that begins in the past without prorations gives its first
-        period away.
+        period away. Where Stripe repeats an error of its own instead of the outcome, what was made is looked
+        for at once.
         """
         now = self.clock.now()
         if now - intent.created_at < IDEMPOTENCY_KEY_LIFE and not is_overtaken(intent, now):
@@ -112,6 +114,11 @@ class Applier:
                 self._carry_out(intent)
             except RecordError:
                 return
+            except OutcomeUnknownError:
+                made = self._look_for(intent, now)
+                if made is None:
+                    raise
+                self._finish(intent, made)
             return
         made = self._look_for(intent, now)
         if made is not None:
@@ -133,7 +140,11 @@ class Applier:
             standing = self.opened.stripe.schedule_standing(content.target)
             stands = what_was_touched(content.sends, standing, at=now) is None
             return {"id": content.target} if stands else None
-        return self.opened.stripe.find_made(content.action, content.parameters, target=content.target)
+        made = self.opened.stripe.find_made(content.action, content.parameters, target=content.target)
+        if made is not None and content.action in _NOT_ADOPTED and not is_what_was_wanted(content, made):
+            # Somebody else's under the same key: the next try is refused with what to do about it.
+            return None
+        return made
 
     def _content(self, step: Step, known: Mapping[str, Link], sends: BillingObject | None) -> NewIntent:
         parameters = json_form(filled_in(step.parameters, known))
@@ -217,14 +228,15 @@ class Applier:
                 stripe_ids=_QUOTED.findall(error.message),
             )
         field = OurFields(self.opened.configuration.mapping.salesforce_prefix).stripe_id
-        return RecordError(
-            error.message,
-            code=REFUSED,
-            field=error.field,
-            fix="It was deleted in Stripe, or this account never had it. Clear "
+        fix = (
+            "It was deleted in Stripe, or this account never had it. Clear "
             f"{field} on the account, product or price book entry that shows it, or put the right id there, "
-            "then sync again.",
-            request_link=error.request_link,
+            "then sync again."
+        )
+        if _NO_COUPON in error.message.lower():
+            fix = "It was deleted in Stripe. Sync again: it is made anew."
+        return RecordError(
+            error.message, code=REFUSED, field=error.field, fix=fix, request_link=error.request_link
         )
 
     def _record_refusal(self, intent: Intent, error: RecordError) -> None:

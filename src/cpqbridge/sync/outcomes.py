@@ -8,6 +8,9 @@ from typing import Any, cast
 from cpqbridge.domain.billing import StepAction
 from cpqbridge.store.intents import NewIntent
 
+_LATER = "subscription_cycle"
+"""Why Stripe made an invoice that is not the first one of its subscription."""
+
 
 def is_what_was_wanted(content: NewIntent, found: Mapping[str, Any]) -> bool:
     """Return whether an object found under our chosen id or lookup key is what the call would have made."""
@@ -17,7 +20,9 @@ def is_what_was_wanted(content: NewIntent, found: Mapping[str, Any]) -> bool:
     if content.action is StepAction.CREATE_COUPON:
         return found.get("valid") is not False and _grants(found) == _grants(wanted)
     if content.action is StepAction.CREATE_METER:
-        return found.get("status") == "active" and holds_all(found, wanted)
+        # Its name is for people, and the product may have another one by now.
+        counts = {name: wanted.get(name) for name in ("event_name", "default_aggregation")}
+        return found.get("status") == "active" and holds_all(found, counts)
     if content.action is StepAction.CREATE_PRICE:
         recurring = cast("Mapping[str, object]", wanted.get("recurring") or {})
         found_recurring = found.get("recurring") or {}
@@ -59,10 +64,15 @@ def holds_all(found: Any, wanted: object) -> bool:
 
 
 def invoice_doubt(content: NewIntent, made: Mapping[str, Any]) -> str | None:
-    """Return how the invoice that a call made or filled differs from the plan, before tax (B6.3)."""
+    """Return how the invoice that a call made or filled differs from the plan, before tax (B6.3).
+
+    A schedule that is found long after the call may have later invoices; these are not compared.
+    """
     expected = content.expected_total_minor
     if content.action is StepAction.CREATE_SCHEDULE:
-        invoice = _first_invoice(made)
+        invoice = _latest_invoice(made)
+        if invoice is not None and invoice.get("billing_reason") == _LATER:
+            return None
     elif content.action is StepAction.ADD_INVOICE_LINES:
         invoice = made
     else:
@@ -74,7 +84,7 @@ def invoice_doubt(content: NewIntent, made: Mapping[str, Any]) -> str | None:
     return f"The first invoice was planned to be {expected} minor units before tax, but Stripe made {said}."
 
 
-def _first_invoice(made: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _latest_invoice(made: Mapping[str, Any]) -> Mapping[str, Any] | None:
     subscription = made.get("subscription")
     invoice = subscription.get("latest_invoice") if isinstance(subscription, Mapping) else None
     return invoice if isinstance(invoice, Mapping) else None

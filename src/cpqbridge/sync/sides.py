@@ -266,7 +266,8 @@ class StripeAccountSide:
             # One that ended is not the one that this call was to make: a schedule may be made again.
             schedules = client.list_schedules(customer_id=customer_id)
             alive = (each for each in schedules if each.get("status") not in ENDED)
-            return _first(alive, KEY_METADATA, wanted)
+            found = _first(alive, KEY_METADATA, wanted)
+            return None if found is None else client.retrieve_made_schedule(str(found["id"]))
         if action is StepAction.CREATE_INVOICE:
             invoices = client.list_invoices(customer_id=customer_id, drafts=True)
             return _first(invoices, KEY_METADATA, wanted)

@@ -78,6 +78,14 @@ def test_a_whole_phase_can_be_a_trial(api):
     ]
 
 
+def test_a_price_by_tiers_is_as_free_as_any(api):
+    price = api.tiered((5, 700, 300), ("inf", 600))
+    api.schedule(phase(price, end=at(2026, 4, 1), trial_end=at(2026, 2, 1)), start=at(2026, 1, 1))
+    assert [line["amount"] for line in api.invoices()[0]["lines"]["data"]] == [0]
+    api.go(2026, 2, 2)
+    assert [invoice["total"] for invoice in api.invoices()] == [0, 1000]
+
+
 def test_a_second_trial_phase_goes_on_free(api):
     cheap, dear = api.price(1000), api.price(2000)
     api.schedule(

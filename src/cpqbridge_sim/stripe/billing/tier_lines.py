@@ -20,8 +20,9 @@ def split_by_tier(state: AccountState, lines: Iterable[LineDraft]) -> list[LineD
 
 
 def _parts(state: AccountState, line: LineDraft) -> list[LineDraft]:
-    # The line of a pending invoice item has its amount already.
-    if line.price is None or line.invoice_item is not None or not is_tiered(line.price):
+    # The line of a pending invoice item has its amount already, that of a free trial none.
+    settled = line.invoice_item is not None or line.free_trial
+    if line.price is None or settled or not is_tiered(line.price):
         return [line]
     quantity = 1 if line.quantity is None else line.quantity
     units = Fraction(quantity) if line.units is None else line.units
