@@ -20,7 +20,7 @@ from tests.acceptance.slow_calculator import DECIMALS, half_up, months_later
 from tests.simulation.daily_money import ContractMoney
 from tests.simulation.line_money import LineMoney, Stretch, midnight
 
-from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, OrderHistory
+from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, Order, OrderHistory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +65,11 @@ class _Telling:
         if line.kind is LineKind.ONE_TIME:
             return self._once(line)
         late = self._money.instants[line.order_id] >= midnight(line.start)
-        stretches, slack = [], 0
+        # Late time is billed by the line or in one sum, which alone is free of rounding.
+        stretches, slack = [], abs(line.rounding) if late else 0
         for stretch in line.stretches:
             left, steps = Fraction(0), 0
-            for line_id, share in stretch.shares or ((line.line_id, Fraction(1)),):
+            for line_id, share in stretch.shares or ((_only(line), Fraction(1)),):
                 target = self._money.lines[line_id]
                 granted = [*self._holding(target, stretch)]
                 left += self._left(stretch, share * stretch.amount, target, granted)
@@ -156,21 +157,30 @@ class _Telling:
             if line.kind is LineKind.RECURRING and not line.reduces
         ]
         for order in self._orders:
-            own = [line for line in positive if line.order_id == order.order_id]
+            own = [line for line in positive if line.order_id == order.order_id] or self._reduced_by(order)
             if not own:
                 continue
             known_at = self._money.instants[order.order_id]
             first = min(own, key=lambda line: (line.start, line.line_id))
+            start = max(first.start, order.effective_on)
             months = min(line.months for line in positive if line.series == first.series)
-            renewal = second_renewal(first.anchor, months, first.start, known_at.date())
+            renewal = second_renewal(first.anchor, months, start, known_at.date())
             for coupon in order.coupons:
                 yield Granted(
                     coupon=coupon,
-                    start=first.start,
-                    end=_end(coupon, first.start, renewal),
+                    start=start,
+                    end=_end(coupon, start, renewal),
                     known_at=known_at,
                     line_id=None,
                 )
+
+    def _reduced_by(self, order: Order) -> list[LineMoney]:
+        """Return the lines that an order reduces: its coupons lie where they are."""
+        own = (
+            line for line in self._money.lines.values() if line.reduces and line.order_id == order.order_id
+        )
+        reduced = {line_id for line in own for each in line.stretches for line_id, _ in each.shares}
+        return [self._money.lines[line_id] for line_id in sorted(reduced)]
 
 
 def _end(coupon: Coupon, start: date, renewal: date) -> date | None:
@@ -178,3 +188,8 @@ def _end(coupon: Coupon, start: date, renewal: date) -> date | None:
         assert coupon.duration_in_months is not None
         return months_later(start, coupon.duration_in_months)
     return renewal if coupon.duration is CouponDuration.ONCE else None
+
+
+def _only(line: LineMoney) -> str:
+    """Return the line itself, or of a reduction of nothing that costs anything, the first it reduces."""
+    return next((line_id for each in line.stretches for line_id, _ in each.shares), line.line_id)

@@ -307,10 +307,11 @@ def reduction(
         held.line.order_item_id: held.whole.price * each.units / held.money.months
         for held in targets
         for each in held.taken
-        if each.line_id == line.order_item_id
+        # What is never billed is taken away whole: nothing of it is left to credit.
+        if each.line_id == line.order_item_id and all(piece.kind != "whole" for piece in held.money.stretches)
     }
     total = sum(worth.values())
-    shares = tuple((line_id, value / total if total else Fraction(1)) for line_id, value in worth.items())
+    shares = tuple((line_id, value / total) for line_id, value in worth.items()) if total else ()
     end = min(target.next_boundary(line.starts_on), target.end)
     credit = minor_total(line, currency) - sum(stretch.amount for stretch in taken)
     return LineMoney(

@@ -165,31 +165,37 @@ class Discounts:
         """Return what coupons took off the time that a credit is for, in minor units (negative).
 
         That is what they took off each period it lies in, as it was billed: off whole ones for the units that
-        are gone, off those that it begins in for what is left of the credit, shared by what they were worth.
+        are gone, off that in which it begins for the rest, which lines share by what the units were worth.
         """
-        wholes: list[tuple[Fraction, Fraction]] = []
-        parts: list[tuple[Fraction, Fraction]] = []
+        off, rest = Fraction(0), Fraction(-credit.amount_minor)
+        begun: list[tuple[Fraction, Fraction]] = []
+        taken: list[tuple[Fraction, Fraction]] = []
         for run, take in reduction.takes:
             for piece in run.pieces.pieces:
-                days = (min(piece.end, credit.period_end) - max(piece.start, credit.period_start)).days
-                if days <= 0 or take.reaches(piece) or run.skips(piece):
+                if run.skips(piece) or piece.end <= credit.period_start:
                     continue
                 value = Fraction(piece.amount_minor * take.units, run.pieces.terms.quantity)
-                value *= Fraction(days, (piece.end - piece.start).days)
-                kind = wholes if piece.start >= credit.period_start else parts
-                kind.append((value, self._part_off(run, piece)))
-        rest = -credit.amount_minor - sum(value for value, _ in wholes)
-        worth = sum(value for value, _ in parts)
-        off = sum((value * part for value, part in wholes), Fraction(0))
+                if not take.reaches(piece) and credit.period_start <= piece.start < credit.period_end:
+                    rest -= value
+                    off += value * self._part_off(run, piece)
+                if piece.start <= credit.period_start:
+                    unused = value * (piece.end - credit.period_start).days / (piece.end - piece.start).days
+                    share = (unused, self._part_off(run, piece))
+                    (taken if take.reaches(piece) else begun).append(share)
+        # Where all is gone in whole periods, only what rounding leaves is credited or charged.
+        shares = begun or taken
+        worth = sum(unused for unused, _ in shares)
         if worth:
-            off += rest * sum(value * part for value, part in parts) / worth
+            off += rest * sum(unused * part for unused, part in shares) / worth
         return -round_half_up(off)
 
     def _part_off(self, run: Run, piece: Piece) -> Fraction:
         """Return which part of a piece, as it was billed, coupons took off."""
-        gross, net = run.billed_minor(piece), self._net_minor(run, piece)
+        # Of one that is not billed any more it is what they would have taken off.
+        gross = run.billed_minor(piece) or piece.amount_minor
         if not gross:
             return Fraction(0)
+        net = gross - self.off_piece_minor(run, piece, gross)
         beside = self._beside(run, piece)
         total = sum(self._net_minor(*each) for each in beside)
         if total <= 0:
@@ -263,18 +269,14 @@ class Discounts:
                 )
 
     def _of_order(self, order: Order) -> Iterator[Redemption]:
-        runs = [run for run in self.contract.runs.values() if run.order is order]
-        if not runs:
-            # An order that only reduces gives its coupon to the schedules of the lines it reduces.
-            reducing = (each for each in self.contract.reductions if each.order is order)
-            runs = [run for reduction in reducing for run, _ in reduction.takes]
+        runs = self.contract.bearers(order)
         if not runs:
             return
         tracks = {self.contract.track_of(run).key: self.contract.track_of(run) for run in runs}
         first = self.contract.track_of(min(runs, key=lambda run: (run.pieces.start, run.line.order_item_id)))
-        start = max(min(run.pieces.start for run in runs), order.effective_on)
+        start = self.contract.coupons_from(order)
         cycle = Cycle(first.anchor, min(run.pieces.cycle.months for run in first.runs))
-        known_at = min(run.executed_at for run in runs)
+        known_at = self.contract.executed_at(order)
         begins = max(cycle.at_or_after(start), known_at.date())
         for coupon in order.coupons:
             fixed = coupon.amount_off is not None
