@@ -56,7 +56,9 @@ def second_renewal(anchor: date, months: int, start: date, known: date) -> date:
 class _Telling:
     def __init__(self, history: OrderHistory, money: ContractMoney) -> None:
         self._money = money
-        self._orders = [order for order in history.orders if order.order_id in money.entered]
+        known = [order for order in history.orders if order.order_id in money.entered]
+        # Each coupon works on what the earlier ones left.
+        self._orders = sorted(known, key=lambda order: money.instants[order.order_id])
         self._sold = {line.order_item_id: line for order in self._orders for line in order.lines}
         self._granted = [*self._on_lines(), *self._on_orders()]
 
@@ -68,17 +70,22 @@ class _Telling:
         # Late time is billed by the line or in one sum, which alone is free of rounding.
         stretches, slack = [], abs(line.rounding) if late else 0
         for stretch in line.stretches:
-            left, steps = Fraction(0), 0
+            left, parts = Fraction(0), []
             for line_id, share in stretch.shares or ((_only(line), Fraction(1)),):
                 target = self._money.lines[line_id]
                 granted = [*self._holding(target, stretch)]
                 left += self._left(stretch, share * stretch.amount, target, granted)
-                steps += len(granted)
+                parts.append(self._left(stretch, Fraction(stretch.amount), target, granted))
+                slack += self._rounded(line, granted, late=late)
                 slack += self._once_per_invoice(line, stretch, granted) if late else 0
             stretches.append(replace(stretch, amount=half_up(left)))
-            # What is taken away, or billed late in one sum, is rounded otherwise than stretch by stretch.
-            slack += 2 * steps if line.reduces or late or self._is_reduced(line) else 0
+            # How much of a credit is for which of several lines is nowhere said.
+            slack += half_up(max(parts) - min(parts))
         return replace(line, stretches=tuple(stretches), slack=line.slack + slack)
+
+    def _rounded(self, line: LineMoney, granted: list[Granted], *, late: bool) -> int:
+        """Return what rounding leaves open: taken away, or late, it is not done stretch by stretch."""
+        return 2 * len(granted) if line.reduces or late or self._is_reduced(line) else 0
 
     def _is_reduced(self, line: LineMoney) -> bool:
         return any(each.reduces and each.root_id == line.root_id for each in self._money.lines.values())

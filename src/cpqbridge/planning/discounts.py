@@ -175,7 +175,7 @@ class Discounts:
                 if run.skips(piece) or piece.end <= credit.period_start:
                     continue
                 value = Fraction(piece.amount_minor * take.units, run.pieces.terms.quantity)
-                if not take.reaches(piece) and credit.period_start <= piece.start < credit.period_end:
+                if not take.reaches(piece) and credit.period_start <= piece.start:
                     rest -= value
                     off += value * self._part_off(run, piece)
                 if piece.start <= credit.period_start:

@@ -191,9 +191,11 @@ def catch_up_item(run: Run, naming: Naming, discounts: Discounts) -> OneTimeItem
 def credit_items(
     reduction: Reduction, *, rules: CutRules, naming: Naming, discounts: Discounts
 ) -> Iterator[OneTimeItem]:
-    """Yield the credit of a reduction, net of what coupons took off its time."""
+    """Yield the credit of a reduction, net of what coupons took off its time, where that was billed by us."""
+    since = reduction.unbilled_before
     for item in _gross_credits(reduction, rules=rules, naming=naming):
-        off = discounts.off_credit_minor(reduction, item)
+        ours = since is None or item.period_start >= since
+        off = discounts.off_credit_minor(reduction, item) if ours else 0
         yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
 
 
