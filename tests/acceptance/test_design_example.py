@@ -190,26 +190,15 @@ def rehearsed(shell, tmp_path):
     return run
 
 
-def test_history_as_it_stands_is_refused_by_kind_and_nothing_is_billed(rehearsed):
+def test_history_as_it_stands_is_billed_to_the_cent(rehearsed):
     document = rehearsed(records())
     orders = {order["order_id"]: order for order in document["orders"]}
-    assert [orders[salesforce_id(order_id)]["code"] for order_id in (FIRST, SECOND, THIRD)] == [
-        "kind_not_built",
-        "waiting_for_order",
-        "waiting_for_order",
-    ]
+    assert [orders[salesforce_id(order_id)]["state"] for order_id in (FIRST, SECOND, THIRD)] == ["synced"] * 3
     assert {order["contract"] for order in document["orders"]} == {salesforce_id(CONTRACT)}
-    assert document["invoices"] == []
-
-
-def test_history_without_the_yearly_line_is_billed_to_the_cent(rehearsed):
-    content = records()
-    content["OrderItem"] = [item for item in content["OrderItem"] if item["Id"] != "802Qy00000LiNe2"]
-    document = rehearsed(content)
-    assert [order["state"] for order in document["orders"]] == ["synced"] * 3
     billed = [(invoice["date"], invoice["total"]) for invoice in document["invoices"]]
     assert billed == [
-        ("2026-02-01", "1250.00"),
+        # Ten seats, the support of a year, and the onboarding.
+        ("2026-02-01", "2450.00"),
         ("2026-03-01", "500.00"),
         ("2026-04-01", "500.00"),
         ("2026-05-01", "500.00"),
@@ -226,7 +215,6 @@ def test_history_without_the_yearly_line_is_billed_to_the_cent(rehearsed):
         ("2027-01-01", "450.00"),
     ]
     proofs = [line for order in document["orders"] for line in order["proof"]]
-    assert [line["billed"] for line in proofs] == ["6000.00", "750.00", "862.46", "-809.19"]
+    assert [line["billed"] for line in proofs] == ["6000.00", "1200.00", "750.00", "862.46", "-809.19"]
     assert {line["difference"] for line in proofs} == {"0.00"}
-    yearly = Decimal("1200.00")
-    assert sum(Decimal(total) for _, total in billed) + yearly == Decimal("8003.27")
+    assert sum(Decimal(total) for _, total in billed) == Decimal("8003.27")

@@ -176,14 +176,10 @@ ODD = {
         "initial_order_filtered",
         quote={"SBQQ__Type__c": "Amendment", "SBQQ__MasterContract__c": "800Qy00000NoNe1"},
     ),
-    "evergreen": stopped(
-        "refused", "kind_not_built", lines=[{**YEAR, "SBQQ__SubscriptionType__c": "Evergreen"}]
+    "evergreen at the price of a year": stopped(
+        "held", "multiplier_mismatch", lines=[{**YEAR, "SBQQ__SubscriptionType__c": "Evergreen"}]
     ),
-    "ramp": stopped(
-        "refused",
-        "kind_not_built",
-        lines=[{**YEAR, "SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": 1}],
-    ),
+    "ramp": Odd(lines=[{**YEAR, "SBQQ__SegmentKey__c": "k", "SBQQ__SegmentIndex__c": 1}]),
     "months late": stopped("held", "backdated", order={"ActivatedDate": "2026-05-03T10:00:00.000+0000"}),
     "invoices without address": stopped("refused", "no_email", order={"SBQQ__PaymentTerm__c": "Net 30"}),
     "<img src=x onerror=alert(1)>": Odd(account={"Name": '=HYPERLINK(1) 🚀 "O\'Brien" <script>'}),

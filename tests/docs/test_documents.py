@@ -2,14 +2,20 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from tests.unit.planning.builders import a_line, a_one_time_line, plan
 
 from cpqbridge.domain.billing import InvoiceLine
+from cpqbridge.domain.order import Coupon, CouponDuration, Tier, TiersMode, TierTable
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.documents import plan_document
+from cpqbridge.sync.explain import explained
+from cpqbridge.sync.order_list import COLUMNS, ListedOrder, OrderAmounts
 from cpqbridge.sync.report import Calls, Report, ReportedOrder
 from cpqbridge.sync.report_invoices import BilledDocument
 
@@ -29,7 +35,8 @@ def keys_of(value: Any) -> Iterator[str]:
 
 
 def named_in(page: str) -> set[str]:
-    quoted = re.findall(r"`([^`]+)`", (PAGES / page).read_text())
+    prose = re.sub(r"```.*?```", "", (PAGES / page).read_text(), flags=re.DOTALL)
+    quoted = re.findall(r"`([^`]+)`", prose)
     return {word for text in quoted for word in re.findall(r"[a-z_]+", text)}
 
 
@@ -74,3 +81,39 @@ def test_rehearse_page_when_compared_with_a_report_names_every_key():
     document = Report(notes=(), calls=Calls(), orders=(order,), invoices=(invoice,)).as_document()
     assert document["orders"][0]["proof"]
     assert set(keys_of(document)) - named_in("rehearse.md") == set()
+
+
+def test_preview_page_names_what_only_some_items_have():
+    tiers = TierTable(
+        mode=TiersMode.GRADUATED,
+        tiers=(Tier(up_to=5, unit_price=Decimal(50)), Tier(up_to=None, unit_price=Decimal(40))),
+    )
+    coupon = Coupon(coupon_id="a1c", name="Welcome", duration=CouponDuration.FOREVER, percent_off=Decimal(10))
+    for line in (a_line(tiers=tiers), a_line(metered=True, quantity=1), a_line(coupons=(coupon,))):
+        planned = plan(line)
+        document = plan_document(planned, order_id=planned.outcomes[0].order_id)
+        assert document["schedules"]
+        assert set(keys_of(document)) - named_in("preview.md") - named_in("rehearse.md") == set()
+
+
+def test_preview_page_names_every_key_of_an_explanation():
+    planned = plan(a_line())
+    (line,) = explained(planned, order_id=planned.outcomes[0].order_id)
+    assert set(keys_of(line.as_document())) - named_in("preview.md") == set()
+
+
+def test_page_on_the_list_of_orders_names_every_column_and_key():
+    standing = OrderStanding(
+        order_id="801",
+        order_number="00000101",
+        root_id="a0q",
+        contract_key="800",
+        state=OrderState.SYNCED,
+        modified_at="",
+        updated_at=datetime(2026, 2, 1, tzinfo=UTC),
+    )
+    amounts = OrderAmounts(
+        currency="usd", sold_minor=1, billed_so_far_minor=1, to_come_minor=0, on_no_invoice_minor=0
+    )
+    document = ListedOrder(standing=standing, amounts=amounts).as_document()
+    assert {*COLUMNS, *keys_of(document)} - named_in("order-list.md") == set()

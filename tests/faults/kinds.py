@@ -13,6 +13,8 @@ from cpqbridge_sim.salesforce.cpq.model import Line, Order, Tier, UsageSchedule
 Records = tuple[dict, tuple[str, ...]]
 
 START = date(2026, 2, 1)
+TRIAL_FIELD = "Trial_End__c"
+TRIAL_MAPPING = {"phase": {"trial_end": {"field": f"Order.{TRIAL_FIELD}"}}}
 
 
 class Shop:
@@ -105,3 +107,11 @@ def every_frequency() -> Records:
     """Ten seats by the month and support by the year, in one order."""
     shop = Shop()
     return shop.records(shop.sell(Line(product=shop.seat, quantity=10), Line(product=shop.support)))
+
+
+def seats_after_a_trial() -> Records:
+    """Ten seats for a year whose first six months are free, where the connection maps the trial's end."""
+    shop = Shop()
+    order = shop.sell(Line(product=shop.seat, quantity=10))
+    shop.cpq.edit("Order", order.record_id, **{TRIAL_FIELD: "2026-08-01"})
+    return shop.records(order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -40,13 +40,15 @@ _CONTEXT.set_forkserver_preload(["tests.faults.crash_child"])
 
 
 @contextmanager
-def set_up(home: Path, records: kinds.Records | None = None) -> Iterator[Setting]:
+def set_up(
+    home: Path, records: kinds.Records | None = None, *, mapping: Mapping[str, object] | None = None
+) -> Iterator[Setting]:
     clock = SettableClock(NOW)
     with (
         two_sides(records=records or kinds.usage_under_a_coupon()) as sides,
         service(home, clock=clock) as opened,
     ):
-        connect(opened, sides)
+        connect(opened, sides, mapping=mapping)
         yield Setting(home=home, sides=sides, clock=clock, service=opened)
 
 

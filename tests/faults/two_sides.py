@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -142,9 +142,16 @@ def move_everything_to(instant: datetime, sides: TwoSides, clock: SettableClock)
     sides.account.advance(instant)
 
 
-def connect(opened: SyncService, sides: TwoSides, *, live_sync: bool = False, **policy: str) -> None:
+def connect(
+    opened: SyncService,
+    sides: TwoSides,
+    *,
+    live_sync: bool = False,
+    mapping: Mapping[str, object] | None = None,
+    **policy: str,
+) -> None:
     """Connect both sides; `policy` are policies that differ from the default."""
-    settings = parse_configuration({"version": 1, "policy": policy})
+    settings = parse_configuration({"version": 1, "policy": policy, "mapping": mapping or {}})
     opened.add_connection(
         name="test",
         salesforce_url=sides.salesforce_url,

@@ -16,7 +16,16 @@ from fractions import Fraction
 
 from tests.acceptance.slow_calculator import DAY, DECIMALS, rounded, term, whole_months
 
-from cpqbridge.domain.order import Account, LineKind, Order, OrderHistory, OrderKind, OrderLine, Product
+from cpqbridge.domain.order import (
+    Account,
+    LineKind,
+    Order,
+    OrderHistory,
+    OrderKind,
+    OrderLine,
+    Product,
+    Segment,
+)
 
 # The API gives a stored double, which carries 15 digits.
 _DOUBLE = Context(prec=15)
@@ -26,7 +35,9 @@ _DOUBLE = Context(prec=15)
 class Offer:
     """A product as the price book lists it (`price` for `months`), less a discount in percent.
 
-    It is billed `every` so many months, None: as the desk's contract is.
+    It is billed `every` so many months, None: as the desk's contract is. An `evergreen` one is sold without
+    end, at its price for a month. `custom` is the price of a unit for a billing period that a field of its own
+    holds.
     """
 
     number: int
@@ -34,6 +45,8 @@ class Offer:
     months: int = 1
     discount: int = 0
     every: int | None = None
+    evergreen: bool = False
+    custom: Decimal | None = None
 
     @property
     def monthly(self) -> Fraction:
@@ -89,12 +102,21 @@ class Desk:
     """One contract at a CPQ desk; every call stands for what a sales person does on one quote.
 
     `multipliers` says how the org shows CPQ's multiplier: full, short (four decimals) or none. Orders are
-    written in the order of their activation; what is left of a line is judged then, as CPQ does.
+    written in the order of their activation; what is left of a line is judged then, as CPQ does. `until` is
+    up to when what is sold without end is looked at.
     """
 
-    def __init__(self, *, precision: str, currency: str, months: int, multipliers: str = "full") -> None:
+    def __init__(
+        self,
+        *,
+        precision: str,
+        currency: str,
+        months: int,
+        multipliers: str = "full",
+        until: date = date.max,
+    ) -> None:
         self.precision, self.currency, self.months = precision, currency, months
-        self.multipliers = multipliers
+        self.multipliers, self.until = multipliers, until
         self.subscriptions: list[Subscription] = []
         self.purchases: list[Purchase] = []
         self.orders: list[Order] = []
@@ -116,10 +138,13 @@ class Desk:
         *,
         typed_term: bool = False,
         raises: Subscription | None = None,
+        segment: Segment | None = None,
     ) -> Subscription:
         """Add units: of a new lineage, or (`raises`) more units of a line, at its price and to its end."""
+        end = max(self.until, start + DAY) if offer.evergreen else end
         revises = raises.line.order_item_id if raises else None
         line = self._recurring(offer, units, start, end, typed_term=typed_term, revises=revises)
+        line = replace(line, segment=raises.line.segment if raises else segment)
         self.write(line)
         if raises:
             self._note(line, raises.line)
@@ -149,7 +174,8 @@ class Desk:
         """Return the line that changes a subscription from `on`, without putting it on the quote."""
         revises = subscription.line.order_item_id
         start = max(on, subscription.start)
-        return self._recurring(subscription.offer, delta, start, subscription.end, revises=revises)
+        line = self._recurring(subscription.offer, delta, start, subscription.end, revises=revises)
+        return replace(line, segment=subscription.line.segment)
 
     def write(self, line: OrderLine) -> None:
         """Put a line on the quote."""
@@ -195,6 +221,7 @@ class Desk:
             lines=tuple(self._pending),
             currency=self.currency,
             days_until_due=days_until_due,
+            subscription_days_until_due=days_until_due,
         )
         self._pending = []
         self.orders.append(order)
@@ -241,6 +268,8 @@ class Desk:
     ) -> OrderLine:
         # Given a term, CPQ takes it as it is; given dates, the package setting decides.
         months = Fraction(whole_months(start, end)) if typed_term else term(start, end, self.precision)
+        if offer.evergreen:
+            months = Fraction(1)
         decimals = DECIMALS[self.currency]
         unit_price = exact_decimal(rounded(offer.monthly * months, decimals), decimals)
         return OrderLine(
@@ -254,13 +283,15 @@ class Desk:
             unit_price=unit_price,
             total_price=_total(unit_price, units),
             starts_on=start,
-            ends_on=end - DAY,
+            ends_on=None if offer.evergreen else end - DAY,
             frequency_months=offer.every or self.months,
             default_term_months=Decimal(offer.months),
             prorate_multiplier=self._multiplier(months / offer.months),
             multiplier_decimals=4 if self.multipliers == "short" else None,
             entry_unit_price=offer.price,
             revises=revises,
+            evergreen=offer.evergreen,
+            custom_price=offer.custom,
         )
 
     def _one_time(self, price: Decimal, units: int, start: date, *, revises: str | None = None) -> OrderLine:

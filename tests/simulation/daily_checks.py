@@ -87,8 +87,9 @@ def _line_bounds(
 ) -> Bounds:
     """Return the bounds of one line, whose order the connector has known since the day `known`."""
     entered = max(line.start, known)
-    # A line that is charged renews by itself; beside a reduced one only a line of a longer period may be left.
-    months = whole.longest if line.reduces else line.months
+    # A line that is charged renews by itself; beside one that is reduced, or over by the time it is known, only
+    # a line of a longer period may be left.
+    months = whole.longest if line.reduces or line.end <= known else line.months
     next_invoice = day < min(line.next_boundary(entered, months), whole.over)
     # What is executed shortly before midnight, or waits for a draft to become final, is there a day later.
     waits = next_invoice or day <= entered + DAY
@@ -132,7 +133,7 @@ def wrong_days(
     days |= set(money.entered.values())
     days |= {day + DAY * 2 for day in days}
     found = []
-    for day in sorted(days):
+    for day in sorted(day for day in days if day <= money.last_day):
         billed = sum(movement.amount for movement in movements if movement.at.date() <= day)
         bounds = must_be_billed(money, money.lines.values(), configuration, day)
         if not bounds.low <= billed <= bounds.high:
@@ -159,7 +160,7 @@ def wrong_totals(
             for movement in movements
             if movement.order_item_ids and roots[movement.order_item_ids[0]] == root
         )
-        bounds = must_be_billed(money, own, configuration, date.max)
+        bounds = must_be_billed(money, own, configuration, money.last_day)
         if not bounds.low <= billed <= bounds.high:
             found.append(f"lineage {root} is billed {billed}, not {bounds.low} to {bounds.high}")
     return found

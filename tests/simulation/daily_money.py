@@ -18,6 +18,7 @@ from tests.simulation.line_money import (
     Series,
     Terms,
     executed,
+    formula_reduction,
     held_line,
     midnight,
     once,
@@ -29,6 +30,7 @@ from tests.simulation.line_money import (
 
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.policies import EvergreenCredits
 
 Sync = tuple[datetime, frozenset[str]]
 SECOND = timedelta(seconds=1)
@@ -40,13 +42,14 @@ MOST_LINES = 20
 class ContractMoney:
     """The money of all lines by id, and the day, and instant, at which each order was carried out.
 
-    `served` tells that anything is there for at least a day.
+    `served` tells that anything is there for at least a day, `last_day` up to when all is looked at.
     """
 
     lines: Mapping[str, LineMoney]
     entered: Mapping[str, date]
     instants: Mapping[str, datetime]
     served: bool
+    last_day: date = date.max
 
 
 def contract_money(
@@ -55,6 +58,7 @@ def contract_money(
     syncs: Sequence[Sync],
     *,
     cutover: date | None = None,
+    until: date | None = None,
 ) -> ContractMoney:
     """Return the money of every line of orders that the connector carried out at one of its runs.
 
@@ -62,16 +66,19 @@ def contract_money(
     was taken back whole before anything was billed of it is told again as one that has no cycles: it and its
     reductions come to what their totals differ by.
     """
-    told = _Telling(history, configuration, cutover)
+    told = _Telling(history, configuration, cutover, until)
     told.tell(syncs)
     annulled = frozenset(line_id for line_id, found in told.held.items() if told.is_never_billed(found))
     if annulled:
-        told = _Telling(history, configuration, cutover, annulled)
+        told = _Telling(history, configuration, cutover, until, annulled)
         told.tell(syncs)
     entered = {order_id: instant.date() for order_id, instant in told.entered.items()}
     known = {line_id: line for line_id, line in told.money.items() if line.order_id in entered}
     served = any(not found.is_annulled for found in told.held.values() if found.line.order_id in entered)
-    return ContractMoney(lines=known, entered=entered, instants=told.entered, served=served)
+    last_day = date.max if until is None else max(until, *entered.values())
+    return ContractMoney(
+        lines=known, entered=entered, instants=told.entered, served=served, last_day=last_day
+    )
 
 
 @dataclass
@@ -81,6 +88,7 @@ class _Telling:
     history: OrderHistory
     configuration: Configuration
     cutover: date | None
+    until: date | None
     annulled: frozenset[str] = frozenset()
     lines: dict[str, OrderLine] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
@@ -104,6 +112,7 @@ class _Telling:
             currency=orders[0].currency,
             configuration=self.configuration,
             annulled=self.annulled,
+            until=self.until,
         )
         for line in self.lines.values():
             if line.kind is LineKind.RECURRING and line.quantity > 0:
@@ -164,11 +173,13 @@ class _Telling:
             return
         found = self.held.get(line.order_item_id)
         if found is None:
-            targets = (
+            targets = [
                 held
                 for held in self.held.values()
                 if any(taken.line_id == line.order_item_id for taken in held.taken)
-            )
+            ]
+            if any(target.by_formula for target in targets):
+                self._reduce_by_formula(line, targets, instant)
             unbilled_until = max(self.billed_from[held.line.order_item_id] for held in targets)
             self.money[line.order_item_id] = ours(self.money[line.order_item_id], unbilled_until)
             return
@@ -183,6 +194,18 @@ class _Telling:
         beside = sum(1 for held in self.held.values() if held.money.series == series)
         slack = abs(whole.rounding) if beside > MOST_LINES else 0
         self.money[line.order_item_id] = replace(executed(whole, instant, carried=carried), slack=slack)
+
+    def _reduce_by_formula(self, line: OrderLine, targets: Collection[Held], instant: datetime) -> None:
+        credits_evergreen = self.configuration.policy.evergreen_credits is EvergreenCredits.PRORATE
+        self.money[line.order_item_id] = formula_reduction(
+            self.money[line.order_item_id],
+            targets,
+            instant,
+            self.terms,
+            gives_back=credits_evergreen
+            or not line.evergreen
+            or all(target.is_annulled for target in targets),
+        )
 
     def _carried_out(self, orders: Sequence[Order]) -> list[Order]:
         """Return the orders, which became known together, in the order they are carried out.

@@ -7,26 +7,26 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Literal
+from itertools import pairwise
 
 from hypothesis import strategies as st
 from tests.acceptance.slow_calculator import DAY, DECIMALS, months_later
 from tests.simulation.cpq_desk import Desk, Offer, Subscription
+from tests.simulation.stories import Payer, Story, Sync
 
 from cpqbridge.domain.order import (
-    Coupon,
     Order,
-    OrderHistory,
     OrderKind,
-    OrderLine,
     RenewedContract,
     RenewedLine,
+    Segment,
 )
 from cpqbridge.mapping.configuration import Configuration, default_configuration
 from cpqbridge.mapping.policies import (
     CoterminatePolicy,
     CreditsPolicy,
     CreditTarget,
+    EvergreenCredits,
     FrequenciesPolicy,
     ItemsPolicy,
     OverlapPolicy,
@@ -37,101 +37,23 @@ from cpqbridge.mapping.policies import (
 
 LENGTHS = {1: (12, 12, 24, 6, 15), 3: (12, 24, 36, 9), 6: (12, 24, 36), 12: (12, 24, 36, 60)}
 
-Sync = tuple[datetime, frozenset[str]]
-Payer = Literal["nobody", "card", "transfer"]
 MANY_LINES = 23
 """More lines than one schedule holds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Story:
-    """One contract's life: what was sold, under which configuration, and when the connector runs.
-
-    `history` has every order, all activated. Each of `syncs` is an instant (aware UTC) and the orders that
-    are activated by then; the last one has all. `drafts` are orders that can be seen as drafts before their
-    activation. `planted` is the code of the refusal or hold that the story must lead to, None for a story
-    that must go through. `payer` is how the customer pays: not at all, by card as Stripe asks, or by transfer
-    before each run of the connector. `cutover` is the first day we bill, None where nobody billed before us.
-    """
-
-    history: OrderHistory
-    configuration: Configuration
-    syncs: tuple[Sync, ...]
-    drafts: frozenset[str] = frozenset()
-    planted: str | None = None
-    payer: Payer = "nobody"
-    cutover: date | None = None
-
-    def __repr__(self) -> str:
-        return f"Story:\n{self.describe()}"
-
-    def describe(self) -> str:
-        """Return the story for a human, a line for each thing that happens."""
-        policy = self.configuration.policy
-        told = [
-            f"{policy.prorate_precision}, items {policy.items}, proration {policy.proration}",
-            f"credits {policy.credits} to {policy.credit_target}, paid by {self.payer}",
-            f"rounding {policy.rounding}, frequencies {policy.frequencies}, planted: {self.planted or 'nothing'}",
-        ]
-        if self.cutover is not None:
-            told.append(f"billed elsewhere before {self.cutover}")
-        if self.history.renewed is not None:
-            told.append(f"renews a contract that ends on {self.history.renewed.ends_on}")
-        for order in self.history.orders:
-            seen = ", seen as a draft before" if order.order_id in self.drafts else ""
-            skips = ", skips past invoices" if order.skip_past_initial_invoices else ""
-            told.append(
-                f"{order.order_id} {order.kind} effective {order.effective_on}, "
-                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}{skips}{_coupons_text(order.coupons)}"
-            )
-            told += [f"  {_line_text(line, order.currency)}" for line in order.lines]
-        told += [f"sync {at:%Y-%m-%d %H:%M:%S} knows {', '.join(sorted(ids))}" for at, ids in self.syncs]
-        return "\n".join(told)
-
-
-def _line_text(line: OrderLine, currency: str) -> str:
-    revises = f", revises {line.revises}" if line.revises else ""
-    every = f" every {line.frequency_months} months" if line.frequency_months else " once"
-    return (
-        f"{line.order_item_id} {line.product_name}: {line.quantity} x {line.unit_price} = {line.total_price} "
-        f"{currency}, {line.starts_on} to {line.ends_on}{every}, listed {line.entry_unit_price} for "
-        f"{line.default_term_months} months, multiplier {line.prorate_multiplier}{revises}{_coupons_text(line.coupons)}"
-    )
-
-
-def _coupons_text(coupons: Sequence[Coupon]) -> str:
-    told = [
-        f", {each.percent_off or each.amount_off}{'%' if each.percent_off else ''} off {each.duration} "
-        f"{each.duration_in_months or ''}".rstrip()
-        for each in coupons
-    ]
-    return "".join(told)
-
-
-def known(story: Story, order_ids: Collection[str]) -> OrderHistory:
-    """Return the history as it is read while only these orders are activated.
-
-    The others are not there yet, but for those the story shows as drafts.
-    """
-    orders = []
-    for order in story.history.orders:
-        if order.order_id in order_ids:
-            orders.append(order)
-        elif order.order_id in story.drafts:
-            orders.append(replace(order, activated=False, activated_at=None))
-    # A draft has no activation yet, so it stands after the activated orders of its day.
-    orders.sort(key=lambda order: (order.effective_on, not order.activated))
-    return replace(story.history, orders=tuple(orders))
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
-    """The dates of the contract as first sold (`end` exclusive), and how often its lines are billed."""
+    """The dates of the contract as first sold (`end` exclusive), and how often its lines are billed.
+
+    `until` is up to when lines without end are looked at, `kinds` what is sold besides plain lines.
+    """
 
     start: date
     end: date
     months: int
     frequencies: tuple[int, ...]
+    until: date
+    kinds: frozenset[str]
 
 
 def _at(day: date, second: int = 0) -> datetime:
@@ -139,6 +61,11 @@ def _at(day: date, second: int = 0) -> datetime:
 
 
 SECONDS = st.sampled_from([0, 1, 36_000, 55_800, 86_000, 86_399])
+
+
+KINDS = st.sampled_from(
+    [(), (), (), ("evergreen",), ("evergreen",), ("custom",), ("ramp",), ("ramp", "evergreen")]
+).map(frozenset)
 
 
 @st.composite
@@ -156,7 +83,15 @@ def _terms(draw) -> _Terms:
     if draw(st.integers(0, 4)) == 0:
         end = start + DAY * draw(st.integers(2, 700))
     others = draw(st.sampled_from([(), (), (1, 3), (1, 12), (3, 6, 12), (1, 3, 6, 12)]))
-    return _Terms(start=start, end=end, months=months, frequencies=(months, *others))
+    return _Terms(
+        start=start,
+        end=end,
+        months=months,
+        frequencies=(months, *others),
+        until=months_later(start, draw(st.sampled_from([6, 14, 14, 25, 40])))
+        + DAY * draw(st.integers(0, 40)),
+        kinds=draw(KINDS),
+    )
 
 
 @st.composite
@@ -170,6 +105,10 @@ def _offers(draw, desk: Desk, terms: _Terms, number: int) -> Offer:
         months=draw(st.sampled_from([1, 12])),
         discount=draw(st.sampled_from([0, 0, 0, 10, 33, 100])),
         every=draw(st.sampled_from(terms.frequencies)),
+        evergreen="evergreen" in terms.kinds and draw(st.booleans()),
+        custom=step * draw(st.integers(0, 300_000))
+        if "custom" in terms.kinds and draw(st.booleans())
+        else None,
     )
 
 
@@ -199,7 +138,10 @@ def _first_order(draw, desk: Desk, terms: _Terms) -> Order:
         offer = desk.subscriptions[-1].offer if again else draw(_offers(desk, terms, number))
         # Only a multiplier tells the connector that a term was typed.
         typed = desk.multipliers != "none" and _is_whole(start, end) and draw(st.booleans())
+        typed = typed and not offer.evergreen
         desk.sell(offer, draw(UNITS), start, end, typed_term=typed)
+    if "ramp" in terms.kinds:
+        _ramp(draw, desk, terms)
     if draw(st.integers(0, 2)) == 0:
         _charge_once(draw, desk, terms.start)
     latest = (terms.end - terms.start).days // 2
@@ -210,6 +152,21 @@ def _first_order(draw, desk: Desk, terms: _Terms) -> Order:
         _at(terms.start + DAY * offset, draw(SECONDS)),
         days_until_due=draw(st.sampled_from([30, 30, 30, None])),
     )
+
+
+def _ramp(draw, desk: Desk, terms: _Terms) -> None:
+    """Sell a product in segments of a year, a quarter, a month, or of any length, each at its own discount."""
+    offer = replace(draw(_offers(desk, terms, 30)), evergreen=False)
+    length = draw(st.sampled_from([12, 12, 3, 1, None]))
+    days = [terms.start]
+    for number in range(1, draw(st.integers(2, 14 if length == 1 else 5))):
+        step = DAY * draw(st.integers(5, 250))
+        days.append(months_later(terms.start, number * length) if length else days[-1] + step)
+    days = [day for day in days if day < terms.end]
+    for number, (start, end) in enumerate(pairwise([*days, terms.end]), start=1):
+        own = replace(offer, discount=draw(st.sampled_from([0, 10, 25])))
+        segment = Segment(key="RAMP", index=number, label=f"Part {number}")
+        desk.sell(own, draw(UNITS), start, end, segment=segment)
 
 
 def _second_order(draw, desk: Desk, terms: _Terms, now: datetime) -> datetime:
@@ -329,7 +286,8 @@ def _plant(draw, desk: Desk, terms: _Terms, on: date) -> str | None:
     if not victims:
         return None
     victim = draw(st.sampled_from(victims))
-    cause = draw(st.sampled_from(["below zero", "unknown line", "half a unit", "end"]))
+    causes = ["below zero", "unknown line", "half a unit", *(() if victim.offer.evergreen else ("end",))]
+    cause = draw(st.sampled_from(causes))
     # Where ends must be the same, an order before that has another one would be refused as well.
     if cause == "end" and all(subscription.end <= terms.end for subscription in desk.subscriptions):
         latest = max(subscription.end for subscription in desk.subscriptions)
@@ -366,6 +324,7 @@ def _configurations(draw, precision: str) -> Configuration:
         credit_target=draw(st.sampled_from(list(CreditTarget))),
         overlap=draw(st.sampled_from([OverlapPolicy.BOTH, OverlapPolicy.HOLD])),
         frequencies=draw(st.sampled_from([FrequenciesPolicy.MIXED] * 3 + [FrequenciesPolicy.SPLIT])),
+        evergreen_credits=draw(st.sampled_from(list(EvergreenCredits))),
     )
     # How late a backdated order may be without being asked is a safety cap, none of this test's business.
     return replace(given, policy=policy, caps=replace(given.caps, backdated_periods=10_000))
@@ -380,6 +339,7 @@ def contract_stories(draw) -> Story:
         precision=precision,
         currency=draw(st.sampled_from(["usd", "usd", "eur", "jpy"])),
         months=terms.months,
+        until=terms.until,
         multipliers=draw(st.sampled_from(["full", "full", "short", "none"])),
     )
     configuration = draw(_configurations(precision))
@@ -426,7 +386,7 @@ def _finished(draw, desk: Desk, terms: _Terms, configuration: Configuration, pla
     if planted is None and over_on(desk, syncs[0][1]) <= syncs[0][0].date():
         planted = "contract_over"
     by_card = desk.orders[0].days_until_due is None
-    payer = draw(st.sampled_from(["nobody", "card" if by_card else "transfer"]))
+    payer: Payer = draw(st.sampled_from(["nobody", "card" if by_card else "transfer"]))
     return Story(
         history=history,
         configuration=configuration,
@@ -435,6 +395,7 @@ def _finished(draw, desk: Desk, terms: _Terms, configuration: Configuration, pla
         planted=planted,
         payer=payer,
         cutover=cutover,
+        until=max((each.end for each in desk.subscriptions if each.offer.evergreen), default=None),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -246,10 +246,12 @@ def billed_by_day(account: Account) -> Counter[tuple[str, str]]:
     return Counter({key: value for key, value in billed.items() if value})
 
 
-def forecast_by_day(plan: Plan) -> Counter[tuple[str, str]]:
-    """Return what the forecast says per date and order line, zero sums left out."""
+def forecast_by_day(plan: Plan, until: date | None = None) -> Counter[tuple[str, str]]:
+    """Return what the forecast says per date and order line, up to `until`; zero sums left out."""
     billed: Counter[tuple[str, str]] = Counter()
     for invoice in plan.forecast:
+        if until is not None and invoice.on > until:
+            continue
         for line in invoice.lines:
             for order_item_id, amount_minor in line.shares:
                 billed[invoice.on.isoformat(), order_item_id] += amount_minor

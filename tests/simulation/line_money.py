@@ -14,18 +14,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
+from itertools import pairwise
 
 from tests.acceptance.slow_calculator import (
     DAY,
     DECIMALS,
     Cut,
+    Piece,
     SoldLine,
     anchor_of,
     cut,
     half_up,
     months_later,
+    period_price,
+    rounded,
+    term,
     whole_months,
 )
 
@@ -33,8 +38,11 @@ from cpqbridge.domain.order import LineKind, OrderLine
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.policies import FrequenciesPolicy, ItemsPolicy, RoundingPolicy
 
-Series = tuple[date, int | None]
-"""Lines with the same anchor; by the policy `frequencies: split` also with the same months of a period."""
+Series = tuple[date, int | None, bool]
+"""Lines with the same anchor that end, or do not; by the policy `frequencies: split` with the same months."""
+
+SEEN_BEYOND = timedelta(days=60)
+"""How long after the day up to which they are looked at lines without end are worked out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,12 +118,16 @@ class LineMoney:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """Units that a line of an order takes from another line, from the day `since` on."""
+    """Units that a line of an order takes from another line, from the day `since` on.
+
+    `stretches` are minus what these units would have had.
+    """
 
     since: date
     units: int
     order_id: str
     line_id: str
+    stretches: tuple[Stretch, ...]
 
 
 @dataclass(kw_only=True)
@@ -132,6 +144,11 @@ class Held:
         return int(self.line.quantity) - sum(taken.units for taken in self.taken)
 
     @property
+    def by_formula(self) -> bool:
+        """Return whether the price of a period is given, so that `TotalPrice` does not count (B3.9, B8.1)."""
+        return self.line.evergreen or self.line.custom_price is not None
+
+    @property
     def is_annulled(self) -> bool:
         """Return whether all units were taken away on or before the first day."""
         return not self.left and all(taken.since <= self.line.starts_on for taken in self.taken)
@@ -139,12 +156,20 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What holds for all lines of a contract: first day, currency, policies, and which lines are never billed."""
+    """What holds for all lines of a contract: first day, currency, policies, and which lines are never billed.
+
+    `until` is the day up to which lines without end are looked at.
+    """
 
     first: date
     currency: str
     configuration: Configuration
     annulled: Collection[str]
+    until: date | None
+
+    @property
+    def precision(self) -> str:
+        return str(self.configuration.policy.prorate_precision)
 
 
 def root_of(line: OrderLine, lines: Mapping[str, OrderLine]) -> str:
@@ -154,17 +179,18 @@ def root_of(line: OrderLine, lines: Mapping[str, OrderLine]) -> str:
     return line.order_item_id
 
 
-def sold_line(line: OrderLine) -> SoldLine:
-    """Return a recurring line as the slow calculator takes it."""
-    assert line.ends_on is not None
+def sold_line(line: OrderLine, until: date | None = None) -> SoldLine:
+    """Return a recurring line as the slow calculator takes it; one without end goes on to `until`."""
     assert line.entry_unit_price is not None
-    end = line.ends_on + DAY
+    end = until if line.ends_on is None else line.ends_on + DAY
+    assert end is not None
     months = whole_months(line.starts_on, end)
     said = line.prorate_multiplier
     # CPQ takes a typed term as it is (salesforce.md 4.5); its multiplier then says whole months.
     typed = (
         said is not None
         and months > 0
+        and not line.evergreen
         and months_later(line.starts_on, months) == end
         and abs(Fraction(said) * Fraction(line.default_term_months) - months) < Fraction(1, 1000)
     )
@@ -189,27 +215,30 @@ def minor_total(line: OrderLine, currency: str) -> int:
 
 def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction | None) -> Held:
     """Return a positive line as if nothing followed; `revised` is the price of the line it revises (B3.3)."""
-    sold, policy = sold_line(line), terms.configuration.policy
+    policy, months = terms.configuration.policy, line.frequency_months
+    assert months is not None
+    until = _seen_until(line, terms) if line.evergreen else None
+    sold = sold_line(line, until)
     assert sold.end is not None
-    assert line.frequency_months is not None
-    anchor = anchor_of(sold, terms.first, line.frequency_months)
-    whole = cut(
-        sold,
-        anchor,
-        line.frequency_months,
-        currency=terms.currency,
-        precision=str(policy.prorate_precision),
-        revised=revised,
-    )
+    anchor = terms.first if line.evergreen else anchor_of(sold, terms.first, months)
+    given = line.evergreen or line.custom_price is not None
+    rules = {"currency": terms.currency, "precision": terms.precision, "revised": revised}
+    if given:
+        custom = None if line.custom_price is None else Fraction(line.custom_price)
+        whole = formula_cut(sold, anchor, months, custom=custom, **rules)
+    else:
+        whole = cut(sold, anchor, months, **rules)
     stretches = [
         Stretch(kind=piece.kind, start=piece.start, end=piece.end, amount=piece.amount)
         for piece in whole.pieces
     ]
-    total = minor_total(line, terms.currency)
+    total = sum(s.amount for s in stretches) if given else minor_total(line, terms.currency)
     if line.order_item_id in terms.annulled:
-        stretches = [Stretch(kind="whole", start=sold.start, end=sold.end, amount=total)]
+        # What has no end has no total either.
+        whole_line = Stretch(kind="whole", start=sold.start, end=sold.end, amount=total)
+        stretches, total = ([], 0) if line.evergreen else ([whole_line], total)
     rounding = sum(stretch.amount for stretch in stretches) - total
-    if rounding and policy.rounding is RoundingPolicy.TRUE_UP:
+    if rounding and not given and policy.rounding is RoundingPolicy.TRUE_UP:
         # The last charge takes the difference, and is shared out like a tail from then on.
         stretches[-1] = replace(stretches[-1], kind="tail", amount=stretches[-1].amount - rounding)
         rounding = 0
@@ -221,8 +250,8 @@ def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction 
         reduces=False,
         start=sold.start,
         end=sold.end,
-        series=(anchor, line.frequency_months if policy.frequencies is FrequenciesPolicy.SPLIT else None),
-        months=line.frequency_months,
+        series=(anchor, months if policy.frequencies is FrequenciesPolicy.SPLIT else None, line.evergreen),
+        months=months,
         stretches=tuple(stretches),
         missed=rounding,
         rounding=rounding,
@@ -230,6 +259,49 @@ def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction 
         slack_per_cycle=1 if policy.items is ItemsPolicy.MERGED else 0,
     )
     return Held(line=line, money=money, whole=whole)
+
+
+def _seen_until(line: OrderLine, terms: Terms) -> date:
+    """Return the first boundary of a year from which on a line without end is not worked out."""
+    assert terms.until is not None
+    last, years = max(terms.until, line.starts_on) + SEEN_BEYOND, 1
+    while months_later(terms.first, 12 * years) < last:
+        years += 1
+    return months_later(terms.first, 12 * years)
+
+
+def formula_cut(
+    line: SoldLine,
+    anchor: date,
+    months: int,
+    *,
+    currency: str,
+    precision: str,
+    custom: Fraction | None,
+    revised: Fraction | None = None,
+) -> Cut:
+    """Return price and pieces of a line whose price of a period is given: parts are their time's share.
+
+    It is `custom`, in major units, else the price of a line without end, whose `UnitPrice` is for a month.
+    """
+    assert line.end is not None
+    if custom is None:
+        price, quantity = period_price(
+            line, currency, months, span=Fraction(1), cycles=0, partial=True, revised=revised
+        )
+    else:
+        price, quantity = rounded(custom * 10 ** DECIMALS[currency], 12), line.quantity
+    bounds, count = [], 0
+    while (day := months_later(anchor, count * months)) <= line.end:
+        bounds += [day] if day >= line.start else []
+        count += 1
+    pieces = []
+    for start, end in pairwise(sorted({line.start, *bounds, line.end})):
+        kind = "cycle" if start in bounds and end in bounds else "tail" if start in bounds else "head"
+        share = min(term(start, end, precision), Fraction(months)) / months
+        amount = half_up(price * quantity * (1 if kind == "cycle" else share))
+        pieces.append(Piece(kind=kind, start=start, end=end, amount=amount))
+    return Cut(price=price, quantity=quantity, pieces=tuple(pieces))
 
 
 def ours(line: LineMoney, billed_from: date) -> LineMoney:
@@ -272,7 +344,7 @@ def once(line: OrderLine, root_id: str, terms: Terms, *, months: int) -> LineMon
         reduces=line.quantity < 0,
         start=line.starts_on,
         end=end,
-        series=(terms.first, None),
+        series=(terms.first, None, False),
         months=months,
         stretches=(Stretch(kind="one_time", start=line.starts_on, end=end, amount=amount),),
     )
@@ -294,7 +366,13 @@ def take(target: Held, line: OrderLine, units: int) -> list[Stretch]:
         amount = half_up(unit * after) - half_up(unit * before)
         found.append(replace(stretch, amount=amount, shares=((target.line.order_item_id, Fraction(1)),)))
     target.taken.append(
-        Taken(since=line.starts_on, units=units, order_id=line.order_id, line_id=line.order_item_id)
+        Taken(
+            since=line.starts_on,
+            units=units,
+            order_id=line.order_id,
+            line_id=line.order_item_id,
+            stretches=tuple(found),
+        )
     )
     return found
 
@@ -329,3 +407,32 @@ def reduction(
             *taken,
         ),
     )
+
+
+def formula_reduction(
+    money: LineMoney, targets: Collection[Held], instant: datetime, terms: Terms, *, gives_back: bool
+) -> LineMoney:
+    """Return the money of a reduction of lines whose price of a period is given, carried out at `instant`.
+
+    It takes what begins later, and gives back the time from its start up to that, by the formula; of lines
+    without end only where the policy says so (`gives_back`). What was billed already is told as taken on its
+    day and made up for, so that the sums are the same.
+    """
+    later, begun, unused = [], [], Fraction(0)
+    for target in targets:
+        never = target.line.order_item_id in terms.annulled
+        for taken in target.taken:
+            if taken.line_id != money.line_id:
+                continue
+            coming = [s for s in taken.stretches if never or midnight(s.start) > instant]
+            later += coming
+            begun += [s for s in taken.stretches if s not in coming]
+            since = max(taken.since, target.line.starts_on)
+            end = min((s.start for s in coming), default=since if never else target.money.end)
+            monthly = target.whole.price / target.money.months
+            unused += monthly * taken.units * term(since, max(since, end), terms.precision)
+    credit = money.stretches[0]
+    if not gives_back:
+        return replace(money, stretches=tuple(later))
+    amount = -half_up(unused) - sum(s.amount for s in begun)
+    return replace(money, stretches=(replace(credit, amount=amount), *begun, *later))

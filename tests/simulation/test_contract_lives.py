@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import event, given, settings
 from tests.simulation import daily_checks, daily_money, in_process, line_money
-from tests.simulation.histories import Payer, Story, Sync, contract_stories, known
+from tests.simulation.histories import contract_stories
 from tests.simulation.movements import movements, prorations, settled_invoices
+from tests.simulation.stories import Payer, Story, Sync, known
 
 from cpqbridge.domain.billing import Plan
 from cpqbridge.domain.dates import midnight
@@ -28,6 +29,7 @@ SECONDS_EACH = 1
 DONE = {OrderState.SYNCED, OrderState.UNCHANGED}
 KINDS = {"cycle", "head", "tail", "cut", "catch_up", "credit", "one_time"}
 REASONS = {None, "rounding", "credit_policy", "past_skipped", "billed_elsewhere"}
+FORMULA_REASONS = {None, "evergreen", "custom_price"}
 LIVED = "lived"
 
 
@@ -144,17 +146,23 @@ def stops(plan: Plan, order_ids: frozenset[str]) -> set[str]:
 def last_instant(story: Story) -> datetime:
     """Return when nothing is left to happen: a period after the last day, so that every invoice is final."""
     ends = [line.ends_on or line.starts_on for order in story.history.orders for line in order.lines]
+    ends += [story.until] if story.until is not None else []
     return max(midnight(max(ends)), story.syncs[-1][0]) + timedelta(days=3)
+
+
+def looked_at(story: Story) -> date | None:
+    """Return the last day of a life whose lines do not all end, else None."""
+    return last_instant(story).date() if story.until is not None else None
 
 
 def check_money(story: Story, lived: Lived) -> None:
     account, plan = lived.account, lived.plan
     moved = movements(account)
     money = daily_money.contract_money(
-        story.history, story.configuration, lived.carried_out, cutover=story.cutover
+        story.history, story.configuration, lived.carried_out, cutover=story.cutover, until=looked_at(story)
     )
     assert money.entered.keys() == lived.done
-    assert in_process.billed_by_day(account) == in_process.forecast_by_day(plan)
+    assert in_process.billed_by_day(account) == in_process.forecast_by_day(plan, until=looked_at(story))
     problems = daily_checks.wrong_totals(money, moved, story.configuration)
     problems += daily_checks.outside_terms(money, moved)
     problems += daily_checks.needless_invoices(money, moved)
@@ -174,6 +182,9 @@ def check_proof(story: Story, plan: Plan, money: daily_money.ContractMoney) -> N
     assert proofs.keys() == money.lines.keys()
     for line_id, proof in proofs.items():
         assert proof.sold_minor == line_money.minor_total(lines[line_id], currency)
+        if lines[line_id].evergreen or lines[line_id].custom_price is not None:
+            assert proof.reason in FORMULA_REASONS
+            continue
         assert proof.reason in REASONS
         assert (proof.reason is None) == (proof.difference_minor == 0)
         drops = policy.credits is CreditsPolicy.NONE

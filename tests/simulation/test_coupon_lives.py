@@ -13,9 +13,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from tests.simulation import daily_checks, daily_money, in_process
 from tests.simulation.coupon_money import net_money
-from tests.simulation.histories import Story, contract_stories
+from tests.simulation.histories import contract_stories
 from tests.simulation.movements import movements, prorations
-from tests.simulation.test_contract_lives import REASONS, live
+from tests.simulation.stories import Story
+from tests.simulation.test_contract_lives import REASONS, live, looked_at
 
 from cpqbridge.domain.order import Coupon, CouponDuration
 from cpqbridge.mapping.policies import ItemsPolicy
@@ -87,11 +88,13 @@ def test_contracts_with_coupons_are_billed_net_of_them(story):
     if not lived.done:
         return
     account = lived.account
-    billed, forecast = in_process.billed_by_day(account), in_process.forecast_by_day(lived.plan)
+    until = looked_at(story)
+    billed = in_process.billed_by_day(account)
+    forecast = in_process.forecast_by_day(lived.plan, until=until)
     assert billed == forecast, (story, billed - forecast, forecast - billed)
     assert prorations(account) == []
     gross = daily_money.contract_money(
-        story.history, story.configuration, lived.carried_out, cutover=story.cutover
+        story.history, story.configuration, lived.carried_out, cutover=story.cutover, until=until
     )
     net = net_money(story.history, gross)
     problems = daily_checks.wrong_totals(net, movements(account), story.configuration)

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from tests.simulation import test_contract_lives as lives
 from tests.simulation.cpq_desk import Desk, Offer
-from tests.simulation.histories import MANY_LINES, Story, contract_stories
+from tests.simulation.histories import MANY_LINES, contract_stories
+from tests.simulation.stories import Payer, Story
 
 from cpqbridge.domain.order import OrderKind
 from cpqbridge.mapping.configuration import default_configuration
@@ -39,7 +41,7 @@ def an_offer(number: int, price: str, *, months: int = 12, discount: int = 0) ->
     return Offer(number=number, price=Decimal(price), months=months, discount=discount)
 
 
-def lived(desk: Desk, *syncs: tuple[str, int], **policy) -> tuple[str, lives.Lived]:
+def lived(desk: Desk, *syncs: tuple[str, int], payer: Payer = "nobody", **policy) -> tuple[str, lives.Lived]:
     """Live what was sold and return how it ended; `syncs` are instants with how many orders are known."""
     configuration = default_configuration()
     precision = ProratePrecision(desk.precision)
@@ -55,6 +57,8 @@ def lived(desk: Desk, *syncs: tuple[str, int], **policy) -> tuple[str, lives.Liv
         history=desk.history(),
         configuration=configuration,
         syncs=tuple((at(instant), frozenset(ids[:count])) for instant, count in syncs),
+        payer=payer,
+        until=max((each.end for each in desk.subscriptions if each.offer.evergreen), default=None),
     )
     return lives.check(story), lives.live(story, story.syncs)
 
@@ -271,6 +275,94 @@ def test_what_rides_on_one_of_two_new_schedules_stays_on_it():
     desk.activate(OrderKind.AMENDMENT, day("2020-01-01"), at("2019-11-22T00:01"))
     end, _ = lived(desk, ("2019-11-22T00:01:30", 2), frequencies=FrequenciesPolicy.SPLIT)
     assert end == lives.LIVED
+
+
+def test_tail_that_begins_where_nothing_renews_is_billed_by_itself():
+    """Stripe makes no invoice for it: the other line renews every six months."""
+    desk = a_desk(6, currency="jpy")
+    desk.sell(an_offer(1, "28829", months=1), 4, day("2034-10-31"), day("2035-02-03"))
+    desk.activate(OrderKind.INITIAL, day("2034-10-31"), at("2034-10-08T10:00"))
+    offer = replace(an_offer(2, "120000", months=1), every=3)
+    short = desk.sell(offer, 4, day("2035-01-31"), day("2035-02-03"))
+    desk.activate(OrderKind.AMENDMENT, day("2035-01-31"), at("2034-12-09T23:59:59"))
+    end, found = lived(desk, ("2034-12-10T00:01:29", 2))
+    assert end == lives.LIVED
+    assert billed(found)[short.line.order_item_id] == 47_344
+
+
+@pytest.mark.parametrize("kind", [{"custom": Decimal("132.11")}, {"evergreen": True}], ids=str)
+def test_line_of_a_given_price_that_was_never_served_is_given_back_though_it_was_billed(kind):
+    desk = a_desk(6, precision="month")
+    desk.until = day("2027-12-14")
+    offer = replace(an_offer(1, "38.73"), **kind)
+    seats = desk.sell(offer, 4, day("2025-12-14"), day("2026-12-14"))
+    desk.activate(OrderKind.INITIAL, day("2025-12-14"), at("2025-12-14T10:00"))
+    desk.reduce(seats, 4, day("2025-12-14"))
+    desk.activate(OrderKind.AMENDMENT, day("2025-12-14"), at("2026-02-12T10:00"))
+    end, found = lived(desk, ("2025-12-14T10:01:30", 1), ("2026-02-12T10:01:30", 2))
+    assert end == lives.LIVED
+    assert sum(billed(found).values()) == 0
+
+
+def test_reduction_of_skipped_time_is_not_charged_where_rounding_outweighs_it():
+    desk = a_desk(precision="calendar_monthly_daily")
+    seats = desk.sell(an_offer(1, "0.58"), 12, day("2021-06-28"), day("2022-06-28"))
+    order = desk.activate(OrderKind.INITIAL, day("2021-06-28"), at("2021-06-28T23:59:59"))
+    desk.orders[0] = replace(order, skip_past_initial_invoices=True)
+    desk.reduce(seats, 2, day("2021-08-26"))
+    desk.activate(OrderKind.AMENDMENT, day("2021-08-26"), at("2021-08-27T00:00"))
+    end, found = lived(desk, ("2021-09-05T00:00", 2), credits=CreditsPolicy.CREDIT_NOTE)
+    assert end == lives.LIVED
+    assert sum(billed(found).values()) == 10 * 48
+
+
+def test_credits_of_one_day_on_an_invoice_that_is_paid_in_part_add_up():
+    """The customer's balance pays a part of the invoice that both credits are for."""
+    desk = a_desk(12, precision="calendar_monthly_daily", currency="jpy")
+    gone = desk.sell(an_offer(2, "43742"), 3, day("2021-06-28"), day("2023-10-03"))
+    some = desk.sell(an_offer(3, "499"), 2, day("2021-06-28"), day("2024-06-28"))
+    desk.sell(replace(an_offer(4, "9022"), every=3), 4, day("2021-06-28"), day("2023-10-28"))
+    desk.activate(OrderKind.INITIAL, day("2021-06-28"), at("2021-06-28T23:59:59"))
+    seats = desk.sell(an_offer(21, "5000", months=1), 1, day("2021-07-06"), day("2024-06-28"))
+    desk.activate(OrderKind.AMENDMENT, day("2021-07-06"), at("2021-07-03T00:00:01"))
+    desk.reduce(gone, 3, day("2021-06-28"))
+    desk.activate(OrderKind.AMENDMENT, day("2021-06-28"), at("2021-07-24T00:00:59"))
+    desk.reduce(seats, 1, day("2022-07-20"))
+    desk.activate(OrderKind.AMENDMENT, day("2022-07-20"), at("2022-03-03T15:30:29"))
+    desk.reduce(some, 2, day("2022-07-20"))
+    desk.activate(OrderKind.AMENDMENT, day("2022-07-20"), at("2022-02-09T00:00:01"))
+    end, _ = lived(
+        desk,
+        ("2021-07-04T00:00:01", 2),
+        ("2021-07-24T00:05:59", 3),
+        ("2022-03-03T16:30:29", 5),
+        credits=CreditsPolicy.CREDIT_NOTE,
+        proration=ProrationPolicy.NEXT_INVOICE,
+        payer="transfer",
+    )
+    assert end == lives.LIVED
+
+
+def test_evergreen_subscription_ends_on_the_very_day_up_to_which_it_was_planned():
+    desk = a_desk(3)
+    desk.until = day("2024-07-24")
+    seats = desk.sell(replace(an_offer(1, "90", months=1), evergreen=True), 8, day("2021-03-01"), desk.until)
+    desk.activate(OrderKind.INITIAL, day("2021-03-01"), at("2021-02-09T15:30"))
+    desk.reduce(seats, 8, day("2023-03-01"))
+    desk.activate(OrderKind.AMENDMENT, day("2023-03-01"), at("2021-09-08T10:00"))
+    end, found = lived(desk, ("2021-02-09T15:31:31", 1), ("2021-10-23T10:00", 2))
+    assert end == lives.LIVED
+    assert sum(billed(found).values()) == 24 * 8 * 9000
+
+
+def test_evergreen_subscription_from_a_leap_day_is_planned_on_and_on():
+    desk = a_desk(12)
+    desk.until = day("2036-08-07")
+    seats = desk.sell(replace(an_offer(1, "33.33"), evergreen=True), 2, day("2032-02-29"), desk.until)
+    desk.activate(OrderKind.INITIAL, day("2032-02-29"), at("2032-02-20T15:30"))
+    end, found = lived(desk, ("2032-02-20T15:31:30", 1))
+    assert end == lives.LIVED
+    assert billed(found) == {seats.line.order_item_id: 5 * 6666}
 
 
 def features(story: Story) -> set[str]:

@@ -98,7 +98,9 @@ def test_what_is_billed_is_what_was_forecast_and_sold(case):
     plan = life.sync(history, instant, released={"backdated", "contract_over"})
     outcome = plan.outcomes[0]
     if outcome.state is not OrderState.SYNCED:
-        assert {refusal.code for refusal in outcome.refusals} <= {"amount_step"}
+        # Charges of a few fils end in 0, so that what they leave to the last one can be out of bounds.
+        assert order.currency == "kwd"
+        assert {refusal.code for refusal in outcome.refusals} <= {"amount_step", "remainder_out_of_bounds"}
         return
     life.run_until(instant + timedelta(seconds=30))
     again = life.sync(history, instant + timedelta(minutes=1))

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _INTRODUCTION = (
     "The sample org of Larkfield Software on simulated systems, on 20 November 2026. Every order was synced "
-    "when it was activated. In a second pair of systems time ran to the end of every contract, so what is "
-    "billed here stands on invoices that a simulated Stripe account really made."
+    "when it was activated. In a second pair of systems time ran to the end of every contract that has one, "
+    "so what is billed here stands on invoices that a simulated Stripe account really made."
 )
 
 

@@ -31,7 +31,7 @@ def _line_text(explained: ExplainedLine) -> str:
     ]
     billed, sold = (major_text(amount, currency) for amount in (proof.billed_minor, proof.sold_minor))
     parts = [
-        f"Order line {explained.line.order_item_id}: {explained.line.name}",
+        f"Order line {explained.line.order_item_id}: {explained.names[explained.line.order_item_id]}",
         *explained.price,
         table(rows, numbers=frozenset({3, 4, 5})) if explained.charges else explained.nothing_text,
         f"Billed {billed} {currency.upper()}, sold for {sold}.",

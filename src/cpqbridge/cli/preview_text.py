@@ -12,7 +12,7 @@ from cpqbridge.sync.documents import plan_document
 from cpqbridge.sync.plan_rows import (
     PhaseRows,
     ScheduleRows,
-    line_names,
+    labelled_names,
     schedule_rows,
     sight_texts,
     wake_text,
@@ -43,7 +43,7 @@ def preview_text(
     mine = {proof.order_item_id for proof in plan.proof if proof.order_id == order_id}
     proof = [line for line in document["proof"] if line["order_item_id"] in mine]
     outcome = next((each for each in plan.outcomes if each.order_id == order_id), None)
-    names = line_names(plan)
+    names = labelled_names(plan)
     parts = [
         f"Order {order_number} ({order_id}) {_STATE_WORDS[document['state']]}.",
         refusals_text(outcome.refusals if outcome else ()),

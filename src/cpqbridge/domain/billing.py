@@ -383,7 +383,8 @@ class BillingState:
     `active`). `invoices` are the contract's invoices in Stripe, None where they were not read; `touched`
     says, by object key, what somebody else did to a schedule in Stripe. `recent_cancels` counts the schedules
     the connection cancelled in the last hour, `renewed` are the schedules of the contract this one renews.
-    `discounts` are those that run in Stripe, by object key, as far as they were read.
+    `discounts` are those that run in Stripe, by object key, as far as they were read; `running_since` is when
+    the running phase of a schedule began there, by object key, where that is not as it was sent.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -395,6 +396,7 @@ class BillingState:
     recent_cancels: int = 0
     renewed: Mapping[str, BillingObject] = field(default_factory=dict)
     discounts: Mapping[str, tuple[RunningDiscount, ...]] = field(default_factory=dict)
+    running_since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

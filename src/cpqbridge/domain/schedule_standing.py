@@ -17,7 +17,10 @@ ENDED = frozenset({"released", "canceled", "completed", MISSING})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingItem:
-    """One recurring item of a phase; `unit_amount_decimal` is plain digits in minor units (None: tiers)."""
+    """One recurring item of a phase; `unit_amount_decimal` is plain digits in minor units (None: tiers).
+
+    `lookup_key` is that of its price, `coupons` are the ids of those that reduce it.
+    """
 
     price_id: str
     product_id: str
@@ -26,19 +29,24 @@ class StandingItem:
     interval_count: int | None
     quantity: int | None
     metadata: Mapping[str, str]
+    lookup_key: str | None = None
+    coupons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingPhase:
     """Constant items from `starts_at` up to, not including, `ends_at` (aware UTC).
 
-    `one_time_metadata` is that of each one-time item, which holds its identity (B6.2).
+    `one_time_metadata` is that of each one-time item, which holds its identity (B6.2). `coupons` are the ids
+    of those that reduce everything in it; up to `trial_ends_at` it is free.
     """
 
     starts_at: datetime
     ends_at: datetime
     items: tuple[StandingItem, ...]
     one_time_metadata: tuple[Mapping[str, str], ...]
+    coupons: tuple[str, ...] = ()
+    trial_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,10 @@ class SyncRecordFields:
 
 
 class CouponFields:
-    """Names of the coupon object on orders, and how an association of it leads there."""
+    """Names of the coupon object on orders, and how an association of it leads there.
+
+    `STRIPE_ID` is written after a sync, where the org has it; `ALL` are read.
+    """
 
     OBJECT = "Order_Stripe_Coupon__c"
     LOOKUP = "Order_Stripe_Coupon__c"
@@ -89,5 +92,6 @@ class CouponFields:
     DURATION = "Duration__c"
     DURATION_IN_MONTHS = "Duration_In_Months__c"
     MAX_REDEMPTIONS = "Max_Redemptions__c"
+    STRIPE_ID = "Stripe_ID__c"
 
     ALL = (NAME, PERCENT_OFF, AMOUNT_OFF, CURRENCY, DURATION, DURATION_IN_MONTHS, MAX_REDEMPTIONS)

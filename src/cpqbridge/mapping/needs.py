@@ -127,6 +127,7 @@ def _extra(name: str, parent: str, *fields: str, optional: tuple[str, ...] = ())
     )
 
 
+_COUPON_OPTIONAL = ("CreatedDate", f"{CouponFields.RELATIONSHIP}.{CouponFields.STRIPE_ID}")
 _COUPON_FIELDS = tuple(f"{CouponFields.RELATIONSHIP}.{name}" for name in CouponFields.ALL)
 
 _EXTRA = (
@@ -152,9 +153,9 @@ _EXTRA = (
         SyncRecordFields.ORDER,
         optional=tuple(name for name in SyncRecordFields.ALL if name != SyncRecordFields.ORDER),
     ),
-    _extra(ORDER_COUPON_OBJECT, "Order__c", CouponFields.LOOKUP, *_COUPON_FIELDS, optional=("CreatedDate",)),
+    _extra(ORDER_COUPON_OBJECT, "Order__c", CouponFields.LOOKUP, *_COUPON_FIELDS, optional=_COUPON_OPTIONAL),
     _extra(
-        LINE_COUPON_OBJECT, "Order_Item__c", CouponFields.LOOKUP, *_COUPON_FIELDS, optional=("CreatedDate",)
+        LINE_COUPON_OBJECT, "Order_Item__c", CouponFields.LOOKUP, *_COUPON_FIELDS, optional=_COUPON_OPTIONAL
     ),
 )
 

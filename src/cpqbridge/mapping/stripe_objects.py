@@ -39,12 +39,14 @@ class StripeObjects:
         links: Stripe objects by link key, as far as they exist.
         links_base: What `dashboard_base` returns.
         price_keys: The key of the price of each order line that has one.
+        coupon_keys: The key of what Stripe calls a coupon, by the id of the coupon's record.
         object_keys: The keys of what each order shaped (`keys_by_order`).
     """
 
     links: Mapping[str, Link]
     links_base: str
     price_keys: Mapping[str, str] = field(default_factory=dict)
+    coupon_keys: Mapping[str, str] = field(default_factory=dict)
     object_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def at(self, key: str | None, page: str) -> StripeObject | None:

@@ -12,7 +12,14 @@ from types import MappingProxyType
 from cpqbridge.domain.ids import is_salesforce_id
 from cpqbridge.domain.order import LineKind, OrderHistory, OrderLine
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT, OurFields, SyncRecordFields
+from cpqbridge.mapping.fields import (
+    LINE_COUPON_OBJECT,
+    ORDER_COUPON_OBJECT,
+    SYNC_RECORD_OBJECT,
+    CouponFields,
+    OurFields,
+    SyncRecordFields,
+)
 from cpqbridge.mapping.line_kinds import FREQUENCIES
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.raw import RawContract, RawRecord, WriteBackRecord
@@ -123,6 +130,7 @@ def write_back_records(
         *_products(source),
         *_pricebook_entries(source),
         *_order_items(source),
+        *_coupons(source),
         *_orders(source, results),
         *_sync_records(source, results, writable.get("Order", frozenset())),
     ]
@@ -192,8 +200,8 @@ def _order_items(source: _Source) -> Iterator[_Wanted]:
 def _pricebook_entries(source: _Source) -> Iterator[_Wanted]:
     """Yield the entries whose own price is used; the product's own frequency goes first (B3.3).
 
-    A price of another frequency is shown only where nothing stands yet, or two contracts would overwrite
-    each other for ever.
+    A price of another frequency, or by tiers, which an order may have of its own, is shown only where nothing
+    stands yet, or two contracts would overwrite each other for ever.
     """
     best: dict[str, tuple[bool, str, RawRecord]] = {}
     for line, item in _lines(source):
@@ -202,13 +210,30 @@ def _pricebook_entries(source: _Source) -> Iterator[_Wanted]:
         if f":{entry_id}:" not in key or not key.endswith(":1") or key not in source.stripe.links:
             continue
         own = str(follow(item, ("Product2", "SBQQ__BillingFrequency__c")) or "monthly").lower()
-        other = FREQUENCIES.get(own) != line.frequency_months
+        other = FREQUENCIES.get(own) != line.frequency_months or line.tiers is not None
         found = (other, key, _related(item, "PricebookEntry"))
         if entry_id not in best or found[:2] < best[entry_id][:2]:
             best[entry_id] = found
     for entry_id, (other, key, present) in best.items():
         if not (other and present.get(source.ours.stripe_id)):
             yield _Wanted("PricebookEntry", entry_id, present, source.shown(source.stripe.at(key, "prices")))
+
+
+def _coupons(source: _Source) -> Iterator[_Wanted]:
+    """Yield the coupons that Stripe has; those that grant the same are one there."""
+    links = [
+        link
+        for name in (ORDER_COUPON_OBJECT, LINE_COUPON_OBJECT)
+        for link in source.raw.extra.get(name) or ()
+    ]
+    present = {
+        record_id_at(link, CouponFields.LOOKUP): _related(link, CouponFields.RELATIONSHIP) for link in links
+    }
+    for coupon_id, key in source.stripe.coupon_keys.items():
+        found = source.stripe.at(key, "coupons")
+        if found is not None:
+            values = {CouponFields.STRIPE_ID: found.stripe_id}
+            yield _Wanted(CouponFields.OBJECT, coupon_id, present.get(coupon_id, {}), values)
 
 
 def _told(source: _Source, result: OrderResult) -> OrderResult:

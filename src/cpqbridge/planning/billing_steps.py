@@ -116,7 +116,8 @@ class ScheduleBody:
     """What the calls for a schedule need besides the schedule itself.
 
     `resolved` are the ids of prices that are used without being linked, by their keys; `orders` are the
-    contract's, oldest first. `running` are the discounts that schedules have in Stripe, by object key.
+    contract's, oldest first. `running` are the discounts that schedules have in Stripe, by object key, and
+    `running_since` is when a running phase began there, where that is not as it was sent.
     """
 
     history: OrderHistory
@@ -124,6 +125,7 @@ class ScheduleBody:
     resolved: Mapping[str, str]
     links: Mapping[str, Link]
     running: Mapping[str, Sequence[RunningDiscount]]
+    running_since: Mapping[str, datetime]
 
     def created(self, wanted: BillingObject, *, first_invoice_minor: int | None) -> Step:
         """Return the one call that creates a subscription schedule with all its phases.
@@ -179,14 +181,17 @@ class ScheduleBody:
     def updated(self, wanted: BillingObject, *, now: datetime, stripe_id: str) -> Step:
         """Return the one call that changes a schedule: the running phase with its start, then the new ones.
 
-        Nothing prorates, and what rides on the running phase is not sent again.
+        Nothing prorates, and what rides on the running phase is not sent again. That phase keeps the start it
+        has in Stripe: a direct change of the subscription splits it there.
         """
         current = next(place for place, phase in enumerate(wanted.phases) if phase.ends_at > now)
         started = wanted.phases[current].starts_at <= now
         phases = self._phases(wanted, wanted.phases, first=current)
-        phases[0]["start_date"] = timestamp(wanted.phases[current].starts_at)
+        begins = wanted.phases[current].starts_at
         if started:
+            begins = self.running_since.get(wanted.key, begins)
             phases[0].pop("add_invoice_items", None)
+        phases[0]["start_date"] = timestamp(begins)
         body = {"phases": phases, "proration_behavior": "none", "end_behavior": wanted.end_behavior}
         return Step(
             key=wanted.key,

@@ -63,6 +63,7 @@ class Build:
         )
         self._refused = self._take_in(verdict.accepted)
         self._contract.annul(self._first_billed())
+        self._contract.decide_ends_of_usage()
         self._contract.decide_first_invoices()
         self._contract.decide_heads()
         give_prices(self._contract)
@@ -194,22 +195,22 @@ class Build:
         return drafts_final_at(invoices)
 
     def _shared_out_credits(self) -> list[BillingObject]:
-        """Return half-made and new credits; those due now with the invoices that carry them, once known."""
-        invoices = self._invoices
-        if invoices is None:
-            return [*self._half_made_credits, *self._new_credits]
-        creditable = Creditable(invoices)
-        made = self._request.state.links
-        begun = [
-            creditable.share_out(each, self._reduced_by(each), made=made) for each in self._half_made_credits
+        """Return half-made and new credits; those due now with the invoices that carry them, once known.
+
+        They are shared out in the order in which they are made: what one takes of an invoice that is paid in
+        part decides how much of the next is for the unpaid part.
+        """
+        found = sorted([*self._half_made_credits, *self._new_credits], key=_by_day)
+        if self._invoices is None:
+            return found
+        creditable, made = Creditable(self._invoices), self._request.state.links
+        waits = self._credits_wait_until is not None
+        return [
+            creditable.share_out(each, self._reduced_by(each), made=made)
+            if self._is_half_made(each) or (self._is_due(each) and not waits)
+            else each
+            for each in found
         ]
-        if self._credits_wait_until is not None:
-            return [*begun, *self._new_credits]
-        new = [
-            creditable.share_out(each, self._reduced_by(each)) if self._is_due(each) else each
-            for each in self._new_credits
-        ]
-        return [*begun, *new]
 
     def _reduced_by(self, wanted: BillingObject) -> set[str]:
         """Return the lines whose time a credit is for."""
@@ -399,6 +400,7 @@ class Build:
             resolved=resolved,
             links=state.links,
             running=state.discounts,
+            running_since=state.running_since,
         )
         for schedule in self._schedules:
             wanted = schedule.wanted

@@ -15,12 +15,13 @@ from cpqbridge.domain.billing import BilledOrderLine, BillingObject, BillingStat
 from cpqbridge.domain.dates import MONTHS_PER_YEAR, Cycle, add_months, day_after, midnight
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.refusal import Refusal
-from cpqbridge.planning.pieces import Bounds, CutRules, cut, whole, with_first_cycle_as_head
+from cpqbridge.planning.pieces import Bounds, CutRules, cut, whole, with_first_piece_as_head
 from cpqbridge.planning.prices import PeriodPrice
 from cpqbridge.planning.reductions import (
     Lineages,
     Reduction,
     attribute,
+    newness,
     not_there_yet,
     one_time_below_zero,
     units_reduced,
@@ -207,24 +208,37 @@ class Contract:
         starts = (run.pieces.start for run in self.bearers(order))
         return max(min(starts, default=order.effective_on), order.effective_on)
 
+    def decide_ends_of_usage(self) -> None:
+        """Let schedules whose last line is ended now go on until the period of what was used is over.
+
+        Stripe drops the usage of a subscription that is cancelled without an invoice (B6.3, B6.11).
+        """
+        for track in self.tracks:
+            if track.sent is None or track.ends_at > self.as_of or not track.is_usable(self.as_of):
+                continue
+            used = (run for run in track.runs if run.line.metered and run.begins_at < self.as_of)
+            until = max((run.item_over_at for run in used), default=self.as_of)
+            if until > self.as_of:
+                track.usage_until = until
+
     def decide_heads(self) -> None:
         """Decide which lines begin on a boundary of theirs on which nothing of their schedule renews (B5.6).
 
-        Stripe makes no invoice then, so that it would give the first cycle away: it is billed as a head. What
-        was decided stands once the line has begun.
+        Stripe makes no invoice then, so that it would give the first cycle, or the tail, away: that is billed
+        as a head. What was decided stands once the line has begun.
         """
         for track in self.tracks:
             for run in track.runs:
                 begins = midnight(run.pieces.start)
                 known = self.sent.lines.get(run.line.order_item_id)
-                if run.carried or not run.pieces.starts_with_cycle or begins <= midnight(track.starts_on):
+                if run.carried or not run.pieces.starts_on_boundary or begins <= midnight(track.starts_on):
                     continue
                 if begins <= self.as_of:
                     leads = known is not None and known[1].leads
                 else:
                     leads = not track.renews_before(run.pieces.start)
                 if leads:
-                    run.leads, run.pieces = True, with_first_cycle_as_head(run.pieces)
+                    run.leads, run.pieces = True, with_first_piece_as_head(run.pieces)
 
     def _horizon(self, anchor: date, sent: BillingObject | None) -> date:
         """Return up to where an evergreen schedule is planned: as it is, while that is far enough away."""
@@ -233,7 +247,8 @@ class Contract:
         latest = max([self.as_of.date(), *starts])
         if sent is not None and sent.end_behavior == "release":
             last = sent.phases[-1].ends_at.date()
-            if last > add_months(latest, EVERGREEN_MONTHS_LEFT):
+            # Counted back from the horizon, as the timer is: 29 February has no day a year earlier.
+            if latest < add_months(last, -EVERGREEN_MONTHS_LEFT):
                 return last
         return Cycle(anchor, MONTHS_PER_YEAR).at_or_after(add_months(latest, EVERGREEN_MONTHS))
 
@@ -299,7 +314,8 @@ class Contract:
 
     def _reduce(self, line: OrderLine, order: Order, units: RunUnits) -> None:
         reduction = Reduction(line=line, order=order)
-        for run, taken in units:
+        # What was sent is known by schedule, what is new by age; later plans must not tell them apart.
+        for run, taken in sorted(units, key=lambda each: newness(each[0]), reverse=True):
             track = self.track_of(run)
             at = self.executed_at(order, track)
             take = Take(line=line, order=order, units=taken, executed_at=at)
@@ -323,7 +339,7 @@ class Contract:
             Bounds(
                 horizon=track.horizon,
                 free_until=order.trial_ends_on,
-                below=self._units_below(line) if line.tiers is not None else 0,
+                below=self._units_below(line, order, track) if line.tiers is not None else 0,
                 kept=kept,
                 revised=revised.pieces.price if revised is not None else None,
             ),
@@ -341,11 +357,12 @@ class Contract:
         self._track_of[line.order_item_id] = track
         self._lineage.setdefault(self.lineages.root(line), []).append(run)
 
-    def _units_below(self, line: OrderLine) -> int:
-        """Return the units of the line's lineage that are there when it starts."""
-        start = midnight(line.starts_on)
+    def _units_below(self, line: OrderLine, order: Order, track: Track) -> int:
+        """Return the units of the line's lineage that its first whole period counts before its own."""
+        cycle = Cycle(track.anchor, line.frequency_months or 1)
+        first = max(midnight(cycle.at_or_after(line.starts_on)), self.executed_at(order, track))
         lineage = self._lineage.get(self.lineages.root(line), ())
-        return sum(run.units_after(start) for run in lineage if run.begins_at <= start < run.over_at)
+        return sum(run.units_after(first) for run in lineage if run.begins_at <= first < run.over_at)
 
     def _billed_from(self, line: OrderLine, order: Order, track: Track) -> date | None:
         """Return the first day that is billed at all: past cycles may be skipped, or billed elsewhere."""

@@ -14,14 +14,13 @@ from decimal import Decimal
 from fractions import Fraction
 
 from cpqbridge.domain.billing import OneTimeItem
-from cpqbridge.domain.dates import Cycle, add_months, midnight
-from cpqbridge.domain.money import round_half_up, rounded_minor
+from cpqbridge.domain.dates import add_months, midnight
+from cpqbridge.domain.money import rounded_minor
 from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, Order, OrderLine
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.pieces import Piece
-from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import Track
 
@@ -122,7 +121,7 @@ class Discounts:
         """
         if not self.redemptions:
             return 0
-        left, share = amount_minor, _share_of_period(run, piece)
+        left, share = amount_minor, share_of_period(run, piece)
         for terms in self.on_item(run, piece.start):
             left -= terms.off_minor(left, share)
         track = self.contract.track_of(run)
@@ -161,75 +160,6 @@ class Discounts:
                 left -= terms.off_minor(left, share)
         return amount_minor - left
 
-    def off_credit_minor(self, reduction: Reduction, credit: OneTimeItem) -> int:
-        """Return what coupons took off the time that a credit is for, in minor units (negative).
-
-        That is what they took off each period it lies in, as it was billed: off whole ones for the units that
-        are gone, off that in which it begins for the rest, which lines share by what the units were worth.
-        """
-        off, rest = Fraction(0), Fraction(-credit.amount_minor)
-        begun: list[tuple[Fraction, Fraction]] = []
-        taken: list[tuple[Fraction, Fraction]] = []
-        for run, take in reduction.takes:
-            for piece in run.pieces.pieces:
-                if run.skips(piece) or piece.end <= credit.period_start:
-                    continue
-                value = Fraction(piece.amount_minor * take.units, run.pieces.terms.quantity)
-                if not take.reaches(piece) and credit.period_start <= piece.start:
-                    rest -= value
-                    off += value * self._part_off(run, piece)
-                if piece.start <= credit.period_start:
-                    unused = value * (piece.end - credit.period_start).days / (piece.end - piece.start).days
-                    share = (unused, self._part_off(run, piece))
-                    (taken if take.reaches(piece) else begun).append(share)
-        # Where all is gone in whole periods, only what rounding leaves is credited or charged.
-        shares = begun or taken
-        worth = sum(unused for unused, _ in shares)
-        if worth:
-            off += rest * sum(unused * part for unused, part in shares) / worth
-        return -round_half_up(off)
-
-    def _part_off(self, run: Run, piece: Piece) -> Fraction:
-        """Return which part of a piece, as it was billed, coupons took off."""
-        # Of one that is not billed any more it is what they would have taken off.
-        gross = run.billed_minor(piece) or piece.amount_minor
-        if not gross:
-            return Fraction(0)
-        net = gross - self.off_piece_minor(run, piece, gross)
-        beside = self._beside(run, piece)
-        total = sum(self._net_minor(*each) for each in beside)
-        if total <= 0:
-            return 1 - Fraction(net, gross)
-        share = max(_share_of_period(*each) for each in beside)
-        off = self.off_renewals_minor(self.contract.track_of(run), piece.start, total, share)
-        return 1 - Fraction(net * (total - off), gross * total)
-
-    def _net_minor(self, run: Run, piece: Piece) -> int:
-        gross = run.billed_minor(piece)
-        return gross - self.off_piece_minor(run, piece, gross)
-
-    def _beside(self, run: Run, piece: Piece) -> list[tuple[Run, Piece]]:
-        """Return all that an order's fixed amount reduces with a piece, the piece included; else nothing.
-
-        That is what one invoice of the schedule renews. The one that is made with the schedule bills every
-        period begun by then. Last parts of periods count where nothing renews beside them.
-        """
-        if piece.kind == "head" or piece in run.caught_up:
-            return []
-        together = [
-            (other, each)
-            for other in self.contract.track_of(run).runs
-            for each in other.pieces.pieces
-            if each.kind != "head"
-            and not other.skips(each)
-            and each not in other.caught_up
-            and other.billed_at(each) == run.billed_at(piece)
-        ]
-        renewing = [(other, each) for other, each in together if each.kind == "cycle"]
-        if renewing and piece.kind != "cycle":
-            return []
-        return renewing or together
-
     def off_one_time_minor(self, line: OrderLine, order: Order, amount_minor: int) -> int:
         """Return what coupons take off a one-time line, in minor units: its own, then those of its order."""
         currency, left = self.contract.rules.currency, amount_minor
@@ -259,7 +189,7 @@ class Discounts:
                 continue
             begins = max(run.pieces.full_from, run.executed_at.date())
             for coupon in line.coupons:
-                until = _until(coupon, run.pieces.start, run.pieces.cycle, begins)
+                until = _until(coupon, run.pieces.start, once=run.pieces.cycle.after(begins))
                 yield Redemption(
                     coupon=coupon,
                     terms=_terms(coupon, self.contract.rules.currency, until),
@@ -272,25 +202,34 @@ class Discounts:
         runs = self.contract.bearers(order)
         if not runs:
             return
-        tracks = {self.contract.track_of(run).key: self.contract.track_of(run) for run in runs}
         first = self.contract.track_of(min(runs, key=lambda run: (run.pieces.start, run.line.order_item_id)))
         start = self.contract.coupons_from(order)
-        cycle = Cycle(first.anchor, min(run.pieces.cycle.months for run in first.runs))
-        known_at = self.contract.executed_at(order)
-        begins = max(cycle.at_or_after(start), known_at.date())
         for coupon in order.coupons:
-            fixed = coupon.amount_off is not None
-            yield Redemption(
-                coupon=coupon,
-                terms=_terms(coupon, self.contract.rules.currency, _until(coupon, start, cycle, begins)),
-                from_on=start,
-                known_at=known_at,
-                # A percentage is the same wherever the contract's lines are; an amount is given once.
-                track_keys=(first.key,) if fixed else tuple(track.key for track in self._all(tracks)),
-            )
+            # A percentage is the same wherever the contract's lines are; an amount is given once.
+            tracks = [first] if coupon.amount_off is not None else self.contract.tracks
+            for track in tracks:
+                if track.runs:
+                    until = _until(coupon, start, once=self._after_first_invoice(order, track, start))
+                    yield Redemption(
+                        coupon=coupon,
+                        terms=_terms(coupon, self.contract.rules.currency, until),
+                        from_on=start,
+                        known_at=self.contract.executed_at(order),
+                        track_keys=(track.key,),
+                    )
 
-    def _all(self, tracks: Mapping[str, Track]) -> Iterable[Track]:
-        return [*tracks.values(), *(track for track in self.contract.tracks if track.key not in tracks)]
+    def _after_first_invoice(self, order: Order, track: Track, start: date) -> date | None:
+        """Return the day of the second invoice of a schedule that could be reduced; None without one.
+
+        What had begun when the order was executed is billed at once, net of its coupons.
+        """
+        executed_on = self.contract.executed_at(order).date()
+        if start <= executed_on:
+            return track.invoice_after(executed_on)
+        day = (
+            start if start <= track.starts_on or track.makes_invoice_on(start) else track.invoice_after(start)
+        )
+        return None if day is None else track.invoice_after(max(day, track.starts_on))
 
     def splits(self, order: Order) -> Coupon | None:
         """Return a fixed amount of an order whose lines lie on several schedules, or None (B11.3)."""
@@ -300,7 +239,7 @@ class Discounts:
         return next((coupon for coupon in order.coupons if coupon.amount_off is not None), None)
 
 
-def _share_of_period(run: Run, piece: Piece) -> Fraction:
+def share_of_period(run: Run, piece: Piece) -> Fraction:
     """Return which part of a whole period a piece of a run is, by days, at most the whole."""
     cycle = run.pieces.cycle
     whole = (cycle.after(piece.start) - cycle.at_or_before(piece.start)).days
@@ -340,15 +279,14 @@ def _terms(coupon: Coupon, currency: str, until: date | None) -> DiscountTerms:
     )
 
 
-def _until(coupon: Coupon, start: date, cycle: Cycle, begins: date) -> date | None:
-    """Return the first day that a coupon does not reduce any more, None without an end.
+def _until(coupon: Coupon, start: date, *, once: date | None) -> date | None:
+    """Return the first day that a coupon from `start` on does not reduce any more, None without an end.
 
-    One for `once` reduces the first invoice; `begins` is the first boundary at which, or the day of execution
-    on which, that is made.
+    `once` is the day of the invoice after the first, for a coupon that reduces only that.
     """
     if coupon.duration is CouponDuration.REPEATING:
         return add_months(start, coupon.duration_in_months or 1)
-    return cycle.after(begins) if coupon.duration is CouponDuration.ONCE else None
+    return once if coupon.duration is CouponDuration.ONCE else None
 
 
 def reduced(

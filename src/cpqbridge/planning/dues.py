@@ -24,7 +24,8 @@ from cpqbridge.planning.tracks import Track
 class Due:
     """One item that falls due at `at` (aware UTC); `track` is the schedule it may ride on.
 
-    `unbilled` tells that it is a credit for time that was not billed by us.
+    `unbilled` tells that it makes up for time that was not billed by us. Mostly that is a credit, but
+    rounded prices can outweigh it.
     """
 
     item: OneTimeItem
@@ -54,9 +55,9 @@ def dues_of(contract: Contract, naming: Naming, discounts: Discounts) -> Iterato
     for reduction in contract.reductions:
         before = reduction.unbilled_before
         for item in credit_items(reduction, rules=contract.rules, naming=naming, discounts=discounts):
-            reduced_on = contract.track_of(reduction.takes[0][0])
             unbilled = before is not None and item.period_start < before
-            yield Due(item=item, at=_credited_at(reduction), track=reduced_on, unbilled=unbilled)
+            at, reduced_on = _credited_at(contract, reduction)
+            yield Due(item=item, at=at, track=reduced_on, unbilled=unbilled)
     for each in contract.one_time:
         if contract.cutover is not None and each.line.starts_on < contract.cutover:
             continue
@@ -66,9 +67,12 @@ def dues_of(contract: Contract, naming: Naming, discounts: Discounts) -> Iterato
             yield Due(item=item, at=at, track=riding_on)
 
 
-def _credited_at(reduction: Reduction) -> datetime:
+def _credited_at(contract: Contract, reduction: Reduction) -> tuple[datetime, Track]:
+    """Return when a credit falls due, and on which schedule it may ride: one that goes on, if any does."""
     executed = (take.executed_at for _, take in reduction.takes)
-    return max(midnight(reduction.line.starts_on), *executed)
+    at = max(midnight(reduction.line.starts_on), *executed)
+    tracks = [contract.track_of(run) for run, _ in reduction.takes]
+    return at, next((track for track in tracks if track.ends_at > at), tracks[0])
 
 
 def _one_time_at(contract: Contract, each: OneTimeLine) -> tuple[datetime, Track | None]:

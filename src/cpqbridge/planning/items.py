@@ -13,9 +13,9 @@ from cpqbridge.domain.dates import day_after, midnight
 from cpqbridge.domain.money import amount_step_minor, round_half_up, rounded_minor, to_minor
 from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.domain.pricing import DiscountTerms
+from cpqbridge.planning.credited_discounts import off_credit_minor
 from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.pieces import CutRules, Piece
-from cpqbridge.planning.proration import term_months
 from cpqbridge.planning.reductions import Lineages, Reduction
 from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import standing_in
@@ -93,12 +93,14 @@ def phase_items(
         if not is_priced(run, instant, cuts):
             items.append(zero_item(run))
             continue
-        key = (_merging_key(run, rules), rules.discounts.on_item(run, day))
+        coupons = rules.discounts.on_item(run, day)
+        key = (_merging_key(run, rules), () if _counts_together(run) else coupons)
         if key not in priced:
             items.append(key)
         priced.setdefault(key, []).append((run, units))
     found = tuple(
-        _priced_item(priced[each], discounts=each[1]) if isinstance(each, tuple) else each for each in items
+        _priced_item(priced[each], rules.discounts, day) if isinstance(each, tuple) else each
+        for each in items
     )
     return found or (zero_item(standing_in(runs, instant), placeholder=True),)
 
@@ -110,15 +112,24 @@ def _merging_key(run: Run, rules: ItemRules) -> tuple[str, ...]:
     Tiers count the units of a lineage together, so its lines are always one item (B3.5).
     """
     line, price = run.line, run.pieces.price
-    if price.tiers is not None and not line.metered:
+    if _counts_together(run):
         return (rules.lineages.root(line), line.product_id, price.words)
     if not rules.merged or Fraction(price.text).denominator != 1:
         return (line.order_item_id,)
     return (rules.lineages.root(line), line.product_id, price.text)
 
 
-def _priced_item(members: Sequence[tuple[Run, int]], *, discounts: tuple[DiscountTerms, ...]) -> PhaseItem:
+def _counts_together(run: Run) -> bool:
+    """Return whether the lines of its lineage are one item, because tiers count them together (B3.5)."""
+    return run.pieces.price.tiers is not None and not run.line.metered
+
+
+def _priced_item(members: Sequence[tuple[Run, int]], discounts: Discounts, day: date) -> PhaseItem:
+    """Return one item for its members; a coupon of any of them reduces all of it."""
     first = members[0][0]
+    coupons: list[DiscountTerms] = []
+    for run, _ in members:
+        coupons += [terms for terms in discounts.on_item(run, day) if run is first or terms not in coupons]
     return PhaseItem(
         product_id=first.line.product_id,
         order_item_ids=tuple(run.line.order_item_id for run, _ in members),
@@ -129,7 +140,7 @@ def _priced_item(members: Sequence[tuple[Run, int]], *, discounts: tuple[Discoun
         units=tuple(units for _, units in members),
         tiers=first.pieces.price.tiers,
         metered=first.line.metered,
-        discounts=discounts,
+        discounts=tuple(coupons),
         parameters=first.line.item_parameters,
     )
 
@@ -195,7 +206,7 @@ def credit_items(
     since = reduction.unbilled_before
     for item in _gross_credits(reduction, rules=rules, naming=naming):
         ours = since is None or item.period_start >= since
-        off = discounts.off_credit_minor(reduction, item) if ours else 0
+        off = off_credit_minor(discounts, reduction, item) if ours else 0
         yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
 
 
@@ -208,7 +219,8 @@ def _gross_credits(reduction: Reduction, *, rules: CutRules, naming: Naming) -> 
     line, since = reduction.line, reduction.unbilled_before
     amount = credit_minor(reduction, rules)
     whole = _credit_item(reduction, naming=naming, amount_minor=amount)
-    if since is None or line.starts_on >= since:
+    nothing = reduction.by_formula and not amount
+    if since is None or line.starts_on >= since or nothing:
         yield from [whole] if amount else []
         return
     ours = -reduction.billed_since_minor(since)
@@ -227,13 +239,15 @@ def credit_minor(reduction: Reduction, rules: CutRules) -> int:
     """Return the credit of a reduction in minor units: its `TotalPrice` less what it takes (B6.6).
 
     Where the price of a period is given, it is the share of the running one that is no longer used, rounded
-    half up; that of an evergreen line only by the policy `evergreen_credits` (B3.9, B8.2).
+    half up; that of an evergreen line only by the policy `evergreen_credits` (B3.9, B8.2), or where all it
+    reduces was gone from its first day on, as what is never served is never paid (B6.11).
     """
     if not reduction.by_formula:
         return reduced_minor(reduction, rules) + reduction.taken_minor
-    dropped = reduction.line.evergreen and not rules.credits_evergreen
+    annulled = all(run.is_annulled for run, _ in reduction.takes)
+    dropped = reduction.line.evergreen and not rules.credits_evergreen and not annulled
     whole_periods = any(run.pieces.whole_periods_only for run, _ in reduction.takes)
-    if dropped or whole_periods or all(run.is_annulled for run, _ in reduction.takes):
+    if dropped or whole_periods:
         return 0
     step = amount_step_minor(rules.currency)
     return -round_half_up(reduction.unused_share_minor(rules.precision) / step) * step
@@ -242,17 +256,15 @@ def credit_minor(reduction: Reduction, rules: CutRules) -> int:
 def reduced_minor(reduction: Reduction, rules: CutRules) -> int:
     """Return the `TotalPrice` of a reduction in minor units, without the share of a trial (B5.3).
 
-    Where it takes only units that are still free, it is what these units would have been billed after the
-    trial: nothing of their time is left to credit then, whatever cents CPQ rounded.
+    Units that are still free count as what they would have been billed after the trial: nothing of their time
+    is left to credit then, whatever cents CPQ rounded. The others have their share of `TotalPrice`.
     """
-    line, free_until = reduction.line, reduction.free_until
-    if free_until is None or line.ends_on is None:
-        return rounded_minor(line.total_price, rules.currency)
-    if all(run.pieces.start > line.starts_on for run, _ in reduction.takes):
-        return -reduction.sold_minor
-    end = day_after(line.ends_on)
-    left = term_months(free_until, end, rules.precision) / term_months(line.starts_on, end, rules.precision)
-    return round_half_up(to_minor(line.total_price, rules.currency) * min(left, Fraction(1)))
+    free = sum(take.units for _, take in reduction.free_takes)
+    if not free:
+        return rounded_minor(reduction.line.total_price, rules.currency)
+    taken = sum(take.units for _, take in reduction.takes)
+    paid = to_minor(reduction.line.total_price, rules.currency) * (taken - free) / taken
+    return round_half_up(paid) - reduction.free_minor
 
 
 def _credit_item(reduction: Reduction, *, naming: Naming, amount_minor: int) -> OneTimeItem:

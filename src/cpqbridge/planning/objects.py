@@ -136,6 +136,8 @@ class Designer:
         phases = self._timetable(track, placed).updated(sent)
         entries = self._entries(track, placed, sent.orders)
         same = entries == sent.orders and goes_on_the_same(sent.phases, phases, now)
+        # Phases that end with the horizon say nothing of whether it goes on after them.
+        same = same and (track.horizon is None or self._end_behavior(track) == sent.end_behavior)
         if same and loaded_phases(sent.phases, sent, now) == sent.loaded:
             return Wanted(wanted=sent, change="none")
         settled = settled_by(sent, now, product_names=self.product_names)

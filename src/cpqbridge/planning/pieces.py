@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from cpqbridge.domain.dates import Cycle, day_after
 from cpqbridge.domain.money import amount_step_minor, round_half_up
-from cpqbridge.domain.order import OrderLine
+from cpqbridge.domain.order import OrderLine, TierTable
 from cpqbridge.planning.prices import (
     PeriodPrice,
     Terms,
@@ -117,10 +117,10 @@ class LinePieces:
         return self.line.metered or self.line.tiers is not None
 
     @property
-    def starts_with_cycle(self) -> bool:
-        """Return whether the line begins on a boundary, with a full cycle."""
+    def starts_on_boundary(self) -> bool:
+        """Return whether the line begins on a boundary, with a full cycle or its tail."""
         first = next(iter(self.pieces), None)
-        return first is not None and first.kind == "cycle" and first.start == self.start
+        return first is not None and first.kind != "head" and first.start == self.start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ def cut(line: OrderLine, cycle: Cycle, rules: CutRules, bounds: Bounds = _NO_BOU
     if line.metered:
         return span.by_usage(bounds)
     if line.tiers is not None:
-        return span.by_tiers(bounds)
+        return span.by_tiers(line.tiers, bounds)
     if line.evergreen or line.custom_price is not None:
         return span.by_formula(bounds)
     return span.by_total(bounds)
@@ -299,12 +299,10 @@ class _Span:
             exact=True,
         )
 
-    def by_tiers(self, bounds: Bounds) -> LinePieces:
+    def by_tiers(self, tiers: TierTable, bounds: Bounds) -> LinePieces:
         """Return the full cycles at what the line's units add to the tiers of its lineage (B3.5, B6.5)."""
         terms = line_terms(self.line, self.rules.currency)
-        price = bounds.kept or tier_price(self.line, self.rules.currency)
-        if price is None:
-            raise ValueError(f"line {self.line.order_item_id} has no tiers")
+        price = bounds.kept or tier_price(self.line, tiers, self.rules.currency)
         charge = price.charge_minor(bounds.below + terms.quantity) - price.charge_minor(bounds.below)
         pieces = self._pieces(self._full_cycles, charge, head=0, tail=0)
         return self._of_whole_periods(terms, price, pieces, below=bounds.below)
@@ -312,8 +310,13 @@ class _Span:
     def by_usage(self, bounds: Bounds) -> LinePieces:
         """Return a metered line, which has no pieces: what is used is billed after each period (B2.2)."""
         line, currency = self.line, self.rules.currency
-        term = Fraction(1) if line.evergreen else line_term(line, self.rules.precision)
-        price = bounds.kept or tier_price(line, currency) or usage_price(line, currency, term)
+        if bounds.kept is not None:
+            price = bounds.kept
+        elif line.tiers is not None:
+            price = tier_price(line, line.tiers, currency)
+        else:
+            term = Fraction(1) if line.evergreen else line_term(line, self.rules.precision)
+            price = usage_price(line, currency, term)
         terms = Terms(quantity=1, unit_minor=Fraction(0), total_minor=Fraction(0), folded=False)
         return self._of_whole_periods(terms, price, (), below=0)
 
@@ -369,8 +372,8 @@ def whole(pieces: LinePieces) -> LinePieces:
     return replace(pieces, pieces=(only,), exact=True)
 
 
-def with_first_cycle_as_head(pieces: LinePieces) -> LinePieces:
-    """Return the line with its first full cycle billed by itself, as a head of the same amount."""
+def with_first_piece_as_head(pieces: LinePieces) -> LinePieces:
+    """Return the line with its first full cycle, or its tail, billed by itself: a head of the same amount."""
     first, *others = pieces.pieces
     return replace(
         pieces, pieces=(replace(first, kind="head"), *others), full_from=min(first.end, pieces.full_until)

@@ -66,7 +66,7 @@ def place(
     """Return where every due goes that is not `done`; `drops_credits` are orders that get no credit."""
     placer = _Placer(contract, policy, discounts)
     for track in contract.tracks:
-        placer.add_pieces(track, naming, done)
+        placer.add_pieces(track, naming)
     bundles: dict[tuple[datetime, str], list[Due]] = defaultdict(list)
     for due in dues_of(contract, naming, discounts):
         if due.item.identity in done:
@@ -74,7 +74,7 @@ def place(
         if not due.item.amount_minor:
             placer.placed.free.append(due.item)
             continue
-        if due.is_credit and (due.unbilled or due.item.order_id in drops_credits):
+        if due.unbilled or (due.is_credit and due.item.order_id in drops_credits):
             placer.placed.dropped.append(due.item)
         elif due.at == contract.as_of and not contract.state.objects:
             # A contract that is synced for the first time settles everything past at once (B6.8).
@@ -99,7 +99,7 @@ class _Placer:
         self._first: dict[str, int] = defaultdict(int)
         self.placed = Placed()
 
-    def add_pieces(self, track: Track, naming: Naming, done: Collection[Identity]) -> None:
+    def add_pieces(self, track: Track, naming: Naming) -> None:
         """Put tails, and cycles that the schedule's end cuts, on the phases that begin with them."""
         cuts = track.cuts
         riders = self.placed.riders[track.key]
@@ -130,17 +130,9 @@ class _Placer:
             self._first[track.key] -= self._discounts.off_renewals_minor(track, track.starts_on, first)
         for day in riders.keys() - renewing:
             riders[day] = self._discounts.off_tails(track, day, riders[day])
-        for day in list(riders):
-            # A cycle that is cut now was billed as one if it began before.
-            self.placed.free += [
-                item
-                for item in riders[day]
-                if not item.amount_minor and (item.order_item_id, "cycle", day) not in done
-            ]
-            left = [item for item in riders.pop(day) if item.amount_minor]
-            # What has begun rode on its phase already.
-            if left and midnight(day) > self._now:
-                riders[day] = left
+        # What has begun rode on its phase already.
+        for day in [day for day in riders if midnight(day) <= self._now]:
+            del riders[day]
         self._charges[track.key] = charges
 
     def add_bundle(self, order_id: str, at: datetime, dues: Sequence[Due]) -> None:

@@ -18,7 +18,7 @@ from cpqbridge.domain.money import (
     to_minor,
     unit_amount_text,
 )
-from cpqbridge.domain.order import OrderLine
+from cpqbridge.domain.order import OrderLine, TierTable
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.pricing import PriceTier, TieredPrice
 from cpqbridge.planning.proration import scale_of
@@ -81,19 +81,17 @@ def in_steps(price: PeriodPrice, line: OrderLine, step: int) -> PeriodPrice:
     return PeriodPrice(text=text, from_entry=False, owner_id=line.order_item_id)
 
 
-def tier_price(line: OrderLine, currency: str) -> PeriodPrice | None:
-    """Return the price by the tiers of the line's consumption schedule; None where it has none (B3.5)."""
-    if line.tiers is None:
-        return None
+def tier_price(line: OrderLine, table: TierTable, currency: str) -> PeriodPrice:
+    """Return the price by the tiers of the line's consumption schedule (B3.5)."""
     tiers = tuple(
         PriceTier(
             up_to=tier.up_to,
             unit_amount_decimal=unit_amount_text(to_minor(tier.unit_price or Decimal(0), currency)),
             flat_amount_decimal=unit_amount_text(to_minor(tier.flat_price or Decimal(0), currency)),
         )
-        for tier in line.tiers.tiers
+        for tier in table.tiers
     )
-    price = TieredPrice(mode=line.tiers.mode.value, tiers=tiers)
+    price = TieredPrice(mode=table.mode.value, tiers=tiers)
     return PeriodPrice(text="0", from_entry=True, owner_id=line.pricebook_entry_id, tiers=price)
 
 

@@ -144,14 +144,15 @@ class Evidence:
             reduction = next(each for each in self.contract.reductions if each.line is line)
             expected = credit_minor(reduction, self.contract.rules) - reduction.taken_minor
             expected -= self.dropped.get(line.order_item_id, 0)
-        if proven_minor + unbilled != expected:
+        # Tiers count the lines of a lineage together, so one that ends moves the amounts of the others.
+        if proven_minor + unbilled != expected and line.tiers is None:
             return MISMATCH
         return "evergreen" if line.evergreen else "custom_price"
 
     def _reason_without_run(self, line: OrderLine, sold_minor: int, difference_minor: int) -> str:
         """Return the reason of a reduction or one-time line."""
         reduction = next((each for each in self.contract.reductions if each.line is line), None)
-        if reduction is not None and reduction.free_until is not None:
+        if reduction is not None and reduction.free_takes:
             difference_minor += sold_minor - reduced_minor(reduction, self.contract.rules)
             if not difference_minor:
                 return "trial"

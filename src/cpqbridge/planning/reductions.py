@@ -32,26 +32,33 @@ class Reduction:
         return any(run.pieces.by_formula for run, _ in self.takes)
 
     @property
-    def free_until(self) -> date | None:
-        """Return the first day after the trial of the lines it reduces, where it begins before that."""
-        ends = [run.pieces.free_until for run, _ in self.takes if run.pieces.free_until is not None]
-        return max((end for end in ends if end > self.line.starts_on), default=None)
+    def free_takes(self) -> list[tuple[Run, Take]]:
+        """Return the takes of units that are still free by a trial when it begins."""
+        since = self.line.starts_on
+        return [
+            (run, take)
+            for run, take in self.takes
+            if run.pieces.free_until is not None and run.pieces.free_until > since
+        ]
+
+    @property
+    def free_minor(self) -> int:
+        """Return what these units are billed after the trial as if they stayed, in minor units."""
+        return sum(_sold_minor(run, take) for run, take in self.free_takes)
 
     def unused_share_minor(self, precision: str) -> Fraction:
         """Return what the time in the running period that is no longer used is worth, unrounded (B8.2)."""
         total = Fraction(0)
         for run, take in self.takes:
+            if not run.pieces.pieces:
+                # An evergreen line that was taken back before anything was billed of it.
+                continue
             reached = (piece.start for piece in run.to_come() if take.reaches(piece))
             end = min(reached, default=run.pieces.end)
             per_unit = run.pieces.monthly_minor / run.pieces.terms.quantity
             since = max(self.line.starts_on, run.pieces.start)
             total += per_unit * take.units * term_months(since, end, precision)
         return total
-
-    @property
-    def sold_minor(self) -> int:
-        """Return what the units it takes are billed in all as if they stayed, in minor units."""
-        return sum(_sold_minor(run, take) for run, take in self.takes)
 
     @property
     def taken_minor(self) -> int:
@@ -172,8 +179,7 @@ def attribute(
     taken: list[tuple[Run, int]] = []
     missing = wanted
     # A line's own start decides which addition is the newest, then its activation (B1.5).
-    ranked = sorted(enumerate(begun), key=lambda each: (*_newness(each[1][0]), each[0]), reverse=True)
-    for _, (run, left) in ranked:
+    for run, left in sorted(begun, key=lambda each: newness(each[0]), reverse=True):
         if missing and left > 0 and _same_end(run, line):
             if run.pieces.terms.folded:
                 return Attribution(refusal=_block_price(line, order, run))
@@ -185,9 +191,10 @@ def attribute(
     return Attribution(units=tuple(taken))
 
 
-def _newness(run: Run) -> tuple[date, datetime, str]:
+def newness(run: Run) -> tuple[date, datetime, str, str]:
     """Return by what runs of one lineage are ranked; a draft that is looked at counts as activated now."""
-    return run.line.starts_on, run.order.activated_at or run.executed_at, run.order.order_id
+    line, order = run.line, run.order
+    return line.starts_on, order.activated_at or run.executed_at, order.order_id, line.order_item_id
 
 
 def _same_end(run: Run, line: OrderLine) -> bool:

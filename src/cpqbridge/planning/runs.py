@@ -125,10 +125,6 @@ class Run:
         """Return what a piece to come is billed at, in minor units."""
         return self.pieces.amount_minor(piece, self.units_billed(piece))
 
-    def billed_minor(self, piece: Piece) -> int:
-        """Return what a piece is billed at, in minor units: one that had begun as if nothing followed."""
-        return self.amount_minor(piece) if self.is_to_come(piece) else piece.amount_minor
-
     def billed_at(self, piece: Piece) -> datetime:
         """Return when a piece is billed: on its first day, or when its order was executed after that."""
         return max(midnight(piece.start), self.executed_at)

@@ -27,7 +27,8 @@ EVERGREEN_MONTHS_LEFT = 12
 class Track:
     """The runs of one schedule; `sent` is the schedule as Stripe was given it last, None before that.
 
-    `horizon` is up to where an evergreen one is planned, None for lines that end.
+    `horizon` is up to where an evergreen one is planned, None for lines that end; `usage_until` up to when it
+    goes on, although nothing is left to serve, so that Stripe bills what was used.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Track:
     sent: BillingObject | None = None
     runs: list[Run] = field(default_factory=list)
     horizon: date | None = None
+    usage_until: datetime | None = None
 
     @property
     def starts_on(self) -> date:
@@ -48,7 +50,8 @@ class Track:
     def ends_at(self) -> datetime:
         """Return when its last unit is gone; the start where none is ever served."""
         start = midnight(self.starts_on)
-        return max((run.over_at for run in self.runs if run.over_at > run.begins_at), default=start)
+        served = max((run.over_at for run in self.runs if run.over_at > run.begins_at), default=start)
+        return max(served, self.usage_until or served)
 
     @property
     def goes_on(self) -> bool:

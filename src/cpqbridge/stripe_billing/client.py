@@ -27,6 +27,8 @@ API_VERSION = "2026-10-28.endive"
 _PAGE_SIZE = 100
 _WITH_PRICES = [
     "phases.items.price",
+    "phases.items.discounts.discount",
+    "phases.discounts.discount",
     "subscription",
     "subscription.discounts",
     "subscription.items.data.discounts",

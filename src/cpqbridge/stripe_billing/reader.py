@@ -82,6 +82,8 @@ def _phase(phase: Mapping[str, Any]) -> StandingPhase:
         one_time_metadata=tuple(
             dict(item.get("metadata") or {}) for item in phase.get("add_invoice_items") or ()
         ),
+        coupons=_coupons(phase),
+        trial_ends_at=None if phase.get("trial_end") is None else instant(phase["trial_end"]),
     )
 
 
@@ -97,7 +99,20 @@ def _item(item: Mapping[str, Any]) -> StandingItem:
         interval_count=recurring.get("interval_count"),
         quantity=item.get("quantity"),
         metadata=dict(item.get("metadata") or {}),
+        lookup_key=terms.get("lookup_key"),
+        coupons=_coupons(item),
     )
+
+
+def _coupons(reduced: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the coupons of a phase or item; of a discount that runs already, the one behind it."""
+    found = []
+    for entry in reduced.get("discounts") or ():
+        running = entry.get("discount")
+        source = (running.get("source") or {}) if isinstance(running, Mapping) else {}
+        named = entry.get("coupon") or source.get("coupon") or running or entry.get("promotion_code")
+        found.append(_id(named) or "")
+    return tuple(found)
 
 
 def instant(timestamp: int) -> datetime:

@@ -11,7 +11,7 @@ from cpqbridge.domain.billing import BilledOrderLine, InvoiceLine, PhaseItem, Pl
 from cpqbridge.domain.money import major_text
 from cpqbridge.planning.items import KIND_WORDS
 from cpqbridge.planning.steps import owner_of_price
-from cpqbridge.sync.plan_rows import line_names
+from cpqbridge.sync.plan_rows import labelled_names
 from cpqbridge.sync.plan_words import discount_text, interval_text, price_text, tiers_texts
 from cpqbridge.sync.proof_words import reason_fix, reason_text
 
@@ -55,7 +55,7 @@ class ExplainedLine:
         currency = self.proof.currency
         return {
             "order_item_id": self.line.order_item_id,
-            "name": self.line.name,
+            "name": self.names[self.line.order_item_id],
             "currency": currency,
             "price": list(self.price),
             "charges": [
@@ -94,7 +94,7 @@ class ExplainedLine:
 def explained(plan: Plan, *, order_id: str) -> tuple[ExplainedLine, ...]:
     """Return how every line of an order that the plan bills came to its amount, by order line id."""
     lines = {line.order_item_id: line for line in plan.lines}
-    names = line_names(plan)
+    names = labelled_names(plan)
     return tuple(
         ExplainedLine(
             line=lines[proof.order_item_id],

@@ -71,6 +71,11 @@ def line_names(plan: Plan) -> dict[str, str]:
     return {line.order_item_id: line.name for line in plan.lines}
 
 
+def labelled_names(plan: Plan) -> dict[str, str]:
+    """Return what each order line is called, with its segment of a ramp, by order item id."""
+    return {line.order_item_id: _labelled(line) for line in plan.lines}
+
+
 def schedule_rows(plan: Plan, *, order_id: str | None = None) -> tuple[ScheduleRows, ...]:
     """Return what the plan makes for one order, or for the whole contract, in the plan's order."""
     lines = {line.order_item_id: line for line in plan.lines}
@@ -200,15 +205,14 @@ def _rows(phase: Phase, currency: str, lines: Mapping[str, PlannedLine]) -> Iter
         )
 
 
+def _labelled(line: PlannedLine) -> str:
+    return f"{line.name} (segment {line.segment})" if line.segment else line.name
+
+
 def _item_name(item: PhaseItem, lines: Mapping[str, PlannedLine]) -> str:
     """Return what the item's lines are called, each name once, with the segments of a ramp."""
-    known = [
-        (lines[each].name, lines[each].segment) if each in lines else (each, "")
-        for each in item.order_item_ids
-    ]
-    return ", ".join(
-        dict.fromkeys(f"{name} (segment {segment})" if segment else name for name, segment in known)
-    )
+    names = (_labelled(lines[each]) if each in lines else each for each in item.order_item_ids)
+    return ", ".join(dict.fromkeys(names))
 
 
 def _remarks(item: PhaseItem, currency: str, lines: Iterable[PlannedLine]) -> Iterator[str]:

@@ -73,5 +73,5 @@ def is_stub(item: PhaseItem) -> bool:
 
 def _units_text(first: int, last: int | None) -> str:
     if last is None:
-        return f"unit {first} and up" if first > 1 else "every unit"
-    return f"unit {first}" if first == last else f"units {first} to {last}"
+        return f"unit {first:,} and up" if first > 1 else "every unit"
+    return f"unit {first:,}" if first == last else f"units {first:,} to {last:,}"

@@ -131,7 +131,7 @@ class _Planning:
         return step.action in _ON_SCHEDULE and is_known and step.key not in looked_at
 
     def _learn_touched(self, steps: Collection[Step]) -> None:
-        touched, discounts = {}, {}
+        touched, discounts, since = {}, {}, {}
         for step in steps:
             standing = self._opened.stripe.schedule_standing(self._state.links[step.key].stripe_id)
             sent = self._state.objects[step.key]
@@ -140,12 +140,16 @@ class _Planning:
                 touched[step.key] = what
             if standing.discounts:
                 discounts[step.key] = standing.discounts
-        if touched or discounts:
+            began = standing.current_phase_starts_at
+            if began is not None and began not in {phase.starts_at for phase in sent.phases}:
+                since[step.key] = began
+        if touched or discounts or since:
             self._know(
                 replace(
                     self._state,
                     touched={**self._state.touched, **touched},
                     discounts={**self._state.discounts, **discounts},
+                    running_since={**self._state.running_since, **since},
                 )
             )
 

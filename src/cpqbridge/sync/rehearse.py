@@ -1,14 +1,13 @@
 """A rehearsal: orders are synced as they were activated, then time runs to the end of every contract.
 
 On its way the clock stops wherever a contract is due without a change in Salesforce, as a worker would be.
-Evergreen contracts have no end: they are followed until all others have ended and their own first plan has.
+Evergreen contracts have no end: they are followed, and told, as far as they were planned first.
 It gets the addresses of two systems, a way to move their clock, and a count of their requests. What was
 billed is read from the invoices that the Stripe side really has at the end, never from the forecast.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -24,7 +23,7 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, ConfigurationError, CpqbridgeError
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.stripe_billing.client import StripeBilling
-from cpqbridge.sync.plan_rows import goes_on, line_names
+from cpqbridge.sync.plan_rows import goes_on, labelled_names
 from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
 from cpqbridge.sync.report_invoices import BilledDocument, billed_by_order_item, billed_documents
 from cpqbridge.sync.report_shares import with_taken
@@ -100,16 +99,11 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ended:
-    """What there is once the clock has run: states, last plans by order, billed minor units by order line.
-
-    `until` is where the clock stopped, `still_to_come` what the plans bill after it, by order line (minor
-    units): only evergreen contracts have any.
-    """
+    """What there is once the clock has run: states, plans by order, billed minor units by order line."""
 
     seen: _Progress
     plans: Mapping[str, Plan]
     billed: Mapping[str, int]
-    still_to_come: Mapping[str, int]
     currency: str
 
 
@@ -122,21 +116,15 @@ def rehearse(rehearsal: Rehearsal) -> Report:
     before = rehearsal.systems.calls()
     _sync_all(rehearsal, seen)
     rehearsal.progress("Running the clock to the end of every contract")
-    plans, until = _run_out(rehearsal, seen)
+    plans = _run_out(rehearsal, seen)
     spent = rehearsal.systems.calls().since(before)
     invoices = _invoices(rehearsal, plans)
     contracts = {plan.contract_key: plan for plan in plans.values()}
     taken = [each for plan in contracts.values() for each in plan.taken]
     billed = with_taken(billed_by_order_item(invoices), taken)
-    ended = _Ended(
-        seen=seen,
-        plans=plans,
-        billed=billed,
-        still_to_come=_still_to_come(contracts.values(), until),
-        currency=rehearsal.currency,
-    )
+    ended = _Ended(seen=seen, plans=plans, billed=billed, currency=rehearsal.currency)
     return Report(
-        notes=(*rehearsal.notes, *_notes(tuple(contracts.values()), until)),
+        notes=(*rehearsal.notes, *_notes(tuple(contracts.values()))),
         calls=spent,
         orders=tuple(_reported(order, ended) for order in rehearsal.orders),
         invoices=invoices,
@@ -211,19 +199,26 @@ def _wake_until(rehearsal: Rehearsal, seen: _Progress, until: datetime) -> bool:
             seen.note(standing)
 
 
-def _run_out(rehearsal: Rehearsal, seen: _Progress) -> tuple[dict[str, Plan], datetime]:
-    """Run the clock past the end of every contract; return the last plans by order id, and where it stopped.
+def _run_out(rehearsal: Rehearsal, seen: _Progress) -> dict[str, Plan]:
+    """Run the clock past the end of every contract and return the plans by order id.
 
-    What is done on the way may plan something later still, so the end is looked for again. An evergreen
-    contract is planned further each time, so only its first plan counts.
+    What is done on the way may plan something later still, so the end is looked for again. A contract that
+    goes on until it is ended is planned further each time, so that its first plan counts.
     """
-    evergreen_until = _horizon(rehearsal, _plans(rehearsal).values(), evergreen=True)
+    first = _plans(rehearsal)
+    endless = {order_id: plan for order_id, plan in first.items() if _is_endless(plan)}
+    planned_until = _horizon(rehearsal, first.values())
     while True:
         plans = _plans(rehearsal)
-        horizon = max(evergreen_until, _horizon(rehearsal, plans.values(), evergreen=False))
+        ending = [plan for order_id, plan in plans.items() if order_id not in endless]
+        horizon = max(planned_until, _horizon(rehearsal, ending))
         if not _wake_until(rehearsal, seen, horizon):
             rehearsal.systems.set_clock(horizon)
-            return plans, horizon
+            return plans | endless
+
+
+def _is_endless(plan: Plan) -> bool:
+    return any(goes_on(plan, wanted) for wanted in plan.objects)
 
 
 def _sync_one(rehearsal: Rehearsal, order: ExportedOrder, seen: _Progress) -> None:
@@ -250,35 +245,18 @@ def _plans(rehearsal: Rehearsal) -> dict[str, Plan]:
     return {order_id: latest[plan.root_id] for order_id, plan in found.items()}
 
 
-def _horizon(rehearsal: Rehearsal, plans: Iterable[Plan], *, evergreen: bool) -> datetime:
-    """Return when all that is planned has ended; schedules without an end count only where `evergreen`."""
-    ends = [
-        phase.ends_at
-        for plan in plans
-        for wanted in plan.objects
-        if evergreen or not goes_on(plan, wanted)
-        for phase in wanted.phases
-    ]
+def _horizon(rehearsal: Rehearsal, plans: Iterable[Plan]) -> datetime:
+    ends = [phase.ends_at for plan in plans for wanted in plan.objects for phase in wanted.phases]
     return max([rehearsal.clock.now(), *ends]) + AFTER_THE_END
 
 
-def _still_to_come(plans: Iterable[Plan], until: datetime) -> Counter[str]:
-    """Return what is planned to be billed after the clock stopped, in minor units by order line."""
-    found: Counter[str] = Counter()
-    for invoice in (invoice for plan in plans for invoice in plan.forecast if invoice.at > until):
-        for line in invoice.lines:
-            for order_item_id, amount_minor in line.shares:
-                found[order_item_id] += amount_minor
-    return found
-
-
-def _notes(plans: Sequence[Plan], until: datetime) -> Iterator[str]:
+def _notes(plans: Sequence[Plan]) -> Iterator[str]:
     """Yield what the report cannot show of these contracts."""
-    endless = [plan for plan in plans if any(goes_on(plan, wanted) for wanted in plan.objects)]
+    endless = [plan for plan in plans if _is_endless(plan)]
     if endless:
         yield (
-            f"Contracts that go on until they are ended: {len(endless)}. Their invoices are shown up to "
-            f"{until:%Y-%m-%d}."
+            f"Contracts that go on until they are ended: {len(endless)}. Their invoices are shown as far as "
+            "they were planned first, about two years."
         )
     if any(line.metered for plan in plans for line in plan.lines):
         yield "Usage is not rehearsed: lines that are billed by usage come to what they cost without any."
@@ -291,17 +269,22 @@ def _invoices(rehearsal: Rehearsal, plans: Mapping[str, Plan]) -> tuple[BilledDo
         for line_id in order.line_totals
     }
     stripe = StripeBilling(rehearsal.stripe_key, api_base=rehearsal.systems.stripe_url)
-    return billed_documents(
+    renewed_from = _renewed_from(plans.values())
+    endless = {plan.contract_key for plan in plans.values() if _is_endless(plan)}
+    found = billed_documents(
         stripe.list_invoices(),
         stripe.list_credit_notes(),
         contract_of_line=contracts,
-        renewed_from=_renewed_from(plans.values()),
+        renewed_from=renewed_from,
         tiers=_tiers(plans.values()),
         balance_transactions=(
             transaction
             for customer in stripe.list_customers()
             for transaction in stripe.list_balance_transactions(customer_id=customer["id"])
         ),
+    )
+    return tuple(
+        each for each in found if each.contract not in endless or any(line.shares for line in each.lines)
     )
 
 
@@ -333,7 +316,7 @@ def _tiers(plans: Iterable[Plan]) -> dict[str, TieredPrice]:
 def _reported(order: ExportedOrder, ended: _Ended) -> ReportedOrder:
     plan = ended.plans.get(order.order_id)
     calls = ended.seen.calls.get(order.order_id, Calls())
-    names = line_names(plan) if plan else {}
+    names = labelled_names(plan) if plan else {}
     standing = ended.seen.standings.get(order.order_id)
     if standing is None:
         return _failed(order, ended.seen.failures.get(order.order_id), calls)
@@ -387,7 +370,4 @@ def _proof(order: ExportedOrder, plan: Plan, ended: _Ended) -> tuple[Proof, ...]
         if line_id not in planned
     }
     lines = {**left_out, **planned}
-    return tuple(
-        proof_against(lines[line_id], ended.billed, still_to_come=ended.still_to_come)
-        for line_id in sorted(lines)
-    )
+    return tuple(proof_against(lines[line_id], ended.billed) for line_id in sorted(lines))

@@ -12,7 +12,6 @@ from cpqbridge.sync.documents import DOCUMENT_VERSION, proof_document
 from cpqbridge.sync.report_invoices import BilledDocument
 
 MISMATCH = "proof_mismatch"
-_WITHOUT_END = "evergreen"
 _BY_USAGE = "metered"
 NEEDS_SOMEONE = frozenset({OrderState.REFUSED, OrderState.HELD, OrderState.FAILED})
 
@@ -89,24 +88,16 @@ class Report:
         }
 
 
-def proof_against(
-    proof: Proof,
-    billed: Mapping[str, int],
-    *,
-    still_to_come: Mapping[str, int] | None = None,
-) -> Proof:
+def proof_against(proof: Proof, billed: Mapping[str, int]) -> Proof:
     """Return one order line's proof with `billed` taken from invoices (minor units by order item id).
 
-    `billed` counts as proofs do: see `report_shares.with_taken`. `still_to_come` is what the plan bills after
-    the last of these invoices, of lines that have no end.
+    `billed` counts as proofs do: see `report_shares.with_taken`.
 
     The plan's reason stands where its difference came true, and for usage; any other gap is a mismatch.
     """
     actual = billed.get(proof.order_item_id, 0)
-    expected = proof.billed_minor - (still_to_come or {}).get(proof.order_item_id, 0)
-    reason = proof.reason
-    if reason != _BY_USAGE:
-        reason = (reason or _WITHOUT_END) if actual == expected else MISMATCH
+    is_as_planned = actual == proof.billed_minor or proof.reason == _BY_USAGE
+    reason = proof.reason if is_as_planned else MISMATCH
     return Proof(
         order_item_id=proof.order_item_id,
         order_id=proof.order_id,

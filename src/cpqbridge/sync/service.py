@@ -22,7 +22,7 @@ from cpqbridge.errors import (
     InvariantError,
 )
 from cpqbridge.mapping.configuration import Configuration, default_configuration
-from cpqbridge.mapping.fields import OurFields
+from cpqbridge.mapping.fields import CouponFields, OurFields
 from cpqbridge.mapping.raw import OrderNotice
 from cpqbridge.store import connections, plans, timers
 from cpqbridge.store.connections import Connection
@@ -156,9 +156,12 @@ class SyncService:
         opened = self.open(name)
         ours = OurFields(opened.configuration.mapping.salesforce_prefix)
         writable = opened.salesforce.writable()
+        written = list(ours.written())
+        if CouponFields.OBJECT in writable:
+            written.append((CouponFields.OBJECT, CouponFields.STRIPE_ID))
         return tuple(
             f"{object_name}.{field}"
-            for object_name, field in ours.written()
+            for object_name, field in written
             if field not in writable.get(object_name, frozenset())
         )
 

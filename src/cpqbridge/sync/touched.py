@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, Touched
+from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.domain.schedule_standing import MISSING, ScheduleStanding, StandingPhase
 from cpqbridge.sync.plan_words import interval_text, price_text
 
@@ -22,9 +23,13 @@ _WORDS = {MISSING: "this Stripe account does not have it", "canceled": "it was c
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class _Item:
-    """What an item bills: minor units per unit (None: no single price), every so often, so many units."""
+    """What an item bills: minor units per unit (None: tiers), every so often, so many units.
+
+    `tiers` is the lookup key of the price of one with tiers, which names them.
+    """
 
     unit_amount: Decimal | None
+    tiers: str
     interval: str
     interval_count: int
     quantity: int
@@ -32,16 +37,26 @@ class _Item:
 
 _Items = Counter[_Item]
 _Identities = frozenset[tuple[str, str, str]]
+_Coupons = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span:
-    """What is billed from `starts_at` up to, not including, `ends_at`; `charges` identify one-time items."""
+    """What is billed from `starts_at` up to, not including, `ends_at`; `charges` identify one-time items.
+
+    `coupons` are those of everything, then those of each item that has some. Before `free_until` it is free.
+    """
 
     starts_at: datetime
     ends_at: datetime
     items: _Items
     charges: _Identities
+    coupons: tuple[_Coupons, ...] = ((),)
+    free_until: datetime | None = None
+
+    def is_free(self, point: datetime) -> bool:
+        """Return whether nothing is billed at that instant because of a trial."""
+        return self.free_until is not None and point < self.free_until
 
 
 def what_was_touched(sent: BillingObject, standing: ScheduleStanding, *, at: datetime) -> Touched | None:
@@ -70,10 +85,13 @@ def _what_is_changed(sent: BillingObject, standing: ScheduleStanding, at: dateti
     for point in sorted(points):
         one, other = _at(wanted, point), _at(found, point)
         if one.items != other.items:
-            return (
-                f"from {_day(point)} on it bills {_text(other.items, sent)} instead of "
-                f"{_text(one.items, sent)}"
-            )
+            billed, sold = _text(other.items, sent), _text(one.items, sent)
+            instead = "other tiers" if billed == sold else f"{billed} instead of {sold}"
+            return f"from {_day(point)} on it bills {instead}"
+        if one.is_free(point) != other.is_free(point):
+            return f"from {_day(point)} on it is {'in' if other.is_free(point) else 'not in'} a trial"
+        if one.coupons != other.coupons:
+            return f"from {_day(point)} on other coupons reduce it"
         if point > at and _beginning(wanted, point) != _beginning(found, point):
             return f"its one-time charges on {_day(point)} are others"
     return None
@@ -98,6 +116,8 @@ def _sent_spans(sent: BillingObject) -> tuple[_Span, ...]:
             ends_at=sent.phases[-1].ends_at if phase is given[-1] else phase.ends_at,
             items=_sent_items(phase),
             charges=frozenset(map(_identity, phase.one_time_items)),
+            coupons=_reducing(_ids(phase.discounts), (_ids(item.discounts) for item in phase.items)),
+            free_until=phase.ends_at if phase.trial else None,
         )
         for phase in given
     )
@@ -107,12 +127,22 @@ def _sent_items(phase: Phase) -> _Items:
     return _counted(
         _Item(
             unit_amount=None if item.tiers is not None else Decimal(item.unit_amount_decimal),
+            tiers="" if item.tiers is None else (item.price_key or "").removeprefix("price:"),
             interval=_interval(item.interval),
             interval_count=_count(item.interval, item.interval_count),
-            quantity=item.quantity,
+            quantity=1 if item.metered else item.quantity,
         )
         for item in phase.items
     )
+
+
+def _ids(discounts: Iterable[DiscountTerms]) -> _Coupons:
+    """Return the ids of coupons as `cpqbridge.planning.steps` chooses them: what their keys name."""
+    return tuple(terms.key.partition(":")[2] for terms in discounts)
+
+
+def _reducing(whole: _Coupons, items: Iterable[_Coupons]) -> tuple[_Coupons, ...]:
+    return (tuple(sorted(whole)), *sorted(tuple(sorted(each)) for each in items if each))
 
 
 def _identity(item: OneTimeItem) -> tuple[str, str, str]:
@@ -133,6 +163,8 @@ def _standing_spans(standing: ScheduleStanding) -> tuple[_Span, ...]:
                 )
                 for metadata in phase.one_time_metadata
             ),
+            coupons=_reducing(phase.coupons, (item.coupons for item in phase.items)),
+            free_until=phase.trial_ends_at,
         )
         for phase in standing.phases
     )
@@ -142,6 +174,7 @@ def _standing_items(phase: StandingPhase) -> _Items:
     return _counted(
         _Item(
             unit_amount=None if item.unit_amount_decimal is None else Decimal(item.unit_amount_decimal),
+            tiers=(item.lookup_key or "") if item.unit_amount_decimal is None else "",
             interval=_interval(item.interval or ""),
             interval_count=_count(item.interval or "", item.interval_count or 0),
             # Stripe leaves out a quantity of 1; a metered item has none.
@@ -192,7 +225,7 @@ def _price(item: _Item, currency: str) -> str:
         else f"{item.interval_count} {item.interval}"
     )
     if item.unit_amount is None:
-        return f"another price every {every}"
+        return f"{'a price by tiers' if item.tiers else 'another price'} every {every}"
     return f"{price_text(f'{item.unit_amount:f}', currency)} {currency.upper()} every {every}"
 
 

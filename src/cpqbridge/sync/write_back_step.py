@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cpqbridge.domain.billing import Link, Plan
-from cpqbridge.domain.order import OrderHistory
+from cpqbridge.domain.order import Order, OrderHistory
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
 from cpqbridge.mapping.stripe_objects import StripeObjects, dashboard_base, keys_by_order
 from cpqbridge.mapping.write_back import OrderResult, write_back_records
+from cpqbridge.planning.discounts import coupon_key
 from cpqbridge.planning.plan import line_price_keys
 from cpqbridge.store import links
 from cpqbridge.store.database import Store
@@ -34,15 +35,24 @@ class WriteBackRequest:
 def write_back_records_for(request: WriteBackRequest) -> tuple[WriteBackRecord, ...]:
     """Return the records whose values differ from what was read; none when Salesforce shows everything."""
     opened = request.opened
-    price_keys = _billed_price_keys(request)
+    billed = _billed(request)
+    lines = {line.order_item_id for order in billed for line in order.lines}
+    # The lines of other orders have no price yet.
+    price_keys = {line_id: key for line_id, key in line_price_keys(request.plan).items() if line_id in lines}
+    coupon_keys = {
+        coupon.coupon_id: coupon_key(coupon)
+        for order in billed
+        for coupon in (*order.coupons, *(coupon for line in order.lines for coupon in line.coupons))
+    }
     return write_back_records(
         request.raw,
         request.history,
         [_result(standing) for standing in request.standings],
         StripeObjects(
-            links=_known_links(request, price_keys),
+            links=_known_links(request, {*price_keys.values(), *coupon_keys.values()}),
             links_base=dashboard_base(live_mode=opened.connection.facts.live_mode),
             price_keys=price_keys,
+            coupon_keys=coupon_keys,
             object_keys=keys_by_order(request.plan.objects),
         ),
         fields=OurFields(opened.configuration.mapping.salesforce_prefix),
@@ -50,21 +60,14 @@ def write_back_records_for(request: WriteBackRequest) -> tuple[WriteBackRecord, 
     )
 
 
-def _billed_price_keys(request: WriteBackRequest) -> dict[str, str]:
-    """Return the price key of each line of the orders that are billed: the others have no price yet."""
-    billed = {each.order_id for each in request.standings if each.state is OrderState.SYNCED}
-    lines = {
-        line.order_item_id
-        for order in request.history.orders
-        for line in order.lines
-        if order.order_id in billed
-    }
-    return {line_id: key for line_id, key in line_price_keys(request.plan).items() if line_id in lines}
+def _billed(request: WriteBackRequest) -> list[Order]:
+    synced = {each.order_id for each in request.standings if each.state is OrderState.SYNCED}
+    return [order for order in request.history.orders if order.order_id in synced]
 
 
-def _known_links(request: WriteBackRequest, price_keys: Mapping[str, str]) -> dict[str, Link]:
+def _known_links(request: WriteBackRequest, used: Iterable[str]) -> dict[str, Link]:
     history = request.history
-    keys = {f"customer:{history.account.account_id}", *price_keys.values()}
+    keys = {f"customer:{history.account.account_id}", *used}
     keys |= {f"product:{product_id}" for product_id in history.products}
     connection_id = request.opened.connection_id
     with request.store.read() as transaction:

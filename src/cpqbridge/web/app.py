@@ -21,9 +21,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.ids import salesforce_id
 from cpqbridge.logs import unexpected
-from cpqbridge.store.views import OrderView, OrderViews
+from cpqbridge.store.views import OrderDetail, OrderView, OrderViews
 from cpqbridge.sync.report import Report
-from cpqbridge.web.order_pages import OrderLabel, order_facts, order_row, state_counts
+from cpqbridge.web.order_pages import OrderFacts, OrderLabel, order_facts, order_row, state_counts
 from cpqbridge.web.rendering import render
 from cpqbridge.web.report_page import report_page
 
@@ -111,18 +111,11 @@ def create_app(shown: Shown) -> FastAPI:
         if detail is None:
             raise HTTPException(404)
         label = _label(shown, detail.view.standing.order_id)
-        plan = detail.view.plan
-        numbers = shown.orders.numbers([each.order_id for each in plan.outcomes]) if plan else {}
+        report = told(detail.view)
         return page(
             "order.html",
-            order=order_row(detail.view, label=label, report=told(detail.view)),
-            page=order_facts(
-                detail,
-                report=told(detail.view),
-                numbers=numbers,
-                today=shown.clock.now().date(),
-                alerts=_alerts(shown, detail.view),
-            ),
+            order=order_row(detail.view, label=label, report=report),
+            page=_facts(shown, detail, report),
         )
 
     @app.get("/report")
@@ -174,6 +167,17 @@ def _add_problem_pages(app: FastAPI, page: Callable[..., HTMLResponse]) -> None:
             message=f"This page could not be made (id {unexpected(error)}).",
             fix="Nothing was changed. Report the id together with the entry in the log.",
         )
+
+
+def _facts(shown: Shown, detail: OrderDetail, report: Mapping[str, Any] | None) -> OrderFacts:
+    plan = detail.view.plan
+    return order_facts(
+        detail,
+        report=report,
+        numbers=shown.orders.numbers([each.order_id for each in plan.outcomes]) if plan else {},
+        today=shown.clock.now().date(),
+        alerts=_alerts(shown, detail.view),
+    )
 
 
 def _alerts(shown: Shown, view: OrderView) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from cpqbridge.store.views import OrderDetail, OrderView
 from cpqbridge.sync.dashboard import BALANCE_TRANSACTION, dashboard_address
 from cpqbridge.sync.documents import plan_document
 from cpqbridge.sync.explain import ExplainedLine, explained
-from cpqbridge.sync.plan_rows import ScheduleRows, line_names, schedule_rows, sight_texts, wake_text
+from cpqbridge.sync.plan_rows import ScheduleRows, labelled_names, schedule_rows, sight_texts, wake_text
 from cpqbridge.web.timeline import Timeline, timeline
 
 MISMATCH = "proof_mismatch"
@@ -178,7 +178,7 @@ def _with_plan(
         explained={each.line.order_item_id: each for each in explained(plan, order_id=order_id)},
         schedules=schedule_rows(plan, order_id=order_id),
         invoices=_of_lines(billed, lines) or _planned_invoices(plan, order_id, document),
-        names=line_names(plan),
+        names=labelled_names(plan),
         siblings=_siblings(plan, order_id, facts.numbers),
         timeline=timeline(plan, billed or document["invoices"], today=today),
         waits=wake_text(plan),

@@ -48,8 +48,9 @@ def _summary(report: Report) -> str:
     made = counted(invoices, "invoice") + (f" and {counted(credits_made, 'credit')}" if credits_made else "")
     return (
         f"{counted(len(report.orders), 'order')} went through a simulated Stripe account, which made {made} "
-        f"until the end of every contract. It took {report.calls.salesforce} calls to Salesforce and "
-        f"{report.calls.stripe} to Stripe. Nothing was sent to a real account."
+        "until the end of every contract that has one. "
+        f"It took {report.calls.salesforce} calls to Salesforce and {report.calls.stripe} to Stripe. "
+        "Nothing was sent to a real account."
     )
 
 
@@ -71,8 +72,18 @@ def _totals(proofs: Iterable[Proof]) -> list[dict[str, str]]:
 
 
 def _reasons(report: Report) -> list[dict[str, Any]]:
-    found = Counter(proof.reason for order in report.orders for proof in order.proof if proof.reason)
-    return [{"reason": reason, "number": number} for reason, number in sorted(found.items())]
+    found: defaultdict[tuple[str, str], list[Proof]] = defaultdict(list)
+    for proof in (proof for order in report.orders for proof in order.proof if proof.reason):
+        found[str(proof.reason), proof.currency].append(proof)
+    return [
+        {
+            "reason": reason,
+            "number": len(proofs),
+            "currency": currency,
+            "difference": major_text(sum(proof.difference_minor for proof in proofs), currency),
+        }
+        for (reason, currency), proofs in sorted(found.items())
+    ]
 
 
 def _causes(report: Report) -> list[dict[str, Any]]:

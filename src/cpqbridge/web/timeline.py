@@ -154,6 +154,7 @@ def timeline(
     if not instants:
         return None
     scale = _Scale(start=min(instants), end=max(*instants, min(instants) + timedelta(days=1)))
+    stretches = {key: [_to_the_edge(each, scale.end) for each in row] for key, row in stretches.items()}
     rows = tuple(_rows(stretches, scale))
     money_y = _TOP + _ROW * len(rows) + _ABOVE
     today_at = None if today is None else midnight(today)
@@ -207,6 +208,11 @@ def _item_stretch(item: PhaseItem, currency: str, span: Span, *, trial: bool) ->
         kind="trial" if trial else "priced",
         is_metered=item.metered,
     )
+
+
+def _to_the_edge(stretch: _Stretch, end: datetime) -> _Stretch:
+    """Return what has no end up to the edge of the picture, however far it is planned."""
+    return replace(stretch, span=(stretch.span[0], end)) if stretch.goes_on else stretch
 
 
 def _summed(stretches: Sequence[_Stretch]) -> Iterator[_Stretch]:

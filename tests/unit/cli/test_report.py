@@ -170,13 +170,6 @@ def test_lines_of_a_tiered_item_are_shared_out_as_tiers_count(mode, amounts, sha
     assert [dict(line.shares) for line in document.lines] == shares
 
 
-def test_proof_of_a_line_without_end_counts_what_is_still_to_come():
-    proof = a_proof(50000, 1200000, "evergreen")
-    found = proof_against(proof, {SEAT: 600000}, still_to_come={SEAT: 600000})
-    assert (found.billed_minor, found.reason) == (600000, "evergreen")
-    assert proof_against(proof, {SEAT: 600001}, still_to_come={SEAT: 600000}).reason == "proof_mismatch"
-
-
 def test_proof_of_a_line_by_usage_is_whatever_was_used():
     found = proof_against(a_proof(0, 0, "metered"), {SEAT: 9000})
     assert (found.difference_minor, found.reason) == (9000, "metered")

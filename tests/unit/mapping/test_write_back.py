@@ -5,24 +5,35 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
 from tests.unit.mapping.records import (
     ACCOUNT,
     AMENDMENT,
     CONFIGURATION,
+    COUPON,
     ORDER,
     ROOT,
     SEATS,
     SETUP,
     a_contract,
+    a_line_coupon,
     a_one_time_item,
     an_amendment,
     an_item,
     an_order,
+    an_order_coupon,
 )
 
 from cpqbridge.domain.billing import BillingObject, CreditPortion, ExecutedOrder, Link
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT, OurFields, SyncRecordFields
+from cpqbridge.mapping.fields import (
+    LINE_COUPON_OBJECT,
+    ORDER_COUPON_OBJECT,
+    SYNC_RECORD_OBJECT,
+    CouponFields,
+    OurFields,
+    SyncRecordFields,
+)
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.stripe_objects import StripeObjects, dashboard_base, keys_by_order
 from cpqbridge.mapping.write_back import OrderResult, write_back_records
@@ -59,6 +70,7 @@ def everything(prefix=""):
         "OrderItem": frozenset(shown),
         "Order": frozenset({*shown, ours.sync_status, ours.sync_message}),
         SYNC_RECORD_OBJECT: frozenset(SyncRecordFields.ALL),
+        CouponFields.OBJECT: frozenset({CouponFields.STRIPE_ID}),
     }
 
 
@@ -70,6 +82,7 @@ def written(
     prefix="",
     writable=None,
     object_keys=None,
+    coupon_keys=None,
 ):
     raw = a_contract() if raw is None else raw
     links = LINKS if links is None else links
@@ -84,6 +97,7 @@ def written(
             links_base=BASE,
             price_keys={SEATS: PRICE_KEY} if price_keys is None else price_keys,
             object_keys={ORDER: (SCHEDULE_KEY,)} if object_keys is None else object_keys,
+            coupon_keys=coupon_keys or {},
         ),
         fields=OurFields(prefix),
         writable=everything(prefix) if writable is None else writable,
@@ -366,3 +380,24 @@ def test_write_back_when_sync_records_were_not_read_writes_them_only_with_a_new_
 def test_dashboard_when_live_has_no_test_in_its_address():
     assert dashboard_base(live_mode=True) == "https://dashboard.stripe.com"
     assert BASE == "https://dashboard.stripe.com/test"
+
+
+@pytest.mark.parametrize(
+    ("shows", "expected"),
+    [
+        (None, {"Stripe_ID__c": "cpqbridge-1"}),
+        ("cpqbridge-0", {"Stripe_ID__c": "cpqbridge-1"}),
+        ("cpqbridge-1", None),
+    ],
+)
+def test_write_back_when_a_coupon_is_in_use_shows_its_id_on_its_record(shows, expected):
+    on_order = an_order_coupon(coupon={CouponFields.STRIPE_ID: shows})
+    on_line = a_line_coupon(coupon={CouponFields.STRIPE_ID: shows})
+    key = "coupon:cpqbridge-1"
+    found = written(
+        raw=a_contract(extra={ORDER_COUPON_OBJECT: (on_order,), LINE_COUPON_OBJECT: (on_line,)}),
+        links=LINKS | {key: "cpqbridge-1"},
+        coupon_keys={COUPON: key, "a2FQy0000NotMade": "coupon:cpqbridge-2"},
+    )
+    coupons = {place: values for place, values in found.items() if place[0] == CouponFields.OBJECT}
+    assert coupons == ({} if expected is None else {(CouponFields.OBJECT, COUPON): expected})

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, PhaseItem, Touched
+from cpqbridge.domain.pricing import DiscountTerms, PriceTier, TieredPrice
 from cpqbridge.domain.schedule_standing import ScheduleStanding, StandingItem, StandingPhase
 from cpqbridge.sync.touched import what_was_touched
 
@@ -204,3 +205,57 @@ def test_a_schedule_that_has_not_begun_is_compared_from_its_start() -> None:
     later = standing(standing_phase(START + timedelta(days=1), CHANGE, standing_item(10)), SECOND)
     assert what_was_touched(SENT, later, at=day(1)) is not None
     assert what_was_touched(SENT, later, at=START + timedelta(days=1)) is None
+
+
+OFF = DiscountTerms(key="coupon:cpqbridge-ten", percent_off="10", amount_off_minor=None)
+
+
+def test_usage_has_no_quantity_however_many_lines_it_is_for() -> None:
+    used = replace(item(2), metered=True)
+    sent = replace(SENT, phases=(phase(START, END, used),))
+    found = standing(standing_phase(START, END, standing_item(None)))
+    assert what_was_touched(sent, found, at=day(3)) is None
+
+
+def test_tiers_are_told_by_the_lookup_key_of_their_price() -> None:
+    tiers = TieredPrice(
+        mode="volume", tiers=(PriceTier(up_to=None, unit_amount_decimal="1", flat_amount_decimal="0"),)
+    )
+    sent = replace(SENT, phases=(phase(START, END, replace(item(10), tiers=tiers)),))
+    same = replace(standing_item(10, None), lookup_key="k")
+    assert what_was_touched(sent, standing(standing_phase(START, END, same)), at=day(3)) is None
+    other = standing(standing_phase(START, END, replace(same, lookup_key="cpqbridge:other")))
+    assert what_was_touched(sent, other, at=day(3)) == Touched(
+        words="from 2026-03-01 on it bills other tiers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("on_phase", "on_item", "words"),
+    [
+        (("cpqbridge-ten",), ("cpqbridge-ten",), None),
+        ((), ("cpqbridge-ten",), "from 2026-03-01 on other coupons reduce it"),
+        (("cpqbridge-ten",), (), "from 2026-03-01 on other coupons reduce it"),
+        (("cpqbridge-ten", "theirs"), ("cpqbridge-ten",), "from 2026-03-01 on other coupons reduce it"),
+    ],
+)
+def test_coupons_are_compared_on_phase_and_item(
+    on_phase: tuple[str, ...], on_item: tuple[str, ...], words: str | None
+) -> None:
+    sold = replace(phase(START, END, replace(item(10), discounts=(OFF,))), discounts=(OFF,))
+    found = standing_phase(START, END, replace(standing_item(10), coupons=on_item))
+    touched = what_was_touched(
+        replace(SENT, phases=(sold,)), standing(replace(found, coupons=on_phase)), at=day(3)
+    )
+    assert touched == (None if words is None else Touched(words=words))
+
+
+def test_a_trial_that_ends_earlier_or_was_added_is_said() -> None:
+    free = replace(phase(START, CHANGE, item(10)), trial=True)
+    sent = replace(SENT, phases=(free, SENT.phases[1]))
+    in_trial = replace(FIRST, trial_ends_at=CHANGE)
+    assert what_was_touched(sent, standing(in_trial, SECOND), at=day(3)) is None
+    ended = what_was_touched(sent, standing(FIRST, SECOND), at=day(3))
+    assert ended == Touched(words="from 2026-03-01 on it is not in a trial")
+    added = what_was_touched(SENT, standing(in_trial, SECOND), at=day(3))
+    assert added == Touched(words="from 2026-03-01 on it is in a trial")
