@@ -4,7 +4,7 @@ A calculator of its own, which shares nothing with planner or simulator: it take
 every line earns, stretch by stretch, and takes off each coupon that holds.
 
 *When a coupon holds*: from the first day of its line, or of its order's first line, for ever, for months by
-the calendar, or up to the second renewal that it sees. A stretch is judged by its first day; what was billed
+the calendar, or up to the second invoice that it sees. A stretch is judged by its first day; what was billed
 before the coupon was known stays as it was. *What it takes off*: a percentage of each stretch, rounded half
 up; a line's own fixed amount of every period, and by days of a part of one. Those of the line come first.
 """
@@ -172,6 +172,9 @@ class _Telling:
             start = max(first.start, order.effective_on)
             months = min(line.months for line in positive if line.series == first.series)
             renewal = second_renewal(first.anchor, months, start, known_at.date())
+            if start <= known_at.date():
+                # What had begun when it was known is billed at once, and that is the first invoice.
+                renewal = first.next_boundary(known_at.date(), months)
             for coupon in order.coupons:
                 yield Granted(
                     coupon=coupon,
@@ -182,12 +185,11 @@ class _Telling:
                 )
 
     def _reduced_by(self, order: Order) -> list[LineMoney]:
-        """Return the lines that an order reduces: its coupons lie where they are."""
-        own = (
-            line for line in self._money.lines.values() if line.reduces and line.order_id == order.order_id
-        )
-        reduced = {line_id for line in own for each in line.stretches for line_id, _ in each.shares}
-        return [self._money.lines[line_id] for line_id in sorted(reduced)]
+        """Return the lines of the lineages that an order reduces: its coupons lie where they are."""
+        lines = self._money.lines.values()
+        roots = {line.root_id for line in lines if line.reduces and line.order_id == order.order_id}
+        reduced = (line for line in lines if line.root_id in roots and not line.reduces)
+        return [line for line in reduced if line.kind is LineKind.RECURRING]
 
 
 def _end(coupon: Coupon, start: date, renewal: date) -> date | None:

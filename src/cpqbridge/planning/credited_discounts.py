@@ -52,31 +52,43 @@ def off_credit_minor(discounts: Discounts, reduction: Reduction, credit: OneTime
 
 def _part_off(discounts: Discounts, billed: Billed, take: Take) -> Fraction:
     """Return which part of what a take takes from a piece coupons had taken off."""
-    run, piece = billed
-    reductions = discounts.contract.reductions
-    every = (each for reduction in reductions for _, each in reduction.takes)
-    gone = {id(each) for each in takewhile(lambda each: each is not take, every)}
-    units = run.pieces.terms.quantity - sum(each.units for each in run.takes if id(each) in gone)
-    gross = run.pieces.amount_minor(piece, units) - run.pieces.amount_minor(piece, units - take.units)
+    every = (each for reduction in discounts.contract.reductions for _, each in reduction.takes)
+    before = {id(each) for each in takewhile(lambda each: each is not take, every)}
+    after = before | {id(take)}
+    gross = _gross_minor(billed, before) - _gross_minor(billed, after)
     if not gross:
         return Fraction(0)
-    together = _beside(discounts, billed) or [billed]
-    before = _net_minor(discounts, together, gone)
-    return 1 - Fraction(before - _net_minor(discounts, together, gone | {id(take)}), gross)
+    together = _beside(discounts, billed)
+    net = Fraction(_net_minor(discounts, [billed], before) - _net_minor(discounts, [billed], after))
+    whole, left = (_net_minor(discounts, together, gone) for gone in (before, after))
+    if whole != left:
+        # A fixed amount stays with what is left, as far as that is enough for it.
+        off = _off_together(discounts, together, whole) - _off_together(discounts, together, left)
+        net -= net * off / (whole - left)
+    return 1 - net / gross
+
+
+def _gross_minor(billed: Billed, gone: Collection[int]) -> int:
+    """Return what a piece comes to without the units of some takes (by `id()`), before coupons."""
+    run, piece = billed
+    units = sum(each.units for each in run.takes if id(each) in gone and each.effective_on < piece.end)
+    return run.pieces.amount_minor(piece, run.pieces.terms.quantity - units)
 
 
 def _net_minor(discounts: Discounts, together: Sequence[Billed], gone: Collection[int]) -> int:
-    """Return what one invoice comes to for these pieces without the units of some takes (by `id()`)."""
+    """Return what pieces come to without the units of some takes, less all but the orders' fixed amounts."""
     total = 0
     for run, piece in together:
-        units = sum(each.units for each in run.takes if id(each) in gone and each.effective_on < piece.end)
-        amount = run.pieces.amount_minor(piece, run.pieces.terms.quantity - units)
+        amount = _gross_minor((run, piece), gone)
         total += amount - discounts.off_piece_minor(run, piece, amount)
+    return total
+
+
+def _off_together(discounts: Discounts, together: Sequence[Billed], amount_minor: int) -> int:
     run, piece = together[0]
-    if _is_billed_apart(run, piece):
-        return total
     share = max(share_of_period(*each) for each in together)
-    return total - discounts.off_renewals_minor(discounts.contract.track_of(run), piece.start, total, share)
+    track = discounts.contract.track_of(run)
+    return discounts.off_renewals_minor(track, piece.start, amount_minor, share)
 
 
 def _beside(discounts: Discounts, billed: Billed) -> list[Billed]:
