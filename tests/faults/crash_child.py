@@ -92,3 +92,17 @@ def wake(home: Path, now: datetime, order_id: str, kill_at: int) -> None:
     with service.store.read() as transaction:
         found = plans.standings(transaction, connection_id=1)
     write_result(home, service, order_id, {each.order_id: each.state.value for each in found}, seen)
+
+
+def extend(home: Path, now: datetime, order_id: str, kill_at: int) -> None:
+    """Be a worker until the one timer that is due has done its work; leave the result in `result.json`."""
+    seen: list[str] = []
+    service = open_service(home, now, killing_boundary(kill_at, seen))
+    service.start_worker()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and any(timer.due_at <= now for timer in service.timers(None)):
+        time.sleep(0.02)
+    service.stop_worker()
+    with service.store.read() as transaction:
+        found = plans.standings(transaction, connection_id=1)
+    write_result(home, service, order_id, {each.order_id: each.state.value for each in found}, seen)

@@ -352,12 +352,14 @@ class ContractRecord:
 class Touched:
     """What somebody else did to a schedule in Stripe, in plain words (B6.13).
 
-    `is_over` tells that it ended there before its time, at `ended_at` as far as that is known.
+    `is_over` tells that it ended there before its time, at `ended_at` as far as that is known; `goes_on` is
+    the subscription that bills on without it.
     """
 
     words: str
     is_over: bool = False
     ended_at: datetime | None = None
+    goes_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -305,10 +305,11 @@ _STRIPE = {
     ),
     "schedule_ended_in_stripe": _refused(
         "Ended in Stripe",
-        "Somebody cancelled or released the schedule or subscription of the contract in Stripe.",
+        "Somebody cancelled or released the schedule or subscription of the contract in Stripe, or an "
+        "evergreen schedule was released there since no worker ran for more than a year to plan it further.",
         "Restart: release schedule_ended_in_stripe, and what is left is billed on a new schedule from the "
-        "next period on. Adopt or ignore what was done: leave the order as it is and bill its change by "
-        "hand.",
+        "next period on. A released subscription bills on: have it cancelled first, at the end of its "
+        "running period. Adopt or ignore what was done: leave the order as it is and bill it by hand.",
     ),
     "stripe_refused": _refused(
         "Stripe refused the request",

@@ -208,15 +208,14 @@ class Discounts:
             # A percentage is the same wherever the contract's lines are; an amount is given once.
             tracks = [first] if coupon.amount_off is not None else self.contract.tracks
             for track in tracks:
-                if track.runs:
-                    until = _until(coupon, start, once=self._after_first_invoice(order, track, start))
-                    yield Redemption(
-                        coupon=coupon,
-                        terms=_terms(coupon, self.contract.rules.currency, until),
-                        from_on=start,
-                        known_at=self.contract.executed_at(order),
-                        track_keys=(track.key,),
-                    )
+                until = _until(coupon, start, once=self._after_first_invoice(order, track, start))
+                yield Redemption(
+                    coupon=coupon,
+                    terms=_terms(coupon, self.contract.rules.currency, until),
+                    from_on=start,
+                    known_at=self.contract.executed_at(order),
+                    track_keys=(track.key,),
+                )
 
     def _after_first_invoice(self, order: Order, track: Track, start: date) -> date | None:
         """Return the day of the second invoice of a schedule that could be reduced; None without one.

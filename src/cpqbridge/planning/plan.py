@@ -14,6 +14,7 @@ from cpqbridge.planning.acceptance import Acceptance, Verdict
 from cpqbridge.planning.build import Build
 from cpqbridge.planning.request import Request
 from cpqbridge.planning.safety import NEVER_RELEASED
+from cpqbridge.planning.tracks import going_on
 
 
 def plan_contract(
@@ -38,9 +39,10 @@ def plan_contract(
             held one is shown as it would be carried out, as long as nothing else is to be done.
         cutover: the first day we bill, for a contract that was billed elsewhere before (B1.8).
     """
+    objects = {key: going_on(sent, as_of) for key, sent in state.objects.items()}
     request = Request(
         history=history,
-        state=state,
+        state=replace(state, objects=objects),
         configuration=configuration,
         as_of=as_of,
         released=frozenset(released) - NEVER_RELEASED,

@@ -75,12 +75,14 @@ class Look:
         """Yield why a schedule should not be changed for the order as it stands in Stripe.
 
         One that somebody ended there need not be cancelled, but where it missed a charge since, there is
-        nothing to credit the reduction against.
+        nothing to credit the reduction against. Where its subscription goes on without it, both would bill.
         """
         state = self.contract.state
         touched = state.touched.get(wanted.key)
         if touched is not None and not touched.is_over:
             yield _changed(order, touched)
+        elif touched is not None and touched.goes_on is not None:
+            yield _released(order, touched, cancels=cancels)
         elif touched is not None and not cancels:
             yield _ended(order, touched)
         elif touched is not None and wanted.lost != state.objects[wanted.key].lost:
@@ -283,6 +285,26 @@ def _ended(order: Order, touched: Touched) -> Refusal:
         field="Stripe_ID__c",
         fix="To restart it, release schedule_ended_in_stripe: what is left is billed on a new schedule from "
         "the next period on. To adopt or ignore what was done, leave the order as it is and bill it by hand.",
+        order_id=order.order_id,
+    )
+
+
+def _released(order: Order, touched: Touched, *, cancels: bool) -> Refusal:
+    how = (
+        f"Have {touched.goes_on} cancelled in Stripe on {order.effective_on}, then release "
+        "schedule_ended_in_stripe: nothing else is left to do there."
+        if cancels
+        else f"To restart it, have {touched.goes_on} cancelled in Stripe at the end of its running period, "
+        "then release schedule_ended_in_stripe: a new schedule bills what is left from the next period on. "
+        "To leave it as it is, bill the order by hand."
+    )
+    return Refusal(
+        code="schedule_ended_in_stripe",
+        message=f"Order {order.order_number} changes a subscription schedule that has ended in Stripe: "
+        f"{touched.words}. Its subscription {touched.goes_on} goes on as it was.",
+        record_id=order.order_id,
+        field="Stripe_ID__c",
+        fix=how,
         order_id=order.order_id,
     )
 

@@ -10,11 +10,11 @@ items as Stripe's schedules do; a line never changes it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from cpqbridge.domain.billing import BillingObject
-from cpqbridge.domain.dates import Cycle, add_months, midnight
+from cpqbridge.domain.dates import MONTHS_PER_YEAR, Cycle, add_months, midnight
 from cpqbridge.domain.order import Order
 from cpqbridge.planning.limits import MAXIMUM_ITEMS
 from cpqbridge.planning.runs import Run
@@ -204,3 +204,17 @@ def anchor_of(key: str) -> date:
 def is_evergreen(key: str) -> bool:
     """Return whether a schedule's key names one for evergreen lines."""
     return key.split(":")[3].startswith(EVERGREEN_MARK)
+
+
+def going_on(sent: BillingObject, at: datetime) -> BillingObject:
+    """Return an evergreen schedule that was released since nobody planned it further, with what goes on.
+
+    Stripe bills its subscription as it was, so it counts as planned up to a boundary far enough away.
+    """
+    ended = sent.kind != "schedule" or sent.ended_at is not None or sent.end_behavior != "release"
+    if ended or not is_evergreen(sent.key) or sent.phases[-1].ends_at > at:
+        return sent
+    far = add_months(at.date(), EVERGREEN_MONTHS_LEFT + MONTHS_PER_YEAR)
+    end = Cycle(anchor_of(sent.key), MONTHS_PER_YEAR).at_or_after(far)
+    last = replace(sent.phases[-1], ends_at=midnight(end))
+    return replace(sent, phases=(*sent.phases[:-1], last))

@@ -276,11 +276,19 @@ class StripeBilling:
             done = self.retrieve_invoice(target)
         if done is None:
             raise error
-        if _is_done(action, done):
+        if _is_done(action, done) or self._is_cancelled_without(action, done):
             return done
         if action in _ON_SCHEDULE and done.get("status") in _ENDED:
             raise _schedule_ended(error, target, _text(done, "status")) from error
         raise error
+
+    def _is_cancelled_without(self, action: StepAction, schedule: Mapping[str, Any]) -> bool:
+        """Return whether the subscription of a released schedule, which was to be cancelled, is."""
+        subscription_id = schedule.get("released_subscription")
+        if action is not StepAction.CANCEL_SCHEDULE or not isinstance(subscription_id, str):
+            return False
+        found = self._retrieve("/v1/subscriptions", subscription_id)
+        return found is None or found.get("status") == "canceled"
 
     def _retrieve(
         self, collection: str, object_id: str, *, expand: Sequence[str] = ()

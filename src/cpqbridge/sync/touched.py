@@ -15,6 +15,7 @@ from decimal import Decimal
 from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, Touched
 from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.domain.schedule_standing import MISSING, ScheduleStanding, StandingPhase
+from cpqbridge.planning.tracks import is_evergreen
 from cpqbridge.sync.plan_words import interval_text, price_text
 
 _MONTHS = {"month": 1, "year": 12}
@@ -100,11 +101,16 @@ def _what_is_changed(sent: BillingObject, standing: ScheduleStanding, at: dateti
 def _how_it_ended(sent: BillingObject, standing: ScheduleStanding, at: datetime) -> Touched | None:
     ends_at = sent.phases[-1].ends_at
     as_planned = "released" if sent.end_behavior == "release" else "completed"
+    goes_on = standing.subscription_id if standing.status == "released" else None
     if standing.status in {as_planned, "completed"} and ends_at <= at:
-        return None
+        if goes_on is None or not is_evergreen(sent.key):
+            return None
+        words = f"it was released on {_day(ends_at)}, since nothing planned it further in time"
+        # What fell due since then was billed all the same, so that nothing of it is lost.
+        return Touched(words=words, is_over=True, goes_on=goes_on)
     text = _WORDS.get(standing.status, f"it was {standing.status}")
     words = text if ends_at <= at else f"{text}, although it was to run until {_day(ends_at)}"
-    return Touched(words=words, is_over=True, ended_at=standing.ended_at)
+    return Touched(words=words, is_over=True, ended_at=standing.ended_at, goes_on=goes_on)
 
 
 def _sent_spans(sent: BillingObject) -> tuple[_Span, ...]:

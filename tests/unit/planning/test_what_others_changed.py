@@ -264,6 +264,70 @@ def test_restart_without_a_known_end_loses_nothing_that_fell_due():
     assert differences_of(found) == {}
 
 
+ENDLESS = an_order([a_line(1, quantity="10", unit_price="50", evergreen=True, ends_on=None)])
+ADDED = an_amendment(
+    a_line(2, quantity="2", unit_price="50", start="2030-04-01", evergreen=True, ends_on=None)
+)
+IN_2030 = at("2030-03-12T09:00:00")
+GOES_ON = Touched(words="it was released on 2028-02-01", is_over=True, goes_on="sub_1")
+
+
+def unplanned(*orders, touch=None, released=()):
+    """Plan an evergreen contract whose schedule was released years ago."""
+    life = synced(ENDLESS)
+    (key,) = life.state.objects
+    state = replace(life.state, touched={} if touch is None else {key: touch})
+    return planned(state, ENDLESS, *orders, when=IN_2030, released=frozenset(released))
+
+
+def test_evergreen_schedule_that_was_released_years_ago_counts_as_planned_further():
+    found = unplanned()
+    assert states_of(found) == [(OrderState.UNCHANGED, [])]
+    (schedule,) = found.objects
+    assert schedule.phases[-1].ends_at == at("2033-02-01")
+    assert found.wake_at == at("2032-02-01")
+
+
+def test_change_of_a_released_evergreen_schedule_waits_for_a_person_who_ends_the_subscription():
+    found = unplanned(ADDED, touch=GOES_ON)
+    assert states_of(found)[1] == (OrderState.REFUSED, ["schedule_ended_in_stripe"])
+    assert (
+        "have sub_1 cancelled in Stripe at the end of its running period" in found.outcomes[1].refusals[0].fix
+    )
+    restarted = unplanned(ADDED, touch=GOES_ON, released=RESTART)
+    assert [step.action for step in restarted.steps][-1] is StepAction.CREATE_SCHEDULE
+    assert restarted.steps[-1].parameters["start_date"] == int(at("2030-04-01").timestamp())
+
+
+def test_end_of_a_released_evergreen_schedule_waits_for_a_person_who_ends_the_subscription():
+    gone = a_line(
+        2,
+        quantity="-10",
+        unit_price="50",
+        start="2030-03-12",
+        evergreen=True,
+        ends_on=None,
+        revises="802LINE001",
+    )
+    found = unplanned(an_amendment(gone), touch=GOES_ON)
+    assert states_of(found)[1] == (OrderState.REFUSED, ["schedule_ended_in_stripe"])
+    assert "Have sub_1 cancelled in Stripe on 2030-03-12" in found.outcomes[1].refusals[0].fix
+
+
+def test_running_phase_that_somebody_split_keeps_the_start_it_has_in_stripe():
+    life = synced(FIRST)
+    life.run_until(JULY)
+    (key,) = life.state.objects
+    split_at = at("2026-07-03T12:00:00")
+    state = replace(life.state, running_since={key: split_at})
+    (update,) = (
+        step
+        for step in planned(state, FIRST, LATER, when=JULY).steps
+        if step.action is StepAction.UPDATE_SCHEDULE
+    )
+    assert update.parameters["phases"][0]["start_date"] == int(split_at.timestamp())
+
+
 def test_cancellations_above_the_cap_are_held():
     life = synced(FIRST)
     ended = an_amendment(seats(2, -10, "2026-02-01", revises=1), number=2)

@@ -148,8 +148,19 @@ def test_a_schedule_that_ended_is_touched_unless_it_ran_to_its_end(
     status: str, at: datetime, text: str | None
 ) -> None:
     ended = replace(standing(status=status), ended_at=day(6))
-    expected = Touched(words=text, is_over=True, ended_at=day(6)) if text else None
+    goes_on = "sub_1" if status == "released" else None
+    expected = Touched(words=text, is_over=True, ended_at=day(6), goes_on=goes_on) if text else None
     assert what_was_touched(SENT, ended, at=at) == expected
+
+
+def test_a_schedule_without_an_end_that_nothing_planned_further_goes_on_without_it() -> None:
+    endless = replace(SENT, key="schedule:Q1:2026-02-01:e1", end_behavior="release")
+    released = replace(standing(status="released"), ended_at=END)
+    assert what_was_touched(endless, released, at=END) == Touched(
+        words="it was released on 2027-02-01, since nothing planned it further in time",
+        is_over=True,
+        goes_on="sub_1",
+    )
 
 
 def test_a_schedule_that_was_to_be_released_or_cancelled_by_us_is_not_touched() -> None:
