@@ -185,11 +185,13 @@ class _Telling:
                 )
 
     def _reduced_by(self, order: Order) -> list[LineMoney]:
-        """Return the lines of the lineages that an order reduces: its coupons lie where they are."""
+        """Return the lines that an order reduces, of their lineages where nothing of them is left to reduce."""
         lines = self._money.lines.values()
-        roots = {line.root_id for line in lines if line.reduces and line.order_id == order.order_id}
-        reduced = (line for line in lines if line.root_id in roots and not line.reduces)
-        return [line for line in reduced if line.kind is LineKind.RECURRING]
+        own = [line for line in lines if line.reduces and line.order_id == order.order_id]
+        named = {line_id for line in own for each in line.stretches for line_id, _ in each.shares}
+        roots = {line.root_id for line in own}
+        reduced = [line for line in lines if line.kind is LineKind.RECURRING and not line.reduces]
+        return [line for line in reduced if (line.line_id in named if named else line.root_id in roots)]
 
 
 def _end(coupon: Coupon, start: date, renewal: date) -> date | None:

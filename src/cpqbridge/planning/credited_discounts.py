@@ -32,7 +32,7 @@ def off_credit_minor(discounts: Discounts, reduction: Reduction, credit: OneTime
     taken: list[tuple[Fraction, Fraction]] = []
     for run, take in reduction.takes:
         for piece in run.pieces.pieces:
-            if run.skips(piece) or piece.end <= credit.period_start:
+            if piece.end <= credit.period_start:
                 continue
             value = Fraction(piece.amount_minor * take.units, run.pieces.terms.quantity)
             if not take.reaches(piece) and credit.period_start <= piece.start:

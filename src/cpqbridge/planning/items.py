@@ -185,7 +185,11 @@ def catch_up_item(run: Run, naming: Naming, discounts: Discounts) -> OneTimeItem
     owed = run.caught_up
     if not owed or not run.catch_up_minor:
         return None
-    off = sum(discounts.off_piece_minor(run, piece, piece.amount_minor) for piece in owed)
+    rounding = run.catch_up_minor - sum(piece.amount_minor for piece in owed)
+    off = sum(
+        discounts.off_piece_minor(run, piece, piece.amount_minor + (0 if place else rounding))
+        for place, piece in enumerate(owed)
+    )
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
