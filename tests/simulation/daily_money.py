@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from tests.acceptance.slow_calculator import months_later
+from tests.acceptance.slow_calculator import DAY, months_later
 from tests.simulation.line_money import (
     Held,
     LineMoney,
@@ -97,7 +97,7 @@ class _Telling:
         orders = self.history.orders
         self.lines = {line.order_item_id: line for order in orders for line in order.lines}
         firsts = [
-            line.starts_on
+            max(line.starts_on, order.trial_ends_on or line.starts_on)
             for order in orders
             if order.kind is not OrderKind.AMENDMENT
             for line in order.lines
@@ -110,6 +110,7 @@ class _Telling:
             configuration=self.configuration,
             annulled=self.annulled,
             until=self.until,
+            trials={order.order_id: order.trial_ends_on for order in orders if order.trial_ends_on},
         )
         for line in self.lines.values():
             if line.kind is LineKind.RECURRING and line.quantity > 0:
@@ -132,8 +133,7 @@ class _Telling:
             return False
         known_at = self.entered[found.line.order_id] + SECOND
         return all(
-            self.entered[taken.order_id] < max(midnight(found.line.starts_on), known_at)
-            for taken in found.taken
+            self.entered[taken.order_id] < max(midnight(found.money.start), known_at) for taken in found.taken
         )
 
     def tell(self, syncs: Sequence[Sync]) -> None:
@@ -166,7 +166,14 @@ class _Telling:
         if line.kind is LineKind.ONE_TIME:
             months = max((each.frequency_months or 1 for each in self.lines.values()), default=1)
             whole = once(line, root_of(line, self.lines), self.terms, months=months)
-            self.money[line.order_item_id] = ours(whole, self.cutover or whole.start)
+            whole = ours(whole, self.cutover or whole.start)
+            before = order is self.history.orders[0] and line.starts_on < self.terms.first
+            if order.trial_ends_on and before and whole.stretches:
+                # Before anything that recurs is billed, it is on an invoice of its own (B5.4).
+                day = self.entered[order.order_id].date()
+                only = replace(whole.stretches[0], start=day, end=day + DAY)
+                whole = replace(whole, start=day, end=day + DAY, stretches=(only,))
+            self.money[line.order_item_id] = whole
             return
         found = self.held.get(line.order_item_id)
         if found is None:
@@ -233,20 +240,18 @@ class _Telling:
         for line in order.lines:
             if line.kind is not LineKind.RECURRING or line.quantity > 0:
                 continue
-            missing, stretches = -int(line.quantity), []
+            missing, stretches, targets = -int(line.quantity), [], []
             for target in self._newest_first(line, known):
                 units = min(missing, target.left)
                 if units:
                     stretches += take(target, line, units)
                     missing -= units
-                    last = target
+                    targets.append(target)
             if missing:
                 for held in self.held.values():
                     held.taken[:] = [taken for taken in held.taken if taken.order_id != order.order_id]
                 return False
-            self.money[line.order_item_id] = reduction(
-                line, last.money, stretches, currency=self.terms.currency
-            )
+            self.money[line.order_item_id] = reduction(line, targets, stretches, self.terms)
         return True
 
     def _newest_first(self, line: OrderLine, known: Collection[str]) -> list[Held]:
@@ -271,7 +276,7 @@ class _Telling:
         running = money.last_boundary(instant.date())
         if order.skip_past_initial_invoices and running > money.start and money.line_id not in self.annulled:
             return running
-        return money.start
+        return self.held[line.order_item_id].line.starts_on
 
     def _schedule_start(self, series: Series) -> date:
         """Return when a schedule that is made now starts: on the last boundary with the anchor's own day.
