@@ -17,7 +17,10 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class SoldLine:
-    """A line as its order says it; prices in major units. `one_time` lines have neither end nor frequency."""
+    """A line as its order says it; prices in major units. `one_time` lines have neither end nor frequency.
+
+    `sold_from` is its first day where the time up to `start` is free, and `sold` its total before that.
+    """
 
     item_id: str
     product_id: str
@@ -29,6 +32,8 @@ class SoldLine:
     list_price: Fraction
     list_months: int
     typed_term: bool
+    sold_from: date | None = None
+    sold: Fraction | None = None
 
     @property
     def one_time(self) -> bool:
@@ -110,8 +115,9 @@ def period_price(
     """
     minor = 10 ** DECIMALS[currency]
     sold = half_up(line.total * minor)
-    block = abs(half_up(line.unit_price * line.quantity * minor) - line.total * minor) * 2 > 1
-    quantity, unit = (1, line.total) if block else (line.quantity, line.unit_price)
+    whole = line.total if line.sold is None else line.sold
+    block = abs(half_up(line.unit_price * line.quantity * minor) - whole * minor) * 2 > 1
+    quantity, unit = (1, whole) if block else (line.quantity, line.unit_price)
     for known in (line.list_price * months / line.list_months * minor, revised):
         if known is None or block:
             continue
@@ -146,7 +152,8 @@ def cut(
     head_days = (bounds[0] - start).days if bounds else (end - start).days
     tail_days = (end - bounds[-1]).days if bounds else 0
     cycles = max(len(bounds) - 1, 0)
-    span = Fraction(whole_months(start, end)) if line.typed_term else term(start, end, precision)
+    first = line.sold_from or start
+    span = Fraction(whole_months(first, end)) if line.typed_term else term(first, end, precision)
     partial = bool(head_days or tail_days)
     price, quantity = period_price(
         line, currency, months, span=span, cycles=cycles, partial=partial, revised=revised

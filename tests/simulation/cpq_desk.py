@@ -209,8 +209,9 @@ class Desk:
         activated_at: datetime,
         *,
         days_until_due: int | None = 30,
+        trial_ends_on: date | None = None,
     ) -> Order:
-        """Make and activate the order of what is on the quote."""
+        """Make and activate the order of what is on the quote; it is billed from the end of the trial on."""
         order = Order(
             order_id=self._order_id,
             order_number=f"{100 + len(self.orders):08}",
@@ -222,6 +223,7 @@ class Desk:
             currency=self.currency,
             days_until_due=days_until_due,
             subscription_days_until_due=days_until_due,
+            trial_ends_on=trial_ends_on,
         )
         self._pending = []
         self.orders.append(order)

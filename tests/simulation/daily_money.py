@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from tests.acceptance.slow_calculator import months_later
+from tests.acceptance.slow_calculator import DAY, months_later
 from tests.simulation.line_money import (
     Held,
     LineMoney,
@@ -100,7 +100,7 @@ class _Telling:
         orders = self.history.orders
         self.lines = {line.order_item_id: line for order in orders for line in order.lines}
         firsts = [
-            line.starts_on
+            max(line.starts_on, order.trial_ends_on or line.starts_on)
             for order in orders
             if order.kind is not OrderKind.AMENDMENT
             for line in order.lines
@@ -113,6 +113,7 @@ class _Telling:
             configuration=self.configuration,
             annulled=self.annulled,
             until=self.until,
+            trials={order.order_id: order.trial_ends_on for order in orders if order.trial_ends_on},
         )
         for line in self.lines.values():
             if line.kind is LineKind.RECURRING and line.quantity > 0:
@@ -135,8 +136,7 @@ class _Telling:
             return False
         known_at = self.entered[found.line.order_id] + SECOND
         return all(
-            self.entered[taken.order_id] < max(midnight(found.line.starts_on), known_at)
-            for taken in found.taken
+            self.entered[taken.order_id] < max(midnight(found.money.start), known_at) for taken in found.taken
         )
 
     def tell(self, syncs: Sequence[Sync]) -> None:
@@ -169,7 +169,14 @@ class _Telling:
         if line.kind is LineKind.ONE_TIME:
             months = max((each.frequency_months or 1 for each in self.lines.values()), default=1)
             whole = once(line, root_of(line, self.lines), self.terms, months=months)
-            self.money[line.order_item_id] = ours(whole, self.cutover or whole.start)
+            whole = ours(whole, self.cutover or whole.start)
+            before = order is self.history.orders[0] and line.starts_on < self.terms.first
+            if order.trial_ends_on and before and whole.stretches:
+                # Before anything that recurs is billed, it is on an invoice of its own (B5.4).
+                day = self.entered[order.order_id].date()
+                only = replace(whole.stretches[0], start=day, end=day + DAY)
+                whole = replace(whole, start=day, end=day + DAY, stretches=(only,))
+            self.money[line.order_item_id] = whole
             return
         found = self.held.get(line.order_item_id)
         if found is None:
@@ -247,9 +254,7 @@ class _Telling:
                 for held in self.held.values():
                     held.taken[:] = [taken for taken in held.taken if taken.order_id != order.order_id]
                 return False
-            self.money[line.order_item_id] = reduction(
-                line, targets[-1].money, stretches, currency=self.terms.currency, targets=targets
-            )
+            self.money[line.order_item_id] = reduction(line, targets, stretches, self.terms)
         return True
 
     def _newest_first(self, line: OrderLine, known: Collection[str]) -> list[Held]:
@@ -274,7 +279,7 @@ class _Telling:
         running = money.last_boundary(instant.date())
         if order.skip_past_initial_invoices and running > money.start and money.line_id not in self.annulled:
             return running
-        return money.start
+        return self.held[line.order_item_id].line.starts_on
 
     def _schedule_start(self, series: Series) -> date:
         """Return when a schedule that is made now starts: on the last boundary with the anchor's own day.

@@ -54,6 +54,7 @@ class _Terms:
     frequencies: tuple[int, ...]
     until: date
     kinds: frozenset[str]
+    trial_ends_on: date | None
 
 
 def _at(day: date, second: int = 0) -> datetime:
@@ -64,8 +65,22 @@ SECONDS = st.sampled_from([0, 1, 36_000, 55_800, 86_000, 86_399])
 
 
 KINDS = st.sampled_from(
-    [(), (), (), ("evergreen",), ("evergreen",), ("custom",), ("ramp",), ("ramp", "evergreen")]
+    [
+        *[()] * 4,
+        ("evergreen",),
+        ("evergreen",),
+        ("custom",),
+        ("ramp",),
+        ("ramp", "evergreen"),
+        ("trial",),
+        ("trial", "evergreen", "custom"),
+    ]
 ).map(frozenset)
+
+
+def _trial_ends(start: date) -> st.SearchStrategy[date]:
+    days = st.sampled_from([1, 7, 14, 14, 30, 30, 45]).map(lambda days: start + DAY * days)
+    return st.one_of(days, st.just(months_later(start, 1)))
 
 
 @st.composite
@@ -83,6 +98,9 @@ def _terms(draw) -> _Terms:
     if draw(st.integers(0, 4)) == 0:
         end = start + DAY * draw(st.integers(2, 700))
     others = draw(st.sampled_from([(), (), (1, 3), (1, 12), (3, 6, 12), (1, 3, 6, 12)]))
+    kinds = draw(KINDS)
+    if "trial" in kinds:
+        others = ()
     return _Terms(
         start=start,
         end=end,
@@ -90,7 +108,8 @@ def _terms(draw) -> _Terms:
         frequencies=(months, *others),
         until=months_later(start, draw(st.sampled_from([6, 14, 14, 25, 40])))
         + DAY * draw(st.integers(0, 40)),
-        kinds=draw(KINDS),
+        kinds=kinds,
+        trial_ends_on=draw(_trial_ends(start)) if "trial" in kinds else None,
     )
 
 
@@ -151,15 +170,16 @@ def _first_order(draw, desk: Desk, terms: _Terms) -> Order:
         terms.start,
         _at(terms.start + DAY * offset, draw(SECONDS)),
         days_until_due=draw(st.sampled_from([30, 30, 30, None])),
+        trial_ends_on=terms.trial_ends_on,
     )
 
 
 def _ramp(draw, desk: Desk, terms: _Terms) -> None:
     """Sell a product in segments of a year, a quarter, a month, or of any length, each at its own discount."""
     offer = replace(draw(_offers(desk, terms, 30)), evergreen=False)
-    length = draw(st.sampled_from([12, 12, 3, 1, None]))
+    length = draw(st.sampled_from([12, 12, 3, 1, 1, None]))
     days = [terms.start]
-    for number in range(1, draw(st.integers(2, 14 if length == 1 else 5))):
+    for number in range(1, draw(st.sampled_from([2, 3, 5, 12]))):
         step = DAY * draw(st.integers(5, 250))
         days.append(months_later(terms.start, number * length) if length else days[-1] + step)
     days = [day for day in days if day < terms.end]
@@ -182,6 +202,7 @@ def _second_order(draw, desk: Desk, terms: _Terms, now: datetime) -> datetime:
         first.effective_on,
         max(min(instant, last), now),
         days_until_due=first.days_until_due,
+        trial_ends_on=first.trial_ends_on,
     )
     return desk.orders[-1].activated_at
 
@@ -219,6 +240,8 @@ def _effective_days(draw, desk: Desk, terms: _Terms, activated_on: date) -> date
         day = terms.start + DAY * draw(st.integers(0, (last - terms.start).days))
     if draw(st.integers(0, 4)):
         day = max([day, *(order.effective_on for order in desk.orders)])
+    if terms.trial_ends_on is not None:
+        day = max(day, terms.trial_ends_on)
     return min(max(day, terms.start), last)
 
 

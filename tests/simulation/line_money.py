@@ -151,14 +151,15 @@ class Held:
     @property
     def is_annulled(self) -> bool:
         """Return whether all units were taken away on or before the first day."""
-        return not self.left and all(taken.since <= self.line.starts_on for taken in self.taken)
+        return not self.left and all(taken.since <= self.money.start for taken in self.taken)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """What holds for all lines of a contract: first day, currency, policies, and which lines are never billed.
 
-    `until` is the day up to which lines without end are looked at.
+    `until` is the day up to which lines without end are looked at, `trials` are the first days of orders that
+    are billed.
     """
 
     first: date
@@ -166,6 +167,7 @@ class Terms:
     configuration: Configuration
     annulled: Collection[str]
     until: date | None
+    trials: Mapping[str, date]
 
     @property
     def precision(self) -> str:
@@ -218,7 +220,7 @@ def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction 
     policy, months = terms.configuration.policy, line.frequency_months
     assert months is not None
     until = _seen_until(line, terms) if line.evergreen else None
-    sold = sold_line(line, until)
+    sold = without_trial(sold_line(line, until), line.order_id, terms)
     assert sold.end is not None
     anchor = terms.first if line.evergreen else anchor_of(sold, terms.first, months)
     given = line.evergreen or line.custom_price is not None
@@ -232,7 +234,9 @@ def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction 
         Stretch(kind=piece.kind, start=piece.start, end=piece.end, amount=piece.amount)
         for piece in whole.pieces
     ]
-    total = sum(s.amount for s in stretches) if given else minor_total(line, terms.currency)
+    total = half_up(sold.total * 10 ** DECIMALS[terms.currency])
+    if given:
+        total = sum(s.amount for s in stretches)
     if line.order_item_id in terms.annulled:
         # What has no end has no total either.
         whole_line = Stretch(kind="whole", start=sold.start, end=sold.end, amount=total)
@@ -253,12 +257,28 @@ def held_line(line: OrderLine, root_id: str, terms: Terms, *, revised: Fraction 
         series=(anchor, months if policy.frequencies is FrequenciesPolicy.SPLIT else None, line.evergreen),
         months=months,
         stretches=tuple(stretches),
-        missed=rounding,
+        missed=rounding + total - minor_total(line, terms.currency),
         rounding=rounding,
         # Stripe rounds the sum of merged lines once, instead of each line.
         slack_per_cycle=1 if policy.items is ItemsPolicy.MERGED else 0,
     )
     return Held(line=line, money=money, whole=whole)
+
+
+def without_trial(sold: SoldLine, order_id: str, terms: Terms) -> SoldLine:
+    """Return a line without the time that is free, and without its share of the total (B5.3)."""
+    trial = terms.trials.get(order_id)
+    assert sold.end is not None
+    if trial is None or trial <= sold.start:
+        return sold
+    first, start = sold.start, min(trial, sold.end)
+    whole = (
+        Fraction(whole_months(first, sold.end)) if sold.typed_term else term(first, sold.end, terms.precision)
+    )
+    left = (
+        max(1 - term(first, start, terms.precision) / whole, Fraction(0)) if start < sold.end else Fraction(0)
+    )
+    return replace(sold, start=start, total=sold.total * left, sold_from=first, sold=sold.total)
 
 
 def _seen_until(line: OrderLine, terms: Terms) -> date:
@@ -377,10 +397,9 @@ def take(target: Held, line: OrderLine, units: int) -> list[Stretch]:
     return found
 
 
-def reduction(
-    line: OrderLine, target: LineMoney, taken: list[Stretch], *, currency: str, targets: Sequence[Held]
-) -> LineMoney:
-    """Return the money of a reduction; `target` is the last of `targets`, the lines it takes units from."""
+def reduction(line: OrderLine, targets: Sequence[Held], taken: list[Stretch], terms: Terms) -> LineMoney:
+    """Return the money of a reduction; of the time that is free for the lines it reduces it gives back nothing."""
+    target = targets[-1].money
     worth = {
         held.line.order_item_id: held.whole.price * each.units / held.money.months
         for held in targets
@@ -388,10 +407,18 @@ def reduction(
         # What is never billed is taken away whole: nothing of it is left to credit.
         if each.line_id == line.order_item_id and all(piece.kind != "whole" for piece in held.money.stretches)
     }
-    total = sum(worth.values())
-    shares = tuple((line_id, value / total) for line_id, value in worth.items()) if total else ()
+    units_worth = sum(worth.values())
+    shares = tuple((line_id, value / units_worth) for line_id, value in worth.items()) if units_worth else ()
     end = min(target.next_boundary(line.starts_on), target.end)
-    credit = minor_total(line, currency) - sum(stretch.amount for stretch in taken)
+    total = minor_total(line, terms.currency)
+    missed = 0
+    trials = [held.money.start for held in targets if held.money.start > held.line.starts_on]
+    free = max((trial for trial in trials if trial > line.starts_on), default=None)
+    if free is not None and line.ends_on is not None:
+        over, precision = line.ends_on + DAY, terms.precision
+        left = min(term(free, over, precision) / term(line.starts_on, over, precision), Fraction(1))
+        missed = half_up(Fraction(line.total_price) * 10 ** DECIMALS[terms.currency] * left) - total
+    credit = total + missed - sum(stretch.amount for stretch in taken)
     return LineMoney(
         line_id=line.order_item_id,
         order_id=line.order_id,
@@ -406,6 +433,7 @@ def reduction(
             Stretch(kind="credit", start=line.starts_on, end=end, amount=credit, shares=shares),
             *taken,
         ),
+        missed=missed,
     )
 
 
@@ -427,7 +455,7 @@ def formula_reduction(
             coming = [s for s in taken.stretches if never or midnight(s.start) > instant]
             later += coming
             begun += [s for s in taken.stretches if s not in coming]
-            since = max(taken.since, target.line.starts_on)
+            since = max(taken.since, target.money.start)
             end = min((s.start for s in coming), default=since if never else target.money.end)
             monthly = target.whole.price / target.money.months
             unused += monthly * taken.units * term(since, max(since, end), terms.precision)

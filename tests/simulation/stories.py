@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
-from cpqbridge.domain.order import Order, OrderHistory, OrderLine
+from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderLine
 from cpqbridge.mapping.configuration import Configuration
 
 Sync = tuple[datetime, frozenset[str]]
@@ -35,6 +35,24 @@ class Story:
     cutover: date | None = None
     until: date | None = None
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Return what is sold in the story besides lines that recur every month to the contract's end."""
+        orders = self.history.orders
+        recurring = [line for order in orders for line in order.lines if line.kind is LineKind.RECURRING]
+        amended = {line.segment for order in orders[1:] for line in order.lines if line.segment}
+        found = {
+            "evergreen": any(line.evergreen for line in recurring),
+            "evergreen beside termed": len({line.evergreen for line in recurring}) > 1,
+            "evergreen reduced": any(line.evergreen and line.quantity < 0 for line in recurring),
+            "ramp": any(line.segment for line in recurring),
+            "ramp amended": bool(amended),
+            "custom price": any(line.custom_price is not None for line in recurring),
+            "trial": any(order.trial_ends_on for order in orders),
+            "frequencies mixed": len({line.frequency_months for line in recurring}) > 1,
+        }
+        return frozenset(kind for kind, is_so in found.items() if is_so)
+
     def __repr__(self) -> str:
         return f"Story:\n{self.describe()}"
 
@@ -55,9 +73,10 @@ class Story:
         for order in self.history.orders:
             seen = ", seen as a draft before" if order.order_id in self.drafts else ""
             skips = ", skips past invoices" if order.skip_past_initial_invoices else ""
+            trial = f", free until {order.trial_ends_on}" if order.trial_ends_on else ""
             told.append(
                 f"{order.order_id} {order.kind} effective {order.effective_on}, "
-                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}{skips}{_coupons_text(order)}"
+                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}{skips}{trial}{_coupons_text(order)}"
             )
             told += [f"  {_line_text(line, order.currency)}" for line in order.lines]
         told += [f"sync {at:%Y-%m-%d %H:%M:%S} knows {', '.join(sorted(ids))}" for at, ids in self.syncs]

@@ -28,7 +28,7 @@ EXAMPLES = 300 if settings.get_current_profile_name() == "steady" else settings.
 SECONDS_EACH = 1
 DONE = {OrderState.SYNCED, OrderState.UNCHANGED}
 KINDS = {"cycle", "head", "tail", "cut", "catch_up", "credit", "one_time"}
-REASONS = {None, "rounding", "credit_policy", "past_skipped", "billed_elsewhere"}
+REASONS = {None, "rounding", "credit_policy", "past_skipped", "billed_elsewhere", "trial"}
 FORMULA_REASONS = {None, "evergreen", "custom_price"}
 LIVED = "lived"
 
@@ -50,6 +50,7 @@ class Lived:
 @pytest.mark.timeout(120 + EXAMPLES * SECONDS_EACH)
 def test_contracts_are_billed_what_was_sold(capsys):
     ends: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
 
     @settings(max_examples=EXAMPLES)
     @given(contract_stories())
@@ -57,12 +58,14 @@ def test_contracts_are_billed_what_was_sold(capsys):
         end = check(story)
         event(end)
         ends[end] += 1
+        kinds.update(story.kinds)
 
     one()
     expected = sum(count for end, count in ends.items() if end == LIVED or end.startswith("planted"))
     lives = sum(ends.values())
     with capsys.disabled():
-        sys.stdout.writelines(f"\n{count:6} {end}" for end, count in ends.most_common())
+        for counts in (ends, kinds):
+            sys.stdout.writelines(f"\n{count:6} {name}" for name, count in counts.most_common())
     # A refusal without a planted cause is money that somebody has to bill by hand.
     assert (lives - expected) * 50 <= lives, ends.most_common()
 

@@ -41,7 +41,9 @@ def an_offer(number: int, price: str, *, months: int = 12, discount: int = 0) ->
     return Offer(number=number, price=Decimal(price), months=months, discount=discount)
 
 
-def lived(desk: Desk, *syncs: tuple[str, int], payer: Payer = "nobody", **policy) -> tuple[str, lives.Lived]:
+def lived(
+    desk: Desk, *syncs: tuple[str, int], payer: Payer = "nobody", cutover: date | None = None, **policy
+) -> tuple[str, lives.Lived]:
     """Live what was sold and return how it ended; `syncs` are instants with how many orders are known."""
     configuration = default_configuration()
     precision = ProratePrecision(desk.precision)
@@ -58,6 +60,7 @@ def lived(desk: Desk, *syncs: tuple[str, int], payer: Payer = "nobody", **policy
         configuration=configuration,
         syncs=tuple((at(instant), frozenset(ids[:count])) for instant, count in syncs),
         payer=payer,
+        cutover=cutover,
         until=max((each.end for each in desk.subscriptions if each.offer.evergreen), default=None),
     )
     return lives.check(story), lives.live(story, story.syncs)
@@ -365,13 +368,27 @@ def test_evergreen_subscription_from_a_leap_day_is_planned_on_and_on():
     assert billed(found) == {seats.line.order_item_id: 5 * 6666}
 
 
+def test_lines_of_several_frequencies_that_are_taken_over_begin_on_the_cutover():
+    desk = a_desk(12)
+    desk.sell(an_offer(1, "343.02"), 5, day("2031-09-26"), day("2032-09-26"))
+    seats = desk.sell(replace(an_offer(2, "60"), every=3), 2, day("2031-09-26"), day("2032-09-26"))
+    order = desk.activate(OrderKind.INITIAL, day("2031-09-26"), at("2031-09-27T23:59:59"))
+    desk.orders[0] = replace(order, before_start_date=True)
+    end, found = lived(desk, ("2031-11-30T15:36:29", 1), cutover=day("2031-12-26"))
+    assert end == lives.LIVED
+    assert billed(found) == {seats.line.order_item_id: 3 * 3000}
+
+
 def features(story: Story) -> set[str]:
     """Return what is rare about a story."""
+    many = len({line.segment for line in story.history.orders[0].lines if line.segment}) > 10
     first = [order for order in story.history.orders if order.kind is not OrderKind.AMENDMENT]
     renewed = story.history.renewed
-    return {
+    return story.kinds | {
         name
         for name, is_so in {
+            "many segments": many,
+            str(story.configuration.policy.frequencies): True,
             "many lines": len(first[0].lines) >= MANY_LINES,
             "two first orders": len(first) == 2,
             "skipped": any(order.skip_past_initial_invoices for order in first),
@@ -398,5 +415,6 @@ def test_stories_have_all_that_is_rare():
     one()
     wanted = "many lines,two first orders,skipped,billed elsewhere,renewal,renewal beside,draft,card,transfer"
     wanted += ",nobody,balance,refund,outside,None,overlap,contract_over,reduction_below_zero"
-    wanted += ",quantity_not_whole,coterminate_required"
+    wanted += ",quantity_not_whole,coterminate_required,many segments,evergreen,evergreen beside termed"
+    wanted += ",evergreen reduced,ramp,ramp amended,custom price,trial,frequencies mixed,mixed,split"
     assert set(wanted.split(",")) <= seen.keys(), seen

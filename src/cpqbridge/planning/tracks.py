@@ -145,9 +145,12 @@ class Track:
 
 
 def standing_in(runs: Sequence[Run], instant: datetime) -> Run:
-    """Return the run whose product stands for a span without lines: the next one to start, else the last."""
+    """Return the run whose product stands for a span without lines: the next one to start, else the last.
+
+    Of those that start together it is the one with the shortest period, so that each may begin on a boundary.
+    """
     coming = [run for run in runs if run.begins_at > instant]
-    return min(coming, key=lambda run: run.begins_at, default=runs[-1])
+    return min(coming, key=lambda run: (run.begins_at, run.pieces.cycle.months), default=runs[-1])
 
 
 def aligned_start(cycle: Cycle, day: date) -> date:
