@@ -54,7 +54,7 @@ def kinds_of(name):
         ("metered_line", "by usage"),
         ("tiered_line", "units 1 to 5: 50.00 each"),
         ("ramp", "Seat (segment "),
-        ("coupon", "coupon: 20 % off"),
+        ("coupon", "coupon Welcome: 20 % off"),
         ("trial_ahead", "(free trial)"),
         ("custom_price", "price from a field of its own"),
     ],

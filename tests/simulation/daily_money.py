@@ -42,13 +42,14 @@ MOST_LINES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class ContractMoney:
-    """The money of all lines by id, and the day on which each order was carried out.
+    """The money of all lines by id, and the day, and instant, at which each order was carried out.
 
     `served` tells that anything is there for at least a day, `last_day` up to when all is looked at.
     """
 
     lines: Mapping[str, LineMoney]
     entered: Mapping[str, date]
+    instants: Mapping[str, datetime]
     served: bool
     last_day: date = date.max
 
@@ -77,7 +78,9 @@ def contract_money(
     known = {line_id: line for line_id, line in told.money.items() if line.order_id in entered}
     served = any(not found.is_annulled for found in told.held.values() if found.line.order_id in entered)
     last_day = date.max if until is None else max(until, *entered.values())
-    return ContractMoney(lines=known, entered=entered, served=served, last_day=last_day)
+    return ContractMoney(
+        lines=known, entered=entered, instants=told.entered, served=served, last_day=last_day
+    )
 
 
 @dataclass

@@ -48,12 +48,16 @@ SEEN_BEYOND = timedelta(days=60)
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """Money earned evenly over the days from `start` up to, without, `end`; billed in advance at `start`."""
+    """Money earned evenly over the days from `start` up to, without, `end`; billed in advance at `start`.
+
+    `shares` says from which lines a reduction has it, in which proportion.
+    """
 
     kind: str
     start: date
     end: date
     amount: int
+    shares: tuple[tuple[str, Fraction], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -386,7 +390,8 @@ def take(target: Held, line: OrderLine, units: int) -> list[Stretch]:
         gone = sum(taken.units for taken in target.taken if taken.since <= stretch.start)
         before, after = quantity - gone, quantity - gone - units
         unit = target.whole.price if stretch.kind == "cycle" else Fraction(stretch.amount, quantity)
-        found.append(replace(stretch, amount=half_up(unit * after) - half_up(unit * before)))
+        amount = half_up(unit * after) - half_up(unit * before)
+        found.append(replace(stretch, amount=amount, shares=((target.line.order_item_id, Fraction(1)),)))
     target.taken.append(
         Taken(
             since=line.starts_on,
@@ -402,6 +407,15 @@ def take(target: Held, line: OrderLine, units: int) -> list[Stretch]:
 def reduction(line: OrderLine, targets: Sequence[Held], taken: list[Stretch], terms: Terms) -> LineMoney:
     """Return the money of a reduction; of the time that is free for the lines it reduces it gives back nothing."""
     target = targets[-1].money
+    worth = {
+        held.line.order_item_id: held.whole.price * each.units / held.money.months
+        for held in targets
+        for each in held.taken
+        # What is never billed is taken away whole: nothing of it is left to credit.
+        if each.line_id == line.order_item_id and all(piece.kind != "whole" for piece in held.money.stretches)
+    }
+    units_worth = sum(worth.values())
+    shares = tuple((line_id, value / units_worth) for line_id, value in worth.items()) if units_worth else ()
     end = min(target.next_boundary(line.starts_on), target.end)
     total = minor_total(line, terms.currency)
     missed = 0
@@ -422,7 +436,10 @@ def reduction(line: OrderLine, targets: Sequence[Held], taken: list[Stretch], te
         end=target.end,
         series=target.series,
         months=target.months,
-        stretches=(Stretch(kind="credit", start=line.starts_on, end=end, amount=credit), *taken),
+        stretches=(
+            Stretch(kind="credit", start=line.starts_on, end=end, amount=credit, shares=shares),
+            *taken,
+        ),
         missed=missed,
     )
 

@@ -41,7 +41,7 @@ def movements(account: Account) -> list[Movement]:
 def settled_invoices(account: Account) -> dict[str, list[tuple[str, int]]]:
     """Return the lines (id, amount) of every invoice that is final, which nothing may change any more."""
     return {
-        invoice["id"]: [(line["id"], line["amount"]) for line in invoice["all_lines"]]
+        invoice["id"]: [(line["id"], in_process.net_amount(line)) for line in invoice["all_lines"]]
         for invoice in in_process.invoices_of(account)
         if invoice["status"] != "draft"
     }
@@ -66,7 +66,7 @@ def _charge(invoice: Mapping[str, Any], line: Mapping[str, Any]) -> Movement:
     named = line["metadata"].get("salesforce_order_item_id", "")
     return Movement(
         at=datetime.fromtimestamp(invoice["created"], UTC),
-        amount=line["amount"],
+        amount=in_process.net_amount(line),
         order_item_ids=tuple(filter(None, named.split(","))),
         kind=line["metadata"].get("salesforce_kind", "cycle"),
         period_start=_day(line["period"]["start"]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
-from cpqbridge.domain.order import LineKind, OrderHistory, OrderLine
+from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderLine
 from cpqbridge.mapping.configuration import Configuration
 
 Sync = tuple[datetime, frozenset[str]]
@@ -78,7 +78,7 @@ class Story:
             trial = f", free until {order.trial_ends_on}" if order.trial_ends_on else ""
             told.append(
                 f"{order.order_id} {order.kind} effective {order.effective_on}, "
-                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}{skips}{trial}"
+                f"activated {order.activated_at:%Y-%m-%d %H:%M:%S}{seen}{skips}{trial}{_coupons_text(order)}"
             )
             told += [f"  {_line_text(line, order.currency)}" for line in order.lines]
         told += [f"sync {at:%Y-%m-%d %H:%M:%S} knows {', '.join(sorted(ids))}" for at, ids in self.syncs]
@@ -96,7 +96,16 @@ def _line_text(line: OrderLine, currency: str) -> str:
         f"{line.order_item_id} {line.product_name}: {line.quantity} x {line.unit_price} = {line.total_price} "
         f"{currency}, {line.starts_on} to {last}{every}, listed {line.entry_unit_price} for "
         f"{line.default_term_months} months, multiplier {line.prorate_multiplier}{custom}{tiers}{segment}{revises}"
+        f"{_coupons_text(line)}"
     )
+
+
+def _coupons_text(owner: Order | OrderLine) -> str:
+    told = []
+    for each in owner.coupons:
+        off = f"{each.amount_off}" if each.percent_off is None else f"{each.percent_off} %"
+        told.append(f", {off} off {each.duration} {each.duration_in_months or ''}".rstrip())
+    return "".join(told)
 
 
 def known(story: Story, order_ids: Collection[str]) -> OrderHistory:

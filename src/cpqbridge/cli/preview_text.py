@@ -141,10 +141,17 @@ def _invoices_text(invoices: Sequence[Mapping[str, Any]]) -> str:
         return ""
     rows: list[Sequence[str]] = [("Date", "", "Total", "", "Lines")]
     for invoice in invoices:
-        lines = "; ".join(f"{line['description']} {line['amount']}" for line in invoice["lines"])
+        lines = "; ".join(
+            f"{line['description']} {line['amount']}{_off_text(line)}" for line in invoice["lines"]
+        )
         kind = invoice["kind"].replace("_", " ")
         rows.append((invoice["date"], kind, invoice["total"], invoice["currency"].upper(), lines))
     return "Invoices and credits\n" + table(rows, numbers=frozenset({2}))
+
+
+def _off_text(line: Mapping[str, Any]) -> str:
+    """Return what coupons took off a line, in brackets; empty where they took nothing."""
+    return f" (coupons: {line['off']} off)" if "off" in line else ""
 
 
 def _steps_text(steps: Sequence[Mapping[str, Any]]) -> str:

@@ -195,6 +195,11 @@ class InvoiceLine:
     kind: str = "cycle"
     off: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def off_minor(self) -> int:
+        """Return what coupons took off the whole line, in minor units."""
+        return sum(amount_minor for _, amount_minor in self.off)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastInvoice:
@@ -361,12 +366,14 @@ class Touched:
 class RunningDiscount:
     """A discount that a subscription has in Stripe: of which coupon, on which item (None: on all of it).
 
-    `order_item_ids` are the order lines of the item, as its metadata joins them.
+    `order_item_ids` are the order lines of the item, as its metadata joins them; `ends_at` is when its months
+    are over (aware UTC), None without an end.
     """
 
     discount_id: str
     coupon_id: str
     order_item_ids: str | None = None
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

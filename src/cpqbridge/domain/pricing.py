@@ -15,11 +15,12 @@ _WHOLE_PERCENT = 100
 class DiscountTerms:
     """What a coupon takes off an invoice line: `percent_off` of it, else `amount_off_minor` of the invoice.
 
-    `key` is the coupon's link; `until_on` is the first day whose periods are not reduced any more, None
-    without an end.
+    `key` is the coupon's link, `name` what people call it; `until_on` is the first day whose periods are not
+    reduced any more, None without an end.
     """
 
     key: str
+    name: str
     percent_off: str | None
     amount_off_minor: int | None
     until_on: date | None = None

@@ -258,7 +258,7 @@ class ScheduleBody:
     def _phase(self, phase: Phase, wanted: BillingObject, owners: Mapping[str, str]) -> dict[str, object]:
         shaping = [order for order in self.orders if order.order_id in phase.order_ids]
         body: dict[str, object] = {
-            "items": [self._item(item, wanted, owners) for item in phase.items],
+            "items": [self._item(item, phase, wanted, owners) for item in phase.items],
             "end_date": timestamp(phase.ends_at),
             "proration_behavior": phase.proration_behavior,
             "metadata": {
@@ -268,7 +268,7 @@ class ScheduleBody:
             },
         }
         if phase.discounts:
-            body["discounts"] = self._discounts(phase.discounts, wanted.key, None)
+            body["discounts"] = self._discounts(phase.discounts, phase, wanted.key, None)
         if phase.trial:
             body["trial"] = True
         if phase.one_time_items:
@@ -300,13 +300,19 @@ class ScheduleBody:
         }
 
     def _discounts(
-        self, wanted: Sequence[DiscountTerms], key: str, order_item_ids: str | None
+        self, wanted: Sequence[DiscountTerms], phase: Phase, key: str, order_item_ids: str | None
     ) -> list[dict[str, object]]:
         """Return coupons as they stand on a phase or item: a discount that runs already, else a new one.
 
-        Naming the coupon again would count its months anew (B11.3).
+        Naming the coupon again would count its months anew (B11.3). One that ends inside the phase is that of
+        an equal coupon which began earlier.
         """
-        free = [each for each in self.running.get(key, ()) if each.order_item_ids == order_item_ids]
+        free = [
+            each
+            for each in self.running.get(key, ())
+            if each.order_item_ids == order_item_ids
+            and (each.ends_at is None or each.ends_at >= phase.ends_at)
+        ]
         found: list[dict[str, object]] = []
         for terms in wanted:
             link = self.links.get(terms.key)
@@ -318,7 +324,9 @@ class ScheduleBody:
                 found.append({"discount": running.discount_id})
         return found
 
-    def _item(self, item: PhaseItem, wanted: BillingObject, owners: Mapping[str, str]) -> dict[str, object]:
+    def _item(
+        self, item: PhaseItem, phase: Phase, wanted: BillingObject, owners: Mapping[str, str]
+    ) -> dict[str, object]:
         """Return one item of a phase; `owners` are the orders of all lines, by line."""
         metadata: dict[str, object] = {}
         if item.order_item_ids:
@@ -334,7 +342,7 @@ class ScheduleBody:
         body["metadata"] = metadata
         if item.discounts:
             lines = joined(item.order_item_ids)
-            body["discounts"] = self._discounts(item.discounts, wanted.key, lines)
+            body["discounts"] = self._discounts(item.discounts, phase, wanted.key, lines)
         if item.price_key is not None:
             body["price"] = self.resolved.get(item.price_key) or Ref(key=item.price_key)
         else:

@@ -179,8 +179,10 @@ class Contract:
         """Decide for schedules that are yet to be made which lines their own first invoice bills.
 
         They are lines of a first order that start where the schedule does and renew past now. The schedule's
-        end must not cut the running period, which Stripe would prorate. Later plans keep what was decided.
+        end must not cut the running period, which Stripe would prorate, and no coupon may begin in between,
+        which would reduce all of it. Later plans keep what was decided.
         """
+        coupon_days = [self.coupons_from(order) for order in self.orders if order.coupons]
         for track in self.tracks:
             if track.sent is not None or not track.runs:
                 continue
@@ -191,7 +193,20 @@ class Contract:
                 begun = run.begins_at <= midnight(start) and run.pieces.full_from <= start
                 fresh = run.executed_at == self.as_of and run.order.kind is not OrderKind.AMENDMENT
                 uncut = midnight(run.pieces.cycle.after(today)) <= track.ends_at
-                run.carried = begun and fresh and uncut and run.pieces.renews_after(today)
+                last = run.pieces.cycle.at_or_before(today)
+                even = not any(start < day <= last for day in coupon_days)
+                run.carried = begun and fresh and uncut and even and run.pieces.renews_after(today)
+
+    def bearers(self, order: Order) -> list[Run]:
+        """Return the runs whose schedules bear an order's coupons: its own, else those it reduces."""
+        own = [run for run in self.runs.values() if run.order is order]
+        reducing = (each for each in self.reductions if each.order is order)
+        return own or [run for reduction in reducing for run, _ in reduction.takes]
+
+    def coupons_from(self, order: Order) -> date:
+        """Return the first day on which the coupons of an order reduce what its contract renews."""
+        starts = (run.pieces.start for run in self.bearers(order))
+        return max(min(starts, default=order.effective_on), order.effective_on)
 
     def decide_ends_of_usage(self) -> None:
         """Let schedules whose last line is ended now go on until the period of what was used is over.

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from cpqbridge.domain.billing import OneTimeItem
-from cpqbridge.domain.dates import add_months
+from cpqbridge.domain.dates import add_months, midnight
 from cpqbridge.domain.money import rounded_minor
 from cpqbridge.domain.order import Coupon, CouponDuration, LineKind, Order, OrderLine
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.pieces import Piece
-from cpqbridge.planning.reductions import Reduction
 from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import Track
 
@@ -47,18 +46,27 @@ def coupon_key(coupon: Coupon) -> str:
 class Redemption:
     """A coupon in force from `from_on` up to, not including, `terms.until_on`.
 
-    It reduces the item of the line `order_item_id`, else everything on the schedules `track_keys`.
+    It reduces the item of the line `order_item_id`, else everything on the schedules `track_keys`: whatever
+    is billed after `known_at`, the execution of its order (aware UTC).
     """
 
     coupon: Coupon
     terms: DiscountTerms
     from_on: date
+    known_at: datetime
     order_item_id: str | None = None
     track_keys: tuple[str, ...] = ()
 
     def covers(self, day: date) -> bool:
         """Return whether a period that begins on `day` is reduced."""
         return self.from_on <= day and (self.terms.until_on is None or day < self.terms.until_on)
+
+    def reduces(self, run: Run, day: date) -> bool:
+        """Return whether what the run is billed for a period that begins on `day` is reduced.
+
+        What was billed before the coupon was known stays as it was.
+        """
+        return self.covers(day) and (run.executed_at >= self.known_at or midnight(day) > self.known_at)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,12 +121,14 @@ class Discounts:
         """
         if not self.redemptions:
             return 0
-        left, share = amount_minor, _share_of_period(run, piece)
+        left, share = amount_minor, share_of_period(run, piece)
         for terms in self.on_item(run, piece.start):
             left -= terms.off_minor(left, share)
-        for terms in self.on_phase(self.contract.track_of(run), piece.start):
-            if terms.amount_off_minor is None:
-                left -= terms.off_minor(left)
+        track = self.contract.track_of(run)
+        for each in self.redemptions:
+            percent = each.terms.amount_off_minor is None
+            if percent and track.key in each.track_keys and each.reduces(run, piece.start):
+                left -= each.terms.off_minor(left)
         return amount_minor - left
 
     def off_tails(self, track: Track, day: date, items: Sequence[OneTimeItem]) -> list[OneTimeItem]:
@@ -140,14 +150,14 @@ class Discounts:
             ]
         return left
 
-    def off_credit_minor(self, reduction: Reduction, amount_minor: int) -> int:
-        """Return what coupons took off the time that a credit is for, in minor units (negative)."""
-        run = reduction.takes[0][0]
-        billed_on = run.pieces.cycle.at_or_before(max(reduction.line.starts_on, run.pieces.start))
+    def off_renewals_minor(
+        self, track: Track, day: date, amount_minor: int, share: Fraction = Fraction(1)
+    ) -> int:
+        """Return what the orders' fixed amounts take off all that is billed for `day` on, in minor units."""
         left = amount_minor
-        for terms in (*self.on_item(run, billed_on), *self.on_phase(self.contract.track_of(run), billed_on)):
-            if terms.amount_off_minor is None:
-                left -= terms.off_minor(left)
+        for terms in self.on_phase(track, day):
+            if terms.amount_off_minor is not None:
+                left -= terms.off_minor(left, share)
         return amount_minor - left
 
     def off_one_time_minor(self, line: OrderLine, order: Order, amount_minor: int) -> int:
@@ -161,14 +171,14 @@ class Discounts:
             terms = _terms(coupon, currency, None)
             if terms.amount_off_minor is None:
                 left -= terms.off_minor(left)
-            elif not _recurs(order):
+            elif not any(each.order_item_id in self.contract.runs for each in order.lines):
                 left -= min(self._spread(order, terms.amount_off_minor).get(line.order_item_id, 0), left)
         return amount_minor - left
 
     def _spread(self, order: Order, amount_off_minor: int) -> Mapping[str, int]:
         """Return a fixed amount over the lines of an order that has one-time lines only."""
         currency = self.contract.rules.currency
-        lines = [line for line in order.lines if line.total_price > 0]
+        lines = [line for line in order.lines if line.kind is LineKind.ONE_TIME and line.total_price > 0]
         shares = spread(amount_off_minor, [rounded_minor(line.total_price, currency) for line in lines])
         return {line.order_item_id: share for line, share in zip(lines, shares, strict=True)}
 
@@ -184,19 +194,16 @@ class Discounts:
                     coupon=coupon,
                     terms=_terms(coupon, self.contract.rules.currency, until),
                     from_on=run.pieces.start,
+                    known_at=run.executed_at,
                     order_item_id=line.order_item_id,
                 )
 
     def _of_order(self, order: Order) -> Iterator[Redemption]:
-        runs = [run for run in self.contract.runs.values() if run.order is order]
-        if not runs:
-            # An order that only reduces gives its coupon to the schedules of the lines it reduces.
-            reducing = (each for each in self.contract.reductions if each.order is order)
-            runs = [run for reduction in reducing for run, _ in reduction.takes]
+        runs = self.contract.bearers(order)
         if not runs:
             return
         first = self.contract.track_of(min(runs, key=lambda run: (run.pieces.start, run.line.order_item_id)))
-        start = max(min(run.pieces.start for run in runs), order.effective_on)
+        start = self.contract.coupons_from(order)
         for coupon in order.coupons:
             # A percentage is the same wherever the contract's lines are; an amount is given once.
             tracks = [first] if coupon.amount_off is not None else self.contract.tracks
@@ -206,6 +213,7 @@ class Discounts:
                     coupon=coupon,
                     terms=_terms(coupon, self.contract.rules.currency, until),
                     from_on=start,
+                    known_at=self.contract.executed_at(order),
                     track_keys=(track.key,),
                 )
 
@@ -230,7 +238,7 @@ class Discounts:
         return next((coupon for coupon in order.coupons if coupon.amount_off is not None), None)
 
 
-def _share_of_period(run: Run, piece: Piece) -> Fraction:
+def share_of_period(run: Run, piece: Piece) -> Fraction:
     """Return which part of a whole period a piece of a run is, by days, at most the whole."""
     cycle = run.pieces.cycle
     whole = (cycle.after(piece.start) - cycle.at_or_before(piece.start)).days
@@ -258,15 +266,12 @@ def spread(amount_off_minor: int, weights: Sequence[int]) -> list[int]:
     return shares
 
 
-def _recurs(order: Order) -> bool:
-    return any(line.kind is LineKind.RECURRING for line in order.lines)
-
-
 def _terms(coupon: Coupon, currency: str, until: date | None) -> DiscountTerms:
     amount = None if coupon.amount_off is None else rounded_minor(coupon.amount_off, currency)
     percent = coupon.percent_off or Decimal(0)
     return DiscountTerms(
         key=coupon_key(coupon),
+        name=coupon.name,
         percent_off=None if amount is not None else f"{percent.normalize():f}",
         amount_off_minor=amount,
         until_on=until,

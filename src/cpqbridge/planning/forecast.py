@@ -188,19 +188,17 @@ def _one_time_line(item: OneTimeItem) -> InvoiceLine:
 
 def off_by_line(invoices: Iterable[ForecastInvoice]) -> Counter[str]:
     """Return what coupons take off in all per order line, in minor units."""
-    off: Counter[str] = Counter()
-    for invoice in invoices:
-        for line in invoice.lines:
-            for order_item_id, amount_minor in line.off:
-                off[order_item_id] += amount_minor
-    return off
+    return _summed(line.off for invoice in invoices for line in invoice.lines)
 
 
 def billed_by_line(invoices: Iterable[ForecastInvoice]) -> Counter[str]:
     """Return the sum of all shares per order line, in minor units."""
-    billed: Counter[str] = Counter()
-    for invoice in invoices:
-        for line in invoice.lines:
-            for order_item_id, amount_minor in line.shares:
-                billed[order_item_id] += amount_minor
-    return billed
+    return _summed(line.shares for invoice in invoices for line in invoice.lines)
+
+
+def _summed(found: Iterable[Iterable[tuple[str, int]]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for amounts in found:
+        for order_item_id, amount_minor in amounts:
+            total[order_item_id] += amount_minor
+    return total

@@ -13,6 +13,7 @@ from cpqbridge.domain.dates import day_after, midnight
 from cpqbridge.domain.money import amount_step_minor, round_half_up, rounded_minor, to_minor
 from cpqbridge.domain.order import Order, OrderLine
 from cpqbridge.domain.pricing import DiscountTerms
+from cpqbridge.planning.credited_discounts import off_credit_minor
 from cpqbridge.planning.discounts import Discounts
 from cpqbridge.planning.pieces import CutRules, Piece
 from cpqbridge.planning.reductions import Lineages, Reduction
@@ -184,7 +185,11 @@ def catch_up_item(run: Run, naming: Naming, discounts: Discounts) -> OneTimeItem
     owed = run.caught_up
     if not owed or not run.catch_up_minor:
         return None
-    off = sum(discounts.off_piece_minor(run, piece, piece.amount_minor) for piece in owed)
+    rounding = run.catch_up_minor - sum(piece.amount_minor for piece in owed)
+    off = sum(
+        discounts.off_piece_minor(run, piece, piece.amount_minor + (0 if place else rounding))
+        for place, piece in enumerate(owed)
+    )
     return OneTimeItem(
         order_item_id=run.line.order_item_id,
         order_id=run.order.order_id,
@@ -201,9 +206,11 @@ def catch_up_item(run: Run, naming: Naming, discounts: Discounts) -> OneTimeItem
 def credit_items(
     reduction: Reduction, *, rules: CutRules, naming: Naming, discounts: Discounts
 ) -> Iterator[OneTimeItem]:
-    """Yield the credit of a reduction, net of what coupons took off its time."""
+    """Yield the credit of a reduction, net of what coupons took off its time, where that was billed by us."""
+    since = reduction.unbilled_before
     for item in _gross_credits(reduction, rules=rules, naming=naming):
-        off = discounts.off_credit_minor(reduction, item.amount_minor)
+        ours = since is None or item.period_start >= since
+        off = off_credit_minor(discounts, reduction, item) if ours else 0
         yield replace(item, amount_minor=item.amount_minor - off, off_minor=off)
 
 

@@ -223,8 +223,7 @@ class _Span:
             price = in_steps(price, line, step)
         charge = price.charge_minor(terms.quantity)
         remainder = terms.sold_minor - charge * cycles
-        # Where Stripe takes multiples only, a price may be off by more than rounding, so the last cycle makes
-        # up.
+        # A price in multiples may be off by more than rounding, so the last cycle makes up.
         if (rules.true_up or step > 1) and not partial and remainder and cycles:
             edges.pop()
             full_until = edges[-1]
@@ -283,21 +282,7 @@ class _Span:
             head=share(self.start, self.full_from),
             tail=share(self.full_until, self.end),
         )
-        return LinePieces(
-            line=line,
-            terms=replace(terms, total_minor=Fraction(sum(piece.amount_minor for piece in pieces))),
-            price=price,
-            cycle=self.cycle,
-            start=self.start,
-            end=self.end,
-            full_from=self.full_from,
-            full_until=self.full_until,
-            pieces=pieces,
-            monthly_minor=monthly,
-            currency=self.rules.currency,
-            amount_step=step,
-            exact=True,
-        )
+        return self._summed(terms, price, pieces, monthly_minor=monthly)
 
     def by_tiers(self, tiers: TierTable, bounds: Bounds) -> LinePieces:
         """Return the full cycles at what the line's units add to the tiers of its lineage (B3.5, B6.5)."""
@@ -305,7 +290,8 @@ class _Span:
         price = bounds.kept or tier_price(self.line, tiers, self.rules.currency)
         charge = price.charge_minor(bounds.below + terms.quantity) - price.charge_minor(bounds.below)
         pieces = self._pieces(self._full_cycles, charge, head=0, tail=0)
-        return self._of_whole_periods(terms, price, pieces, below=bounds.below)
+        cycles = tuple(piece for piece in pieces if piece.kind == "cycle")
+        return self._summed(terms, price, cycles, below=bounds.below)
 
     def by_usage(self, bounds: Bounds) -> LinePieces:
         """Return a metered line, which has no pieces: what is used is billed after each period (B2.2)."""
@@ -318,23 +304,29 @@ class _Span:
             term = Fraction(1) if line.evergreen else line_term(line, self.rules.precision)
             price = usage_price(line, currency, term)
         terms = Terms(quantity=1, unit_minor=Fraction(0), total_minor=Fraction(0), folded=False)
-        return self._of_whole_periods(terms, price, (), below=0)
+        return self._summed(terms, price, ())
 
-    def _of_whole_periods(
-        self, terms: Terms, price: PeriodPrice, pieces: tuple[Piece, ...], *, below: int
+    def _summed(
+        self,
+        terms: Terms,
+        price: PeriodPrice,
+        pieces: tuple[Piece, ...],
+        *,
+        monthly_minor: Fraction = Fraction(0),
+        below: int = 0,
     ) -> LinePieces:
-        found = tuple(piece for piece in pieces if piece.kind == "cycle")
+        """Return pieces whose sum counts as what the line was sold for."""
         return LinePieces(
             line=self.line,
-            terms=replace(terms, total_minor=Fraction(sum(piece.amount_minor for piece in found))),
+            terms=replace(terms, total_minor=Fraction(sum(piece.amount_minor for piece in pieces))),
             price=price,
             cycle=self.cycle,
             start=self.start,
             end=self.end,
             full_from=self.full_from,
             full_until=self.full_until,
-            pieces=found,
-            monthly_minor=Fraction(0),
+            pieces=pieces,
+            monthly_minor=monthly_minor,
             currency=self.rules.currency,
             amount_step=amount_step_minor(self.rules.currency),
             exact=True,

@@ -104,7 +104,7 @@ class _Placer:
         cuts = track.cuts
         riders = self.placed.riders[track.key]
         charges: dict[date, int] = defaultdict(int)
-        renewing: set[date] = set()
+        renewing: dict[date, int] = defaultdict(int)
         for run in track.runs:
             if run.carried:
                 begun = (piece for piece in run.pieces.pieces if midnight(piece.start) <= run.executed_at)
@@ -121,8 +121,13 @@ class _Placer:
                     kind = "cut" if piece.kind == "cycle" else piece.kind
                     riders[piece.start].append(piece_item(run, piece, naming, self._discounts, kind=kind))
                 else:
-                    renewing.add(piece.start)
+                    renewing[piece.start] += amount - self._discounts.off_piece_minor(run, piece, amount)
                 charges[piece.start] += amount - self._discounts.off_piece_minor(run, piece, amount)
+        for day, amount in renewing.items():
+            charges[day] -= self._discounts.off_renewals_minor(track, day, amount)
+        if track.runs:
+            first = self._first[track.key]
+            self._first[track.key] -= self._discounts.off_renewals_minor(track, track.starts_on, first)
         for day in riders.keys() - renewing:
             riders[day] = self._discounts.off_tails(track, day, riders[day])
         # What has begun rode on its phase already.

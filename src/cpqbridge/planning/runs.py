@@ -125,6 +125,10 @@ class Run:
         """Return what a piece to come is billed at, in minor units."""
         return self.pieces.amount_minor(piece, self.units_billed(piece))
 
+    def billed_at(self, piece: Piece) -> datetime:
+        """Return when a piece is billed: on its first day, or when its order was executed after that."""
+        return max(midnight(piece.start), self.executed_at)
+
     def to_come(self) -> Iterator[Piece]:
         """Yield the pieces that had not begun when the order was executed, in order."""
         return (piece for piece in self.pieces.pieces if self.is_to_come(piece))

@@ -67,7 +67,10 @@ def _discount(discount: Any, order_item_ids: str | None) -> Iterator[RunningDisc
         coupon_id = _id((discount.get("source") or {}).get("coupon"))
         if coupon_id is not None:
             yield RunningDiscount(
-                discount_id=str(discount["id"]), coupon_id=coupon_id, order_item_ids=order_item_ids
+                discount_id=str(discount["id"]),
+                coupon_id=coupon_id,
+                order_item_ids=order_item_ids,
+                ends_at=instant(discount["end"]) if discount.get("end") else None,
             )
 
 

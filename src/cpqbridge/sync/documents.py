@@ -121,6 +121,7 @@ def invoice_line_document(line: InvoiceLine, *, currency: str) -> dict[str, Any]
             {"order_item_id": order_item_id, "amount": major_text(amount_minor, currency)}
             for order_item_id, amount_minor in line.shares
         ],
+        **({"off": major_text(line.off_minor, currency)} if line.off_minor else {}),
     }
 
 
@@ -193,8 +194,8 @@ def _phase(phase: Phase, *, currency: str) -> dict[str, Any]:
         "proration_behavior": phase.proration_behavior,
         "items": [_phase_item(each, currency=currency) for each in phase.items],
         "one_time_items": [_one_time_item(each, currency=currency) for each in phase.one_time_items],
-        **({"discounts": [_discount(each, currency) for each in phase.discounts]} if phase.discounts else {}),
         **({"trial": True} if phase.trial else {}),
+        **_discounts(phase.discounts, currency=currency),
     }
 
 
@@ -211,14 +212,21 @@ def _phase_item(item: PhaseItem, *, currency: str) -> dict[str, Any]:
     }
     if item.tiers is not None:
         document["tiers"] = _tiers(item.tiers)
-    if item.discounts:
-        document["discounts"] = [_discount(each, currency) for each in item.discounts]
-    return document | ({"metered": True} if item.metered else {})
+    metered = {"metered": True} if item.metered else {}
+    return document | metered | _discounts(item.discounts, currency=currency)
+
+
+def _discounts(discounts: Iterable[DiscountTerms], *, currency: str) -> dict[str, Any]:
+    """Return the coupons of a phase or item, in the order in which they take off; nothing without any."""
+    found = [_discount(each, currency) for each in discounts]
+    return {"discounts": found} if found else {}
 
 
 def _discount(terms: DiscountTerms, currency: str) -> dict[str, Any]:
     off = terms.amount_off_minor
     return {
+        "coupon": terms.key.partition(":")[2],
+        "name": terms.name,
         "percent_off": terms.percent_off,
         "amount_off": None if off is None else major_text(off, currency),
         "until": None if terms.until_on is None else terms.until_on.isoformat(),
@@ -247,6 +255,7 @@ def _one_time_item(item: OneTimeItem, *, currency: str) -> dict[str, Any]:
         "amount": major_text(item.amount_minor, currency),
         "period_start": item.period_start.isoformat(),
         "period_end": item.period_end.isoformat(),
+        **({"off": major_text(item.off_minor, currency)} if item.off_minor else {}),
     }
 
 

@@ -24,7 +24,7 @@ _DESTINATIONS = {
 class PhaseRow:
     """One recurring item or one-time item of a phase; `amount` is in major units, or says how it is priced.
 
-    `remarks` are sentences that belong below it: its tiers, or where its price is from.
+    `remarks` are sentences that belong below it: its tiers, where its price is from, its coupons.
     """
 
     name: str
@@ -201,6 +201,7 @@ def _rows(phase: Phase, currency: str, lines: Mapping[str, PlannedLine]) -> Iter
             quantity="",
             amount=major_text(one_time.amount_minor, currency),
             every="once",
+            remarks=_net_remarks(one_time.off_minor, currency),
         )
 
 
@@ -221,3 +222,11 @@ def _remarks(item: PhaseItem, currency: str, lines: Iterable[PlannedLine]) -> It
         yield "price from a field of its own"
     for terms in item.discounts:
         yield discount_text(terms, currency)
+
+
+def _net_remarks(off_minor: int, currency: str) -> tuple[str, ...]:
+    """Return what coupons took off a one-time item, in words; nothing where they took nothing."""
+    if not off_minor:
+        return ()
+    what = "taken off by coupons already" if off_minor > 0 else "taken off the credit for coupons"
+    return (f"{major_text(abs(off_minor), currency)} {what}",)

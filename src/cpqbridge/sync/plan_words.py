@@ -57,12 +57,13 @@ def tiers_texts(price: TieredPrice, currency: str) -> Iterator[str]:
 
 
 def discount_text(terms: DiscountTerms, currency: str) -> str:
-    """Return what a coupon takes off, and up to when, in words."""
-    if terms.percent_off is not None:
-        off = f"{Decimal(terms.percent_off).normalize():f} % off"
+    """Return what a coupon takes off, and up to when: `coupon Welcome: 20 % off`."""
+    if terms.amount_off_minor is None:
+        off = f"{terms.percent_off} % off"
     else:
-        off = f"{major_text(terms.amount_off_minor or 0, currency)} {currency.upper()} off each invoice"
-    return f"coupon: {off}" + (f", until {terms.until_on}" if terms.until_on else "")
+        off = f"{major_text(terms.amount_off_minor, currency)} {currency.upper()} off each invoice"
+    until = "" if terms.until_on is None else f", for periods that begin before {terms.until_on.isoformat()}"
+    return f"coupon {terms.name}: {off}{until}"
 
 
 def is_stub(item: PhaseItem) -> bool:

@@ -218,7 +218,7 @@ def test_a_schedule_that_has_not_begun_is_compared_from_its_start() -> None:
     assert what_was_touched(SENT, later, at=START + timedelta(days=1)) is None
 
 
-OFF = DiscountTerms(key="coupon:cpqbridge-ten", percent_off="10", amount_off_minor=None)
+OFF = DiscountTerms(key="coupon:cpqbridge-ten", name="Ten", percent_off="10", amount_off_minor=None)
 
 
 def test_usage_has_no_quantity_however_many_lines_it_is_for() -> None:
