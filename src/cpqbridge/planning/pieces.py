@@ -112,11 +112,6 @@ class LinePieces:
         return line.evergreen or line.metered or line.tiers is not None or line.custom_price is not None
 
     @property
-    def whole_periods_only(self) -> bool:
-        """Return whether only whole periods are billed: by tiers or for usage (B6.5)."""
-        return self.line.metered or self.line.tiers is not None
-
-    @property
     def starts_on_boundary(self) -> bool:
         """Return whether the line begins on a boundary, with a full cycle or its tail."""
         first = next(iter(self.pieces), None)

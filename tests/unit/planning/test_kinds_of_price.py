@@ -18,6 +18,7 @@ from tests.unit.planning.builders import (
     an_amendment,
     an_order,
     at,
+    invoices_of,
     plan,
     states_of,
 )
@@ -106,6 +107,15 @@ def test_tiers_of_a_line_count_the_units_below_its_own():
     assert (len(alone.pieces), alone.pieces[0].start) == (8, date(2026, 6, 1))
     assert not alone.starts_on_boundary
     assert above.amount_minor(above.pieces[0], 1) == 5000
+
+
+def test_evergreen_line_by_tiers_is_billed_each_month_for_all_its_units():
+    table = TierTable(
+        mode=TiersMode.GRADUATED,
+        tiers=(Tier(up_to=5, unit_price=Decimal(50)), Tier(up_to=None, unit_price=Decimal(40))),
+    )
+    found = plan(replace(a_line(quantity="7", tiers=table), evergreen=True, ends_on=None))
+    assert invoices_of(found)[:2] == [("2026-02-01", 33000), ("2026-03-01", 33000)]
 
 
 @pytest.mark.parametrize(("quantity", "units", "minor"), [("10", 10, 4500), ("2.5", 1, 11250)])
