@@ -110,6 +110,7 @@ intents = Table(
     Column("error", Text),
     Column("created_at", UtcInstant, nullable=False),
     Column("finished_at", UtcInstant),
+    Column("tried_at", JsonDocument),
     UniqueConstraint("connection_id", "idempotency_key"),
     Index(None, "connection_id", "root_id", "state"),
     Index(None, "connection_id", "step_key"),
@@ -174,9 +175,12 @@ order_states = Table(
     Column("plan_id", Integer),
     Column("modified_at", String(40), nullable=False),
     Column("updated_at", UtcInstant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_try_at", UtcInstant),
     PrimaryKeyConstraint("connection_id", "order_id"),
     Index(None, "connection_id", "root_id"),
     Index(None, "connection_id", "state"),
+    Index(None, "connection_id", "next_try_at"),
 )
 
 cursors = Table(
@@ -213,4 +217,78 @@ lanes = Table(
     Column("fence", Integer, nullable=False),
     Column("expires_at", UtcInstant, nullable=False),
     PrimaryKeyConstraint("connection_id", "root_id"),
+)
+
+watches = Table(
+    "watches",
+    metadata,
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("object_name", String(80), nullable=False),
+    Column("record_id", String(18), nullable=False),
+    PrimaryKeyConstraint("connection_id", "root_id", "object_name", "record_id"),
+    Index(None, "connection_id", "object_name"),
+)
+
+stripe_events = Table(
+    "stripe_events",
+    metadata,
+    _connection_id(),
+    Column("event_id", String(255), nullable=False),
+    Column("type", String(80), nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("received_at", UtcInstant, nullable=False),
+    Column("root_id", String(64)),
+    Column("state", String(16), nullable=False),
+    PrimaryKeyConstraint("connection_id", "event_id"),
+    Index(None, "connection_id", "state"),
+    Index(None, "connection_id", "received_at"),
+)
+
+rate_buckets = Table(
+    "rate_buckets",
+    metadata,
+    Column("scope", String(255), nullable=False),
+    Column("micro_tokens", Integer, nullable=False),
+    Column("filled_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("scope"),
+)
+
+api_usage = Table(
+    "api_usage",
+    metadata,
+    _connection_id(),
+    Column("used", Integer, nullable=False),
+    Column("allowed", Integer, nullable=False),
+    Column("noted_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("scope", String(80), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("paused_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("scope"),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("finding_id", Integer, primary_key=True, autoincrement=True),
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("fingerprint", String(128), nullable=False),
+    Column("document", JsonDocument, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("first_seen_at", UtcInstant, nullable=False),
+    Column("last_seen_at", UtcInstant, nullable=False),
+    Column("closed_at", UtcInstant),
+    UniqueConstraint("connection_id", "root_id", "kind", "subject"),
+    Index(None, "connection_id", "state"),
+    sqlite_autoincrement=True,
 )
