@@ -14,6 +14,7 @@ from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
+from cpqbridge.stripe_billing.customer_records import CustomerRecords
 
 
 class SalesforceSide(Protocol):
@@ -99,6 +100,18 @@ class StripeSide(Protocol):
 
         Void and uncollectible ones are left out.
         """
+        ...
+
+    def customer_records(self, *, customer_id: str) -> CustomerRecords:
+        """Return everything that bills a customer; see `cpqbridge.stripe_billing.customer_records`."""
+        ...
+
+    def balance_transactions(self, *, customer_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return what moved a customer's balance, newest first."""
+        ...
+
+    def running_schedules(self) -> Iterator[Mapping[str, Any]]:
+        """Yield every schedule of the account that has not ended, page by page."""
         ...
 
     def schedule_standing(self, schedule_id: str) -> ScheduleStanding:

@@ -23,6 +23,7 @@ from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.writer import WriteFailure, write
 from cpqbridge.stripe_billing.billed import contract_invoices
 from cpqbridge.stripe_billing.client import StripeBilling
+from cpqbridge.stripe_billing.customer_records import CustomerRecords, read_customer
 from cpqbridge.stripe_billing.reader import price_parameters, schedule_standing
 from cpqbridge.sync.retry import call_with_retries
 
@@ -231,6 +232,20 @@ class StripeAccountSide:
         return self.retries.call(
             partial(contract_invoices, self.client, customer_id=customer_id, order_item_ids=order_item_ids)
         )
+
+    def customer_records(self, *, customer_id: str) -> CustomerRecords:
+        """Return everything that bills a customer; see `cpqbridge.stripe_billing.customer_records`."""
+        return self.retries.call(partial(read_customer, self.client, customer_id))
+
+    def balance_transactions(self, *, customer_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return what moved a customer's balance, newest first."""
+        return self.retries.call(
+            lambda: tuple(self.client.list_balance_transactions(customer_id=customer_id))
+        )
+
+    def running_schedules(self) -> Iterator[Mapping[str, Any]]:
+        """Yield every schedule of the account that has not ended, page by page."""
+        return (each for each in self.client.list_schedules() if each.get("status") not in ENDED)
 
     def schedule_standing(self, schedule_id: str) -> ScheduleStanding:
         """Return a schedule as it stands in Stripe, one call; a missing one has the status missing."""
