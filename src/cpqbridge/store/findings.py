@@ -57,13 +57,19 @@ class StoredFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenFinding:
-    """A finding as it was just seen; see `StoredFinding`."""
+    """A finding as it was just seen; see `StoredFinding`. With a `reason` it is accepted from the start."""
 
     root_id: str
     kind: str
     subject: str
     fingerprint: str
     document: Mapping[str, Any]
+    reason: str = ""
+
+    @property
+    def state(self) -> FindingState:
+        """Return the state in which it begins."""
+        return FindingState.ACCEPTED if self.reason else FindingState.OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +119,9 @@ def keep(
     root_id: str,
     seen: Collection[SeenFinding],
     at: datetime,
-    closing: FindingState = FindingState.GONE,
+    closes: bool = True,
 ) -> None:
-    """Store what was seen of a contract just now; what is not among it any more is closed as `closing`.
+    """Store what was seen of a contract just now; where it `closes`, what is not among it any more is gone.
 
     Args:
         transaction: a writing one.
@@ -123,55 +129,66 @@ def keep(
         root_id: the contract.
         seen: everything that was found for it.
         at: when, aware UTC.
-        closing: the state of findings that are no longer there.
+        closes: whether everything of the contract could be seen.
     """
     present = of_connection(
         transaction, connection_id=connection_id, states=tuple(FindingState), root_id=root_id
     )
     known = {(each.kind, each.subject): each for each in present}
     for each in seen:
-        _see(transaction, connection_id, each, known.get((each.kind, each.subject)), at)
-    left = {(each.kind, each.subject) for each in seen}
-    for place, stored in known.items():
-        if place not in left and stored.state in _SHOWN:
-            transaction.execute(
-                update(findings)
-                .where(findings.c.finding_id == stored.finding_id)
-                .values(state=closing.value, closed_at=at)
-            )
+        stored = known.get((each.kind, each.subject))
+        if stored is None:
+            _add(transaction, connection_id, each, at)
+        else:
+            _see_again(transaction, each, stored, at)
+    there = {(each.kind, each.subject) for each in seen}
+    gone = [
+        stored.finding_id
+        for place, stored in known.items()
+        if closes and place not in there and stored.state in _SHOWN
+    ]
+    close(transaction, finding_ids=gone, state=FindingState.GONE, at=at)
 
 
-def _see(
-    transaction: Transaction,
-    connection_id: int,
-    seen: SeenFinding,
-    known: StoredFinding | None,
-    at: datetime,
+def close(
+    transaction: Transaction, *, finding_ids: Collection[int], state: FindingState, at: datetime
 ) -> None:
+    """Note that findings are gone or fixed."""
+    transaction.execute(
+        update(findings)
+        .where(findings.c.finding_id.in_(list(finding_ids)))
+        .values(state=state.value, closed_at=at)
+    )
+
+
+def _add(transaction: Transaction, connection_id: int, seen: SeenFinding, at: datetime) -> None:
+    transaction.execute(
+        insert(findings).values(
+            connection_id=connection_id,
+            root_id=seen.root_id,
+            kind=seen.kind,
+            subject=seen.subject,
+            fingerprint=seen.fingerprint,
+            document=dict(seen.document),
+            state=seen.state.value,
+            reason=seen.reason,
+            first_seen_at=at,
+            last_seen_at=at,
+        )
+    )
+
+
+def _see_again(transaction: Transaction, seen: SeenFinding, known: StoredFinding, at: datetime) -> None:
     values: dict[str, Any] = {
         "fingerprint": seen.fingerprint,
         "document": dict(seen.document),
         "last_seen_at": at,
     }
-    if known is None:
-        transaction.execute(
-            insert(findings).values(
-                connection_id=connection_id,
-                root_id=seen.root_id,
-                kind=seen.kind,
-                subject=seen.subject,
-                state=FindingState.OPEN.value,
-                reason="",
-                first_seen_at=at,
-                **values,
-            )
-        )
-        return
     if known.state is FindingState.ACCEPTED and _is_part_of(seen, known):
         # What was accepted stays what it was, or each part that time takes away would narrow it for ever.
         values = {"last_seen_at": at}
     else:
-        values |= {"state": FindingState.OPEN.value, "reason": "", "closed_at": None}
+        values |= {"state": seen.state.value, "reason": seen.reason, "closed_at": None}
         if known.state not in _SHOWN:
             values["first_seen_at"] = at
     transaction.execute(update(findings).where(findings.c.finding_id == known.finding_id).values(values))

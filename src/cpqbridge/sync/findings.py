@@ -12,6 +12,16 @@ from typing import Any
 from cpqbridge.domain.money import major_text
 from cpqbridge.store.findings import MARKS, SeenFinding, StoredFinding
 
+__all__ = [
+    "Finding",
+    "FindingKind",
+    "Remedy",
+    "StoredFinding",
+    "amount_text",
+    "finding_document",
+    "fingerprint_of",
+]
+
 
 class FindingKind(StrEnum):
     """What is different; the list is closed (docs/reference/reconcile.md)."""
@@ -42,7 +52,7 @@ class Finding:
     `order_ids` are the orders concerned, `stripe_id` the object to look at (None: there is none). `found` and
     `wanted` say what is and what should be; `found_minor` and `wanted_minor` are both in minor units of
     `currency`, None where it is not about an amount. `marks` are the parts of the difference, the same on
-    every day. `key` is the link key of the schedule it is about, `billed_on` the UTC date of an invoice of it.
+    every day. `key` is the link key of the schedule it is about, `billed_on` the UTC date of its invoice.
     """
 
     kind: FindingKind
@@ -83,14 +93,15 @@ class Finding:
             MARKS: list(self.marks),
         }
 
-    def as_seen(self, *, link: str | None) -> SeenFinding:
-        """Return it as the store keeps it."""
+    def as_seen(self, *, link: str | None, reason: str) -> SeenFinding:
+        """Return it as the store keeps it; with a `reason` it is accepted from the start."""
         return SeenFinding(
             root_id=self.root_id,
             kind=self.kind.value,
             subject=self.subject,
             fingerprint=fingerprint_of(self.marks),
             document=self.as_document(link=link),
+            reason=reason,
         )
 
 

@@ -9,14 +9,23 @@ from typing import Any
 
 from sqlalchemy import Connection as Transaction
 
-from cpqbridge.domain.billing import BilledInvoice, BillingObject, BillingState, Plan, Step, StepAction
+from cpqbridge.domain.billing import (
+    BilledInvoice,
+    BillingObject,
+    BillingState,
+    Plan,
+    Step,
+    StepAction,
+    Touched,
+)
 from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.schedule_standing import ENDED
 from cpqbridge.planning.plan import plan_contract
-from cpqbridge.store import intents, links, objects
+from cpqbridge.store import findings, intents, links, objects
 from cpqbridge.store.database import Store
+from cpqbridge.store.findings import FindingState
 from cpqbridge.sync.adoption import TAKEOVER, Search, Shown
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.sides import KEY_METADATA
@@ -175,7 +184,7 @@ class _Planning:
             sent = self._state.objects[key]
             what = what_was_touched(sent, standing, at=self._request.as_of)
             if what is not None:
-                touched[key] = what
+                touched[key] = self._with_finding(what, standing.schedule_id)
             if standing.discounts:
                 discounts[key] = standing.discounts
             began = standing.current_phase_starts_at
@@ -190,6 +199,21 @@ class _Planning:
                     running_since={**self._state.running_since, **since},
                 )
             )
+
+    def _with_finding(self, touched: Touched, schedule_id: str) -> Touched:
+        """Return a change with the finding under which a person accepted it, so that the hold names it."""
+        with self._store.read() as transaction:
+            accepted = findings.of_connection(
+                transaction,
+                connection_id=self._opened.connection_id,
+                states=(FindingState.ACCEPTED,),
+                root_id=self._request.history.root_id,
+            )
+        for each in accepted:
+            if each.subject == schedule_id:
+                note = f" (finding {each.finding_id}, accepted: {each.reason})"
+                return replace(touched, words=touched.words + note)
+        return touched
 
     def _invoices(self) -> tuple[BilledInvoice, ...]:
         """Return the contract's invoices, oldest first, of every customer that it was billed to."""

@@ -26,6 +26,9 @@ StripeObject = Mapping[str, Any]
 Identity = tuple[str, str, date]
 """What tells a charge from every other: order line, kind, first day of its time (B6.2)."""
 
+Amounts = tuple[int, int]
+"""What is and what should be, in minor units."""
+
 LATE_BY = timedelta(hours=3)
 """How late Stripe may make an invoice: within about an hour of the boundary, and some room.
 Source: docs.stripe.com/billing/subscriptions/billing-cycle, as restated in design notes, 20 Nov 2026."""
@@ -142,13 +145,13 @@ class BilledContract:
         return (*invoices, *notes)
 
     def _given_up(self) -> Iterator[tuple[str, tuple[BilledDocument, ...]]]:
-        """Yield what happened to each invoice that counts no more, with what it had billed."""
+        """Yield, for each invoice that counts no more, words for it and what it had billed."""
         for each in self._invoices:
             words = _GIVEN_UP.get(str(each.get("status")))
             if words is not None:
                 notes = [note for note in self._notes if _id(note.get("invoice")) == each["id"]]
                 invoices, credited = self._documents([{**each, "status": "paid"}], notes)
-                yield words, (*invoices, *credited)
+                yield f"Invoice {each.get('number') or each['id']} {words}", (*invoices, *credited)
 
     def _documents(
         self, invoices: Iterable[StripeObject], notes: Iterable[StripeObject]
@@ -240,7 +243,7 @@ class BilledContract:
         subject: str,
         found: str,
         wanted: str,
-        amounts: tuple[int, int],
+        amounts: Amounts,
         fix: str,
         stripe_id: str | None = None,
         line_ids: Iterable[str] = (),
@@ -294,7 +297,7 @@ class _Account:
     ) -> Iterator[Finding]:
         """Yield what explains the gaps, one document at a time, then what is left of each order line."""
         for words, documents in given_up:
-            yield from self._undone(documents, f"Invoice {documents[0].stripe_id} {words}" if documents else "")
+            yield from self._undone(documents, words)
         for note in void_notes:
             yield from self._undone((note,), f"Credit {note.stripe_id} was voided")
         for note in notes_by_hand:
@@ -330,16 +333,22 @@ class _Account:
         return bool(amount_minor) and (gap <= -amount_minor if amount_minor > 0 else gap >= -amount_minor)
 
     def _credited(self, note: BilledDocument) -> Iterator[Finding]:
-        """Yield a finding for a credit note that somebody made by hand."""
-        for line_id, amount in billed_by_order_item([note]).items():
-            if line_id in self._gap:
-                self._gap[line_id] -= amount
+        """Yield a finding for a credit note by hand, unless it gives back what was billed too much."""
+        shares = {
+            line_id: amount
+            for line_id, amount in billed_by_order_item([note]).items()
+            if self._gap.get(line_id, 0) <= amount < 0
+        }
+        if not shares and any(line.shares for line in note.lines):
+            return
+        for line_id, amount in shares.items():
+            self._gap[line_id] -= amount
         yield self._contract.finding(
             FindingKind.CHANGED_IN_STRIPE,
             subject=note.stripe_id,
             stripe_id=note.stripe_id,
-            found=f"Credit note {note.number or note.stripe_id} over {self._text(-note.total_minor)} was made "
-            "by hand",
+            found=f"Credit note {note.number or note.stripe_id} over {self._text(-note.total_minor)} was "
+            "made by hand",
             wanted="no credit that no order gives",
             amounts=(note.total_minor, 0),
             fix=f"{_BY_HAND}Void the credit note in Stripe if it is a mistake; else accept it.",
@@ -349,40 +358,35 @@ class _Account:
     def _by_identity(self) -> Iterator[Finding]:
         """Yield for each invoice what of it is not as it should be, where its order lines differ in sum."""
         expected: Counter[Identity] = Counter()
-        billed: Counter[Identity] = Counter()
         invoice_of: dict[Identity, ForecastInvoice] = {}
-        document_of: dict[Identity, BilledDocument] = {}
         for invoice in self._expected:
             for key, amount in _identities(invoice):
                 expected[key] += amount
                 invoice_of[key] = invoice
+        billed: defaultdict[Identity, Counter[str]] = defaultdict(Counter)
         for document in self._documents:
             for key, amount in _identities(document):
-                billed[key] += amount
-                # Of two that bill the same, the later one is too much.
-                document_of[key] = document
-        by_invoice: defaultdict[int, list[Identity]] = defaultdict(list)
-        by_document: defaultdict[str, list[Identity]] = defaultdict(list)
+                billed[key][document.stripe_id] += amount
+        by_invoice: defaultdict[int, dict[Identity, int]] = defaultdict(dict)
+        by_document: defaultdict[str, dict[Identity, Amounts]] = defaultdict(dict)
         for key in sorted({*expected, *billed}):
-            if not self._gap.get(key[0]) or expected[key] == billed[key]:
+            if not self._gap.get(key[0]) or expected[key] == billed[key].total():
                 continue
-            if key in document_of:
-                by_document[document_of[key].stripe_id].append(key)
-            else:
-                by_invoice[self._expected.index(invoice_of[key])].append(key)
-        for place, keys in sorted(by_invoice.items()):
-            yield self._missing(self._expected[place], keys, expected)
+            for stripe_id, amounts in _matched(billed[key], expected[key]).items():
+                by_document[stripe_id][key] = amounts
+            if key not in billed:
+                by_invoice[self._expected.index(invoice_of[key])][key] = expected[key]
+        for place, owed in sorted(by_invoice.items()):
+            yield self._missing(self._expected[place], owed)
         documents = {each.stripe_id: each for each in self._documents}
-        for stripe_id, keys in sorted(by_document.items()):
-            wanted = next((invoice_of[key].object_key for key in keys if key in invoice_of), "")
-            found = self._wrong(documents[stripe_id], keys, expected, billed)
-            yield replace(found, key=wanted)
+        for stripe_id, wrong in sorted(by_document.items()):
+            schedule = next((invoice_of[key].object_key for key in wrong if key in invoice_of), "")
+            yield replace(self._wrong(documents[stripe_id], wrong), key=schedule)
 
-    def _missing(
-        self, invoice: ForecastInvoice, keys: Sequence[Identity], expected: Mapping[Identity, int]
-    ) -> Finding:
-        total = sum(expected[key] for key in keys)
-        self._settle(keys, {key: -expected[key] for key in keys})
+    def _missing(self, invoice: ForecastInvoice, owed: Mapping[Identity, int]) -> Finding:
+        total = sum(owed.values())
+        for key, amount in owed.items():
+            self._gap[key[0]] += amount
         found = self._contract.finding(
             FindingKind.MISSING,
             subject=f"{invoice.object_key}@{invoice.on.isoformat()}",
@@ -391,25 +395,19 @@ class _Account:
             amounts=(0, total),
             fix=f"{_BY_HAND}Look in Stripe who deleted it or stopped the billing; bill it by hand if it is "
             "still to be paid, and accept this finding either way.",
-            line_ids=(key[0] for key in keys),
+            line_ids=(key[0] for key in owed),
         )
         return replace(found, key=invoice.object_key, billed_on=invoice.on)
 
-    def _wrong(
-        self,
-        document: BilledDocument,
-        keys: Sequence[Identity],
-        expected: Mapping[Identity, int],
-        billed: Mapping[Identity, int],
-    ) -> Finding:
-        is_minor = sum(billed[key] for key in keys)
-        should_minor = sum(expected[key] for key in keys)
-        self._settle(keys, {key: billed[key] - expected[key] for key in keys})
-        unwanted = not any(expected[key] for key in keys)
+    def _wrong(self, document: BilledDocument, wrong: Mapping[Identity, Amounts]) -> Finding:
+        is_minor = sum(each[0] for each in wrong.values())
+        should_minor = sum(each[1] for each in wrong.values())
+        for key, (billed_minor, expected_minor) in wrong.items():
+            self._gap[key[0]] -= billed_minor - expected_minor
+        unwanted = not any(expected_minor for _, expected_minor in wrong.values())
         name = document.number or document.stripe_id
-        kind = FindingKind.EXTRA if unwanted else FindingKind.AMOUNT_DIFFERS
         found = self._contract.finding(
-            kind,
+            FindingKind.EXTRA if unwanted else FindingKind.AMOUNT_DIFFERS,
             subject=document.stripe_id,
             stripe_id=document.stripe_id,
             found=f"Invoice {name} of {document.on.isoformat()} bills {self._text(is_minor)} "
@@ -419,13 +417,9 @@ class _Account:
             fix=f"{_BY_HAND}Credit the difference in Stripe by hand, or accept it."
             if is_minor > should_minor
             else f"{_BY_HAND}Bill the difference in Stripe by hand, or accept it.",
-            line_ids=(key[0] for key in keys),
+            line_ids=(key[0] for key in wrong),
         )
         return replace(found, billed_on=document.on)
-
-    def _settle(self, keys: Iterable[Identity], explained: Mapping[Identity, int]) -> None:
-        for key in keys:
-            self._gap[key[0]] -= explained[key]
 
     def _rest(self, line_id: str) -> Finding:
         is_minor, should_minor = self._is.get(line_id, 0), self._should.get(line_id, 0)
@@ -443,6 +437,20 @@ class _Account:
     def _text(self, amount_minor: int) -> str:
         currency = self._contract.currency
         return f"{major_text(amount_minor, currency)} {currency.upper()}"
+
+
+def _matched(billed: Mapping[str, int], expected_minor: int) -> dict[str, Amounts]:
+    """Return what is wrong of the documents that bill one charge, by id: (is, should be) in minor units.
+
+    Of several that bill the same, the first one that is right is the one that is wanted.
+    """
+    right = next((each for each, amount in billed.items() if amount == expected_minor), None)
+    wanted = right or next(iter(billed), None)
+    return {
+        each: (amount, expected_minor if each == wanted else 0)
+        for each, amount in billed.items()
+        if each != right
+    }
 
 
 def _identities(invoice: ForecastInvoice | BilledDocument) -> Iterator[tuple[Identity, int]]:

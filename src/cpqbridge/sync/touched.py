@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, Touched
+from cpqbridge.domain.dates import Cycle, midnight
 from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.domain.schedule_standing import MISSING, ScheduleStanding, StandingPhase
 from cpqbridge.planning.tracks import is_evergreen
@@ -60,19 +61,23 @@ class _Span:
         return self.free_until is not None and point < self.free_until
 
 
-def what_was_touched(sent: BillingObject, standing: ScheduleStanding, *, at: datetime) -> Touched | None:
+def what_was_touched(
+    sent: BillingObject, standing: ScheduleStanding, *, at: datetime, charges_only: bool = False
+) -> Touched | None:
     """Return what of a schedule is not as we sent it, None when all of it is.
 
     Args:
         sent: the schedule as it was sent last.
         standing: the schedule as Stripe has it.
         at: the instant it was read, aware UTC; what lies before is not compared.
+        charges_only: whether a difference up to the next charge counts only where it has one. One that was
+            put back waits for the next period, and what runs until then was billed before.
     """
     if sent.ended_at is not None and standing.status == "canceled":
         return None
     if standing.ended:
         return _how_it_ended(sent, standing, at)
-    changes = tuple(_changes(sent, standing, at))
+    changes = tuple(_changes(sent, standing, at, charges_only=charges_only))
     if not changes:
         return None
     return Touched(words=changes[0].words, marks=tuple(change.mark for change in changes))
@@ -86,7 +91,9 @@ class _Change:
     mark: str
 
 
-def _changes(sent: BillingObject, standing: ScheduleStanding, at: datetime) -> Iterator[_Change]:
+def _changes(
+    sent: BillingObject, standing: ScheduleStanding, at: datetime, *, charges_only: bool
+) -> Iterator[_Change]:
     """Yield what is not as it was sent, what comes first first."""
     if standing.end_behavior != sent.end_behavior:
         words = f"it ends with {standing.end_behavior or 'nothing'} instead of {sent.end_behavior}"
@@ -99,12 +106,30 @@ def _changes(sent: BillingObject, standing: ScheduleStanding, at: datetime) -> I
     ends = {span.ends_at for span in (*wanted, *found)}
     for point in points:
         until = min((each for each in (*points, *ends) if each > point), default=point)
-        for what in _differences(sent, _at(wanted, point), _at(found, point), point):
+        one, other = _at(wanted, point), _at(found, point)
+        if charges_only and point == at and not _charges_between(sent, (one, other), at, until):
+            continue
+        for what in _differences(sent, one, other, point):
             # A stretch of time is told by its end: its beginning moves with the day on which it is read.
             yield _Change(words=f"from {_day(point)} on {what}", mark=f"until {_day(until)} {what}")
         if point > at and _beginning(wanted, point) != _beginning(found, point):
             words = f"its one-time charges on {_day(point)} are others"
             yield _Change(words=words, mark=words)
+
+
+def _charges_between(sent: BillingObject, spans: Iterable[_Span], after: datetime, before: datetime) -> bool:
+    """Return whether a period of anything that is billed begins in between, or usage is counted there."""
+    anchor = sent.anchor_at.date()
+    return any(
+        item.unit_amount is None
+        or item.interval != "month"
+        or (
+            item.unit_amount != 0
+            and midnight(Cycle(anchor, item.interval_count).after(after.date())) < before
+        )
+        for span in spans
+        for item in span.items
+    )
 
 
 def _differences(sent: BillingObject, one: _Span, other: _Span, point: datetime) -> Iterator[str]:
