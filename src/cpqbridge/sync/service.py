@@ -40,8 +40,8 @@ from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
 from cpqbridge.sync.order_list import ListedOrder, listed_order
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.retry import Retries
 from cpqbridge.sync.run_steps import RunParts, RunSteps
-from cpqbridge.sync.sides import Retries
 from cpqbridge.sync.task import Task, root_of
 from cpqbridge.sync.wake import contract_notice
 from cpqbridge.sync.worker import Worker
@@ -106,7 +106,7 @@ class SyncService:
         self._store = store
         self._options = options or ServiceOptions()
         self.views = OrderViews(store)
-        self._connections = Connections(store, Retries(sleep=self._options.sleep))
+        self._connections = Connections(store, Retries(sleep=self._options.sleep), clock_of=self.clock_of)
         self._guard = threading.Lock()
         self._is_worker = False
         self._worker: Worker | None = None
