@@ -12,6 +12,7 @@ from typing import Any
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.domain.billing import Link
+from cpqbridge.domain.calls import CallWatch, NoWatch
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import (
     Configuration,
@@ -92,12 +93,18 @@ class Connections:
         store: Store,
         retries: Retries,
         *,
+        watch: Callable[[Connection, Configuration], CallWatch] | None = None,
         clock_of: Callable[[Connection], Clock] | None = None,
         machine_clock: Clock | None = None,
     ) -> None:
-        """Open nothing yet. `clock_of` gives the clock a connection lives by, the machine's without it."""
+        """Open nothing yet.
+
+        `watch` makes what stands between a connection and the network, `clock_of` gives the clock that a
+        connection lives by, the machine's without it.
+        """
         self._store = store
         self._retries = retries
+        self._watch = watch or (lambda _connection, _configuration: NoWatch())
         self._machine_clock = machine_clock or SystemClock()
         self._clock_of = clock_of or (lambda _connection: self._machine_clock)
         self._opened: dict[int, tuple[object, OpenConnection]] = {}
@@ -245,7 +252,8 @@ class Connections:
         clock = self._clock_of(connection)
         book = TryBook(self._store, connection_id=connection.connection_id, clock=clock)
         retries = replace(self._retries, book=book)
-        client = SalesforceClient(facts.salesforce_url, secrets.salesforce_token)
+        watch = self._watch(connection, configuration)
+        client = SalesforceClient(facts.salesforce_url, secrets.salesforce_token, watch=watch)
         needs = field_needs(configuration)
         schema = self._schema(connection.connection_id, client, needs)
         return OpenConnection(
@@ -261,7 +269,7 @@ class Connections:
                 retries=retries,
             ),
             stripe=StripeAccountSide(
-                client=StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base),
+                client=StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base, watch=watch),
                 retries=retries,
             ),
         )
