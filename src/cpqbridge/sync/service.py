@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -31,6 +30,7 @@ from cpqbridge.store.engine import Synchronous
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.timers import Timer
 from cpqbridge.store.views import OrderViews
+from cpqbridge.sync.allowance import OrgAllowance, Purpose
 from cpqbridge.sync.apply import Boundary, no_boundary
 from cpqbridge.sync.connect import Connections, FreshSecrets, NewConnection
 from cpqbridge.sync.durable import JsonObject, StepRunner, partition_of
@@ -39,12 +39,14 @@ from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
 from cpqbridge.sync.observing import ConnectionWatch, Observer, Unobserved
 from cpqbridge.sync.order_list import ListedOrder, listed_order
+from cpqbridge.sync.pacing import Pacer, pace_of
 from cpqbridge.sync.pausing import PauseGate, told_of_pause
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.retry import Retries
 from cpqbridge.sync.runner import ContractRunner
 from cpqbridge.sync.task import Task, root_of
+from cpqbridge.sync.waiting import Waiting
 from cpqbridge.sync.wake import contract_notice
 from cpqbridge.sync.worker import Worker
 
@@ -58,15 +60,15 @@ log = structlog.get_logger(__name__)
 class ServiceOptions:
     """How a service runs.
 
-    `simulated_clock` is the clock of simulated connections where it differs from `clock`. `synchronous` OFF
-    is for throw-away homes only. `boundary` is called at every point where a crash would leave something half
-    done; tests end the process there.
+    `simulated_clock` is the clock of simulated connections where it differs from `clock`. `sleep` stands in
+    for real waits between tries. `synchronous` OFF is for throw-away homes only. `boundary` is called at
+    every point where a crash would leave something half done; tests end the process there.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     simulated_clock: Clock | None = None
     synchronous: Synchronous = "FULL"
-    sleep: Callable[[float], object] = time.sleep
+    sleep: Callable[[float], object] | None = None
     boundary: Boundary = no_boundary
     observer: Observer = field(default_factory=Unobserved)
 
@@ -107,7 +109,9 @@ class SyncService:
         self.views = OrderViews(store)
         self.gate = PauseGate(store)
         observer = self._options.observer
-        retries = Retries(sleep=self._options.sleep, told=lambda code: observer.tried_again(code=code))
+        self._waiting = Waiting()
+        sleep = self._options.sleep or self._waiting.wait
+        retries = Retries(sleep=sleep, told=lambda code: observer.tried_again(code=code))
         self._connections = Connections(store, retries, watch=self._watch, clock_of=self.clock_of)
         self._guard = threading.Lock()
         self._is_worker = False
@@ -289,6 +293,7 @@ class SyncService:
         )
 
     def _sync_now(self, task: Task) -> SyncReport:
+        task = replace(task, purpose=Purpose.PERSON)
         connection_id, notice = task.connection_id, task.notice
         self.gate.require_open(connection_id)
         result = self.engine().run_now(task.as_document(), root_id=task.root_id)
@@ -412,6 +417,7 @@ class SyncService:
     def close(self) -> None:
         """Stop the engine and close every client; runs under way are continued by the next worker."""
         self.stop_worker()
+        self._waiting.stop()
         with self._guard:
             if self._engine is not None:
                 self._engine.stop()
@@ -450,9 +456,27 @@ class SyncService:
         )
         return runner.run(document, run_id, steps)
 
-    def _watch(self, connection: Connection, _configuration: Configuration) -> ConnectionWatch:
+    def _watch(self, connection: Connection, configuration: Configuration) -> ConnectionWatch:
+        facts, settings = connection.facts, configuration.sync
+        observer, pacer = self._options.observer, None
+        if facts.stripe_api_base is None or settings.stripe_rate is not None:
+            pacer = Pacer(
+                self._store,
+                pace_of(facts.stripe_account_id, live=facts.live_mode, per_second=settings.stripe_rate),
+                wait=self._waiting.wait,
+                told=lambda seconds: observer.waited(reason="stripe_rate", seconds=seconds),
+            )
         return ConnectionWatch(
-            connection_id=connection.connection_id, gate=self.gate, observer=self._options.observer
+            connection_id=connection.connection_id,
+            gate=self.gate,
+            observer=observer,
+            allowance=OrgAllowance(
+                self._store,
+                connection_id=connection.connection_id,
+                share=settings.api_share,
+                clock=self.clock_of(connection),
+            ),
+            pacer=pacer,
         )
 
 
