@@ -361,6 +361,11 @@ class SyncService:
         self._is_worker = True
         self.engine()
 
+    def turned(self) -> None:
+        """Show that this process still does its work; see `cpqbridge.sync.liveness.workers`."""
+        if self._mark is not None:
+            self._mark.turn()
+
     def open(self, name: str | None) -> OpenConnection:
         """Return both sides of the connection of this name; without a name of the only one there is."""
         with self._store.read() as transaction:
