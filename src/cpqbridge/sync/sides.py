@@ -22,7 +22,7 @@ from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.writer import WriteFailure, write
 from cpqbridge.stripe_billing.billed import contract_invoices
-from cpqbridge.stripe_billing.client import StripeBilling
+from cpqbridge.stripe_billing.client import EventsPage, StripeBilling
 from cpqbridge.stripe_billing.reader import price_parameters, schedule_standing
 from cpqbridge.sync.retry import call_with_retries
 
@@ -231,6 +231,10 @@ class StripeAccountSide:
         return self.retries.call(
             partial(contract_invoices, self.client, customer_id=customer_id, order_item_ids=order_item_ids)
         )
+
+    def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:
+        """Return events of these types made at or after `since`, newest first, those older than `after`."""
+        return self.retries.call(lambda: self.client.events_page(types, since=since, after=after))
 
     def schedule_standing(self, schedule_id: str) -> ScheduleStanding:
         """Return a schedule as it stands in Stripe, one call; a missing one has the status missing."""
