@@ -7,12 +7,12 @@ looks at it afterwards (`cpqbridge.sync.event_desk`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from cpqbridge.clock import Clock, SystemClock
+from cpqbridge.errors import EventRefusedError
 from cpqbridge.store import connections, events
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.events import EventState
@@ -23,33 +23,6 @@ if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRefusal:
-    """Why a request was not taken for an event of Stripe, and what to do; `code` is stable."""
-
-    code: str
-    message: str
-    fix: str
-
-
-NO_SECRET = EventRefusal(
-    code="event_no_secret",
-    message="No events are taken here: no connection has the signing secret of a webhook.",
-    fix="Give it one: cpqbridge connection webhook --secret -",
-)
-NOT_SIGNED = EventRefusal(
-    code="event_not_signed",
-    message="This is not signed with a secret of this endpoint, or its stamp is more than five minutes off.",
-    fix="Compare the endpoint's signing secret in Stripe with the one given to cpqbridge connection webhook, "
-    "the proxy (it must pass the body on unchanged), and the clock of this machine.",
-)
-NOT_AN_EVENT = EventRefusal(
-    code="event_not_one",
-    message="The body is signed but no event with an id, a type and a time.",
-    fix="Let the event destination in Stripe send snapshot payloads, not thin ones.",
-)
 
 
 class StripeHook:
@@ -66,16 +39,17 @@ class StripeHook:
         self._secrets = tuple(secrets)
         self._machine_clock = machine_clock or SystemClock()
 
-    def take(self, payload: bytes, signature: str) -> EventRefusal | None:
+    def take(self, payload: bytes, signature: str) -> None:
         """Store an event for a worker to look at; one that is stored already changes nothing.
 
-        Returns:
-            None when it was taken, else why not; then nothing is stored.
+        Raises:
+            EventRefusedError: it is not believed, or not for us; nothing is stored.
         """
-        refusal, event, takers = self._believed(payload, signature)
-        if refusal is not None:
-            log.warning("event_refused", code=refusal.code, length_bytes=len(payload))
-            return refusal
+        try:
+            event, takers = self._believed(payload, signature)
+        except EventRefusedError as error:
+            log.warning("event_refused", code=error.code, length_bytes=len(payload))
+            raise
         found = named(event)
         state = EventState.WAITING if found.type in HEARD else EventState.IGNORED
         new = 0
@@ -89,17 +63,14 @@ class StripeHook:
                     state=state,
                 )
         log.info("event_taken", type=found.type, stripe_event=found.event_id, is_new=new > 0)
-        return None
 
-    def _believed(
-        self, payload: bytes, signature: str
-    ) -> tuple[EventRefusal | None, Mapping[str, Any], Sequence[Connection]]:
-        """Return the event and whose it is, or why it is not believed."""
+    def _believed(self, payload: bytes, signature: str) -> tuple[Mapping[str, Any], Sequence[Connection]]:
+        """Return the event and the connections it is for, at least one."""
         with self._service.store.read() as transaction:
             known = connections.list_all(transaction)
             own = connections.open_webhook_secrets(self._service.store, transaction)
         if not own and not self._secrets:
-            return NO_SECRET, {}, ()
+            raise _no_secret()
         now = self._machine_clock.now()
         is_for_all = is_signed(payload, signature, secrets=self._secrets, now=now)
         signed = [
@@ -108,29 +79,50 @@ class StripeHook:
             if is_for_all or is_signed(payload, signature, secrets=own.get(each.connection_id, ()), now=now)
         ]
         if not signed:
-            return NOT_SIGNED, {}, ()
+            raise _not_signed()
         event = event_of(payload)
         if event is None:
-            return NOT_AN_EVENT, {}, ()
+            raise EventRefusedError(
+                "The body is signed, but no event with an id, a type and a time.",
+                code="event_not_one",
+                fix="Let the event destination in Stripe send snapshot payloads, not thin ones.",
+            )
         takers = [each for each in signed if _is_of(event, each)]
-        return (None if takers else _of_another(event)), event, takers
+        if not takers:
+            raise _of_another(event)
+        return event, takers
+
+
+def _no_secret() -> EventRefusedError:
+    return EventRefusedError(
+        "No events are taken here: no connection has the signing secret of a webhook.",
+        code="event_no_secret",
+        fix="Give it one: cpqbridge connection webhook --secret -",
+    )
+
+
+def _not_signed() -> EventRefusedError:
+    return EventRefusedError(
+        "This is not signed with a secret of this endpoint, or its stamp is more than five minutes off.",
+        code="event_not_signed",
+        fix="Compare the endpoint's signing secret in Stripe with the one of cpqbridge connection webhook, "
+        "see that the proxy passes the body on unchanged, and look at the clock of this machine.",
+    )
 
 
 def _is_of(event: Mapping[str, Any], connection: Connection) -> bool:
     """Return whether the event says nothing that contradicts the connection's account and mode."""
     account, mode = event.get("account"), event.get("livemode")
-    return account in {None, connection.facts.stripe_account_id} and mode in {
-        None,
-        connection.facts.live_mode,
-    }
+    is_mode = mode is None or mode == connection.facts.live_mode
+    return is_mode and (account is None or account == connection.facts.stripe_account_id)
 
 
-def _of_another(event: Mapping[str, Any]) -> EventRefusal:
+def _of_another(event: Mapping[str, Any]) -> EventRefusedError:
     mode = "live" if event.get("livemode") else "test"
     account = event.get("account")
-    whose = f"account {account}" if isinstance(account, str) else "another account"
-    return EventRefusal(
+    whose = f"account {account}" if isinstance(account, str) else "an account"
+    return EventRefusedError(
+        f"The event is of {whose} in {mode} mode, and no connection with this secret is.",
         code="event_of_another",
-        message=f"The event is of {whose} in {mode} mode, and no connection with this secret is.",
         fix="Send it to the cpqbridge that is connected to that account and mode, or delete this endpoint.",
     )

@@ -20,9 +20,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.ids import salesforce_id
+from cpqbridge.errors import EventRefusedError
 from cpqbridge.logs import unexpected
 from cpqbridge.store.views import OrderDetail, OrderView, OrderViews
-from cpqbridge.sync.hooks import NO_SECRET, EventRefusal
 from cpqbridge.sync.report import Report
 from cpqbridge.web.order_pages import OrderFacts, OrderLabel, order_facts, order_row, state_counts
 from cpqbridge.web.rendering import render
@@ -33,7 +33,8 @@ HOOK_PATH = "/hooks/stripe"
 EVENT_BYTES = 2**20
 """The longest event that is taken in; Stripe's are a few kilobytes."""
 
-TakeEvent = Callable[[bytes, str], EventRefusal | None]
+TakeEvent = Callable[[bytes, str], None]
+_NO_SECRET = "event_no_secret"  # noqa: S105 - the code of an error
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
 _OWN_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 _HEADERS = {
@@ -50,8 +51,8 @@ _HEADERS = {
 class Shown:
     """What the pages show: the stored orders; a demo adds names, an introduction and what was billed.
 
-    `take_event` takes in body and signature of an event of Stripe and returns why not, None when it was
-    taken; without it no events are taken. `clock` says which day the pictures mark as today. `desk_url` is
+    `take_event` takes in body and signature of an event of Stripe or raises EventRefusedError; without it
+    no events are taken. `clock` says which day the pictures mark as today. `desk_url` is
     the address of the CPQ desk of a demo's org.
     """
 
@@ -136,24 +137,22 @@ def _add_stripe_hook(app: FastAPI, take_event: TakeEvent | None) -> None:
     @app.post(HOOK_PATH)
     async def stripe_hook(request: Request) -> JSONResponse:
         if take_event is None:
-            return _not_taken(404, NO_SECRET.message, NO_SECRET.fix)
+            return _not_taken(404, "No events are taken here.", "Send them to cpqbridge serve.")
         payload = await _event_body(request)
         if payload is None:
             return _not_taken(
                 413, f"The body is longer than {EVENT_BYTES} bytes.", "Send one event of Stripe as it came."
             )
         signature = ",".join(request.headers.getlist("Stripe-Signature"))
-        refusal = await run_in_threadpool(take_event, payload, signature)
-        if refusal is not None:
-            return _not_taken(404 if refusal is NO_SECRET else 400, refusal.message, refusal.fix)
+        try:
+            await run_in_threadpool(take_event, payload, signature)
+        except EventRefusedError as error:
+            return _not_taken(404 if error.code == _NO_SECRET else 400, error.message, error.fix)
         return JSONResponse({"received": True})
 
 
 async def _event_body(request: Request) -> bytes | None:
     """Return the body, None when it is too long for an event; then it is not read to its end."""
-    said = request.headers.get("Content-Length", "")
-    if said.isdecimal() and int(said) > EVENT_BYTES:
-        return None
     payload = bytearray()
     async for chunk in request.stream():
         payload += chunk
