@@ -11,7 +11,16 @@ from cpqbridge_sim.stripe.errors import StripeApiError
 from cpqbridge_sim.stripe.in_flight import key_in_use, lock_timeout
 from cpqbridge_sim.stripe.rate_limits import too_many
 
-__all__ = ["HEADER", "KINDS", "NO_FAULT", "Fault", "FaultPlan", "LostAnswerError", "PlannedFault", "planned_of"]
+__all__ = [
+    "HEADER",
+    "KINDS",
+    "NO_FAULT",
+    "Fault",
+    "FaultPlan",
+    "LostAnswerError",
+    "PlannedFault",
+    "planned_of",
+]
 
 KINDS = frozenset(
     {
