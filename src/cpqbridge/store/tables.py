@@ -110,7 +110,6 @@ intents = Table(
     Column("error", Text),
     Column("created_at", UtcInstant, nullable=False),
     Column("finished_at", UtcInstant),
-    Column("tried_at", JsonDocument),
     UniqueConstraint("connection_id", "idempotency_key"),
     Index(None, "connection_id", "root_id", "state"),
     Index(None, "connection_id", "step_key"),
@@ -243,6 +242,16 @@ stripe_events = Table(
     PrimaryKeyConstraint("connection_id", "event_id"),
     Index(None, "connection_id", "state"),
     Index(None, "connection_id", "received_at"),
+)
+
+tries = Table(
+    "tries",
+    metadata,
+    _connection_id(),
+    Column("step", String(255), nullable=False),
+    Column("instants", JsonDocument, nullable=False),
+    Column("last_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "step"),
 )
 
 rate_buckets = Table(

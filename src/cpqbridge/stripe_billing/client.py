@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -238,9 +239,16 @@ class StripeBilling:
         found = self._retrieve("/v1/invoices", invoice_id)
         return None if found is None else self._with_all_lines(found, "/v1/invoices")
 
-    def list_customers(self) -> Iterator[dict[str, Any]]:
-        """Yield all customers, newest first."""
-        return self._all("/v1/customers", {})
+    def retrieve_customer(self, customer_id: str) -> dict[str, Any] | None:
+        """Return a customer, None when the account has none with this id; a deleted one says so."""
+        return self._retrieve("/v1/customers", customer_id)
+
+    def list_customers(
+        self, *, since: datetime | None = None, test_clock: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield customers, newest first: all, those made at or after `since`, or those of a test clock."""
+        filters: dict[str, object] = {} if since is None else {"created": {"gte": int(since.timestamp())}}
+        return self._all("/v1/customers", filters if test_clock is None else {"test_clock": test_clock})
 
     def list_schedules(self, *, customer_id: str) -> Iterator[dict[str, Any]]:
         """Yield the subscription schedules of a customer, newest first, ended ones too."""

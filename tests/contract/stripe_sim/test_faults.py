@@ -8,15 +8,10 @@ import pytest
 import stripe
 from tests.contract.stripe_sim.stripe_driver import Api
 
+from cpqbridge_sim.fault_plan import PlannedFault, planned_of
+from cpqbridge_sim.faults import Fault, LostAnswerError, fault_of, fault_of_header
 from cpqbridge_sim.stripe.errors import StripeApiError
-from cpqbridge_sim.stripe.faults import (
-    Fault,
-    LostAnswerError,
-    PlannedFault,
-    fault_of,
-    fault_of_header,
-    planned_of,
-)
+from cpqbridge_sim.stripe.faults import KINDS
 from cpqbridge_sim.stripe.rate_limits import RateLimiter
 
 CUSTOMERS = "/v1/customers"
@@ -143,7 +138,7 @@ def test_a_fault_that_makes_no_sense_is_refused(wrong):
 def test_faults_in_words():
     text = "server_error; status=503; when=after; should_retry=false"
     wanted = Fault(kind="server_error", status=503, when="after", should_retry=False)
-    assert fault_of_header(text) == wanted
+    assert fault_of_header(text, KINDS) == wanted
     planned = planned_of({"kind": "timeout", "seconds": 2, "method": "POST", "skip": 1})
     assert planned == PlannedFault(fault=Fault(kind="timeout", seconds=2.0), method="POST", skip=1)
     with pytest.raises(ValueError, match="times"):

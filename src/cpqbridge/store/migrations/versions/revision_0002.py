@@ -11,7 +11,6 @@ down_revision: str | None = "0001"
 
 def upgrade() -> None:
     """Add what live sync needs to the first schema."""
-    op.add_column("intents", sa.Column("tried_at", sa.Text(), nullable=True))
     op.add_column("order_states", sa.Column("attempts", sa.Integer(), server_default="0", nullable=False))
     op.add_column("order_states", sa.Column("next_try_at", sa.String(length=32), nullable=True))
     op.create_index(
@@ -19,6 +18,7 @@ def upgrade() -> None:
     )
     _create_watches()
     _create_stripe_events()
+    _create_tries()
     _create_rate_buckets()
     _create_api_usage()
     _create_pauses()
@@ -85,6 +85,23 @@ def _create_stripe_events() -> None:
         "stripe_events",
         ["connection_id", "state"],
         unique=False,
+    )
+
+
+def _create_tries() -> None:
+    op.create_table(
+        "tries",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("step", sa.String(length=255), nullable=False),
+        sa.Column("instants", sa.Text(), nullable=False),
+        sa.Column("last_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_tries_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "step", name=op.f("pk_tries")),
     )
 
 
