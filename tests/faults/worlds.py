@@ -8,6 +8,7 @@ wanted, each time by a new store, a new service and a new engine on a copy of it
 from __future__ import annotations
 
 import copy
+import copyreg
 import shutil
 import sqlite3
 import sys
@@ -35,6 +36,10 @@ from cpqbridge_sim.salesforce.org import Org
 from cpqbridge_sim.salesforce.server import create_app as create_org_app
 from cpqbridge_sim.stripe.account import Account
 from cpqbridge_sim.stripe.server import create_app as create_account_app
+
+# A copy of a simulator has locks of its own, which nobody holds.
+for make_lock in (threading.Lock, threading.RLock):
+    copyreg.pickle(type(make_lock()), lambda _lock, make_lock=make_lock: (make_lock, ()))
 
 Boundary = Callable[[str], None]
 WAIT_SECONDS = 60.0
@@ -270,11 +275,7 @@ def _reads_only(entry: LoggedRequest) -> bool:
 
 def _copy_of(simulator: Any) -> Any:
     """Return a copy of a simulator; the requests it answered are never changed and stand in both."""
-    memo = {id(entry): entry for entry in simulator.log._requests}
-    org = getattr(simulator, "org", None)
-    if org is not None:
-        memo[id(org.lock)] = threading.RLock()
-    return copy.deepcopy(simulator, memo)
+    return copy.deepcopy(simulator, {id(entry): entry for entry in simulator.log._requests})
 
 
 def _copy_committed(source: Path, target: Path) -> None:
