@@ -151,6 +151,7 @@ def test_every_line_of_a_run_says_which_and_every_call_is_one_of_them(tmp_path: 
     writes = [call for call in calls if call["side"] == "stripe" and call["method"] == "POST"]
     assert {call["path"] for call in writes} >= {"/v1/customers", "/v1/subscription_schedules"}
     assert all(call["idempotency_key"] and call["request_id"].startswith("req_") for call in writes)
+    assert {call["try_number"] for call in calls} == {1}
     assert all(call["status"] == 200 and call["seconds"] >= 0 for call in calls)
 
 

@@ -42,8 +42,8 @@ from cpqbridge.sync.order_list import ListedOrder, listed_order
 from cpqbridge.sync.pausing import PauseGate, told_of_pause
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.retry import Retries
 from cpqbridge.sync.runner import ContractRunner
-from cpqbridge.sync.sides import Retries
 from cpqbridge.sync.task import Task, root_of
 from cpqbridge.sync.wake import contract_notice
 from cpqbridge.sync.worker import Worker
@@ -107,7 +107,8 @@ class SyncService:
         self.gate = PauseGate(store)
         self.observers = Observers()
         self.turned_at: float | None = None
-        self._connections = Connections(store, Retries(sleep=self._options.sleep), watch=self._watch)
+        retries = Retries(sleep=self._options.sleep, told=lambda code: self.observers.tried_again(code=code))
+        self._connections = Connections(store, retries, watch=self._watch, clock_of=self.clock_of)
         self._guard = threading.Lock()
         self._is_worker = False
         self._worker: Worker | None = None
@@ -455,8 +456,10 @@ class SyncService:
         )
         return runner.run(document, run_id, steps)
 
-    def _watch(self, connection_id: int) -> ConnectionWatch:
-        return ConnectionWatch(connection_id=connection_id, gate=self.gate, observer=self.observers)
+    def _watch(self, connection: Connection, _configuration: Configuration) -> ConnectionWatch:
+        return ConnectionWatch(
+            connection_id=connection.connection_id, gate=self.gate, observer=self.observers
+        )
 
 
 def _found(opened: OpenConnection, order: str) -> OrderNotice:

@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cpqbridge_sim.stripe.account import Account
-from cpqbridge_sim.stripe.faults import planned_of
 from cpqbridge_sim.stripe.rate_limits import RateLimiter
 
 _BAD_REQUEST = 400
@@ -34,6 +33,7 @@ class Controls:
             Route("/_sim/clock", self.clock, methods=["GET"]),
             Route("/_sim/clock", self.set_clock, methods=["POST"]),
             Route("/_sim/state", self.state, methods=["GET"]),
+            Route("/_sim/faults", self.faults, methods=["GET"]),
             Route("/_sim/faults", self.plan_faults, methods=["POST"]),
             Route("/_sim/faults", self.clear_faults, methods=["DELETE"]),
             Route("/_sim/settings", self.settings, methods=["POST"]),
@@ -75,16 +75,17 @@ class Controls:
         """Everything the account holds."""
         return JSONResponse(self._account.all_objects())
 
+    async def faults(self, _request: Request) -> Response:
+        """The troubles that wait, and those that struck."""
+        return JSONResponse(self._account.faults.told())
+
     async def plan_faults(self, request: Request) -> Response:
         """Plan troubles: `{"faults": [{"kind": "server_error", "when": "after", "path": "/v1/prices"}]}`."""
         try:
-            content = await _object(request)
-            planned = [planned_of(entry) for entry in content["faults"]]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            waiting = self._account.faults.read(await request.json())
+        except (ValueError, TypeError) as error:
             return _refused(f'Send {{"faults": [{{"kind": "server_error", "when": "after"}}]}}: {error}')
-        for entry in planned:
-            self._account.faults.add(entry)
-        return JSONResponse({"waiting": len(self._account.faults.waiting)})
+        return JSONResponse(waiting)
 
     async def clear_faults(self, _request: Request) -> Response:
         """Forget planned troubles."""
