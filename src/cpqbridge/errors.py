@@ -49,6 +49,12 @@ class AccessLostError(CpqbridgeError):
     default_code = "access_lost"
 
 
+class PausedError(CpqbridgeError):
+    """A person stopped everything: nothing begins until they resume, and then it goes on by itself."""
+
+    default_code = "paused"
+
+
 class TransientError(CpqbridgeError):
     """Nothing was changed and the same request may succeed later."""
 
@@ -83,6 +89,12 @@ class RecordError(CpqbridgeError):
     """This record cannot be processed; the others go on."""
 
     default_code = "record"
+
+
+class EventRefusedError(CpqbridgeError):
+    """What was posted is no event of Stripe's for us: it is turned away, and nothing is stored."""
+
+    default_code = "event_refused"
 
 
 class InvariantError(CpqbridgeError):

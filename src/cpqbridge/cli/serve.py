@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from cpqbridge.sync.service import SyncService
+    from cpqbridge.web.app import TakeEvent
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -47,14 +48,11 @@ def serve(
             serve_pages(create_app(shown), listener)
 
 
-def _event_taker(context: typer.Context, service: SyncService) -> Callable[[bytes, str], bool] | None:
-    """Return what takes in Stripe's events; None where no signing secret is set."""
+def _event_taker(context: typer.Context, service: SyncService) -> TakeEvent:
+    """Return what takes in Stripe's events, by the connections' secrets and those of the environment."""
     from cpqbridge.sync.hooks import StripeHook  # noqa: PLC0415 - the other commands need none of it
 
-    secret = runtime_of(context).settings().stripe_webhook_secret
-    if secret is None or not secret.get_secret_value().strip():
-        return None
-    return StripeHook(service, secret.get_secret_value().strip()).take
+    return StripeHook(service, secrets=runtime_of(context).settings().webhook_secrets()).take
 
 
 def worker(context: typer.Context) -> None:

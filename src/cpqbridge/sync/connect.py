@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.domain.billing import Link
+from cpqbridge.domain.calls import CallWatch, NoWatch
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import (
     Configuration,
@@ -30,7 +31,9 @@ from cpqbridge.store.connections import Connection, ConnectionFacts, ConnectionS
 from cpqbridge.store.database import Store
 from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.sync.ports import OpenConnection
-from cpqbridge.sync.sides import OrgFields, Retries, SalesforceOrg, StripeAccountSide
+from cpqbridge.sync.retry import Retries
+from cpqbridge.sync.sides import OrgFields, SalesforceOrg, StripeAccountSide
+from cpqbridge.sync.try_book import TryBook
 
 SCHEMA_LIFE = timedelta(hours=12)
 """How long what is known about the org's fields is used; `connection check` reads it again at once."""
@@ -85,11 +88,25 @@ class _Examined:
 class Connections:
     """The connections of a store and their opened clients, kept for the life of this process."""
 
-    def __init__(self, store: Store, retries: Retries, *, machine_clock: Clock | None = None) -> None:
-        """Open nothing yet."""
+    def __init__(
+        self,
+        store: Store,
+        retries: Retries,
+        *,
+        watch: Callable[[Connection, Configuration], CallWatch] | None = None,
+        clock_of: Callable[[Connection], Clock] | None = None,
+        machine_clock: Clock | None = None,
+    ) -> None:
+        """Open nothing yet.
+
+        `watch` makes what stands between a connection and the network, `clock_of` gives the clock that a
+        connection lives by, the machine's without it.
+        """
         self._store = store
         self._retries = retries
+        self._watch = watch or (lambda _connection, _configuration: NoWatch())
         self._machine_clock = machine_clock or SystemClock()
+        self._clock_of = clock_of or (lambda _connection: self._machine_clock)
         self._opened: dict[int, tuple[object, OpenConnection]] = {}
         # Opened with older facts or secrets; a run may still be using them, so they are closed at the end.
         self._replaced: list[OpenConnection] = []
@@ -232,7 +249,11 @@ class Connections:
         self, connection: Connection, configuration: Configuration, secrets: ConnectionSecrets
     ) -> OpenConnection:
         facts = connection.facts
-        client = SalesforceClient(facts.salesforce_url, secrets.salesforce_token)
+        clock = self._clock_of(connection)
+        book = TryBook(self._store, connection_id=connection.connection_id, clock=clock)
+        retries = replace(self._retries, book=book)
+        watch = self._watch(connection, configuration)
+        client = SalesforceClient(facts.salesforce_url, secrets.salesforce_token, watch=watch)
         needs = field_needs(configuration)
         schema = self._schema(connection.connection_id, client, needs)
         return OpenConnection(
@@ -245,11 +266,11 @@ class Connections:
                 ),
                 needs=needs,
                 configuration=configuration,
-                retries=self._retries,
+                retries=retries,
             ),
             stripe=StripeAccountSide(
-                client=StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base),
-                retries=self._retries,
+                client=StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base, watch=watch),
+                retries=retries,
             ),
         )
 

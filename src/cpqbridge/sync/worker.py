@@ -11,11 +11,13 @@ import structlog
 
 from cpqbridge.clock import monotonic_seconds
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.errors import AccessLostError, CpqbridgeError
+from cpqbridge.errors import AccessLostError, CpqbridgeError, PausedError
 from cpqbridge.mapping.raw import OrderNotice
 from cpqbridge.store import connections, cursors, plans, timers
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.event_desk import EventDesk
+from cpqbridge.sync.pausing import go_on
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.task import Task
 from cpqbridge.sync.wake import contract_notice
@@ -51,6 +53,7 @@ class Worker:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._next: dict[str, float] = {}
+        self._events = EventDesk(service)
 
     def start(self) -> None:
         """Begin in a thread of its own."""
@@ -170,12 +173,18 @@ class Worker:
                     yield found
 
     def _begin(self, connection: Connection) -> None:
+        if self._service.gate.pause_of(connection.connection_id) is not None:
+            return
         try:
+            going_on = go_on(self._service, connection.connection_id)
+            if going_on:
+                log.info("runs_resumed", connection=connection.name, contracts=going_on)
             woken = self.wake(connection)
             if woken:
                 log.info("timers_due", connection=connection.name, contracts=woken)
             opened = self._service.open_id(connection.connection_id)
             settings = opened.configuration.sync
+            self._events.tick(opened)
             if not settings.live or not self._is_due(f"poll {connection.name}", settings.poll_seconds):
                 return
             count = self.poll(opened)
@@ -187,6 +196,8 @@ class Worker:
                 connections.mark_access_lost(
                     transaction, connection_id=connection.connection_id, message=error.message
                 )
+        except PausedError:
+            return
         except CpqbridgeError as error:
             log.warning("poll_failed", connection=connection.name, code=error.code, problem=error.message)
         except Exception:
