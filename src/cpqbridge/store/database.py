@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.store.engine import LIGHT_OPTION, WRITE_OPTION, Synchronous, open_engine, sqlite_url
-from cpqbridge.store.upgrade import upgrade
+from cpqbridge.store.upgrade import require_current, upgrade
 from cpqbridge.store.vault import Vault, open_vault
 
 DATABASE_FILE = "cpqbridge.sqlite3"
@@ -44,6 +44,16 @@ class Store:
         """Give a transaction like `write` that a power cut may undo; for what is only good for a moment."""
         with self._writing_lightly.begin() as transaction:
             yield transaction
+
+    def check(self) -> None:
+        """Check that the database answers and is at this release's schema.
+
+        Raises:
+            ConfigurationError: it is not, since another release has brought it up to its own.
+            sqlalchemy.exc.DBAPIError: it does not answer.
+        """
+        with self.read() as transaction:
+            require_current(transaction)
 
     def close(self) -> None:
         """Close all database connections of this process."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from cpqbridge.clock import Clock, SystemClock
+from cpqbridge.clock import Clock, SystemClock, monotonic_seconds
 from cpqbridge.domain.billing import Plan
 from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
@@ -30,16 +30,15 @@ from cpqbridge.store.engine import Synchronous
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.timers import Timer
 from cpqbridge.store.views import OrderViews
-from cpqbridge.sync.allowance import OrgAllowance, Purpose
+from cpqbridge.sync.allowance import Purpose
 from cpqbridge.sync.apply import Boundary, no_boundary
 from cpqbridge.sync.connect import Connections, FreshSecrets, NewConnection
 from cpqbridge.sync.durable import JsonObject, StepRunner, partition_of
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
-from cpqbridge.sync.observing import ConnectionWatch, Observer, Unobserved
+from cpqbridge.sync.observing import Observers
 from cpqbridge.sync.order_list import ListedOrder, listed_order
-from cpqbridge.sync.pacing import Pacer, pace_of
 from cpqbridge.sync.pausing import PauseGate, told_of_pause
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
@@ -48,6 +47,7 @@ from cpqbridge.sync.runner import ContractRunner
 from cpqbridge.sync.task import Task, root_of
 from cpqbridge.sync.waiting import Waiting
 from cpqbridge.sync.wake import contract_notice
+from cpqbridge.sync.watches import Watches
 from cpqbridge.sync.worker import Worker
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ class ServiceOptions:
     synchronous: Synchronous = "FULL"
     sleep: Callable[[float], object] | None = None
     boundary: Boundary = no_boundary
-    observer: Observer = field(default_factory=Unobserved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +107,19 @@ class SyncService:
         self._options = options or ServiceOptions()
         self.views = OrderViews(store)
         self.gate = PauseGate(store)
-        observer = self._options.observer
+        self.observers = Observers()
+        self.turned_at: float | None = None
         self._waiting = Waiting()
         sleep = self._options.sleep or self._waiting.wait
-        retries = Retries(sleep=sleep, told=lambda code: observer.tried_again(code=code))
-        self._connections = Connections(store, retries, watch=self._watch, clock_of=self.clock_of)
+        retries = Retries(sleep=sleep, told=lambda code: self.observers.tried_again(code=code))
+        watches = Watches(
+            store=store,
+            gate=self.gate,
+            observer=self.observers,
+            clock_of=self.clock_of,
+            wait=self._waiting.wait,
+        )
+        self._connections = Connections(store, retries, watch=watches.of, clock_of=self.clock_of)
         self._guard = threading.Lock()
         self._is_worker = False
         self._worker: Worker | None = None
@@ -368,6 +375,12 @@ class SyncService:
         self._is_worker = True
         self.engine()
 
+    def turned(self) -> None:
+        """Show that this process still does its work; see `cpqbridge.sync.liveness.workers`."""
+        self.turned_at = monotonic_seconds()
+        if self._mark is not None:
+            self._mark.turn()
+
     def open(self, name: str | None) -> OpenConnection:
         """Return both sides of the connection of this name; without a name of the only one there is."""
         with self._store.read() as transaction:
@@ -449,35 +462,12 @@ class SyncService:
             connections=self._connections,
             lanes=self._lanes,
             gate=self.gate,
-            observer=self._options.observer,
+            observer=self.observers,
             clock_of=self.clock_of,
             boundary=self._options.boundary,
             is_worker=self._is_worker,
         )
         return runner.run(document, run_id, steps)
-
-    def _watch(self, connection: Connection, configuration: Configuration) -> ConnectionWatch:
-        facts, settings = connection.facts, configuration.sync
-        observer, pacer = self._options.observer, None
-        if facts.stripe_api_base is None or settings.stripe_rate is not None:
-            pacer = Pacer(
-                self._store,
-                pace_of(facts.stripe_account_id, live=facts.live_mode, per_second=settings.stripe_rate),
-                wait=self._waiting.wait,
-                told=lambda seconds: observer.waited(reason="stripe_rate", seconds=seconds),
-            )
-        return ConnectionWatch(
-            connection_id=connection.connection_id,
-            gate=self.gate,
-            observer=observer,
-            allowance=OrgAllowance(
-                self._store,
-                connection_id=connection.connection_id,
-                share=settings.api_share,
-                clock=self.clock_of(connection),
-            ),
-            pacer=pacer,
-        )
 
 
 def _found(opened: OpenConnection, order: str) -> OrderNotice:
