@@ -156,7 +156,7 @@ class Live:
         """Wait until nothing is queued and no contract is worked on."""
         deadline = time.monotonic() + WAIT_SECONDS
         calm = 0
-        while calm < 3:  # noqa: PLR2004 - between a queue and a lane a run is in neither
+        while calm < 3:
             assert time.monotonic() < deadline, "the worker does not come to an end"
             with self.opened.store.read() as transaction:
                 is_busy = bool(lanes.held(transaction))
