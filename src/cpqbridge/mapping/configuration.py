@@ -20,6 +20,7 @@ from cpqbridge.mapping.policies import (
     CoterminatePolicy,
     CreditsPolicy,
     CreditTarget,
+    EventsWay,
     EvergreenCredits,
     Filters,
     FrequenciesPolicy,
@@ -43,6 +44,7 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 _CONFIRMED = "prorate_precision_confirmed"
 _DAY_SECONDS = 86_400
 _MOST = 10_000_000
+_MOST_A_SECOND = 1000
 _FILTER_NAMES = {
     "Order": "order",
     "Account": "account",
@@ -101,7 +103,10 @@ def configuration_document(configuration: Configuration) -> dict[str, object]:
             "start_date": None if sync.start_date is None else sync.start_date.isoformat(),
             "poll_seconds": sync.poll_seconds,
             "api_share": _plain(sync.api_share),
+            "stripe_rate": sync.stripe_rate,
             "record_retention": sync.record_retention,
+            "events": sync.events.value,
+            "events_poll_seconds": sync.events_poll_seconds,
         },
         "currency": configuration.currency,
         "filters": _filter_document(configuration.filters),
@@ -139,18 +144,31 @@ def _version(value: object, path: str) -> int:
 
 
 def _sync(raw: object, path: str) -> SyncSettings:
-    names = ("live", "start_date", "poll_seconds", "api_share", "record_retention")
-    section = Section(raw, path, names)
+    section = Section(raw, path, [item.name for item in fields(SyncSettings)])
     default = SyncSettings()
     return SyncSettings(
         live=section.read("live", sections.true_or_false, default.live),
         start_date=section.read("start_date", sections.calendar_date, default.start_date),
         poll_seconds=section.read("poll_seconds", sections.whole_number(1, _DAY_SECONDS), 60),
         api_share=section.read("api_share", _share, default.api_share),
+        stripe_rate=section.read("stripe_rate", _rate, default.stripe_rate),
         record_retention=section.read(
             "record_retention", sections.whole_number(0, _MOST), default.record_retention
         ),
+        events=section.read("events", _events, default.events),
+        events_poll_seconds=section.read(
+            "events_poll_seconds", sections.whole_number(60, _DAY_SECONDS), default.events_poll_seconds
+        ),
     )
+
+
+def _rate(value: object, path: str) -> int | None:
+    return None if value is None else sections.whole_number(1, _MOST_A_SECOND)(value, path)
+
+
+def _events(value: object, path: str) -> EventsWay:
+    # YAML reads a bare `off` as false.
+    return sections.choice(EventsWay)("off" if value is False else value, path)
 
 
 def _share(value: object, path: str) -> Decimal:

@@ -36,7 +36,7 @@ from cpqbridge.planning.proof import Evidence, mismatches
 from cpqbridge.planning.request import Request
 from cpqbridge.planning.safety import Look, multiplier_warnings
 from cpqbridge.planning.timetable import load_again_at
-from cpqbridge.planning.usage import metered_twice, unbilled_parts
+from cpqbridge.planning.usage import first_invoice_has_usage, metered_twice, unbilled_parts
 
 
 class Build:
@@ -416,7 +416,8 @@ class Build:
         wanted, links = schedule.wanted, self._request.state.links
         if schedule.change == "create":
             first = next((each.total_minor for each in wanted.settled), None)
-            return body.created(wanted, first_invoice_minor=first)
+            known = None if first_invoice_has_usage(wanted, now) else first
+            return body.created(wanted, first_invoice_minor=known)
         if schedule.change == "update":
             return body.updated(wanted, now=now, stripe_id=links[wanted.key].stripe_id)
         if schedule.change == "restart":

@@ -21,12 +21,22 @@ from cpqbridge.errors import (
     RecordError,
     TransientError,
 )
-from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, CUSTOMER_CURRENCY, GONE, MISSING, REFUSED
+from cpqbridge.stripe_billing.error_codes import (
+    ALREADY_EXISTS,
+    CUSTOMER_CURRENCY,
+    GONE,
+    MISSING,
+    REFUSED,
+    REPEATED_ERROR,
+)
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND})
 # The refusal has no code of its own.
 _MIXED_CURRENCIES = "combine currencies on a single customer"
+_RATE_LIMITED = "stripe-rate-limited-reason"
+# A subscription takes ten new invoices a minute. Source: "Rate limits" (design notes, stripe.md 4.2).
+_OBJECT_LIMIT_SECONDS = 60.0
 _AGAIN = "It is tried again by itself, with the same idempotency key."
 
 
@@ -64,6 +74,8 @@ def error_for(error: stripe.StripeError, *, writes: bool, secret: str) -> Cpqbri
         return _refused(said, details, writes=writes)
     # An unreadable success is as bad as a lost answer: with the same key Stripe repeats it.
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        if writes and _is_replay(error):
+            return _repeated_error(status, said)
         return _server_error(status, said, writes=writes)
     return RecordError(
         f"Stripe answered in a way cpqbridge does not know: {said} ({type(error).__name__}, HTTP {status}).",
@@ -143,6 +155,22 @@ def _server_error(status: int, said: str, *, writes: bool) -> CpqbridgeError:
     )
 
 
+def _repeated_error(status: int, said: str) -> CpqbridgeError:
+    return OutcomeUnknownError(
+        f"Stripe keeps answering this call with the error it met at first (HTTP {status}): {said}.",
+        code=REPEATED_ERROR,
+        fix="What came of it is looked for in Stripe; where nothing did, it is called anew by itself.",
+    )
+
+
+def _is_replay(error: stripe.StripeError) -> bool:
+    """Return whether the answer is one that Stripe keeps under the idempotency key.
+
+    Source: API reference, "Idempotent requests" (design notes, stripe.md 4.1, 20 Nov 2026).
+    """
+    return str((error.headers or {}).get("idempotent-replayed", "")).lower() == "true"
+
+
 def _details(error: stripe.StripeError) -> Mapping[str, Any]:
     """Return the `error` object of the answer; empty when the answer was no JSON of Stripe's."""
     body = error.json_body
@@ -171,5 +199,9 @@ def _link(details: Mapping[str, Any]) -> str | None:
 
 
 def _retry_after_seconds(error: stripe.StripeError) -> float | None:
-    text = str((error.headers or {}).get("retry-after", ""))
-    return float(text) if text.isdecimal() else None
+    """Return the wait that Stripe asked for, or that its limit on one object takes, in seconds."""
+    headers = error.headers or {}
+    text = str(headers.get("retry-after", ""))
+    if text.isdecimal():
+        return float(text)
+    return _OBJECT_LIMIT_SECONDS if headers.get(_RATE_LIMITED) == "resource-specific" else None

@@ -27,8 +27,8 @@ from cpqbridge.store import findings, intents, links, objects
 from cpqbridge.store.database import Store
 from cpqbridge.store.findings import FindingState
 from cpqbridge.sync.adoption import TAKEOVER, Search, Shown
+from cpqbridge.sync.find_again import KEY_METADATA
 from cpqbridge.sync.ports import OpenConnection
-from cpqbridge.sync.sides import KEY_METADATA
 from cpqbridge.sync.touched import what_was_touched
 
 _CANCELS_COUNT_FOR = timedelta(hours=1)

@@ -14,7 +14,9 @@ from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
+from cpqbridge.stripe_billing.client import EventsPage
 from cpqbridge.stripe_billing.customer_records import CustomerRecords
+from cpqbridge.sync.find_again import SentCall
 
 
 class SalesforceSide(Protocol):
@@ -71,10 +73,8 @@ class StripeSide(Protocol):
         """Return the object that holds the caller-chosen id or lookup key of `parameters`."""
         ...
 
-    def find_made(
-        self, action: StepAction, parameters: Mapping[str, object], *, target: str | None
-    ) -> Mapping[str, Any] | None:
-        """Look for the object an earlier call with these parameters made, by listing, not by search."""
+    def find_made(self, sent: SentCall) -> Mapping[str, Any] | None:
+        """Look for what an earlier call made or changed, by its key or by listing, not by search."""
         ...
 
     def close(self) -> None:
@@ -112,6 +112,10 @@ class StripeSide(Protocol):
 
     def running_schedules(self) -> Iterator[Mapping[str, Any]]:
         """Yield every schedule of the account that has not ended, page by page."""
+        ...
+
+    def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:
+        """Return events of these types made at or after `since`, newest first, those older than `after`."""
         ...
 
     def schedule_standing(self, schedule_id: str) -> ScheduleStanding:

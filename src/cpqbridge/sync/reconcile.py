@@ -20,12 +20,15 @@ from cpqbridge.errors import (
     ConfigurationError,
     CpqbridgeError,
     InvariantError,
+    OutcomeUnknownError,
     PausedError,
+    TransientError,
 )
 from cpqbridge.mapping.raw import OrderNotice
 from cpqbridge.store import connections, findings, intents, plans
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.findings import FindingState, Reconciliation, StoredFinding
+from cpqbridge.sync.allowance import Purpose, calling_for
 from cpqbridge.sync.dashboard import page_of
 from cpqbridge.sync.findings import Finding, FindingKind, Remedy
 from cpqbridge.sync.planner import PlanRequest, make_plan
@@ -44,7 +47,9 @@ RESUME_WITHIN = timedelta(hours=24)
 """How long a reconciliation that was cut off is gone on with instead of begun anew."""
 
 _READS_AT_MOST = 3
-_STOPPING = (AccessLostError, ConfigurationError, PausedError)
+_STOPPING = (AccessLostError, ConfigurationError, PausedError, TransientError, OutcomeUnknownError)
+"""What is no fault of a contract: the run ends here and is gone on with later."""
+
 Progress = Callable[[int, int, str], None]
 """Told how many contracts were looked at, of how many, and the one that is next."""
 
@@ -103,6 +108,7 @@ class Reconciler:
             ConfigurationError: there is no such order, contract or connection.
             AccessLostError: a side no longer lets us in.
             PausedError: the connection is paused.
+            TransientError: a side is busy or down; the next run goes on where this one stopped.
         """
         opened = self._service.open(name)
         reader = ContractReader(self._store, opened)
@@ -119,7 +125,8 @@ class Reconciler:
 
     def nightly(self, connection: Connection) -> int:
         """Look at all contracts of a connection, log each finding that is open, and return how many are."""
-        result = self.run(connection.name)
+        with calling_for(Purpose.BACKGROUND):
+            result = self.run(connection.name)
         for each in result.open:
             log.warning(
                 "finding_open",

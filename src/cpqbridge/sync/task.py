@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from cpqbridge.mapping.raw import OrderNotice
+from cpqbridge.sync.allowance import Purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,7 @@ class Task:
 
     `cutover` is the first day that is billed here of a contract that is taken over (B1.8). `restores` are the
     keys of schedules to put back to what was sold, `cancels` the Stripe ids of schedules of ours that stand
-    there beside those that are wanted; a person asked for both.
+    there beside those that are wanted; a person asked for both. `purpose` says for whom the org is called.
     """
 
     connection_id: int
@@ -25,6 +26,7 @@ class Task:
     cutover: date | None = None
     restores: frozenset[str] = frozenset()
     cancels: frozenset[str] = frozenset()
+    purpose: Purpose = Purpose.BACKGROUND
 
     @property
     def root_id(self) -> str:
@@ -44,6 +46,7 @@ class Task:
             "cutover": self.cutover.isoformat() if self.cutover else None,
             "restores": sorted(self.restores),
             "cancels": sorted(self.cancels),
+            "purpose": self.purpose.value,
         }
 
     @classmethod
@@ -51,7 +54,7 @@ class Task:
         """Return the task that `as_document` wrote."""
         notice = dict(document["notice"])
         activated_at = notice["activated_at"]
-        # A run that waits since before an upgrade knows no cut-over and nothing to put back.
+        # A run that waits since before an upgrade knows neither cut-over nor purpose, nor what to put back.
         cutover = document.get("cutover")
         notice["activated_at"] = datetime.fromisoformat(activated_at) if activated_at else None
         return cls(
@@ -61,6 +64,7 @@ class Task:
             cutover=date.fromisoformat(cutover) if cutover else None,
             restores=frozenset(document.get("restores", ())),
             cancels=frozenset(document.get("cancels", ())),
+            purpose=Purpose(document.get("purpose", Purpose.BACKGROUND)),
         )
 
 
