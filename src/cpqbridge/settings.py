@@ -26,6 +26,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """How `serve` and `worker` write to standard error."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Settings(BaseSettings):
     """What the environment says.
 
@@ -37,6 +44,8 @@ class Settings(BaseSettings):
         stripe_webhook_secret: Signing secrets of the endpoints that Stripe sends events to, separated by
             commas or spaces (`CPQBRIDGE_STRIPE_WEBHOOK_SECRET`), beside those that the connections have.
         log_level: Least important entry that is logged (`CPQBRIDGE_LOG_LEVEL`).
+        log_format: What `serve` and `worker` write to standard error (`CPQBRIDGE_LOG_FORMAT`): warnings as
+            text, or every entry as a line of JSON, for containers.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
@@ -47,6 +56,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
     log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.TEXT
 
     @field_validator("now", mode="before")
     @classmethod

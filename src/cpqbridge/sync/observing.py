@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from cpqbridge.domain.calls import Call, CallEnd
+from cpqbridge.sync.allowance import OrgAllowance
+from cpqbridge.sync.pacing import Pacer
 from cpqbridge.sync.pausing import PauseGate
 
 log = structlog.get_logger(__name__)
+
+_SERVER_ERROR = 500
+_TROUBLE = frozenset({None, 401, 403, 429})
+"""Answers that are no news about a record: none at all, no access, too many calls."""
 
 
 class Observer(Protocol):
@@ -37,45 +44,71 @@ class Observer(Protocol):
         ...
 
 
-class Unobserved:
-    """Nobody counts."""
+class Observers:
+    """Passes on what happens to everybody who wants to know; nobody at first."""
+
+    def __init__(self) -> None:
+        """Know nobody yet."""
+        self._known: tuple[Observer, ...] = ()
+
+    def add(self, observer: Observer) -> None:
+        """Tell this one too from now on."""
+        self._known = (*self._known, observer)
 
     def call_ended(self, end: CallEnd) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.call_ended(end)
 
     def tried_again(self, *, code: str) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.tried_again(code=code)
 
     def waited(self, *, reason: str, seconds: float) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.waited(reason=reason, seconds=seconds)
 
     def run_ended(self, *, result: str, seconds: float) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.run_ended(result=result, seconds=seconds)
 
     def polled(self, *, connection: str, outcome: str) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.polled(connection=connection, outcome=outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionWatch:
-    """Stands between a connection's clients and the network: the gate before, log and counters after."""
+    """Stands between a connection's clients and the network: gate and limits before, log and counts after."""
 
     connection_id: int
     gate: PauseGate
     observer: Observer
+    allowance: OrgAllowance
+    pacer: Pacer | None = None
 
-    def before(self, call: Call) -> None:  # noqa: ARG002 - the gate is for every call
-        """Let the request through.
+    def before(self, call: Call) -> None:
+        """Let the request through when it is its turn.
 
         Raises:
             PausedError: the connection is paused.
+            TransientError: the org has no calls left for this work (code `api_share_used`).
         """
         self.gate.require_open(self.connection_id)
+        if call.side == "salesforce":
+            self.allowance.require()
+        elif self.pacer is not None:
+            self.pacer.before(call)
 
     def after(self, end: CallEnd) -> None:
         """Write the request down and count it."""
         call = end.call
-        log.debug(
+        tell = log.warning if end.status in _TROUBLE or (end.status or 0) >= _SERVER_ERROR else log.debug
+        tell(
             "call",
             side=call.side,
             method=call.method,
@@ -86,3 +119,11 @@ class ConnectionWatch:
             idempotency_key=call.idempotency_key or None,
         )
         self.observer.call_ended(end)
+        try:
+            if end.usage is not None:
+                self.allowance.note(end.usage)
+            if self.pacer is not None and call.side == "stripe":
+                self.pacer.after(end)
+        except DBAPIError as error:
+            # The next answer says it again.
+            log.warning("limits_not_noted", problem=str(error.orig))

@@ -71,6 +71,7 @@ class Worker:
         """Work until stopped; a problem of one connection is logged and does not touch the others."""
         while not self._stopped.is_set():
             self.tick()
+            self._service.turned()
             self._stopped.wait(TICK_SECONDS)
 
     def tick(self) -> None:

@@ -24,6 +24,7 @@ from cpqbridge.errors import EventRefusedError
 from cpqbridge.logs import unexpected
 from cpqbridge.store.views import OrderDetail, OrderView, OrderViews
 from cpqbridge.sync.report import Report
+from cpqbridge.web.health import Health, add_health
 from cpqbridge.web.order_pages import OrderFacts, OrderLabel, order_facts, order_row, state_counts
 from cpqbridge.web.rendering import render
 from cpqbridge.web.report_page import report_page
@@ -52,8 +53,8 @@ class Shown:
     """What the pages show: the stored orders; a demo adds names, an introduction and what was billed.
 
     `take_event` takes in body and signature of an event of Stripe or raises EventRefusedError; without it
-    no events are taken. `clock` says which day the pictures mark as today. `desk_url` is
-    the address of the CPQ desk of a demo's org.
+    no events are taken. `health` answers for the process. `clock` says which day the pictures mark as
+    today. `desk_url` is the address of the CPQ desk of a demo's org.
     """
 
     orders: OrderViews
@@ -61,6 +62,7 @@ class Shown:
     introduction: str = ""
     report: Report | None = None
     take_event: TakeEvent | None = None
+    health: Health | None = None
     clock: Clock = field(default_factory=SystemClock)
     desk_url: str = ""
 
@@ -87,10 +89,6 @@ def create_app(shown: Shown) -> FastAPI:
         is_newer = view.plan.executed_at > known.executed_at
         has_more = any(outcome.order_id not in orders for outcome in view.plan.outcomes)
         return None if is_newer or has_more else document
-
-    @app.get("/health")
-    def health() -> JSONResponse:
-        return JSONResponse({"status": "ok"})
 
     @app.get("/")
     def orders(number: PageNumber = 1) -> HTMLResponse:
@@ -129,6 +127,7 @@ def create_app(shown: Shown) -> FastAPI:
         return HTMLResponse(report_page(shown.report, standalone=False, today=shown.clock.now().date()))
 
     _add_stripe_hook(app, shown.take_event)
+    add_health(app, shown.health)
     _add_problem_pages(app, page)
     return app
 
