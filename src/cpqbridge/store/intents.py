@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from cpqbridge.domain.billing import BillingObject, StepAction
 from cpqbridge.store.plan_codec import decode_object, encode_object
 from cpqbridge.store.tables import intents
+
+CANCELS_COUNT_FOR = timedelta(hours=1)
+"""The span of `caps.cancels_per_hour`."""
 
 IntentState = Literal["sent", "done", "failed"]
 
@@ -187,7 +190,7 @@ def customer_of_contracts(transaction: Transaction, *, connection_id: int) -> di
 
 
 def cancels_since(transaction: Transaction, *, connection_id: int, since: datetime) -> int:
-    """Return how many schedules the connection cancelled after `since`."""
+    """Return how many schedules the connection cancelled, or began to, after `since`."""
     return int(
         transaction.execute(
             select(func.count())
@@ -195,8 +198,10 @@ def cancels_since(transaction: Transaction, *, connection_id: int, since: dateti
             .where(
                 intents.c.connection_id == connection_id,
                 intents.c.action == StepAction.CANCEL_SCHEDULE.value,
-                intents.c.state == "done",
-                intents.c.finished_at > since,
+                or_(
+                    and_(intents.c.state == "done", intents.c.finished_at > since),
+                    and_(intents.c.state == "sent", intents.c.created_at > since),
+                ),
             )
         ).scalar_one()
     )
