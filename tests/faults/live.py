@@ -56,7 +56,7 @@ STRIPE_KINDS = (
 )
 
 
-def drafts(count: int) -> tuple[dict, tuple[str, ...]]:
+def orders_of(count: int) -> tuple[dict, tuple[str, ...]]:
     """Records of draft orders, one account each: seats and reports by the month, every third with a fee."""
     cpq = Cpq(clock=lambda: NOW, precision="monthly_daily")
     products = []
@@ -236,7 +236,7 @@ class Live:
 def live(home: Path, count: int) -> Iterator[Live]:
     """A live connection of so many draft orders; the worker carries out what is queued."""
     clock = SettableClock(NOW)
-    with two_sides(records=drafts(count)) as sides, service(home, clock=clock) as opened:
+    with two_sides(records=orders_of(count)) as sides, service(home, clock=clock) as opened:
         connect(opened, sides, live_sync=True)
         opened.become_worker()
         yield Live(sides=sides, opened=opened, clock=clock)
