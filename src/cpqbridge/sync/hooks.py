@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from cpqbridge.stripe_billing.webhooks import signed_event
+from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.task import Task
 from cpqbridge.sync.wake import contract_notice, contract_of_event
 
@@ -35,9 +36,9 @@ class StripeHook:
             log.warning("event_not_genuine", length_bytes=len(payload))
             return False
         tasks = list(self._tasks(event))
-        queued = self._service.engine().waiting_partitions() if tasks else frozenset()
+        notices = Notices(self._service)
         for task in tasks:
-            self._service.enqueue(task, queued)
+            notices.take(task.connection_id, [task.notice], because="event of Stripe")
         log.info("event_taken", type=event.get("type"), stripe_event=event.get("id"), contracts=len(tasks))
         return True
 

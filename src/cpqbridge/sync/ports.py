@@ -12,6 +12,7 @@ from cpqbridge.domain.order import OrderHistory, Parameters
 from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
+from cpqbridge.salesforce.changes import ChangesPage
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
 
@@ -25,6 +26,19 @@ class SalesforceSide(Protocol):
 
     def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
         """Yield the orders that qualify (B1.1), changed at or after `since`."""
+        ...
+
+    def changes(
+        self, *, since: datetime | None, watched: Mapping[str, Collection[str]]
+    ) -> Iterator[ChangesPage]:
+        """Yield what changed at or after `since`, page by page, one call each.
+
+        These are the orders that qualify and, on the first page, the records of `watched` (ids by object).
+        """
+        ...
+
+    def stamps_since(self, since: datetime) -> Mapping[str, str]:
+        """Return the stamp of every order saved or deleted at or after `since` by id, qualifying or not."""
         ...
 
     def read_contract(self, notice: OrderNotice) -> RawContract:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ from cpqbridge.store.timers import Timer
 from cpqbridge.store.views import OrderViews
 from cpqbridge.sync.apply import Boundary, no_boundary
 from cpqbridge.sync.connect import Connections, FreshSecrets, NewConnection
-from cpqbridge.sync.durable import JsonObject, StepRunner, partition_of
+from cpqbridge.sync.durable import JsonObject, StepRunner
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
@@ -312,18 +312,6 @@ class SyncService:
             timers.claim(transaction, connection_id=connection.connection_id, timer=timer, at=now)
         return self._sync_contract(connection.connection_id, timer.root_id, timer.order_id)
 
-    def enqueue(self, task: Task, queued: Collection[str]) -> str | None:
-        """Put the task on the queue for a worker and return its partition.
-
-        None when its partition is in `queued`, those that wait already: what waits will see what is new.
-        """
-        document = task.as_document()
-        partition = partition_of(document)
-        if partition in queued:
-            return None
-        self.engine().enqueue(document, root_id=task.root_id, partition=partition)
-        return partition
-
     # The worker.
 
     def start_worker(self) -> None:
@@ -446,7 +434,9 @@ class SyncService:
                     # Nobody waits for this run, so the log is where its trace must be.
                     log.exception("run_failed_unexpectedly", run=run_id, contract=task.root_id)
                 bodies.keep_failure(_unexpected(error))
+                bodies.keep_end(None)
                 raise
+            bodies.keep_end(error_from_document(result["error"]) if result["error"] else None)
         self._stop_if_access_was_lost(task.connection_id, result)
         return result
 

@@ -17,7 +17,9 @@ from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.needs import FieldNeeds
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
+from cpqbridge.salesforce.changes import ChangesPage, Wanted
 from cpqbridge.salesforce.client import SalesforceClient
+from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.writer import WriteFailure, write
@@ -116,6 +118,27 @@ class SalesforceOrg:
                 )
             )
         )
+
+    def changes(
+        self, *, since: datetime | None, watched: Mapping[str, Collection[str]]
+    ) -> Iterator[ChangesPage]:
+        """Yield what changed at or after `since`, page by page, one call each."""
+        filters = self.configuration.filters
+        wanted = Wanted(
+            qualification=Qualification(condition=filters.activated or "", filter=filters.order),
+            since=since,
+            start_date=self.configuration.sync.start_date,
+            watched=watched,
+        )
+        page = self._read(lambda reader: reader.changes.first(wanted))
+        yield page
+        while (further := page.next_page) is not None:
+            page = self._read(partial(_next_page, further))
+            yield page
+
+    def stamps_since(self, since: datetime) -> Mapping[str, str]:
+        """Return the stamp of every order saved or deleted at or after `since` by id, qualifying or not."""
+        return self._read(lambda reader: reader.changes.all_orders(since))
 
     def read_contract(self, notice: OrderNotice) -> RawContract:
         """Return every record of the order's contract, read now."""
@@ -285,6 +308,10 @@ _WITH_KEYS = frozenset(
         StepAction.CREATE_COUPON,
     }
 )
+
+
+def _next_page(next_page: str, reader: SalesforceReader) -> ChangesPage:
+    return reader.changes.next(next_page)
 
 
 def _metadata(found: Mapping[str, Any]) -> Mapping[str, Any]:
