@@ -49,6 +49,12 @@ class AccessLostError(CpqbridgeError):
     default_code = "access_lost"
 
 
+class PausedError(CpqbridgeError):
+    """A person stopped everything: nothing begins until they resume, and then it goes on by itself."""
+
+    default_code = "paused"
+
+
 class TransientError(CpqbridgeError):
     """Nothing was changed and the same request may succeed later."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from tests.faults import crash_child
 from tests.faults.two_sides import NOW, TwoSides, connect, service, two_sides
 
 from cpqbridge.clock import SettableClock
-from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import InvariantError
 from cpqbridge.store import connections, lanes, plans
 from cpqbridge.sync.finding import Finder
@@ -91,18 +89,6 @@ def test_a_poll_passes_orders_it_has_seen_and_queues_what_changed(tmp_path: Path
     assert len(sides.salesforce_writes()) == writes
 
 
-def test_what_may_pass_is_tried_again_after_a_while(tmp_path: Path, sides: TwoSides) -> None:
-    clock = SettableClock(NOW)
-    with service(tmp_path, clock=clock) as opened:
-        connect(opened, sides, live_sync=True)
-        opened.become_worker()
-        polled(opened)
-        wait_until(lambda: states(opened) == dict.fromkeys(sides.order_ids, "synced"))
-        polled(opened)
-        wait_until(lambda: polled(opened) == 0)
-        sides.org.tokens = frozenset()
-        sides.org.update("Order", sides.order_id, {"Description": "changed"})
-        sides.org.tokens = None
 def test_lost_access_stops_polling_until_somebody_checks(tmp_path: Path, sides: TwoSides) -> None:
     with service(tmp_path) as opened:
         connect(opened, sides, live_sync=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from cpqbridge.errors import ConfigurationError, CpqbridgeError
-from cpqbridge.mapping.raw import OrderNotice, RawRecord
+from cpqbridge.mapping.raw import GONE, OrderNotice, RawRecord, WatchedGroup
 from cpqbridge.salesforce.client import (
     QUERY_LIMIT,
     Answer,
@@ -26,25 +26,27 @@ from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.soql import datetime_literal, day_start_literal, one_of, select
 
 IDS_PER_QUERY = 500
+GROUPS_AT_ONCE = QUERY_LIMIT - 1
+"""How many groups of watched records go along with a query of orders in one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What to look for: orders that qualify, saved at or after `since`, activated on or after `start_date`.
 
-    Both bounds are left out where they are None; `start_date` begins at 00:00:00 UTC. `watched` are ids of
-    further records by object name, asked for with the same `since`.
+    Both bounds are left out where they are None; `start_date` begins at 00:00:00 UTC. `watched` are further
+    records to look at, whenever they were saved: up to four groups of up to 500 ids of one object.
     """
 
     qualification: Qualification
     since: datetime | None
     start_date: date | None = None
-    watched: Mapping[str, Collection[str]] = field(default_factory=dict)
+    watched: Sequence[WatchedGroup] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangesPage:
-    """Some of what changed. `stamps` are the watched records that did: SystemModstamp (REST's text) by id.
+    """Some of what changed. `stamps` are those of the watched records by id (REST's text, or `GONE`).
 
     `answered_at` is when the org answered by its own clock (aware), None when it did not say. `next_page`
     leads to the next page, None on the last one.
@@ -57,7 +59,7 @@ class ChangesPage:
 
 
 class Changes:
-    """Asks an org what changed. One call for a page of orders with the first four queries of records."""
+    """Asks an org what changed: one call for each page of orders, the first with up to four more queries."""
 
     def __init__(self, client: SalesforceClient, schema: OrgSchema) -> None:
         """Ask over `client`; `schema` says what the org has."""
@@ -66,10 +68,7 @@ class Changes:
         self._family = Family(schema)
 
     def first(self, wanted: Wanted) -> ChangesPage:
-        """Return the first page, and every watched record that changed.
-
-        One call with up to 2,000 watched records of few objects, one more for each further five queries of up
-        to 500 ids each.
+        """Return the first page, with the stamps of the watched records; one call.
 
         With `since` orders come in the order they were saved, without it in the order they were activated,
         drafts last.
@@ -77,19 +76,13 @@ class Changes:
         Raises:
             ConfigurationError: Salesforce cannot read the condition or the filter (code `filter_refused`).
         """
-        asked = self._watch_queries(wanted)
+        asked = [group for group in wanted.watched if self._schema.has(group.object_name, "SystemModstamp")]
         soql = self._orders_query(wanted)
         try:
-            page, stamps = (
-                self._together(soql, asked[: QUERY_LIMIT - 1]) if asked else (self._client.query(soql), {})
-            )
+            page, stamps = self._together(soql, asked) if asked else (self._client.query(soql), {})
         except CpqbridgeError as error:
             raise blamed(error, wanted.qualification) from error
-        answered_at = self._client.server_time
-        for offset in range(QUERY_LIMIT - 1, len(asked), QUERY_LIMIT):
-            parts = _parts(asked[offset : offset + QUERY_LIMIT])
-            stamps |= self._stamps(self._client.composite(parts, writes=False))
-        return self._page(page, stamps, answered_at)
+        return self._page(page, stamps, self._client.server_time)
 
     def next(self, next_page: str) -> ChangesPage:
         """Return a further page of orders, one call."""
@@ -116,36 +109,35 @@ class Changes:
         first = "SystemModstamp ASC" if wanted.since is not None else "ActivatedDate ASC NULLS LAST"
         return notice_query(self._schema, conditions, order_by=f"{first}, Id ASC")
 
-    def _watch_queries(self, wanted: Wanted) -> list[str]:
-        found = []
-        for name, ids in sorted(wanted.watched.items()):
-            if not self._schema.has(name, "SystemModstamp"):
-                continue
-            ordered = sorted(ids)
-            for offset in range(0, len(ordered), IDS_PER_QUERY):
-                where = one_of("Id", ordered[offset : offset + IDS_PER_QUERY])
-                if wanted.since is not None:
-                    where += f" AND SystemModstamp >= {datetime_literal(wanted.since)}"
-                found.append(select(["Id", "SystemModstamp"], name, where=where, order_by="Id"))
-        return found
-
-    def _together(self, soql: str, asked: Sequence[str]) -> tuple[Mapping[str, Any], dict[str, str]]:
-        first, *others = self._client.composite(_parts([soql, *asked]), writes=False)
+    def _together(self, soql: str, asked: Sequence[WatchedGroup]) -> tuple[Mapping[str, Any], dict[str, str]]:
+        soqls = [
+            soql,
+            *(
+                select(["Id", "SystemModstamp"], group.object_name, where=one_of("Id", group.record_ids))
+                for group in asked
+            ),
+        ]
+        parts = [
+            Subrequest(method="GET", path=query_path(each), reference=f"query_{number}")
+            for number, each in enumerate(soqls)
+        ]
+        first, *others = self._client.composite(parts, writes=False)
         if not first.is_success:
             raise first.failure(writes=False)
-        return checked_page(first.body), self._stamps(others)
-
-    def _stamps(self, answers: Sequence[Answer]) -> dict[str, str]:
-        """Return the stamps in the answers; an object that the user may no longer see has none."""
         stamps: dict[str, str] = {}
-        for answer in answers:
-            if answer.is_success:
-                stamps |= _stamps_of(records_of(self._client, checked_page(answer.body)))
-                continue
-            error = answer.failure(writes=False)
-            if not isinstance(error, ConfigurationError):
-                raise error
-        return stamps
+        for group, answer in zip(asked, others, strict=True):
+            stamps |= self._stamps(group, answer)
+        return checked_page(first.body), stamps
+
+    def _stamps(self, group: WatchedGroup, answer: Answer) -> dict[str, str]:
+        """Return the stamp of each record; of an object that our user may no longer see nothing is known."""
+        if answer.is_success:
+            found = _stamps_of(records_of(self._client, checked_page(answer.body)))
+            return {record_id: found.get(record_id, GONE) for record_id in group.record_ids}
+        error = answer.failure(writes=False)
+        if isinstance(error, ConfigurationError):
+            return {}
+        raise error
 
     def _page(
         self, page: Mapping[str, Any], stamps: Mapping[str, str], answered_at: datetime | None
@@ -157,13 +149,6 @@ class Changes:
             answered_at=answered_at,
             next_page=None if page["done"] else str(page.get("nextRecordsUrl")),
         )
-
-
-def _parts(soqls: Sequence[str]) -> list[Subrequest]:
-    return [
-        Subrequest(method="GET", path=query_path(soql), reference=f"query_{number}")
-        for number, soql in enumerate(soqls)
-    ]
 
 
 def _stamps_of(rows: Iterable[RawRecord]) -> dict[str, str]:

@@ -18,7 +18,9 @@ from urllib.parse import quote
 
 import httpx2
 
+from cpqbridge.clock import monotonic_seconds
 from cpqbridge.domain.addresses import is_loopback_url
+from cpqbridge.domain.calls import Call, CallEnd, CallWatch, NoWatch
 from cpqbridge.errors import (
     ConfigurationError,
     CpqbridgeError,
@@ -116,6 +118,7 @@ class SalesforceClient:
         token: str,
         *,
         timeout_seconds: float = 30,
+        watch: CallWatch | None = None,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         """Check address and token; nothing is sent yet.
@@ -124,6 +127,7 @@ class SalesforceClient:
             base_url: The org's address; see `cpqbridge.salesforce.address.api_address`.
             token: The access token, sent as a bearer token and shown nowhere.
             timeout_seconds: How long to wait for an answer.
+            watch: Is told of every request before and after it, and may keep it from being sent.
             transport: Stands in for the network in tests.
 
         Raises:
@@ -132,6 +136,7 @@ class SalesforceClient:
         self.base_url = api_address(base_url)
         self.api_usage: ApiUsage | None = None
         self.server_time: datetime | None = None
+        self._watch = watch or NoWatch()
         self._http = httpx2.Client(
             base_url=self.base_url,
             headers={"Authorization": f"Bearer {_checked_token(token)}", "Accept": "application/json"},
@@ -230,6 +235,10 @@ class SalesforceClient:
     def _send(self, method: str, path: str, *, body: Mapping[str, Any] | None, writes: bool) -> Any:
         content = None if body is None else json.dumps(body, default=_json_value)
         headers = None if body is None else {"Content-Type": "application/json"}
+        call = Call(side="salesforce", method=method, path=path.partition("?")[0])
+        self._watch.before(call)
+        begun = monotonic_seconds()
+        response = None
         try:
             response = self._http.request(method, path, content=content, headers=headers)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
@@ -240,6 +249,8 @@ class SalesforceClient:
             ) from error
         except httpx2.RequestError as error:
             raise self._lost_answer(error, writes=writes) from error
+        finally:
+            self._watch.after(_end(call, response, seconds=monotonic_seconds() - begun))
         self._note(response)
         if not response.is_success:
             raise error_for(
@@ -273,6 +284,14 @@ class SalesforceClient:
             self.server_time = parsedate_to_datetime(response.headers.get("Date", ""))
         except ValueError:
             return
+
+
+def _end(call: Call, response: httpx2.Response | None, *, seconds: float) -> CallEnd:
+    if response is None:
+        return CallEnd(call=call, status=None, seconds=seconds)
+    # Salesforce documents no request id; some of its edges send this one.
+    request_id = response.headers.get("X-Request-Id", "")
+    return CallEnd(call=call, status=response.status_code, seconds=seconds, request_id=request_id)
 
 
 def _checked_token(token: str) -> str:

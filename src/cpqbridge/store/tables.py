@@ -288,6 +288,16 @@ pauses = Table(
     PrimaryKeyConstraint("scope"),
 )
 
+parked_runs = Table(
+    "parked_runs",
+    metadata,
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("task", JsonDocument, nullable=False),
+    Column("parked_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id", "root_id"),
+)
+
 findings = Table(
     "findings",
     metadata,

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy import Connection as Transaction
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -30,6 +30,10 @@ WAITS = (
 """The waits before the first, second, ... new try, together a day; after them an order waits `LATER_WAIT`."""
 
 LATER_WAIT = timedelta(hours=6)
+
+OWN_WRITE = timedelta(minutes=2)
+"""How long after a run a new stamp of its order is taken for the run's own write-back."""
+
 _AT_ONCE = 500
 
 
@@ -65,48 +69,28 @@ class Tries:
         return Tries(attempts=self.attempts + 1, next_try_at=at + max(wait, wait_at_least))
 
 
-def note(transaction: Transaction, *, connection_id: int, order: NoticedOrder, at: datetime) -> None:
-    """Keep that an order was noticed: an unknown one is queued, a known one stays as it stands.
-
-    One that changed since it was noticed before begins anew with counting tries.
-    """
-    next_try_at = at + PATIENCE
-    statement = upsert(order_states).values(
-        connection_id=connection_id,
-        order_id=order.order_id,
-        order_number=order.order_number,
-        root_id=order.root_id,
-        contract_key=order.contract_key,
-        state=OrderState.QUEUED.value,
-        code="",
-        message="",
-        fix="",
-        record_id="",
-        field="",
-        retryable=False,
-        modified_at="",
-        updated_at=at,
-        next_try_at=next_try_at,
-        noticed_stamp=order.stamp,
-    )
-    values: dict[str, object] = {"next_try_at": next_try_at}
-    if order.stamp:
-        is_known = or_(order_states.c.noticed_stamp == order.stamp, order_states.c.modified_at == order.stamp)
-        values |= {
-            "noticed_stamp": order.stamp,
-            "attempts": case((is_known, order_states.c.attempts), else_=0),
-        }
-    transaction.execute(
-        statement.on_conflict_do_update(index_elements=["connection_id", "order_id"], set_=values)
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A known order: its contract, and the stamps with which it was read and noticed last."""
+    """A known order: its contract, the stamps with which it was read and noticed last, and its last change.
+
+    `updated_at` is when its standing last changed, aware UTC.
+    """
 
     root_id: str
     stamps: frozenset[str]
+    updated_at: datetime
+
+    def was_changed(self, stamp: str) -> bool:
+        """Return whether a stamp tells of a change by somebody else.
+
+        What is saved right after a run is most likely what the run wrote itself; it is looked at all
+        the same.
+        """
+        try:
+            saved_at = datetime.fromisoformat(stamp)
+        except ValueError:
+            return stamp not in self.stamps
+        return stamp not in self.stamps and saved_at > self.updated_at + OWN_WRITE
 
 
 def known(transaction: Transaction, *, connection_id: int, order_ids: Collection[str]) -> Mapping[str, Known]:
@@ -120,15 +104,46 @@ def known(transaction: Transaction, *, connection_id: int, order_ids: Collection
                 order_states.c.root_id,
                 order_states.c.modified_at,
                 order_states.c.noticed_stamp,
+                order_states.c.updated_at,
             ).where(
                 order_states.c.connection_id == connection_id,
                 order_states.c.order_id.in_(ordered[offset : offset + _AT_ONCE]),
             )
         )
         for row in rows:
-            stamps = frozenset({row.modified_at, row.noticed_stamp})
-            found[row.order_id] = Known(root_id=row.root_id, stamps=stamps)
+            found[row.order_id] = Known(
+                root_id=row.root_id,
+                stamps=frozenset({row.modified_at, row.noticed_stamp}),
+                updated_at=row.updated_at,
+            )
     return found
+
+
+def note(
+    transaction: Transaction, *, connection_id: int, orders: Collection[NoticedOrder], at: datetime
+) -> None:
+    """Keep that orders were noticed: an unknown one is queued, a known one stays as it stands.
+
+    One that somebody changed since it was tried begins anew with counting tries.
+    """
+    known_orders = known(
+        transaction, connection_id=connection_id, order_ids=[each.order_id for each in orders]
+    )
+    for order in orders:
+        present = known_orders.get(order.order_id)
+        if present is None:
+            _insert(transaction, connection_id=connection_id, order=order, at=at)
+            continue
+        values: dict[str, object] = {"next_try_at": at + PATIENCE}
+        if order.stamp:
+            values["noticed_stamp"] = order.stamp
+            if present.was_changed(order.stamp):
+                values["attempts"] = 0
+        transaction.execute(
+            update(order_states)
+            .where(order_states.c.connection_id == connection_id, order_states.c.order_id == order.order_id)
+            .values(values)
+        )
 
 
 def due(
@@ -185,6 +200,29 @@ def roots_in_states(
         .order_by(order_states.c.root_id)
     )
     return tuple(row.root_id for row in rows)
+
+
+def _insert(transaction: Transaction, *, connection_id: int, order: NoticedOrder, at: datetime) -> None:
+    """Store an order that nobody knew, in queue; somebody else may have done so by now."""
+    statement = upsert(order_states).values(
+        connection_id=connection_id,
+        order_id=order.order_id,
+        order_number=order.order_number,
+        root_id=order.root_id,
+        contract_key=order.contract_key,
+        state=OrderState.QUEUED.value,
+        code="",
+        message="",
+        fix="",
+        record_id="",
+        field="",
+        retryable=False,
+        modified_at="",
+        updated_at=at,
+        next_try_at=at + PATIENCE,
+        noticed_stamp=order.stamp,
+    )
+    transaction.execute(statement.on_conflict_do_nothing())
 
 
 def _due(

@@ -1,25 +1,36 @@
 """Records of Salesforce whose change may heal an order that needs somebody.
 
-Each state of a record (its SystemModstamp) is looked at once: what was told before is no news.
+A watch keeps the stamp (SystemModstamp, REST's text) up to which its record was looked at: only what is newer
+is news.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import groupby
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from cpqbridge.mapping.raw import GONE, WatchedGroup
 from cpqbridge.store.tables import watches
 
 _AT_ONCE = 500
 
 
 def replace(
-    transaction: Transaction, *, connection_id: int, root_id: str, records: Mapping[str, Collection[str]]
+    transaction: Transaction,
+    *,
+    connection_id: int,
+    root_id: str,
+    records: Mapping[str, Collection[str]],
+    stamp: str,
 ) -> None:
-    """Watch these records (ids by object) for a contract and no others; those watched before go on."""
+    """Watch these records (ids by object) for a contract and no others; those watched before go on.
+
+    News of the others is what is newer than `stamp`.
+    """
     wanted = {(name, record_id) for name, ids in records.items() for record_id in ids}
     present = _of_contract(transaction, connection_id=connection_id, root_id=root_id)
     for name, record_id in sorted(present - wanted):
@@ -37,7 +48,7 @@ def replace(
             "root_id": root_id,
             "object_name": name,
             "record_id": record_id,
-            "stamp": "",
+            "stamp": stamp,
         }
         for name, record_id in sorted(wanted - present)
     ]
@@ -55,18 +66,23 @@ def of_contract(
     return {name: frozenset(ids) for name, ids in found.items()}
 
 
-def by_object(transaction: Transaction, *, connection_id: int) -> Mapping[str, tuple[str, ...]]:
-    """Return every watched record of a connection once: sorted ids by object name, sorted too."""
+def groups(transaction: Transaction, *, connection_id: int, size: int) -> tuple[WatchedGroup, ...]:
+    """Return every watched record of a connection once, in groups of up to `size` of one object, sorted."""
     rows = transaction.execute(
         select(watches.c.object_name, watches.c.record_id)
         .where(watches.c.connection_id == connection_id)
         .distinct()
         .order_by(watches.c.object_name, watches.c.record_id)
+    ).all()
+    found = {
+        name: tuple(row.record_id for row in of_object)
+        for name, of_object in groupby(rows, key=lambda row: row.object_name)
+    }
+    return tuple(
+        WatchedGroup(object_name=name, record_ids=ids[offset : offset + size])
+        for name, ids in found.items()
+        for offset in range(0, len(ids), size)
     )
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(row.object_name, []).append(row.record_id)
-    return {name: tuple(ids) for name, ids in found.items()}
 
 
 def contracts_with_news(
@@ -82,7 +98,7 @@ def contracts_with_news(
                 watches.c.connection_id == connection_id, watches.c.record_id.in_(ids)
             )
         )
-        found.update(row.root_id for row in rows if row.stamp != stamps[row.record_id])
+        found.update(row.root_id for row in rows if _is_news(row.stamp, stamps[row.record_id]))
     return tuple(sorted(found))
 
 
@@ -102,6 +118,11 @@ def keep_stamps(
                 )
                 .values(stamp=stamp)
             )
+
+
+def _is_news(known: str, seen: str) -> bool:
+    """Return whether a stamp tells of a change; text order is time order, and `GONE` comes last."""
+    return seen > known or (known == GONE and seen != GONE)
 
 
 def _of_contract(transaction: Transaction, *, connection_id: int, root_id: str) -> set[tuple[str, str]]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.domain.billing import StepAction
+from cpqbridge.domain.calls import CallWatch
 from cpqbridge.errors import InvariantError, RecordError
 from cpqbridge.stripe_billing.address import api_address, key_is_live
 from cpqbridge.stripe_billing.error_codes import MISSING, REFUSED, SCHEDULE_ENDED
@@ -85,6 +86,7 @@ class StripeBilling:
         *,
         api_base: str | None = None,
         timeout_seconds: float = 30,
+        watch: CallWatch | None = None,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         """Check key and address and load the SDK; nothing is sent yet.
@@ -93,6 +95,7 @@ class StripeBilling:
             api_key: A secret or restricted key, shown nowhere.
             api_base: None for Stripe itself, else an address of 127.0.0.0/8 or ::1.
             timeout_seconds: How long to wait for an answer.
+            watch: Is told of every request before and after it, and may keep it from being sent.
             transport: Stands in for the network in tests.
 
         Raises:
@@ -109,6 +112,7 @@ class StripeBilling:
             api_base=address,
             api_version=API_VERSION,
             timeout_seconds=timeout_seconds,
+            watch=watch,
             transport=transport,
         )
 

@@ -9,6 +9,7 @@ import httpx2
 import stripe
 
 from cpqbridge.domain.billing import StepAction
+from cpqbridge.domain.calls import CallWatch
 from cpqbridge.stripe_billing.error_map import error_for
 from cpqbridge.stripe_billing.parameters import checked_parameters
 from cpqbridge.stripe_billing.transport import SdkTransport
@@ -24,11 +25,14 @@ class Sdk:
         api_base: str,
         api_version: str,
         timeout_seconds: float,
+        watch: CallWatch | None,
         transport: httpx2.BaseTransport | None,
     ) -> None:
         """Build the client; nothing is sent yet."""
         self._secret = api_key
-        self._transport = SdkTransport(api_base, timeout_seconds=timeout_seconds, transport=transport)
+        self._transport = SdkTransport(
+            api_base, timeout_seconds=timeout_seconds, watch=watch, transport=transport
+        )
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base},

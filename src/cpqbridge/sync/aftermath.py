@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection as Transaction
 
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import CpqbridgeError, TransientError
 from cpqbridge.mapping.raw import RawContract
-from cpqbridge.store import lanes, objects, plans, tries, watches
+from cpqbridge.store import cursors, lanes, objects, plans, tries, watches
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
@@ -62,8 +62,18 @@ def keep_end(store: Store, lane: Lane, end: EndOfRun) -> None:
         tries.save(transaction, connection_id=connection_id, tries=changes.tries)
         if changes.watched is not None:
             watches.replace(
-                transaction, connection_id=connection_id, root_id=root_id, records=changes.watched
+                transaction,
+                connection_id=connection_id,
+                root_id=root_id,
+                records=changes.watched,
+                stamp=_looked_at(transaction, connection_id),
             )
+
+
+def _looked_at(transaction: Transaction, connection_id: int) -> str:
+    """Return the stamp (REST's text) of what this run certainly saw: rows become visible late."""
+    since = cursors.orders_since(transaction, connection_id=connection_id)
+    return "" if since is None else since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.domain.billing import Link
+from cpqbridge.domain.calls import CallWatch, NoWatch
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import (
     Configuration,
@@ -85,10 +86,18 @@ class _Examined:
 class Connections:
     """The connections of a store and their opened clients, kept for the life of this process."""
 
-    def __init__(self, store: Store, retries: Retries, *, machine_clock: Clock | None = None) -> None:
-        """Open nothing yet."""
+    def __init__(
+        self,
+        store: Store,
+        retries: Retries,
+        *,
+        watch: Callable[[int], CallWatch] | None = None,
+        machine_clock: Clock | None = None,
+    ) -> None:
+        """Open nothing yet. `watch` makes what stands between a connection (by id) and the network."""
         self._store = store
         self._retries = retries
+        self._watch = watch or (lambda _connection_id: NoWatch())
         self._machine_clock = machine_clock or SystemClock()
         self._opened: dict[int, tuple[object, OpenConnection]] = {}
         # Opened with older facts or secrets; a run may still be using them, so they are closed at the end.
@@ -232,7 +241,8 @@ class Connections:
         self, connection: Connection, configuration: Configuration, secrets: ConnectionSecrets
     ) -> OpenConnection:
         facts = connection.facts
-        client = SalesforceClient(facts.salesforce_url, secrets.salesforce_token)
+        watch = self._watch(connection.connection_id)
+        client = SalesforceClient(facts.salesforce_url, secrets.salesforce_token, watch=watch)
         needs = field_needs(configuration)
         schema = self._schema(connection.connection_id, client, needs)
         return OpenConnection(
@@ -248,7 +258,7 @@ class Connections:
                 retries=self._retries,
             ),
             stripe=StripeAccountSide(
-                client=StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base),
+                client=StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base, watch=watch),
                 retries=self._retries,
             ),
         )

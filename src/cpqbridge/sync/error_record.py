@@ -18,6 +18,7 @@ _CLASSES: dict[str, type[CpqbridgeError]] = {
         errors.ConflictError,
         errors.RecordError,
         errors.InvariantError,
+        errors.PausedError,
     )
 }
 _PARTS = ("code", "record_id", "field", "fix", "request_link")

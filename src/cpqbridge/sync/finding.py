@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.errors import CpqbridgeError
+from cpqbridge.errors import CpqbridgeError, PausedError
 from cpqbridge.mapping.configuration import Configuration, configuration_document
-from cpqbridge.mapping.raw import OrderNotice
+from cpqbridge.mapping.raw import OrderNotice, WatchedGroup
+from cpqbridge.salesforce.changes import GROUPS_AT_ONCE, IDS_PER_QUERY
 from cpqbridge.store import cursors, polls, timers, tries, watches
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.tries import Due
@@ -26,15 +27,11 @@ from cpqbridge.sync.wake import contract_notice
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
-OVERLAP = timedelta(minutes=15)
-"""How far back a poll looks again: a slow transaction appears with an older stamp than it was committed.
-Source: the project's design notes, salesforce.md 3.1 (20 Nov 2026)."""
-
 SWEEP_REACH = timedelta(days=3)
-"""How far back the nightly sweep looks, whatever the polls saw. Source: as above."""
+"""How far back the nightly sweep looks, whatever the polls saw. Source: the project's design
+notes, salesforce.md 3.1 (20 Nov 2026)."""
 
 TRIES_AT_ONCE = 500
-_CURSOR = "orders"
 _NO_MATTER = ("live", "poll_seconds", "api_share", "record_retention")
 _NEEDS_SOMEBODY = (OrderState.HELD, OrderState.REFUSED, OrderState.FAILED)
 
@@ -43,9 +40,10 @@ class Finder:
     """Finds what is to be synced and gives notice of it."""
 
     def __init__(self, service: SyncService) -> None:
-        """Find for the connections of `service`."""
+        """Find for the connections of `service`; keep it, since polls look at watched records in turns."""
         self._service = service
         self._store = service.store
+        self._places: dict[int, int] = {}
 
     def poll(self, opened: OpenConnection) -> int:
         """Give notice of what changed since the last poll; return how many contracts were queued.
@@ -58,6 +56,8 @@ class Finder:
         """
         try:
             return self._poll(opened)
+        except PausedError:
+            raise
         except CpqbridgeError as error:
             now = self._service.clock_of(opened.connection).now()
             with self._store.write() as transaction:
@@ -72,7 +72,7 @@ class Finder:
         since = self._service.clock_of(opened.connection).now() - SWEEP_REACH
         notices = Notices(self._service)
         count, qualifying = 0, set[str]()
-        for page in opened.salesforce.changes(since=since, watched={}):
+        for page in opened.salesforce.changes(since=since):
             qualifying.update(notice.order_id for notice in page.notices)
             count += notices.take(
                 opened.connection_id, self._news(opened.connection_id, page.notices), because="sweep"
@@ -136,14 +136,14 @@ class Finder:
         connection_id = opened.connection_id
         mark = _mark(opened.configuration)
         with self._store.read() as transaction:
-            cursor = cursors.read(transaction, connection_id=connection_id, name=_CURSOR)
+            since = cursors.orders_since(transaction, connection_id=connection_id)
             last = polls.find(transaction, connection_id=connection_id)
-            watched = watches.by_object(transaction, connection_id=connection_id)
         is_same = last is not None and last.configuration == mark
         # With other filters or another start date orders qualify that were saved long ago.
-        since = cursor - OVERLAP if cursor is not None and is_same else None
+        since = since if is_same else None
         notices = Notices(self._service)
         count, answered_at = 0, None
+        watched = self._watched_now(connection_id)
         for number, page in enumerate(opened.salesforce.changes(since=since, watched=watched)):
             if number == 0:
                 answered_at = page.answered_at
@@ -155,13 +155,25 @@ class Finder:
         self._keep_poll(opened, mark, answered_at)
         return count
 
+    def _watched_now(self, connection_id: int) -> Sequence[WatchedGroup]:
+        """Return the groups of watched records whose turn it is, so that a poll stays one call."""
+        with self._store.read() as transaction:
+            groups = watches.groups(transaction, connection_id=connection_id, size=IDS_PER_QUERY)
+        if len(groups) <= GROUPS_AT_ONCE:
+            return groups
+        place = self._places.get(connection_id, 0) % len(groups)
+        self._places[connection_id] = place + GROUPS_AT_ONCE
+        return (*groups[place:], *groups[:place])[:GROUPS_AT_ONCE]
+
     def _keep_poll(self, opened: OpenConnection, mark: str, answered_at: datetime | None) -> None:
         now = self._service.clock_of(opened.connection).now()
         connection_id = opened.connection_id
         with self._store.write() as transaction:
             polls.keep_good(transaction, connection_id=connection_id, configuration=mark, at=now)
             if answered_at is not None:
-                cursors.move(transaction, connection_id=connection_id, name=_CURSOR, instant=answered_at)
+                cursors.move(
+                    transaction, connection_id=connection_id, name=cursors.ORDERS, instant=answered_at
+                )
 
     def _news(self, connection_id: int, notices: Iterable[OrderNotice]) -> list[OrderNotice]:
         """Return those that were neither read nor noticed as they are now."""

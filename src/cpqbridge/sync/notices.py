@@ -47,11 +47,11 @@ class Notices:
             connection = connections.get(transaction, connection_id=connection_id)
         now = self._service.clock_of(connection).now()
         with self._service.store.write() as transaction:
-            for notice in notices:
-                tries.note(transaction, connection_id=connection_id, order=_noticed(notice), at=now)
+            noticed = [_noticed(notice) for notice in notices]
+            tries.note(transaction, connection_id=connection_id, orders=noticed, at=now)
         count = 0
         for notice in {root_of(each): each for each in reversed(notices)}.values():
-            count += self._enqueue(Task(connection_id=connection_id, notice=notice))
+            count += self.queue(Task(connection_id=connection_id, notice=notice))
         if count:
             log.info("contracts_queued", connection=connection.name, because=because, contracts=count)
         return count
@@ -66,7 +66,8 @@ class Notices:
         known = [notice for notice in found if notice is not None]
         return self.take(connection_id, known, because=because)
 
-    def _enqueue(self, task: Task) -> bool:
+    def queue(self, task: Task) -> bool:
+        """Put a run on the queue unless its contract waits there; return whether it was put there."""
         engine = self._service.engine()
         if self._queued is None:
             self._queued = set(engine.waiting_partitions())

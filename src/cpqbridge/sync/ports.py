@@ -11,7 +11,7 @@ from cpqbridge.domain.billing import BilledInvoice, StepAction
 from cpqbridge.domain.order import OrderHistory, Parameters
 from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.mapping.configuration import Configuration
-from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
+from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
 from cpqbridge.salesforce.changes import ChangesPage
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
@@ -29,11 +29,12 @@ class SalesforceSide(Protocol):
         ...
 
     def changes(
-        self, *, since: datetime | None, watched: Mapping[str, Collection[str]]
+        self, *, since: datetime | None, watched: Sequence[WatchedGroup] = ()
     ) -> Iterator[ChangesPage]:
         """Yield what changed at or after `since`, page by page, one call each.
 
-        These are the orders that qualify and, on the first page, the records of `watched` (ids by object).
+        These are the orders that qualify and, on the first page, the stamps of `watched`, whenever saved: up
+        to four groups of up to 500 ids.
         """
         ...
 

@@ -18,8 +18,8 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import (
     AccessLostError,
     ConfigurationError,
-    CpqbridgeError,
     InvariantError,
+    PausedError,
 )
 from cpqbridge.mapping.configuration import Configuration, default_configuration
 from cpqbridge.mapping.fields import CouponFields, OurFields
@@ -37,23 +37,21 @@ from cpqbridge.sync.durable import JsonObject, StepRunner
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
+from cpqbridge.sync.observing import ConnectionWatch, Observer, Unobserved
 from cpqbridge.sync.order_list import ListedOrder, listed_order
+from cpqbridge.sync.pausing import PauseGate, told_of_pause
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
-from cpqbridge.sync.run_steps import RunParts, RunSteps
+from cpqbridge.sync.runner import ContractRunner
 from cpqbridge.sync.sides import Retries
 from cpqbridge.sync.task import Task, root_of
 from cpqbridge.sync.wake import contract_notice
 from cpqbridge.sync.worker import Worker
-from cpqbridge.sync.workflow import run_contract
 
 if TYPE_CHECKING:
     from cpqbridge.sync.durable import DurableEngine
 
 log = structlog.get_logger(__name__)
-
-_PATIENCE_SECONDS = 900.0
-"""How long a run waits for another one that holds its contract."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +68,7 @@ class ServiceOptions:
     synchronous: Synchronous = "FULL"
     sleep: Callable[[float], object] = time.sleep
     boundary: Boundary = no_boundary
+    observer: Observer = field(default_factory=Unobserved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +105,8 @@ class SyncService:
         self._store = store
         self._options = options or ServiceOptions()
         self.views = OrderViews(store)
-        self._connections = Connections(store, Retries(sleep=self._options.sleep))
+        self.gate = PauseGate(store)
+        self._connections = Connections(store, Retries(sleep=self._options.sleep), watch=self._watch)
         self._guard = threading.Lock()
         self._is_worker = False
         self._worker: Worker | None = None
@@ -178,15 +178,20 @@ class SyncService:
     def list_orders(self, name: str | None) -> tuple[OrderStanding, ...]:
         """Return the orders that qualify in Salesforce now, and those seen before, by order number.
 
-        One that was never synced is queued and has no message.
+        One that was never synced is queued and has no message. In a pause Salesforce is not asked, and what
+        is queued says so.
         """
-        opened = self.open(name)
         with self._store.read() as transaction:
+            connection = connections.find(transaction, name)
             known = {
                 standing.order_id: standing
-                for standing in plans.standings(transaction, connection_id=opened.connection_id)
+                for standing in plans.standings(transaction, connection_id=connection.connection_id)
             }
-        at = self.clock_of(opened.connection).now()
+        pause = self.gate.pause_of(connection.connection_id)
+        if pause is not None:
+            return tuple(told_of_pause(standing, pause) for standing in known.values())
+        opened = self.open(name)
+        at = self.clock_of(connection).now()
         for notice in opened.salesforce.qualifying_orders(since=None):
             known.setdefault(
                 notice.order_id,
@@ -273,6 +278,7 @@ class SyncService:
             ConfigurationError: there is no such order, or the connection lacks something.
             AccessLostError: a side no longer lets us in; the connection is stopped.
             ConflictError: another run kept the contract busy for a quarter of an hour.
+            PausedError: the connection is paused; what was begun goes on by itself when it is resumed.
         """
         opened = self.open(name)
         notice = _found(opened, order)
@@ -282,9 +288,10 @@ class SyncService:
 
     def _sync_now(self, task: Task) -> SyncReport:
         connection_id, notice = task.connection_id, task.notice
+        self.gate.require_open(connection_id)
         result = self.engine().run_now(task.as_document(), root_id=task.root_id)
         error = error_from_document(result["error"]) if result["error"] else None
-        if isinstance(error, (AccessLostError, ConfigurationError)):
+        if isinstance(error, (AccessLostError, ConfigurationError, PausedError)):
             raise error
         with self._store.read() as transaction:
             stored = plans.standings(transaction, connection_id=connection_id, root_id=task.root_id)
@@ -358,6 +365,11 @@ class SyncService:
         return simulated if connection.facts.simulated and simulated is not None else self._options.clock
 
     @property
+    def clock(self) -> Clock:
+        """Return the clock of this machine's work, and of connections that are not simulated."""
+        return self._options.clock
+
+    @property
     def store(self) -> Store:
         """Return the store this service works on."""
         return self._store
@@ -410,41 +422,22 @@ class SyncService:
         return self._sync_now(Task(connection_id=connection_id, notice=notice))
 
     def _run(self, document: JsonObject, run_id: str, steps: StepRunner) -> JsonObject:
-        task = Task.from_document(document)
-        opened = self._connections.open(task.connection_id)
-        parts = RunParts(
-            store=self._store,
-            opened=opened,
-            clock=self.clock_of(opened.connection),
-            boundary=self._options.boundary,
-        )
         if self._lanes is None:
             raise InvariantError("The service is closed.", code="service_closed")
-        with self._lanes.hold(
-            connection_id=task.connection_id,
-            root_id=task.root_id,
-            workflow_id=run_id,
-            patience_seconds=_PATIENCE_SECONDS,
-        ) as lane:
-            bodies = RunSteps(parts, task, lane)
-            try:
-                result = run_contract(bodies, steps)
-            except Exception as error:
-                if self._is_worker:
-                    # Nobody waits for this run, so the log is where its trace must be.
-                    log.exception("run_failed_unexpectedly", run=run_id, contract=task.root_id)
-                bodies.keep_failure(_unexpected(error))
-                bodies.keep_end(None)
-                raise
-            bodies.keep_end(error_from_document(result["error"]) if result["error"] else None)
-        self._stop_if_access_was_lost(task.connection_id, result)
-        return result
+        runner = ContractRunner(
+            store=self._store,
+            connections=self._connections,
+            lanes=self._lanes,
+            gate=self.gate,
+            observer=self._options.observer,
+            clock_of=self.clock_of,
+            boundary=self._options.boundary,
+            is_worker=self._is_worker,
+        )
+        return runner.run(document, run_id, steps)
 
-    def _stop_if_access_was_lost(self, connection_id: int, result: JsonObject) -> None:
-        error = error_from_document(result["error"]) if result["error"] else None
-        if isinstance(error, AccessLostError):
-            with self._store.write() as transaction:
-                connections.mark_access_lost(transaction, connection_id=connection_id, message=error.message)
+    def _watch(self, connection_id: int) -> ConnectionWatch:
+        return ConnectionWatch(connection_id=connection_id, gate=self.gate, observer=self._options.observer)
 
 
 def _found(opened: OpenConnection, order: str) -> OrderNotice:
@@ -457,11 +450,3 @@ def _found(opened: OpenConnection, order: str) -> OrderNotice:
             fix="Give the order's id (801…, 15 or 18 characters) or its order number.",
         )
     return notice
-
-
-def _unexpected(error: Exception) -> CpqbridgeError:
-    return InvariantError(
-        f"An unexpected error stopped the sync: {type(error).__name__}.",
-        code="unexpected",
-        fix="Look into the log for details and report it; nothing is done twice when it is synced again.",
-    )

@@ -16,7 +16,7 @@ from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.needs import FieldNeeds
-from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
+from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
 from cpqbridge.salesforce.changes import ChangesPage, Wanted
 from cpqbridge.salesforce.client import SalesforceClient
 from cpqbridge.salesforce.qualification import Qualification
@@ -120,7 +120,7 @@ class SalesforceOrg:
         )
 
     def changes(
-        self, *, since: datetime | None, watched: Mapping[str, Collection[str]]
+        self, *, since: datetime | None, watched: Sequence[WatchedGroup] = ()
     ) -> Iterator[ChangesPage]:
         """Yield what changed at or after `since`, page by page, one call each."""
         filters = self.configuration.filters

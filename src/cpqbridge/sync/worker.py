@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from cpqbridge.clock import monotonic_seconds
-from cpqbridge.errors import AccessLostError, CpqbridgeError, TransientError
+from cpqbridge.errors import AccessLostError, CpqbridgeError, PausedError, TransientError
 from cpqbridge.store import connections
 from cpqbridge.store.connections import Connection
 from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.nightly import Night
+from cpqbridge.sync.pausing import go_on
 from cpqbridge.sync.ports import OpenConnection
 
 if TYPE_CHECKING:
@@ -108,12 +109,16 @@ class Worker:
     def _begin_turns(self) -> None:
         try:
             self._do_common_work()
-            found = [each for each in self._service.connections() if each.access_lost is None]
+            found = [each for each in self._service.connections() if self._may_work(each)]
         except Exception:
             log.exception("worker_tick_failed")
             return
         for connection in found:
             self._begin(connection, "turn", partial(self._turn, connection))
+
+    def _may_work(self, connection: Connection) -> bool:
+        paused = self._service.gate.pause_of(connection.connection_id) is not None
+        return connection.access_lost is None and not paused
 
     def _do_common_work(self) -> None:
         engine = self._service.engine()
@@ -150,6 +155,8 @@ class Worker:
                 connections.mark_access_lost(
                     transaction, connection_id=connection.connection_id, message=error.message
                 )
+        except PausedError:
+            return
         except CpqbridgeError as error:
             self._tell(connection, error)
         except Exception:
@@ -176,6 +183,9 @@ class Worker:
         if connection.connection_id not in self._begun:
             self._finder.queue_again(connection)
             self._begun.add(connection.connection_id)
+        going_on = go_on(self._service, connection.connection_id)
+        if going_on:
+            log.info("runs_resumed", connection=connection.name, contracts=going_on)
         self._finder.wake(connection)
         self._finder.try_again(connection)
         poll = f"poll {connection.connection_id}"

@@ -18,7 +18,8 @@ from cpqbridge.sync.run_steps import RunSteps
 from cpqbridge.sync.standings import concerns_only, needs_one_of, orders_of_step
 
 PLANS_AT_MOST = 4
-LANE_LOST = "lane_lost"
+GOES_ON_LATER = frozenset({"lane_lost", "paused"})
+"""Codes of errors that say nothing of the orders: another process goes on, or this one after a pause."""
 
 
 def run_contract(bodies: RunSteps, steps: StepRunner) -> JsonObject:
@@ -83,14 +84,14 @@ class _Flow:
         try:
             self._step("write back", partial(self._bodies.write_back, self._plan_id))
         except CpqbridgeError as error:
-            if error.code != LANE_LOST:
+            if error.code not in GOES_ON_LATER:
                 self._bodies.keep_not_told(error)
             return self._result(error)
         return self._result(None)
 
     def failed(self, error: CpqbridgeError) -> JsonObject:
         """Store the end of a run that an error stopped, and say so in Salesforce where that is possible."""
-        if error.code == LANE_LOST:
+        if error.code in GOES_ON_LATER:
             return self._result(error)
         self._bodies.keep_failure(error)
         if self._plan_id is not None:

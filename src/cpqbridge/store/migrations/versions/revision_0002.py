@@ -26,6 +26,7 @@ def upgrade() -> None:
     _create_rate_buckets()
     _create_api_usage()
     _create_pauses()
+    _create_parked_runs()
     _create_findings()
 
 
@@ -146,6 +147,23 @@ def _create_pauses() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("paused_at", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("scope", name=op.f("pk_pauses")),
+    )
+
+
+def _create_parked_runs() -> None:
+    op.create_table(
+        "parked_runs",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("root_id", sa.String(length=64), nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("parked_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_parked_runs_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "root_id", name=op.f("pk_parked_runs")),
     )
 
 

@@ -1,0 +1,88 @@
+"""Telling what happens: who counts is handed in, and every request is let through or stopped here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from cpqbridge.domain.calls import Call, CallEnd
+from cpqbridge.sync.pausing import PauseGate
+
+log = structlog.get_logger(__name__)
+
+
+class Observer(Protocol):
+    """Is told what happens, by several threads at once; does not raise. Texts are of small closed sets."""
+
+    def call_ended(self, end: CallEnd) -> None:
+        """One request to a side ended."""
+        ...
+
+    def tried_again(self, *, code: str) -> None:
+        """A request is made once more after an error of this code."""
+        ...
+
+    def waited(self, *, reason: str, seconds: float) -> None:
+        """Something waited so long for a rate limit or an allowance."""
+        ...
+
+    def run_ended(self, *, result: str, seconds: float) -> None:
+        """A run over one contract ended: done, paused, or the code of the error that stopped it."""
+        ...
+
+    def polled(self, *, connection: str, outcome: str) -> None:
+        """A poll of a connection ended: ok, or the code of its error."""
+        ...
+
+
+class Unobserved:
+    """Nobody counts."""
+
+    def call_ended(self, end: CallEnd) -> None:
+        """Do nothing."""
+
+    def tried_again(self, *, code: str) -> None:
+        """Do nothing."""
+
+    def waited(self, *, reason: str, seconds: float) -> None:
+        """Do nothing."""
+
+    def run_ended(self, *, result: str, seconds: float) -> None:
+        """Do nothing."""
+
+    def polled(self, *, connection: str, outcome: str) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionWatch:
+    """Stands between a connection's clients and the network: the gate before, log and counters after."""
+
+    connection_id: int
+    gate: PauseGate
+    observer: Observer
+
+    def before(self, call: Call) -> None:  # noqa: ARG002 - the gate is for every call
+        """Let the request through.
+
+        Raises:
+            PausedError: the connection is paused.
+        """
+        self.gate.require_open(self.connection_id)
+
+    def after(self, end: CallEnd) -> None:
+        """Write the request down and count it."""
+        call = end.call
+        log.debug(
+            "call",
+            side=call.side,
+            method=call.method,
+            path=call.path,
+            status=end.status,
+            seconds=round(end.seconds, 4),
+            request_id=end.request_id or None,
+            idempotency_key=call.idempotency_key or None,
+        )
+        self.observer.call_ended(end)
