@@ -3,6 +3,8 @@
 `make test ARGS="--hypothesis-profile=explore"` draws fresh and many more ones.
 """
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import Phase, settings
 
@@ -31,6 +33,13 @@ def pytest_addoption(parser):
     )
     parser.addoption(
         "--examples", type=int, help="how many examples each property draws, whatever the profile says"
+    )
+    parser.addoption("--whole", action="store_true", help="run whole matrices where a sample is the default")
+    parser.addoption(
+        "--turn",
+        type=int,
+        default=datetime.now(UTC).date().toordinal(),
+        help="which sample of a matrix: a number, the day's unless given",
     )
 
 

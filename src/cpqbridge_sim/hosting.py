@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import signal
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 
+from cpqbridge_sim.wire import REFUSE
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType, TracebackType
 
 LOOPBACK = "127.0.0.1"
@@ -36,11 +40,21 @@ class Hosted:
         port: The port that answers.
     """
 
-    def __init__(self, server: uvicorn.Server, thread: threading.Thread, port: int) -> None:
+    def __init__(self, server: uvicorn.Server, door: _Door, thread: threading.Thread) -> None:
         self._server = server
+        self._door = door
         self._thread = thread
-        self.port = port
-        self.url = f"http://{LOOPBACK}:{port}"
+        self.port = door.port
+        self.url = f"http://{LOOPBACK}:{door.port}"
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Refuse connections for as long as the block lasts, and break those that are open."""
+        self._door.run(self._door.shut())
+        try:
+            yield
+        finally:
+            self._door.run(self._door.open())
 
     def stop(self) -> None:
         """Close the listener and wait, at most five seconds, until the thread has ended."""
@@ -59,6 +73,57 @@ class Hosted:
         self.stop()
 
 
+class _Door:
+    """The listener of a running server, which can be taken away and put back at the same port."""
+
+    def __init__(self, app: Any, port: int) -> None:
+        self.port = port
+        self.server: uvicorn.Server | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._app = app
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve the app, and let a fault of it refuse connections for a while."""
+        scope[REFUSE] = self.refuse
+        await self._app(scope, receive, send)
+
+    async def serve(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        self.server, self.loop = server, asyncio.get_running_loop()
+        await server.serve(sockets=[listener])
+
+    def refuse(self, seconds: float) -> None:
+        """Refuse connections for so long; called on the loop."""
+        task = asyncio.get_running_loop().create_task(self._shut_for(seconds))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for work on the loop, from another thread."""
+        if self.loop is None:
+            raise RuntimeError("The simulator's web server did not start.")
+        asyncio.run_coroutine_threadsafe(work, self.loop).result(START_TIMEOUT_SECONDS)
+
+    async def shut(self) -> None:
+        if self.server is None:
+            return
+        for listening in self.server.servers:
+            listening.close()
+        for connection in list(self.server.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+
+    async def open(self) -> None:
+        if self.server is not None and not self.server.should_exit:
+            await self.server.startup(sockets=[_listen(self.port)])
+
+    async def _shut_for(self, seconds: float) -> None:
+        await self.shut()
+        await asyncio.sleep(seconds)
+        await self.open()
+
+
 def host(app: Any, *, port: int = 0) -> Hosted:
     """Serve an ASGI app on 127.0.0.1 in a daemon thread and return once it accepts connections.
 
@@ -70,8 +135,9 @@ def host(app: Any, *, port: int = 0) -> Hosted:
         PortTakenError: Another program listens on the port.
     """
     listener = _listen(port)
+    door = _Door(app, listener.getsockname()[1])
     config = uvicorn.Config(
-        app,
+        door,
         lifespan="off",
         ws="none",
         log_config=None,
@@ -83,7 +149,7 @@ def host(app: Any, *, port: int = 0) -> Hosted:
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(
-        target=server.run, kwargs={"sockets": [listener]}, name="simulator", daemon=True
+        target=lambda: asyncio.run(door.serve(server, listener)), name="simulator", daemon=True
     )
     thread.start()
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -91,7 +157,7 @@ def host(app: Any, *, port: int = 0) -> Hosted:
         if not thread.is_alive() or time.monotonic() > deadline:
             raise RuntimeError("The simulator's web server did not start.")
         time.sleep(0.005)
-    return Hosted(server, thread, listener.getsockname()[1])
+    return Hosted(server, door, thread)
 
 
 def serve_forever(app: Any, *, port: int, on_ready: Callable[[str], None]) -> None:

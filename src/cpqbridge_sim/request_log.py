@@ -7,7 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRequest:
-    """One answered API request; `at` is the simulated time as ISO text in UTC, `number` starts at 1."""
+    """One answered API request; `at` is the simulated time as ISO text in UTC, `number` starts at 1.
+
+    `fault` says what struck it, for example `reset after`; the status is 0 where no answer came.
+    """
 
     number: int
     at: str
@@ -17,6 +20,7 @@ class LoggedRequest:
     idempotency_key: str | None
     status: int
     response: Any
+    fault: str | None = None
 
 
 Observer = Callable[[LoggedRequest], None]
@@ -44,6 +48,7 @@ class RequestLog:
         idempotency_key: str | None,
         status: int,
         response: Any,
+        fault: str | None = None,
     ) -> LoggedRequest:
         """Append one request and return it with its number."""
         entry = LoggedRequest(
@@ -55,6 +60,7 @@ class RequestLog:
             idempotency_key=idempotency_key,
             status=status,
             response=response,
+            fault=fault,
         )
         self._requests.append(entry)
         for observer in _observers:

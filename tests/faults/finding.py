@@ -13,10 +13,10 @@ from dbos import DBOS
 from tests.faults.two_sides import NOW, TwoSides, connect, move_everything_to, service, two_sides
 
 from cpqbridge.clock import SettableClock
-from cpqbridge.store import plans, polls, tries, watches
+from cpqbridge.store import noticed, plans, polls, watches
+from cpqbridge.store.noticed import Tries
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.polls import PollOutcome
-from cpqbridge.store.tries import Tries
 from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.service import SyncService
 from cpqbridge_sim.salesforce.writes import Writer
@@ -69,7 +69,7 @@ class Setting:
         order_id = order_id or self.sides.order_id
         root_id = self.standings()[order_id].root_id
         with self.service.store.read() as transaction:
-            return tries.of_contract(transaction, connection_id=1, root_id=root_id)[order_id]
+            return noticed.of_contract(transaction, connection_id=1, root_id=root_id)[order_id]
 
     def watched(self) -> set[str]:
         with self.service.store.read() as transaction:

@@ -86,10 +86,13 @@ def dashboard_base(*, live_mode: bool) -> str:
 
 
 def keys_by_order(objects: Iterable[BillingObject]) -> dict[str, tuple[str, ...]]:
-    """Return the link keys of what each order shaped: schedules, own invoices, credits; in their order."""
+    """Return the link keys of what each order shaped (schedules, own invoices, credits), sorted.
+
+    Plans list the same objects in other orders from sync to sync, and Salesforce is to show the same of them.
+    """
     found: dict[str, dict[str, None]] = {}
     for each in objects:
         for order_id in each.order_ids:
             keys = (each.key, *(portion.key for portion in each.portions))
             found.setdefault(order_id, {}).update(dict.fromkeys(keys))
-    return {order_id: tuple(keys) for order_id, keys in found.items()}
+    return {order_id: tuple(sorted(keys)) for order_id, keys in found.items()}

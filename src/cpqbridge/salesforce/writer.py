@@ -33,19 +33,22 @@ class WriteFailure:
     retryable: bool
 
 
-def write(client: SalesforceClient, records: Sequence[WriteBackRecord]) -> tuple[WriteFailure, ...]:
+def write(
+    client: SalesforceClient, records: Sequence[WriteBackRecord], *, divisor: int = 1
+) -> tuple[WriteFailure, ...]:
     """Write the records and return those that were not taken; nothing is sent for no records.
 
     Records are written sorted by object and id, so that two writers lock rows in the same order. One
     composite call holds five parts of up to 200 records (50 of OrderItem); more take more calls. Writing
-    the same values again is harmless.
+    the same values again is harmless. Parts are smaller by `divisor`, 1 or more, where the org was too busy
+    for whole ones; a part has one record at least.
 
     Raises:
         AccessLostError: The token no longer opens the org.
         OutcomeUnknownError: The answer was lost; write the same again.
         TransientError: Nothing was written; write the same again later.
     """
-    chunks = list(_chunks(records))
+    chunks = list(_chunks(records, divisor))
     failures: list[WriteFailure] = []
     for offset in range(0, len(chunks), QUERY_LIMIT):
         sent = chunks[offset : offset + QUERY_LIMIT]
@@ -55,12 +58,13 @@ def write(client: SalesforceClient, records: Sequence[WriteBackRecord]) -> tuple
     return tuple(failures)
 
 
-def _chunks(records: Sequence[WriteBackRecord]) -> Iterator[Sequence[WriteBackRecord]]:
+def _chunks(records: Sequence[WriteBackRecord], divisor: int) -> Iterator[Sequence[WriteBackRecord]]:
     """Yield what one part takes: updates of any objects together, upserts one object at a time."""
     ordered = sorted(records, key=lambda record: (record.external_id_field or "", *_place(record)))
     for (_, _), group in groupby(ordered, key=_part_kind):
         members = list(group)
-        size = _ORDER_ITEMS_PER_PART if members[0].object_name == "OrderItem" else _RECORDS_PER_PART
+        whole = _ORDER_ITEMS_PER_PART if members[0].object_name == "OrderItem" else _RECORDS_PER_PART
+        size = max(1, whole // divisor)
         for offset in range(0, len(members), size):
             yield members[offset : offset + size]
 

@@ -210,10 +210,16 @@ def fail(transaction: Transaction, *, intent_id: int, error: str, at: datetime) 
     )
 
 
+def call_of_key(idempotency_key: str) -> str:
+    """Return what all generations of a call have in common."""
+    return idempotency_key.rpartition("-")[0] or idempotency_key
+
+
 def _idempotency_key(namespace: str, content: NewIntent, generation: int) -> str:
     what = (content.root_id, content.step_key, content.action.value, content.target or "")
-    parts = (namespace, *what, content.fingerprint, str(generation))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    parts = (namespace, *what, content.fingerprint)
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return f"{digest}-{generation}"
 
 
 def _intent(row: Row[Any]) -> Intent:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -70,6 +71,14 @@ class StripeAccount:
     account_id: str
     livemode: bool
     display_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsPage:
+    """A part of a list of events, newest first, and whether older ones follow."""
+
+    events: tuple[dict[str, Any], ...]
+    has_more: bool
 
 
 class StripeBilling:
@@ -238,9 +247,32 @@ class StripeBilling:
         found = self._retrieve("/v1/invoices", invoice_id)
         return None if found is None else self._with_all_lines(found, "/v1/invoices")
 
-    def list_customers(self) -> Iterator[dict[str, Any]]:
-        """Yield all customers, newest first."""
-        return self._all("/v1/customers", {})
+    def events_page(self, types: Sequence[str], *, since: datetime, after: str | None = None) -> EventsPage:
+        """Return up to a hundred events of at most twenty types, one call.
+
+        Stripe lists the last 30 days. Source: docs.stripe.com/api/events/list (read 21 Nov 2026).
+
+        Args:
+            types: what they are to be called.
+            since: the earliest second at which they were made, aware.
+            after: the id of the last event of the page before.
+        """
+        filters: dict[str, object] = {"types": list(types), "created": {"gte": int(since.timestamp())}}
+        if after is not None:
+            filters["starting_after"] = after
+        page = self._sdk.get("/v1/events", {**filters, "limit": _PAGE_SIZE})
+        return EventsPage(events=tuple(page.get("data") or ()), has_more=bool(page.get("has_more")))
+
+    def retrieve_customer(self, customer_id: str) -> dict[str, Any] | None:
+        """Return a customer, None when the account has none with this id; a deleted one says so."""
+        return self._retrieve("/v1/customers", customer_id)
+
+    def list_customers(
+        self, *, since: datetime | None = None, test_clock: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield customers, newest first: all, those made at or after `since`, or those of a test clock."""
+        filters: dict[str, object] = {} if since is None else {"created": {"gte": int(since.timestamp())}}
+        return self._all("/v1/customers", filters if test_clock is None else {"test_clock": test_clock})
 
     def list_schedules(self, *, customer_id: str) -> Iterator[dict[str, Any]]:
         """Yield the subscription schedules of a customer, newest first, ended ones too."""

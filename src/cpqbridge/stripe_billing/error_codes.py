@@ -19,3 +19,6 @@ REFUSED = "stripe_refused"
 
 SCHEDULE_ENDED = "schedule_ended_in_stripe"
 """A schedule to change or cancel was released, cancelled or is completed in Stripe (B6.13)."""
+
+REPEATED_ERROR = "stripe_error_repeated"
+"""Stripe keeps an error of its own under the call's key and repeats it: trying again is of no use."""

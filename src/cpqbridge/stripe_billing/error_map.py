@@ -21,7 +21,14 @@ from cpqbridge.errors import (
     RecordError,
     TransientError,
 )
-from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, CUSTOMER_CURRENCY, GONE, MISSING, REFUSED
+from cpqbridge.stripe_billing.error_codes import (
+    ALREADY_EXISTS,
+    CUSTOMER_CURRENCY,
+    GONE,
+    MISSING,
+    REFUSED,
+    REPEATED_ERROR,
+)
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND})
@@ -64,6 +71,8 @@ def error_for(error: stripe.StripeError, *, writes: bool, secret: str) -> Cpqbri
         return _refused(said, details, writes=writes)
     # An unreadable success is as bad as a lost answer: with the same key Stripe repeats it.
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        if writes and _is_replay(error):
+            return _repeated_error(status, said)
         return _server_error(status, said, writes=writes)
     return RecordError(
         f"Stripe answered in a way cpqbridge does not know: {said} ({type(error).__name__}, HTTP {status}).",
@@ -141,6 +150,22 @@ def _server_error(status: int, said: str, *, writes: bool) -> CpqbridgeError:
         code="stripe_unavailable",
         fix="It is tried again by itself; status.stripe.com tells more.",
     )
+
+
+def _repeated_error(status: int, said: str) -> CpqbridgeError:
+    return OutcomeUnknownError(
+        f"Stripe keeps answering this call with the error it met at first (HTTP {status}): {said}.",
+        code=REPEATED_ERROR,
+        fix="What came of it is looked for in Stripe; where nothing did, it is called anew by itself.",
+    )
+
+
+def _is_replay(error: stripe.StripeError) -> bool:
+    """Return whether the answer is one that Stripe keeps under the idempotency key.
+
+    Source: API reference, "Idempotent requests" (design notes, stripe.md 4.1, 20 Nov 2026).
+    """
+    return str((error.headers or {}).get("idempotent-replayed", "")).lower() == "true"
 
 
 def _details(error: stripe.StripeError) -> Mapping[str, Any]:

@@ -14,11 +14,11 @@ from sqlalchemy import Connection as Transaction
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import CpqbridgeError, TransientError
 from cpqbridge.mapping.raw import RawContract
-from cpqbridge.store import cursors, lanes, objects, plans, tries, watches
+from cpqbridge.store import cursors, lanes, noticed, objects, plans, watches
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
+from cpqbridge.store.noticed import Tries
 from cpqbridge.store.plans import OrderStanding
-from cpqbridge.store.tries import Tries
 from cpqbridge.sync.watching import records_read
 
 ORDER_GONE = "order_gone"
@@ -59,7 +59,7 @@ def keep_end(store: Store, lane: Lane, end: EndOfRun) -> None:
         lanes.require(transaction, lane)
         for standing in changes.gone:
             plans.save_standing(transaction, connection_id=connection_id, standing=standing)
-        tries.save(transaction, connection_id=connection_id, tries=changes.tries)
+        noticed.save(transaction, connection_id=connection_id, tries=changes.tries)
         if changes.watched is not None:
             watches.replace(
                 transaction,
@@ -92,7 +92,7 @@ def _changes(transaction: Transaction, lane: Lane, end: EndOfRun) -> _Changes:
     before = plans.standings(transaction, connection_id=connection_id, root_id=root_id)
     gone = _gone(transaction, before, lane, end)
     standings = [gone.get(each.order_id, each) for each in before]
-    known = tries.of_contract(transaction, connection_id=connection_id, root_id=root_id)
+    known = noticed.of_contract(transaction, connection_id=connection_id, root_id=root_id)
     wanted = {each.order_id: _next_try(each, known[each.order_id], end) for each in standings}
     return _Changes(
         gone=tuple(gone.values()),

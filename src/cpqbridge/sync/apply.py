@@ -16,22 +16,27 @@ from typing import Any, cast
 from cpqbridge.clock import Clock
 from cpqbridge.domain.billing import BillingObject, Link, Step, StepAction
 from cpqbridge.domain.parameters import json_form
-from cpqbridge.errors import OutcomeUnknownError, RecordError
+from cpqbridge.errors import OutcomeUnknownError, RecordError, TransientError
 from cpqbridge.mapping.fields import OurFields
-from cpqbridge.store import intents, lanes, links, objects
+from cpqbridge.store import intents, lanes, links, objects, tries
 from cpqbridge.store.database import Store
-from cpqbridge.store.intents import Intent, NewIntent
+from cpqbridge.store.intents import Intent, NewIntent, call_of_key
 from cpqbridge.store.lanes import Lane
-from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, GONE, REFUSED
+from cpqbridge.stripe_billing.error_codes import ALREADY_EXISTS, GONE, REFUSED, REPEATED_ERROR
+from cpqbridge.sync.find_again import SentCall
 from cpqbridge.sync.outcomes import holds_all, invoice_doubt, invoice_total_minor, is_what_was_wanted
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.references import filled_in, refs_of
+from cpqbridge.sync.retry import TOO_MANY_TRIES
 from cpqbridge.sync.standings import CREDIT_REFUSED, FIRST_INVOICE_DIFFERS
 from cpqbridge.sync.touched import what_was_touched
 
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=23)
 """How long an unsettled call is repeated under its key. Stripe keeps keys for at least 24 hours
 (API reference, "Idempotent requests", as restated in the project's design notes, 20 Nov 2026)."""
+
+CALLS_AT_MOST = 2
+"""How many calls a step makes in one run, each under a key of its own, where Stripe itself fails."""
 
 _ON_SCHEDULE = frozenset({StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE})
 _NOT_ADOPTED = {
@@ -82,23 +87,18 @@ class Applier:
             RecordError: Stripe refused for good; nothing was made.
             CpqbridgeError: the call did not succeed; the intent stays open where its outcome is not known.
         """
-        with self.store.write() as transaction:
-            lanes.require(transaction, self.lane)
-            known = links.load(
-                transaction, connection_id=self.opened.connection_id, keys=[step.key, *refs_of(step)]
-            )
-            present = known.get(step.key)
-            if present is not None and stands(present, step):
+        for _ in range(CALLS_AT_MOST):
+            intent = self._opened_intent(step, sends)
+            if intent is None:
                 return
-            intent = intents.open_intent(
-                transaction,
-                connection_id=self.opened.connection_id,
-                namespace=self.opened.namespace,
-                content=self._content(step, known, sends),
-                at=self.clock.now(),
-            )
-        self.boundary(f"intent {step.key}")
-        self._carry_out(intent)
+            self.boundary(f"intent {step.key}")
+            if self._carry_out(intent):
+                return
+        raise TransientError(
+            f"Stripe failed at this call again and again, and made nothing ({step.summary}).",
+            code="stripe_keeps_failing",
+            fix="It is called anew by itself later; status.stripe.com tells more.",
+        )
 
     def settle(self, intent: Intent) -> None:
         """Find out what became of a call whose outcome is not known, by repeating or by looking.
@@ -110,27 +110,57 @@ class Applier:
         """
         now = self.clock.now()
         if now - intent.created_at < IDEMPOTENCY_KEY_LIFE and not is_overtaken(intent, now):
-            try:
-                self._carry_out(intent)
-            except RecordError:
-                return
-            except OutcomeUnknownError:
-                made = self._look_for(intent, now)
-                if made is None:
-                    raise
-                self._finish(intent, made)
+            self._repeat(intent, now)
             return
         made = self._look_for(intent, now)
         if made is not None:
             self._finish(intent, made)
             return
+        self._give_up(intent, "outcome unknown, not to be repeated, and nothing found")
+
+    def _repeat(self, intent: Intent, now: datetime) -> None:
+        """Make the call once more under its key, or look for what it made where it may not be made now."""
         with self.store.write() as transaction:
             lanes.require(transaction, self.lane)
-            intents.fail(
+            tries.note_earlier(
                 transaction,
-                intent_id=intent.intent_id,
-                error="outcome unknown, not to be repeated, and nothing found",
-                at=now,
+                connection_id=self.opened.connection_id,
+                step=call_of_key(intent.idempotency_key),
+                at=intent.created_at,
+            )
+        try:
+            self._carry_out(intent)
+        except RecordError:
+            return
+        except (OutcomeUnknownError, TransientError) as error:
+            looks = isinstance(error, OutcomeUnknownError) or error.code == TOO_MANY_TRIES
+            made = self._look_for(intent, now) if looks else None
+            if made is None:
+                raise
+            self._finish(intent, made)
+
+    def _give_up(self, intent: Intent, why: str) -> None:
+        """Record that the call came to nothing; the next one for the same has another key."""
+        with self.store.write() as transaction:
+            lanes.require(transaction, self.lane)
+            intents.fail(transaction, intent_id=intent.intent_id, error=why, at=self.clock.now())
+
+    def _opened_intent(self, step: Step, sends: BillingObject | None) -> Intent | None:
+        """Return the committed intent of a step, None when its link already stands."""
+        with self.store.write() as transaction:
+            lanes.require(transaction, self.lane)
+            known = links.load(
+                transaction, connection_id=self.opened.connection_id, keys=[step.key, *refs_of(step)]
+            )
+            present = known.get(step.key)
+            if present is not None and stands(present, step):
+                return None
+            return intents.open_intent(
+                transaction,
+                connection_id=self.opened.connection_id,
+                namespace=self.opened.namespace,
+                content=self._content(step, known, sends),
+                at=self.clock.now(),
             )
 
     def _look_for(self, intent: Intent, now: datetime) -> Mapping[str, Any] | None:
@@ -140,7 +170,13 @@ class Applier:
             standing = self.opened.stripe.schedule_standing(content.target)
             stands = what_was_touched(content.sends, standing, at=now) is None
             return {"id": content.target} if stands else None
-        made = self.opened.stripe.find_made(content.action, content.parameters, target=content.target)
+        sent = SentCall(
+            action=content.action,
+            parameters=content.parameters,
+            target=content.target,
+            sent_at=intent.created_at,
+        )
+        made = self.opened.stripe.find_made(sent)
         if made is not None and content.action in _NOT_ADOPTED and not is_what_was_wanted(content, made):
             # Somebody else's under the same key: the next try is refused with what to do about it.
             return None
@@ -159,7 +195,8 @@ class Applier:
             sends=sends,
         )
 
-    def _carry_out(self, intent: Intent) -> None:
+    def _carry_out(self, intent: Intent) -> bool:
+        """Make the call and record its outcome; return False where it came to nothing and needs a new key."""
         content = intent.content
         try:
             self._require_planned_total(content)
@@ -172,16 +209,26 @@ class Applier:
         except RecordError as error:
             if error.code == ALREADY_EXISTS:
                 self._adopt(intent, error)
-                return
-            self._record_refusal(intent, error)
+                return True
+            self._give_up(intent, error.message)
             if error.code == GONE:
                 raise self._forgotten(error) from error
             if content.action is StepAction.CREATE_CREDIT_NOTE:
                 raise _credit_refused(content, error) from error
             raise
+        except OutcomeUnknownError as error:
+            if error.code != REPEATED_ERROR:
+                raise
+            # The call has ended, so that a list shows what it made, if anything.
+            found = self._look_for(intent, self.clock.now())
+            if found is None:
+                self._give_up(intent, error.message)
+                return False
+            made = found
         self.boundary(f"answer {content.step_key}")
         self._finish(intent, made)
         self.boundary(f"outcome {content.step_key}")
+        return True
 
     def _require_planned_total(self, content: NewIntent) -> None:
         """Compare a draft with the plan before it is finalised; what is final already is left as it is."""
@@ -206,7 +253,7 @@ class Applier:
         content = intent.content
         found = self.opened.stripe.find_taken(content.action, content.parameters)
         if found is None or not is_what_was_wanted(content, found):
-            self._record_refusal(intent, error)
+            self._give_up(intent, error.message)
             raise RecordError(
                 f"{error.message} It is not the one this record needs.",
                 code=REFUSED,
@@ -238,11 +285,6 @@ class Applier:
         return RecordError(
             error.message, code=REFUSED, field=error.field, fix=fix, request_link=error.request_link
         )
-
-    def _record_refusal(self, intent: Intent, error: RecordError) -> None:
-        with self.store.write() as transaction:
-            lanes.require(transaction, self.lane)
-            intents.fail(transaction, intent_id=intent.intent_id, error=error.message, at=self.clock.now())
 
     def _finish(self, intent: Intent, made: Mapping[str, Any], *, fingerprint: str | None = None) -> None:
         content = intent.content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -31,7 +31,9 @@ from cpqbridge.store.connections import Connection, ConnectionFacts, ConnectionS
 from cpqbridge.store.database import Store
 from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.sync.ports import OpenConnection
-from cpqbridge.sync.sides import OrgFields, Retries, SalesforceOrg, StripeAccountSide
+from cpqbridge.sync.retry import Retries
+from cpqbridge.sync.sides import OrgFields, SalesforceOrg, StripeAccountSide
+from cpqbridge.sync.try_book import TryBook
 
 SCHEMA_LIFE = timedelta(hours=12)
 """How long what is known about the org's fields is used; `connection check` reads it again at once."""
@@ -91,14 +93,20 @@ class Connections:
         store: Store,
         retries: Retries,
         *,
-        watch: Callable[[int], CallWatch] | None = None,
+        watch: Callable[[Connection, Configuration], CallWatch] | None = None,
+        clock_of: Callable[[Connection], Clock] | None = None,
         machine_clock: Clock | None = None,
     ) -> None:
-        """Open nothing yet. `watch` makes what stands between a connection (by id) and the network."""
+        """Open nothing yet.
+
+        `watch` makes what stands between a connection and the network, `clock_of` gives the clock that a
+        connection lives by, the machine's without it.
+        """
         self._store = store
         self._retries = retries
-        self._watch = watch or (lambda _connection_id: NoWatch())
+        self._watch = watch or (lambda _connection, _configuration: NoWatch())
         self._machine_clock = machine_clock or SystemClock()
+        self._clock_of = clock_of or (lambda _connection: self._machine_clock)
         self._opened: dict[int, tuple[object, OpenConnection]] = {}
         # Opened with older facts or secrets; a run may still be using them, so they are closed at the end.
         self._replaced: list[OpenConnection] = []
@@ -241,7 +249,10 @@ class Connections:
         self, connection: Connection, configuration: Configuration, secrets: ConnectionSecrets
     ) -> OpenConnection:
         facts = connection.facts
-        watch = self._watch(connection.connection_id)
+        clock = self._clock_of(connection)
+        book = TryBook(self._store, connection_id=connection.connection_id, clock=clock)
+        retries = replace(self._retries, book=book)
+        watch = self._watch(connection, configuration)
         client = SalesforceClient(facts.salesforce_url, secrets.salesforce_token, watch=watch)
         needs = field_needs(configuration)
         schema = self._schema(connection.connection_id, client, needs)
@@ -255,11 +266,11 @@ class Connections:
                 ),
                 needs=needs,
                 configuration=configuration,
-                retries=self._retries,
+                retries=retries,
             ),
             stripe=StripeAccountSide(
                 client=StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base, watch=watch),
-                retries=self._retries,
+                retries=retries,
             ),
         )
 

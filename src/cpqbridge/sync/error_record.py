@@ -37,11 +37,10 @@ def error_from_document(document: Mapping[str, Any]) -> CpqbridgeError:
     """Return the error that `error_document` was given."""
     message = str(document["message"])
     if document["kind"] == TransientError.__name__:
+        # What an earlier release recorded has no wait.
+        wait_seconds = document.get("retry_after_seconds")
         return TransientError(
-            message,
-            retry_after_seconds=document.get("retry_after_seconds"),
-            code=document["code"],
-            fix=document["fix"],
+            message, code=document["code"], fix=document["fix"], retry_after_seconds=wait_seconds
         )
     kind = _CLASSES.get(str(document["kind"]), InvariantError)
     return kind(message, **{part: document[part] for part in _PARTS})

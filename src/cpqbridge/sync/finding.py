@@ -17,9 +17,9 @@ from cpqbridge.errors import CpqbridgeError, PausedError
 from cpqbridge.mapping.configuration import Configuration, configuration_document
 from cpqbridge.mapping.raw import OrderNotice, WatchedGroup
 from cpqbridge.salesforce.changes import GROUPS_AT_ONCE, IDS_PER_QUERY
-from cpqbridge.store import cursors, polls, timers, tries, watches
+from cpqbridge.store import cursors, noticed, polls, timers, watches
 from cpqbridge.store.connections import Connection
-from cpqbridge.store.tries import Due
+from cpqbridge.store.noticed import Due
 from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.wake import contract_notice
@@ -91,13 +91,13 @@ class Finder:
         connection_id = connection.connection_id
         now = self._service.clock_of(connection).now()
         with self._store.read() as transaction:
-            due = tries.due(transaction, connection_id=connection_id, at=now, limit=TRIES_AT_ONCE)
+            due = noticed.due(transaction, connection_id=connection_id, at=now, limit=TRIES_AT_ONCE)
         return self._take_due(connection_id, due, because="new try")
 
     def queue_again(self, connection: Connection) -> int:
         """Queue what stands as queued and does not wait there; return how much was, for a worker's begin."""
         with self._store.read() as transaction:
-            due = tries.queued(transaction, connection_id=connection.connection_id)
+            due = noticed.queued(transaction, connection_id=connection.connection_id)
         return self._take_due(connection.connection_id, due, because="worker begins")
 
     def wake(self, connection: Connection) -> int:
@@ -179,7 +179,7 @@ class Finder:
         """Return those that were neither read nor noticed as they are now."""
         by_id = {notice.order_id: notice for notice in notices}
         with self._store.read() as transaction:
-            known = tries.known(transaction, connection_id=connection_id, order_ids=by_id)
+            known = noticed.known(transaction, connection_id=connection_id, order_ids=by_id)
         return [
             notice
             for order_id, notice in by_id.items()
@@ -192,7 +192,7 @@ class Finder:
         They keep the stamp, so that they are noticed once.
         """
         with self._store.read() as transaction:
-            known = tries.known(transaction, connection_id=connection_id, order_ids=stamps)
+            known = noticed.known(transaction, connection_id=connection_id, order_ids=stamps)
             return [
                 replace(notice, modified_at=stamps[order_id])
                 for order_id, order in known.items()
@@ -221,7 +221,7 @@ class Finder:
     def _after_other_configuration(self, connection_id: int, notices: Notices) -> int:
         """Give notice of everything that needs somebody: the configuration may have been what was wrong."""
         with self._store.read() as transaction:
-            found = tries.roots_in_states(transaction, connection_id=connection_id, states=_NEEDS_SOMEBODY)
+            found = noticed.roots_in_states(transaction, connection_id=connection_id, states=_NEEDS_SOMEBODY)
         return notices.take_contracts(connection_id, found, because="configuration")
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import connections, tries
-from cpqbridge.store.tries import NoticedOrder
+from cpqbridge.store import connections, noticed
+from cpqbridge.store.noticed import NoticedOrder
 from cpqbridge.sync.durable import partition_of
 from cpqbridge.sync.task import Task, root_of
 from cpqbridge.sync.wake import contract_notice
@@ -47,8 +47,8 @@ class Notices:
             connection = connections.get(transaction, connection_id=connection_id)
         now = self._service.clock_of(connection).now()
         with self._service.store.write() as transaction:
-            noticed = [_noticed(notice) for notice in notices]
-            tries.note(transaction, connection_id=connection_id, orders=noticed, at=now)
+            orders = [_noticed(notice) for notice in notices]
+            noticed.note(transaction, connection_id=connection_id, orders=orders, at=now)
         count = 0
         for notice in {root_of(each): each for each in reversed(notices)}.values():
             count += self.queue(Task(connection_id=connection_id, notice=notice))

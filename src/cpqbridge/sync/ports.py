@@ -15,6 +15,8 @@ from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteB
 from cpqbridge.salesforce.changes import ChangesPage
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
+from cpqbridge.stripe_billing.client import EventsPage
+from cpqbridge.sync.find_again import SentCall
 
 
 class SalesforceSide(Protocol):
@@ -85,10 +87,8 @@ class StripeSide(Protocol):
         """Return the object that holds the caller-chosen id or lookup key of `parameters`."""
         ...
 
-    def find_made(
-        self, action: StepAction, parameters: Mapping[str, object], *, target: str | None
-    ) -> Mapping[str, Any] | None:
-        """Look for the object an earlier call with these parameters made, by listing, not by search."""
+    def find_made(self, sent: SentCall) -> Mapping[str, Any] | None:
+        """Look for what an earlier call made or changed, by its key or by listing, not by search."""
         ...
 
     def close(self) -> None:
@@ -114,6 +114,10 @@ class StripeSide(Protocol):
 
         Void and uncollectible ones are left out.
         """
+        ...
+
+    def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:
+        """Return events of these types made at or after `since`, newest first, those older than `after`."""
         ...
 
     def schedule_standing(self, schedule_id: str) -> ScheduleStanding:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from cpqbridge.clock import Clock, SystemClock
+from cpqbridge.clock import Clock, SystemClock, monotonic_seconds
 from cpqbridge.domain.billing import Plan
 from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
@@ -37,13 +37,13 @@ from cpqbridge.sync.durable import JsonObject, StepRunner
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
-from cpqbridge.sync.observing import ConnectionWatch, Observer, Unobserved
+from cpqbridge.sync.observing import ConnectionWatch, Observers
 from cpqbridge.sync.order_list import ListedOrder, listed_order
 from cpqbridge.sync.pausing import PauseGate, told_of_pause
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.retry import Retries
 from cpqbridge.sync.runner import ContractRunner
-from cpqbridge.sync.sides import Retries
 from cpqbridge.sync.task import Task, root_of
 from cpqbridge.sync.wake import contract_notice
 from cpqbridge.sync.worker import Worker
@@ -68,7 +68,6 @@ class ServiceOptions:
     synchronous: Synchronous = "FULL"
     sleep: Callable[[float], object] = time.sleep
     boundary: Boundary = no_boundary
-    observer: Observer = field(default_factory=Unobserved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +105,10 @@ class SyncService:
         self._options = options or ServiceOptions()
         self.views = OrderViews(store)
         self.gate = PauseGate(store)
-        self._connections = Connections(store, Retries(sleep=self._options.sleep), watch=self._watch)
+        self.observers = Observers()
+        self.turned_at: float | None = None
+        retries = Retries(sleep=self._options.sleep, told=lambda code: self.observers.tried_again(code=code))
+        self._connections = Connections(store, retries, watch=self._watch, clock_of=self.clock_of)
         self._guard = threading.Lock()
         self._is_worker = False
         self._worker: Worker | None = None
@@ -349,6 +351,12 @@ class SyncService:
         self._is_worker = True
         self.engine()
 
+    def turned(self) -> None:
+        """Show that this process still does its work; see `cpqbridge.sync.liveness.workers`."""
+        self.turned_at = monotonic_seconds()
+        if self._mark is not None:
+            self._mark.turn()
+
     def open(self, name: str | None) -> OpenConnection:
         """Return both sides of the connection of this name; without a name of the only one there is."""
         with self._store.read() as transaction:
@@ -429,15 +437,17 @@ class SyncService:
             connections=self._connections,
             lanes=self._lanes,
             gate=self.gate,
-            observer=self._options.observer,
+            observer=self.observers,
             clock_of=self.clock_of,
             boundary=self._options.boundary,
             is_worker=self._is_worker,
         )
         return runner.run(document, run_id, steps)
 
-    def _watch(self, connection_id: int) -> ConnectionWatch:
-        return ConnectionWatch(connection_id=connection_id, gate=self.gate, observer=self._options.observer)
+    def _watch(self, connection: Connection, _configuration: Configuration) -> ConnectionWatch:
+        return ConnectionWatch(
+            connection_id=connection.connection_id, gate=self.gate, observer=self.observers
+        )
 
 
 def _found(opened: OpenConnection, order: str) -> OrderNotice:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from cpqbridge.domain.billing import BilledInvoice, StepAction
 from cpqbridge.domain.order import OrderHistory, Parameters
-from cpqbridge.domain.schedule_standing import ENDED, ScheduleStanding
+from cpqbridge.domain.parameters import fingerprint
+from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.history import order_history
@@ -22,35 +22,21 @@ from cpqbridge.salesforce.client import SalesforceClient
 from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema
-from cpqbridge.salesforce.writer import WriteFailure, write
+from cpqbridge.salesforce.writer import WriteFailure
+from cpqbridge.store.intents import call_of_key
 from cpqbridge.stripe_billing.billed import contract_invoices
-from cpqbridge.stripe_billing.client import StripeBilling
+from cpqbridge.stripe_billing.client import EventsPage, StripeBilling
 from cpqbridge.stripe_billing.reader import price_parameters, schedule_standing
-from cpqbridge.sync.retry import call_with_retries
+from cpqbridge.sync.find_again import SentCall, find_again
+from cpqbridge.sync.retry import Retries
+from cpqbridge.sync.task import root_of
+from cpqbridge.sync.writing import write_all
 
 Result = TypeVar("Result")
-
-KEY_METADATA = "cpqbridge_key"
-"""The metadata of what was made that names its link (`cpqbridge.planning.steps`)."""
 
 _MULTIPLIER = "SBQQ__ProrateMultiplier__c"
 _OTHER_FIELDS_NOW = frozenset({"salesforce_configuration", "salesforce_field_missing"})
 _NO_SUCH_FIELD = "INVALID_FIELD"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retries:
-    """How calls that may pass are tried again."""
-
-    sleep: Callable[[float], object]
-    random_source: random.Random = field(default_factory=random.SystemRandom)
-    attempts: int = 5
-
-    def call(self, function: Callable[[], Result]) -> Result:
-        """Return what `function` returns, tried again after errors that may pass."""
-        return call_with_retries(
-            function, sleep=self.sleep, random_source=self.random_source, attempts=self.attempts
-        )
 
 
 class OrgFields:
@@ -146,7 +132,8 @@ class SalesforceOrg:
         return self._read(
             lambda reader: reader.read_contract(
                 notice, self.needs, condition=filters.activated or "", filter=filters.order
-            )
+            ),
+            step=f"contract {root_of(notice)}",
         )
 
     def history(self, raw: RawContract) -> OrderHistory:
@@ -158,11 +145,14 @@ class SalesforceOrg:
 
     def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """Return each order's present modification stamp by id."""
-        return self._read(lambda reader: reader.read_stamps(sorted(order_ids)))
+        asked = sorted(order_ids)
+        return self._read(
+            lambda reader: reader.read_stamps(asked), step=f"stamps {asked[0] if asked else ''}"
+        )
 
     def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
-        """Write the records in one call and return those that were not taken."""
-        failures = self.retries.call(lambda: write(self.client, records))
+        """Write the records in one call and return those that were not taken; see `writing.write_all`."""
+        failures = write_all(self.client, records, self.retries)
         if any(failure.code == _NO_SUCH_FIELD for failure in failures):
             # The next write leaves out what the org no longer has.
             self.fields.describe_again()
@@ -176,8 +166,8 @@ class SalesforceOrg:
         """Return the names of the fields that may be written, by object."""
         return self.fields.schema.writable()
 
-    def _read(self, read: Callable[[SalesforceReader], Result]) -> Result:
-        return self.fields.reading(lambda reader: self.retries.call(partial(read, reader)))
+    def _read(self, read: Callable[[SalesforceReader], Result], *, step: str = "") -> Result:
+        return self.fields.reading(lambda reader: self.retries.call(partial(read, reader), step=step))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,41 +187,38 @@ class StripeAccountSide:
     ) -> Mapping[str, Any]:
         """Make one call and return the object it made or changed."""
         return self.retries.call(
-            lambda: self.client.perform(action, parameters, target=target, idempotency_key=idempotency_key)
+            lambda: self.client.perform(action, parameters, target=target, idempotency_key=idempotency_key),
+            step=call_of_key(idempotency_key),
         )
 
     def find_taken(self, action: StepAction, parameters: Mapping[str, object]) -> Mapping[str, Any] | None:
         """Return the object that holds the caller-chosen id or lookup key of `parameters`."""
-        return self.retries.call(lambda: self.client.find_by_key(action, parameters))
-
-    def find_made(
-        self, action: StepAction, parameters: Mapping[str, object], *, target: str | None
-    ) -> Mapping[str, Any] | None:
-        """Look for the object an earlier call with these parameters made, by listing, not by search.
-
-        A cancellation or finalisation is looked for on its object. An update is not looked for: making it
-        again is harmless.
-        """
-        found: Mapping[str, Any] | None = self.retries.call(
-            lambda: self._find_made(action, parameters, target)
+        return self.retries.call(
+            lambda: self.client.find_by_key(action, parameters), step=f"find {fingerprint(parameters)}"
         )
-        return found
+
+    def find_made(self, sent: SentCall) -> Mapping[str, Any] | None:
+        """Look for what an earlier call made or changed, by its key or by listing, not by search."""
+        return self.retries.call(partial(find_again, self.client, sent), step=f"find {_place_of(sent)}")
 
     def find_shown(self, stripe_id: str) -> Mapping[str, Any] | None:
         """Return the schedule or invoice of this id; of any other kind what is known: its id."""
         client = self.client
         if stripe_id.startswith("sub_sched_"):
-            return self.retries.call(partial(client.retrieve_schedule, stripe_id))
+            return self.retries.call(partial(client.retrieve_schedule, stripe_id), step=f"read {stripe_id}")
         if stripe_id.startswith("in_"):
-            return self.retries.call(partial(client.retrieve_invoice, stripe_id))
+            return self.retries.call(partial(client.retrieve_invoice, stripe_id), step=f"read {stripe_id}")
         return {"id": stripe_id}
 
     def made_for(self, *, customer_id: str) -> Sequence[Mapping[str, Any]]:
         """Return the schedules and invoices (drafts too, with their lines) of a customer."""
         client = self.client
-        schedules = self.retries.call(lambda: tuple(client.list_schedules(customer_id=customer_id)))
+        schedules = self.retries.call(
+            lambda: tuple(client.list_schedules(customer_id=customer_id)), step=f"schedules {customer_id}"
+        )
         invoices = self.retries.call(
-            lambda: tuple(client.list_invoices(customer_id=customer_id, drafts=True))
+            lambda: tuple(client.list_invoices(customer_id=customer_id, drafts=True)),
+            step=f"invoices {customer_id}",
         )
         return (*schedules, *invoices)
 
@@ -239,7 +226,7 @@ class StripeAccountSide:
         """Return what Stripe says about these prices, without those it does not know."""
         found: dict[str, Parameters] = {}
         for price_id in sorted(price_ids):
-            price = self.retries.call(partial(self.client.retrieve_price, price_id))
+            price = self.retries.call(partial(self.client.retrieve_price, price_id), step=f"read {price_id}")
             if price is not None:
                 found[price_id] = price_parameters(price)
         return found
@@ -252,80 +239,27 @@ class StripeAccountSide:
         Void and uncollectible ones are left out; see `cpqbridge.stripe_billing.billed` for the calls made.
         """
         return self.retries.call(
-            partial(contract_invoices, self.client, customer_id=customer_id, order_item_ids=order_item_ids)
+            partial(contract_invoices, self.client, customer_id=customer_id, order_item_ids=order_item_ids),
+            step=f"billed {customer_id}",
         )
+
+    def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:
+        """Return events of these types made at or after `since`, newest first, those older than `after`."""
+        return self.retries.call(lambda: self.client.events_page(types, since=since, after=after))
 
     def schedule_standing(self, schedule_id: str) -> ScheduleStanding:
         """Return a schedule as it stands in Stripe, one call; a missing one has the status missing."""
         read = partial(self.client.retrieve_schedule, schedule_id, with_prices=True)
-        return schedule_standing(schedule_id, self.retries.call(read))
+        return schedule_standing(schedule_id, self.retries.call(read, step=f"read {schedule_id}"))
 
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
-
-    def _find_made(
-        self, action: StepAction, parameters: Mapping[str, object], target: str | None
-    ) -> Mapping[str, Any] | None:
-        if action in _WITH_KEYS:
-            return self.client.find_by_key(action, parameters)
-        if target is None:
-            return self._find_listed(action, parameters)
-        if action is StepAction.CREDIT_BALANCE:
-            moved = self.client.list_balance_transactions(customer_id=target)
-            return _first(moved, KEY_METADATA, _metadata(parameters))
-        if action is StepAction.ADD_INVOICE_LINES:
-            invoice = self.client.retrieve_invoice(target)
-            return invoice if invoice is not None and _has_lines(invoice) else None
-        return self.client.find_done(action, target)
-
-    def _find_listed(self, action: StepAction, parameters: Mapping[str, object]) -> Mapping[str, Any] | None:
-        client = self.client
-        wanted = _metadata(parameters)
-        customer_id = str(parameters.get("customer", ""))
-        if action is StepAction.CREATE_CUSTOMER:
-            return _first(client.list_customers(), "salesforce_account_id", wanted)
-        if action is StepAction.CREATE_SCHEDULE:
-            # One that ended is not the one that this call was to make: a schedule may be made again.
-            schedules = client.list_schedules(customer_id=customer_id)
-            alive = (each for each in schedules if each.get("status") not in ENDED)
-            found = _first(alive, KEY_METADATA, wanted)
-            return None if found is None else client.retrieve_made_schedule(str(found["id"]))
-        if action is StepAction.CREATE_INVOICE:
-            invoices = client.list_invoices(customer_id=customer_id, drafts=True)
-            return _first(invoices, KEY_METADATA, wanted)
-        if action is StepAction.CREATE_CREDIT_NOTE:
-            notes = client.list_credit_notes(invoice_id=str(parameters.get("invoice", "")))
-            return _first(notes, KEY_METADATA, wanted)
-        return None
-
-
-_WITH_KEYS = frozenset(
-    {
-        StepAction.CREATE_PRODUCT,
-        StepAction.CREATE_PRICE,
-        StepAction.CREATE_METER,
-        StepAction.CREATE_COUPON,
-    }
-)
 
 
 def _next_page(next_page: str, reader: SalesforceReader) -> ChangesPage:
     return reader.changes.next(next_page)
 
 
-def _metadata(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    metadata = found.get("metadata")
-    return metadata if isinstance(metadata, Mapping) else {}
-
-
-def _first(
-    found: Iterator[Mapping[str, Any]], key: str, wanted: Mapping[str, Any]
-) -> Mapping[str, Any] | None:
-    if not wanted.get(key):
-        return None
-    return next((each for each in found if _metadata(each).get(key) == wanted[key]), None)
-
-
-def _has_lines(invoice: Mapping[str, Any]) -> bool:
-    return bool((invoice.get("lines") or {}).get("data"))
+def _place_of(sent: SentCall) -> str:
+    return sent.target or fingerprint(sent.parameters)

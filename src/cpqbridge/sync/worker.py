@@ -17,6 +17,7 @@ from cpqbridge.clock import monotonic_seconds
 from cpqbridge.errors import AccessLostError, CpqbridgeError, PausedError, TransientError
 from cpqbridge.store import connections
 from cpqbridge.store.connections import Connection
+from cpqbridge.sync.event_desk import EventDesk
 from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.nightly import Night
 from cpqbridge.sync.pausing import go_on
@@ -58,6 +59,7 @@ class Worker:
         self._begun: set[int] = set()
         self._next: dict[str, float] = {}
         self._told: dict[int, str] = {}
+        self._events = EventDesk(service)
 
     def start(self) -> None:
         """Begin in a thread of its own."""
@@ -78,13 +80,14 @@ class Worker:
         """Work until stopped; no problem ends it."""
         while not self._stopped.is_set():
             self._begin_turns()
+            self._service.turned()
             self._stopped.wait(TICK_SECONDS)
 
     def tick(self) -> None:
         """Do what is due now, and wait for it."""
         self._begin_turns()
-        for turn in tuple(self._turns.values()):
-            turn.join()
+        while under_way := [turn for turn in tuple(self._turns.values()) if turn.is_alive()]:
+            under_way[0].join()
 
     def alert(self) -> int:
         """Log every phase that Stripe was not given in time, of all connections; return how many (B7.3)."""
@@ -188,11 +191,12 @@ class Worker:
             log.info("runs_resumed", connection=connection.name, contracts=going_on)
         self._finder.wake(connection)
         self._finder.try_again(connection)
+        opened = self._service.open_id(connection.connection_id)
+        self._begin(connection, "events", partial(self._events.tick, opened))
         poll = f"poll {connection.connection_id}"
-        if not self._service.configuration(connection.name).sync.live:
+        if not opened.configuration.sync.live:
             self._next.pop(poll, None)
             return
-        opened = self._service.open_id(connection.connection_id)
         if self._is_due(poll, opened.configuration.sync.poll_seconds):
             self._poll(opened, poll)
         if self._is_due(f"night {connection.connection_id}", NIGHT_SECONDS):

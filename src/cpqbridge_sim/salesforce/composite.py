@@ -7,8 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from cpqbridge_sim.fault_plan import Target
+from cpqbridge_sim.faults import BEFORE
 from cpqbridge_sim.salesforce.errors import ApiError
 from cpqbridge_sim.salesforce.exchange import Answer, Call, parse_query, split_path
+from cpqbridge_sim.salesforce.faults import strike
 from cpqbridge_sim.salesforce.resources import fields_of, method_not_allowed
 from cpqbridge_sim.salesforce.values import number_text
 
@@ -88,10 +91,17 @@ class CompositeResource:
         """One part as a request of its own; its errors become its answer."""
         with self._org.store.savepoint() as single:
             try:
+                self._strike(str(part.get("method", "GET")).upper(), url)
                 return self._dispatch(_inner_call(call, part, url, body))
             except ApiError as error:
                 single.undo()
                 return Answer(status=error.status, body=error.body())
+
+    def _strike(self, method: str, url: str) -> None:
+        """Let a planned fault refuse this part."""
+        path = url.partition("?")[0]
+        target = Target(method=method, path=path, level="part", now=self._org.now)
+        strike(self._org.faults.take_for(target), when=BEFORE)
 
     def batch(self, call: Call) -> Answer:
         """Up to 25 independent requests; each counts as an API call of its own."""

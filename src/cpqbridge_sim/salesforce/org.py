@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cpqbridge_sim.fault_plan import FaultPlan, Target
 from cpqbridge_sim.salesforce import order_rules, values
+from cpqbridge_sim.salesforce.commits import Commits
 from cpqbridge_sim.salesforce.errors import LoadError
+from cpqbridge_sim.salesforce.faults import KINDS, refusal_of
 from cpqbridge_sim.salesforce.ids import IdRegistry, long_id, looks_like_id, numbered_id
 from cpqbridge_sim.salesforce.loading import Loader, convert, read_directory
 from cpqbridge_sim.salesforce.metadata import Metadata
@@ -45,6 +49,10 @@ class Org:
         lock: Held by the server during each request; hold it to change several things at once.
         edit_activated_orders: Whether the connector's user has the right of that name.
         prorate_precision: CPQ's setting of that name; None is the one that fits the org's lines.
+        faults: Troubles planned for coming requests and saves.
+        commits: Saves that others do not see yet.
+        request: The request that is being answered; faults of parts and saves may name its method and path.
+        page_rows: At most so many rows come on a page of a query; None for as many as the API gives.
     """
 
     def __init__(  # noqa: PLR0913 - each is one named switch of the org, and all have defaults
@@ -87,6 +95,10 @@ class Org:
         self.daily_limit = daily_limit
         self.edit_activated_orders = edit_activated_orders
         self.prorate_precision: Precision | None = None
+        self.faults = FaultPlan(KINDS)
+        self.commits = Commits(self)
+        self.request = Target()
+        self.page_rows: int | None = None
         self._usage: deque[tuple[datetime, int]] = deque()
         self._serial = 0
         self._replay = Replay(self) if replay else None
@@ -108,8 +120,10 @@ class Org:
             if moment < self._now:
                 raise ValueError(f"The clock stands at {self._now.isoformat()} and only moves forward.")
             self._now = moment
+            self.commits.commit_due()
             if self._replay is not None:
-                self._replay.reveal()
+                with self.commits.transaction():
+                    self._replay.reveal()
 
     @property
     def organization_id(self) -> str:
@@ -131,7 +145,7 @@ class Org:
         Raises:
             LoadError: A record cannot be taken in; nothing of this call is then stored.
         """
-        with self.lock:
+        with self.lock, self.commits.transaction():
             counts = Loader(self).load(records_by_object)
             if counts.get("Organization"):
                 self._keep_newest_organization()
@@ -187,7 +201,7 @@ class Org:
 
     def insert(self, object_name: str, fields: Mapping[str, Any]) -> str:
         """Create a record as an admin would, without locks or required fields; its new id comes back."""
-        with self.lock:
+        with self.lock, self.commits.transaction():
             item = self.object_type(object_name)
             return self.save_new(item, self._converted(item, fields))
 
@@ -197,7 +211,7 @@ class Org:
         Raises:
             LoadError: Object, record or field does not exist, or a value has the wrong type.
         """
-        with self.lock:
+        with self.lock, self.commits.transaction():
             item = self.object_type(object_name)
             long_form = self.ids.resolve(record_id) if looks_like_id(record_id) else record_id
             if self.store.get(item.name, long_form) is None:
@@ -213,7 +227,7 @@ class Org:
         Raises:
             LoadError: A value has the wrong type; nothing is then stored.
         """
-        with self.lock:
+        with self.lock, self.commits.transaction():
             ready: list[tuple[str, str, Record]] = []
             for object_name, records in records_by_object.items():
                 item = self.metadata.find(object_name)
@@ -256,6 +270,19 @@ class Org:
     def modification(self, stamp: str) -> Record:
         """The system fields that each save sets."""
         return {"LastModifiedDate": stamp, "LastModifiedById": USER_ID, "SystemModstamp": stamp}
+
+    def check_save(self, object_name: str, record_id: str) -> None:
+        """Let a planned fault refuse a save over the API; the id is empty for a new record.
+
+        Raises:
+            ApiError: One strikes.
+        """
+        fault = self.faults.take_for(
+            replace(self.request, level="save", sobject=object_name, record=record_id, now=self._now)
+        )
+        error = None if fault is None else refusal_of(fault)
+        if error is not None:
+            raise error
 
     def next_serial_id(self, prefix: str) -> str:
         """A fresh id for records that came without one, and for query locators."""

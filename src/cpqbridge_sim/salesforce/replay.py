@@ -68,7 +68,9 @@ class Replay:
                 break
             hidden = self._hidden.pop(order_id)
             stamps = self._org.modification(activated_at)
-            orders, items = self._org.store.table("Order"), self._org.store.table("OrderItem")
-            orders.put(order_id, {**orders.records[order_id], **hidden.order, **stamps})
+            store = self._org.store
+            order = store.table("Order").records[order_id]
+            store.put("Order", order_id, {**order, **hidden.order, **stamps})
             for item_id, kept in hidden.items.items():
-                items.put(item_id, {**items.records[item_id], **kept, **stamps})
+                item = store.table("OrderItem").records[item_id]
+                store.put("OrderItem", item_id, {**item, **kept, **stamps})

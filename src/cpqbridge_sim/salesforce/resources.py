@@ -80,7 +80,7 @@ class QueryResource:
         return Answer(body=self._page(call, rows, start=place, size=size, locator=locator))
 
     def _page(self, call: Call, rows: Rows, *, start: int, size: int, locator: str | None) -> dict[str, Any]:
-        stop = start + size
+        stop = start + min(size, self._org.page_rows or size)
         # COUNT() answers with a total and no rows, and aggregates are complete at once: neither has pages.
         done = rows.plan is None or stop >= rows.total
         body: dict[str, Any] = {"totalSize": rows.total, "done": done}

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cpqbridge_sim.fault_plan import Target
+from cpqbridge_sim.faults import AFTER, BEFORE, HEADER, NO_FAULT, LostAnswerError, fault_of_header
 from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.salesforce import values
 from cpqbridge_sim.salesforce.composite import CompositeResource
+from cpqbridge_sim.salesforce.controls import Controls
 from cpqbridge_sim.salesforce.desk.resource import ROOT as DESK
 from cpqbridge_sim.salesforce.desk.resource import DeskCall, DeskOptions, DeskResource
 from cpqbridge_sim.salesforce.errors import ApiError, not_found
 from cpqbridge_sim.salesforce.exchange import Answer, Call, parse_query, split_path
+from cpqbridge_sim.salesforce.faults import headers_of, strike
 from cpqbridge_sim.salesforce.org import USER_ID
 from cpqbridge_sim.salesforce.record_collections import CollectionResource
 from cpqbridge_sim.salesforce.resources import (
-    MAX_NUMBER_DIGITS,
     QueryResource,
     RecordResource,
     http_date,
     limits,
     method_not_allowed,
 )
+from cpqbridge_sim.wire import lose_answer, remember_transport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from cpqbridge_sim.faults import Fault
     from cpqbridge_sim.salesforce.org import Org
 
     Message = MutableMapping[str, Any]
@@ -57,6 +64,7 @@ class OrgServer:
     def __init__(self, org: Org, desk: DeskOptions) -> None:
         self.org = org
         self.log = RequestLog()
+        self._controls = Controls(org, self.log)
         self._queries = QueryResource(org)
         self._records = RecordResource(org)
         self._collections = CollectionResource(org)
@@ -78,7 +86,19 @@ class OrgServer:
         }
         raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         query = scope.get("query_string", b"").decode("latin-1")
-        answer = self.handle(str(scope["method"]), raw_path, query=query, headers=headers, body=body)
+        method = str(scope["method"])
+        try:
+            fault = self._fault(method, raw_path, headers)
+            if fault.kind == "latency":
+                await asyncio.sleep(self.org.faults.seconds_of(fault))
+            answer = self.handle(method, raw_path, query=query, headers=headers, body=body, fault=fault)
+        except ApiError as error:
+            answer = Answer(status=error.status, body=error.body())
+        except LostAnswerError as lost:
+            remember_transport(scope, send)
+            whole = lost.answer if isinstance(lost.answer, Answer) else Answer(body={})
+            await lose_answer(scope, send, lost, _content(whole))
+            return
         content = _content(answer)
         sent = {"content-length": str(len(content))}
         if content:
@@ -89,9 +109,16 @@ class OrgServer:
         await send({"type": "http.response.body", "body": content})
 
     def handle(
-        self, method: str, raw_path: str, *, query: str, headers: dict[str, str], body: bytes
+        self,
+        method: str,
+        raw_path: str,
+        *,
+        query: str,
+        headers: dict[str, str],
+        body: bytes,
+        fault: Fault = NO_FAULT,
     ) -> Answer:
-        """Answer one request; never raises for anything a client can send.
+        """Answer one request; raises nothing for anything a client can send.
 
         Args:
             method: The HTTP method.
@@ -99,38 +126,94 @@ class OrgServer:
             query: The encoded query string.
             headers: Header names in small letters.
             body: The request's bytes.
+            fault: The trouble that strikes it.
+
+        Raises:
+            LostAnswerError: The fault took the answer away.
         """
         if raw_path == DESK or raw_path.startswith(f"{DESK}/"):
             return self._at_desk(method, raw_path, headers=headers, body=body)
         with self.org.lock:
             parameters: dict[str, Any] = parse_query(query)
-            control = raw_path.startswith("/_sim/")
             parsed = _parse_body(method, headers, body)
             if isinstance(parsed, dict):
                 parameters |= parsed
+            if raw_path.startswith("/_sim/"):
+                return self._marked(self._controlled(method, raw_path, parameters, parsed))
+            answer: Answer | None = None
+            status = 0
             try:
-                answer = (
-                    self._control(method, raw_path, parameters, parsed)
-                    if control
-                    else self._api(method, raw_path, query=query, headers=headers, body=parsed)
+                answer = self._struck(
+                    method, raw_path, query=query, headers=headers, body=parsed, fault=fault
                 )
-            except ApiError as error:
-                answer = Answer(status=error.status, body=error.body())
-            if not control:
+                status = answer.status
+            except LostAnswerError:
+                status = fault.answer_status
+                raise
+            finally:
                 self.log.record(
                     at=values.datetime_text(self.org.now),
                     method=method,
                     path=raw_path,
                     parameters=parameters,
                     idempotency_key=None,
-                    status=answer.status,
-                    response=answer.body,
+                    status=status,
+                    response=None if answer is None else answer.body,
+                    fault=None if fault is NO_FAULT else fault.words,
                 )
-            own = {
-                "Date": http_date(self.org.now),
-                "Sforce-Limit-Info": f"api-usage={self.org.usage()}/{self.org.daily_limit}",
-            }
-            return Answer(status=answer.status, body=answer.body, headers={**answer.headers, **own})
+            return self._marked(answer)
+
+    def _fault(self, method: str, raw_path: str, headers: dict[str, str]) -> Fault:
+        """The trouble of a request: the one its header asks for, else the next planned one that fits."""
+        if raw_path.startswith("/_sim/"):
+            return NO_FAULT
+        asked = headers.get(HEADER.lower())
+        try:
+            if asked is not None:
+                return fault_of_header(asked, self.org.faults.kinds)
+        except ValueError as error:
+            raise ApiError(400, "INVALID_FAULT", f"{HEADER}: {error}") from None
+        return self.org.faults.take(method, raw_path, now=self.org.now) or NO_FAULT
+
+    def _marked(self, answer: Answer) -> Answer:
+        """The answer with the headers that every answer has."""
+        own = {
+            "Date": http_date(self.org.now),
+            "Sforce-Limit-Info": f"api-usage={self.org.usage()}/{self.org.daily_limit}",
+        }
+        return replace(answer, headers={**answer.headers, **own})
+
+    def _controlled(self, method: str, raw_path: str, parameters: dict[str, Any], body: Any) -> Answer:
+        try:
+            return self._controls.answer(method, raw_path, parameters, body)
+        except ApiError as error:
+            return Answer(status=error.status, body=error.body())
+
+    def _struck(
+        self, method: str, raw_path: str, *, query: str, headers: dict[str, str], body: Any, fault: Fault
+    ) -> Answer:
+        """The answer of the API, or of the fault before or after it.
+
+        Raises:
+            LostAnswerError: The fault took the answer away.
+        """
+        self.org.request = Target(method=method, path=raw_path, now=self.org.now)
+        self.org.page_rows = fault.rows if fault.kind == "short_pages" else None
+        try:
+            strike(fault, when=BEFORE)
+            answer = self._answered(method, raw_path, query=query, headers=headers, body=body)
+            strike(fault, when=AFTER, answer=answer)
+        except ApiError as error:
+            return Answer(status=error.status, body=error.body(), headers=headers_of(fault))
+        return answer
+
+    def _answered(
+        self, method: str, raw_path: str, *, query: str, headers: dict[str, str], body: Any
+    ) -> Answer:
+        try:
+            return self._api(method, raw_path, query=query, headers=headers, body=body)
+        except ApiError as error:
+            return Answer(status=error.status, body=error.body())
 
     def _at_desk(self, method: str, raw_path: str, *, headers: dict[str, str], body: bytes) -> Answer:
         """The desk needs no token, and its requests are not counted, like the other controls."""
@@ -203,36 +286,6 @@ class OrgServer:
             case ("composite", "sobjects", *_):
                 return self._collections.answer(call)
         raise not_found()
-
-    def _control(self, method: str, path: str, parameters: dict[str, Any], body: Any) -> Answer:
-        """The simulator's own resources; they need no token and are not counted."""
-        if isinstance(body, ApiError):
-            raise body
-        match (method, path):
-            case ("GET", "/_sim/requests"):
-                if parameters.get("counts"):
-                    return Answer(body={"count": self.log.count})
-                after = str(parameters.get("after", "0"))
-                if not after.isdecimal() or len(after) > MAX_NUMBER_DIGITS:
-                    raise ApiError(400, "INVALID_NUMBER", "after must be the number of a request.")
-                return Answer(body={"requests": self.log.after(int(after))})
-            case ("GET", "/_sim/clock"):
-                return Answer(body={"now": self.org.now.isoformat()})
-            case ("POST", "/_sim/clock"):
-                self._set_clock(str(parameters.get("now", "")))
-                return Answer(body={"now": self.org.now.isoformat()})
-            case ("GET", "/_sim/state"):
-                return Answer(body=self.org.state())
-        raise not_found()
-
-    def _set_clock(self, text: str) -> None:
-        moment = values.parse_datetime(text)
-        if moment is None:
-            raise ApiError(400, "INVALID_CLOCK", "now must be an ISO time such as 2026-02-01T00:00:00Z.")
-        try:
-            self.org.set_clock(moment)
-        except ValueError as error:
-            raise ApiError(400, "INVALID_CLOCK", str(error)) from error
 
 
 def _content(answer: Answer) -> bytes:

@@ -87,6 +87,13 @@ class Store:
             if not self._open_savepoints:
                 self._journal.clear()
 
+    def changed_since(self, length: int) -> dict[tuple[str, str], Record | None]:
+        """What was put since the journal had this length, by object and id, with what was there before."""
+        changed: dict[tuple[str, str], Record | None] = {}
+        for object_name, record_id, before in self._journal[length:]:
+            changed.setdefault((object_name, record_id), before)
+        return changed
+
     def undo_to(self, length: int) -> None:
         """Take back every put since the journal had this length."""
         while len(self._journal) > length:
@@ -104,3 +111,7 @@ class Savepoint:
     def undo(self) -> None:
         """Take back everything stored since this savepoint was opened."""
         self._store.undo_to(self._journal_length)
+
+    def changed(self) -> dict[tuple[str, str], Record | None]:
+        """What was stored since then, by object and id, with what was there before."""
+        return self._store.changed_since(self._journal_length)

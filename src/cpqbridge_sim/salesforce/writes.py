@@ -51,6 +51,7 @@ class Writer:
         Raises:
             ApiError: A field or rule refuses it.
         """
+        self._org.check_save(item.name, "")
         record = self._checked(item, body, creating=True)
         self._unique(item, record, own_id=None)
         order_rules.check_new(self._org, item.name, record)
@@ -63,6 +64,7 @@ class Writer:
             ApiError: NOT_FOUND, ENTITY_IS_DELETED (both 404), or what a field or rule refuses.
         """
         long_form, before = self.existing(item, record_id)
+        self._org.check_save(item.name, long_form)
         changes = self._checked(item, body, creating=False)
         self._unique(item, changes, own_id=long_form)
         order_rules.check_locks(self._org, item.name, before, changes)
@@ -77,6 +79,7 @@ class Writer:
             ApiError: NOT_FOUND, ENTITY_IS_DELETED, or a lock of an activated order.
         """
         long_form, before = self.existing(item, record_id)
+        self._org.check_save(item.name, long_form)
         order_rules.check_line_set(self._org, item.name, before)
         if item.name == "Order":
             lines = self._org.store.table("OrderItem")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from cpqbridge_sim.faults import BEFORE
 from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.billing.lifecycle import run_until
@@ -14,7 +15,16 @@ from cpqbridge_sim.stripe.collection_settings import CollectionSettings
 from cpqbridge_sim.stripe.credentials import Credentials
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
 from cpqbridge_sim.stripe.expansion import expand
-from cpqbridge_sim.stripe.faults import Fault, FaultPlan, server_error
+from cpqbridge_sim.stripe.faults import (
+    KINDS,
+    NO_FAULT,
+    Fault,
+    FaultPlan,
+    LostAnswerError,
+    refusal_of,
+    strike_after,
+    strike_before,
+)
 from cpqbridge_sim.stripe.idempotency import IdempotencyKeys, StoredAnswer, fingerprint_of
 from cpqbridge_sim.stripe.in_flight import InFlight
 from cpqbridge_sim.stripe.listing import paged
@@ -100,7 +110,7 @@ class Account:
         )
         self.log = RequestLog()
         self.credentials = Credentials(keys, live=live, account_id=account_id)
-        self.faults = FaultPlan()
+        self.faults = FaultPlan(KINDS)
         self.limiter: RateLimiter | None = None
         self.in_flight = InFlight()
         self.webhooks = Webhooks(self.state)
@@ -176,30 +186,37 @@ class Account:
             id=self.state.identifiers.new("req"),
         )
         self.state.current_request_id, self.state.current_idempotency_key = request.id, request.key
-        fault = self.faults.take(method, path) if fault is None else fault
+        fault = self.faults.take(method, path, now=self.now) if fault is None else fault
         answer: Answer | None = None
+        status = 0
         try:
             answer = self._passed(request, fault)
+            status = answer.status
         except StripeApiError as error:
             answer = _refusal(error, request.id)
+            status = answer.status
+        except LostAnswerError as lost:
+            status = lost.fault.answer_status
+            raise
         finally:
-            self._log(request, answer)
+            self._log(request, status, answer, fault)
             self.webhooks.send_due()
         headers = {"Request-Id": request.id, "Stripe-Version": API_VERSION, **answer.headers}
         if request.key is not None:
             headers["Idempotency-Key"] = request.key
         return Answer(status=answer.status, body=answer.body, headers=headers)
 
-    def _log(self, request: _Request, answer: Answer | None) -> None:
-        """Record a request; one without an answer has the status 0."""
+    def _log(self, request: _Request, status: int, answer: Answer | None, fault: Fault | None) -> None:
+        """Record a request; one without any answer has the status 0."""
         self.log.record(
             at=self.now.isoformat().replace("+00:00", "Z"),
             method=request.method,
             path=request.path,
             parameters=copied(dict(request.params)),
             idempotency_key=request.key,
-            status=0 if answer is None else answer.status,
+            status=status,
             response=None if answer is None else answer.body,
+            fault=None if fault is None or fault is NO_FAULT else fault.words,
         )
 
     def _passed(self, request: _Request, fault: Fault | None) -> Answer:
@@ -207,7 +224,7 @@ class Account:
         self.credentials.check(request.api_key, request.stripe_account)
         route, path_ids = self._routed(request)
         if fault is not None:
-            fault.strike_before(request.key)
+            strike_before(fault, request.key)
         if request.stripe_version not in (None, API_VERSION):
             raise invalid(
                 f"Invalid Stripe API version: {request.stripe_version}. This account serves {API_VERSION}."
@@ -216,10 +233,10 @@ class Account:
             raise request.unreadable
         with self.in_flight.held(request.key, request.method, request.path):
             if fault is not None and fault.kind == "latency":
-                time.sleep(fault.seconds)
+                time.sleep(self.faults.seconds_of(fault))
             answer = self._answer(request, route, path_ids, fault)
         if fault is not None:
-            fault.strike_after()
+            strike_after(fault, answer.body)
         return answer
 
     def _routed(self, request: _Request) -> tuple[Route, tuple[str, ...]]:
@@ -245,12 +262,15 @@ class Account:
             if stored is not None:
                 return _replay(stored)
         values = checked(parameters_named(route.params), request.params)
-        answer = self._execute(route, path_ids, values, request_id=request.id)
+        failure = refusal_of(fault, key) if fault is not None and fault.is_stored else None
+        if failure is not None and fault is not None and fault.when == BEFORE:
+            # The endpoint began, so that the key replays how it ended, and failed before it did anything.
+            answer = _refusal(failure, request.id)
+        else:
+            answer = self._execute(route, path_ids, values, request_id=request.id)
         if key is None:
             return answer
-        kept = answer
-        if fault is not None and fault.is_stored:
-            kept = _refusal(server_error(fault.status), request.id)
+        kept = answer if failure is None else _refusal(failure, request.id)
         self._idempotency.keep(
             key,
             StoredAnswer(

@@ -10,11 +10,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cpqbridge_sim.stripe.account import Account
-from cpqbridge_sim.stripe.faults import planned_of
 from cpqbridge_sim.stripe.rate_limits import RateLimiter
 
 _BAD_REQUEST = 400
 _NUMBER_DIGITS_MAX = 9
+_WEBHOOK_SWITCHES = frozenset({"shuffled", "duplicated", "lost", "forged"})
 _METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH"]
 
 Deliver = Callable[[], "asyncio.Task[None]"]
@@ -34,6 +34,7 @@ class Controls:
             Route("/_sim/clock", self.clock, methods=["GET"]),
             Route("/_sim/clock", self.set_clock, methods=["POST"]),
             Route("/_sim/state", self.state, methods=["GET"]),
+            Route("/_sim/faults", self.faults, methods=["GET"]),
             Route("/_sim/faults", self.plan_faults, methods=["POST"]),
             Route("/_sim/faults", self.clear_faults, methods=["DELETE"]),
             Route("/_sim/settings", self.settings, methods=["POST"]),
@@ -75,16 +76,17 @@ class Controls:
         """Everything the account holds."""
         return JSONResponse(self._account.all_objects())
 
+    async def faults(self, _request: Request) -> Response:
+        """The troubles that wait, and those that struck."""
+        return JSONResponse(self._account.faults.told())
+
     async def plan_faults(self, request: Request) -> Response:
         """Plan troubles: `{"faults": [{"kind": "server_error", "when": "after", "path": "/v1/prices"}]}`."""
         try:
-            content = await _object(request)
-            planned = [planned_of(entry) for entry in content["faults"]]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            waiting = self._account.faults.read(await request.json())
+        except (ValueError, TypeError) as error:
             return _refused(f'Send {{"faults": [{{"kind": "server_error", "when": "after"}}]}}: {error}')
-        for entry in planned:
-            self._account.faults.add(entry)
-        return JSONResponse({"waiting": len(self._account.faults.waiting)})
+        return JSONResponse(waiting)
 
     async def clear_faults(self, _request: Request) -> Response:
         """Forget planned troubles."""
@@ -92,15 +94,15 @@ class Controls:
         return JSONResponse({"waiting": 0})
 
     async def settings(self, request: Request) -> Response:
-        """Switch `rate_limits`, `shuffled` or `duplicated` webhooks on or off."""
+        """Switch `rate_limits`, or `shuffled`, `duplicated`, `lost`, `forged` webhooks, on or off."""
         content = await _object(request)
-        names = {"rate_limits", "shuffled", "duplicated"}
+        names = {"rate_limits", *_WEBHOOK_SWITCHES}
         if not content or not set(content) <= names or not all(isinstance(v, bool) for v in content.values()):
             return _refused(f"Send true or false for {', '.join(sorted(names))}.")
         if "rate_limits" in content:
             on = content["rate_limits"]
             self._account.limiter = RateLimiter(live=self._account.state.livemode) if on else None
-        for name in {"shuffled", "duplicated"} & set(content):
+        for name in _WEBHOOK_SWITCHES & set(content):
             setattr(self._account.webhooks, name, content[name])
         return JSONResponse(content)
 
@@ -117,8 +119,9 @@ class Controls:
         return JSONResponse({"key": key})
 
     async def webhooks(self, _request: Request) -> Response:
-        """All deliveries with the answer of each attempt."""
-        return JSONResponse({"deliveries": self._account.webhooks.told()})
+        """All deliveries with the answer of each attempt, and what forgeries were answered."""
+        webhooks = self._account.webhooks
+        return JSONResponse({"deliveries": webhooks.told(), "forged_answers": webhooks.forged_answers})
 
     async def deliver(self, _request: Request) -> Response:
         """Try again now what was not delivered, and answer when everything due has been tried."""

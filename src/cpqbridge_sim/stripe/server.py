@@ -2,8 +2,7 @@
 
 import asyncio
 import base64
-import socket
-import struct
+import json
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,26 +11,25 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from cpqbridge_sim.faults import fault_of_header
 from cpqbridge_sim.stripe.account import Account, Answer
 from cpqbridge_sim.stripe.controls import Controls
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
-from cpqbridge_sim.stripe.faults import HEADER, NO_FAULT, Fault, LostAnswerError, fault_of_header
+from cpqbridge_sim.stripe.faults import HEADER, NO_FAULT, Fault, LostAnswerError
 from cpqbridge_sim.stripe.form import decode
 from cpqbridge_sim.stripe.webhooks import post_over_loopback
+from cpqbridge_sim.wire import lose_answer, remember_transport
 
 _BODY_BYTES_MAX = 1024 * 1024
 _METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH"]
-_TRANSPORT = "cpqbridge_sim.transport"
-# Closing without lingering makes the machine send a reset instead of an orderly end.
-_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class StripeApp(Starlette):
     """Starlette that lets a fault break the connection it came in on."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Remember the connection's transport, which uvicorn keeps beside its `send`."""
-        scope[_TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
+        """Remember the connection's transport before anything wraps `send`."""
+        remember_transport(scope, send)
         await super().__call__(scope, receive, send)
 
 
@@ -67,7 +65,19 @@ class Postman:
                 status = await asyncio.to_thread(
                     post_over_loopback, outgoing.url, outgoing.headers, outgoing.body
                 )
-                webhooks.settle(outgoing.delivery, status)
+                webhooks.answered(outgoing, status)
+
+
+class _NoAnswer(Response):
+    """What is sent when the answer of the API is lost."""
+
+    def __init__(self, lost: LostAnswerError) -> None:
+        super().__init__()
+        self._lost = lost
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        answer = self._lost.answer or {"object": "nothing"}
+        await lose_answer(scope, send, self._lost, json.dumps(answer, ensure_ascii=False).encode())
 
 
 class _Api:
@@ -85,12 +95,13 @@ class _Api:
         except StripeApiError as error:
             params = error
         if fault is None:
-            fault = self._account.faults.take(request.method, request.url.path) or NO_FAULT
+            account = self._account
+            fault = account.faults.take(request.method, request.url.path, now=account.now) or NO_FAULT
         fault = await self._delayed(request, fault)
         try:
             answer = self._respond(request, params, fault)
         except LostAnswerError as lost:
-            return await _break_off(request, lost)
+            return _NoAnswer(lost)
         finally:
             if self._account.state.outbox.waiting:
                 self._postman.deliver()
@@ -115,7 +126,7 @@ class _Api:
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         try:
             with self._account.in_flight.held(key, request.method, request.url.path):
-                await asyncio.sleep(fault.seconds)
+                await asyncio.sleep(self._account.faults.seconds_of(fault))
         except StripeApiError:
             # It has to wait for another request itself, and is told so without delay.
             return NO_FAULT
@@ -126,7 +137,7 @@ class _Api:
         if text is None:
             return None
         try:
-            return fault_of_header(text)
+            return fault_of_header(text, self._account.faults.kinds)
         except ValueError as error:
             raise invalid(f"{HEADER}: {error}") from None
 
@@ -150,21 +161,3 @@ def _bearer(request: Request) -> str | None:
         except ValueError:
             return None
     return value.strip() if scheme.lower() == "bearer" else None
-
-
-async def _break_off(request: Request, lost: LostAnswerError) -> Response:
-    """Reset the connection, after a silence; what is returned then reaches nobody.
-
-    Raises:
-        LostAnswerError: this server's connections cannot be broken.
-    """
-    transport = request.scope.get(_TRANSPORT)
-    if transport is None:
-        raise lost
-    await asyncio.sleep(lost.seconds)
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-    transport.abort()
-    await asyncio.sleep(0)
-    return Response(status_code=500)

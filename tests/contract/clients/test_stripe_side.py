@@ -14,7 +14,9 @@ from cpqbridge.domain.schedule_standing import StandingItem
 from cpqbridge.errors import RecordError
 from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.stripe_billing.error_codes import SCHEDULE_ENDED
-from cpqbridge.sync.sides import Retries, StripeAccountSide
+from cpqbridge.sync.find_again import SentCall
+from cpqbridge.sync.retry import Retries
+from cpqbridge.sync.sides import StripeAccountSide
 from cpqbridge_sim.hosting import host
 from cpqbridge_sim.stripe.account import Account
 from cpqbridge_sim.stripe.assumptions import Assumptions
@@ -42,6 +44,12 @@ class Played:
         self.calls += 1
         key = f"key-{self.calls}"
         return self.side.perform(action, parameters, target=target, idempotency_key=key)
+
+    def find(self, action: StepAction, parameters: dict[str, Any], target: str | None) -> Any:
+        sent_at = datetime.fromtimestamp(self.account.state.now, UTC)
+        return self.side.find_made(
+            SentCall(action=action, parameters=parameters, target=target, sent_at=sent_at)
+        )
 
     def go(self, year: int, month: int, day: int) -> None:
         self.account.advance(datetime(year, month, day, tzinfo=UTC))
@@ -139,7 +147,7 @@ class TestChanges:
         for _ in range(2):
             made = played.perform(StepAction.CANCEL_SCHEDULE, PLAINLY, schedule["id"])
             assert (made["id"], made["status"]) == (schedule["id"], "canceled")
-        found = played.side.find_made(StepAction.CANCEL_SCHEDULE, PLAINLY, target=schedule["id"])
+        found = played.find(StepAction.CANCEL_SCHEDULE, PLAINLY, schedule["id"])
         assert found is not None
 
     @pytest.mark.parametrize("verb", ["release", "cancel"])
@@ -154,15 +162,15 @@ class TestChanges:
 
     def test_finalising_twice_is_done(self, played: Played) -> None:
         invoice = played.own_invoice(played.customer(), a_charge(500, "802A"))
-        assert played.side.find_made(StepAction.FINALIZE_INVOICE, {}, target=invoice) is None
+        assert played.find(StepAction.FINALIZE_INVOICE, {}, invoice) is None
         for _ in range(2):
             made = played.perform(StepAction.FINALIZE_INVOICE, {"auto_advance": True}, invoice)
             assert (made["id"], made["status"]) == (invoice, "paid")
-        assert played.side.find_made(StepAction.FINALIZE_INVOICE, {}, target=invoice) is not None
+        assert played.find(StepAction.FINALIZE_INVOICE, {}, invoice) is not None
 
     def test_a_cancellation_that_was_never_made_is_not_found(self, played: Played) -> None:
         schedule = played.schedule(played.customer(), an_item(played.price(1000, "seat"), "802A"))
-        assert played.side.find_made(StepAction.CANCEL_SCHEDULE, PLAINLY, target=schedule["id"]) is None
+        assert played.find(StepAction.CANCEL_SCHEDULE, PLAINLY, schedule["id"]) is None
 
 
 class TestCredits:
@@ -178,24 +186,24 @@ class TestCredits:
             "credit_amount": 120,
             "metadata": {"cpqbridge_key": "credit_note:1"},
         }
-        assert played.side.find_made(StepAction.CREATE_CREDIT_NOTE, body, target=None) is None
+        assert played.find(StepAction.CREATE_CREDIT_NOTE, body, None) is None
         made = played.perform(StepAction.CREATE_CREDIT_NOTE, body)
-        found = played.side.find_made(StepAction.CREATE_CREDIT_NOTE, body, target=None)
+        found = played.find(StepAction.CREATE_CREDIT_NOTE, body, None)
         assert found is not None
         assert found["id"] == made["id"]
         other = {**body, "metadata": {"cpqbridge_key": "credit_note:2"}}
-        assert played.side.find_made(StepAction.CREATE_CREDIT_NOTE, other, target=None) is None
+        assert played.find(StepAction.CREATE_CREDIT_NOTE, other, None) is None
 
     def test_a_lost_balance_transaction_is_found_by_its_key(self, played: Played) -> None:
         customer = played.customer()
         body = {"amount": -500, "currency": "usd", "metadata": {"cpqbridge_key": "credit_note:1"}}
-        assert played.side.find_made(StepAction.CREDIT_BALANCE, body, target=customer) is None
+        assert played.find(StepAction.CREDIT_BALANCE, body, customer) is None
         made = played.perform(StepAction.CREDIT_BALANCE, body, customer)
         assert (made["amount"], made["ending_balance"]) == (-500, -500)
-        found = played.side.find_made(StepAction.CREDIT_BALANCE, body, target=customer)
+        found = played.find(StepAction.CREDIT_BALANCE, body, customer)
         assert found is not None
         assert found["id"] == made["id"]
-        assert played.side.find_made(StepAction.CREDIT_BALANCE, body, target=played.customer()) is None
+        assert played.find(StepAction.CREDIT_BALANCE, body, played.customer()) is None
 
 
 class TestContractInvoices:

@@ -8,15 +8,10 @@ import pytest
 import stripe
 from tests.contract.stripe_sim.stripe_driver import Api
 
+from cpqbridge_sim.fault_plan import PlannedFault, planned_of
+from cpqbridge_sim.faults import Fault, LostAnswerError, fault_of, fault_of_header
 from cpqbridge_sim.stripe.errors import StripeApiError
-from cpqbridge_sim.stripe.faults import (
-    Fault,
-    LostAnswerError,
-    PlannedFault,
-    fault_of,
-    fault_of_header,
-    planned_of,
-)
+from cpqbridge_sim.stripe.faults import KINDS
 from cpqbridge_sim.stripe.rate_limits import RateLimiter
 
 CUSTOMERS = "/v1/customers"
@@ -47,6 +42,11 @@ def customers(api: Api) -> int:
             "rate_limit",
             {"Stripe-Rate-Limited-Reason": "endpoint-concurrency", "Stripe-Should-Retry": "false"},
         ),
+        ({"kind": "rate_limit", "retry_after": 3}, 429, "rate_limit", {"Retry-After": "3"}),
+        ({"kind": "bad_request"}, 400, "parameter_invalid_empty", {}),
+        ({"kind": "unauthorized"}, 401, None, {}),
+        ({"kind": "forbidden"}, 403, "more_permissions_required_for_application", {}),
+        ({"kind": "not_found"}, 404, "resource_missing", {}),
         ({"kind": "server_error"}, 500, None, {}),
         ({"kind": "server_error", "status": 502}, 502, None, {}),
         ({"kind": "server_error", "status": 503, "should_retry": True}, 503, None, {"Stripe-Should-Retry": "true"}),
@@ -57,8 +57,10 @@ def test_before_the_request_nothing_happens_and_nothing_is_stored(api, fault, st
     plan(api, **fault)
     answer = post(api, name="Acme")
     assert (answer.status, answer.body["error"].get("code")) == (status, code)
-    special = ("Stripe-Should-Retry", "Stripe-Rate-Limited-Reason")
-    assert {name: value for name, value in answer.headers.items() if name in special} == headers
+    special = ("Stripe-Should-Retry", "Stripe-Rate-Limited-Reason", "Retry-After")
+    usual = {"Stripe-Rate-Limited-Reason": "global-rate"} if code == "rate_limit" else {}
+    shown = {name: value for name, value in answer.headers.items() if name in special}
+    assert shown == {**usual, **headers}
     assert answer.headers["Request-Id"].startswith("req_")
     assert customers(api) == 0
     again = post(api, name="Acme")
@@ -85,14 +87,28 @@ def test_an_error_of_the_vendor_is_replayed_although_the_work_was_done(api):
     assert post(api, "order-2", name="Acme").status == 200
 
 
-@pytest.mark.parametrize("kind", ["reset", "timeout"])
+@pytest.mark.parametrize("status", [500, 400])
+def test_an_error_that_is_stored_is_replayed_although_nothing_was_done(api, status):
+    kind = "server_error" if status == 500 else "bad_request"
+    plan(api, kind, stored=True)
+    answers = [post(api, name="Acme") for _ in range(2)]
+    assert [answer.status for answer in answers] == [status, status]
+    assert "Idempotent-Replayed" not in answers[0].headers
+    assert answers[1].headers["Idempotent-Replayed"] == "true"
+    assert customers(api) == 0
+    assert post(api, "order-1 again", name="Acme").status == 200
+
+
+@pytest.mark.parametrize("kind", ["reset", "timeout", "cut", "html"])
 @pytest.mark.parametrize(("when", "made"), [("before", 0), ("after", 1)])
 def test_a_lost_connection_leaves_the_outcome_open(api, kind, when, made):
     plan(api, kind, when=when)
     with pytest.raises(LostAnswerError):
         post(api, name="Acme")
     assert customers(api) == made
-    assert api.account.log.after()[-1]["status"] == 0
+    logged = api.account.log.after()[-1]
+    assert (logged["fault"], logged["response"]) == (f"{kind} {when}", None)
+    assert logged["status"] == {"cut": 200, "html": 502}.get(kind, 0)
     assert post(api, name="Acme").status == 200
     assert customers(api) == 1
 
@@ -143,7 +159,7 @@ def test_a_fault_that_makes_no_sense_is_refused(wrong):
 def test_faults_in_words():
     text = "server_error; status=503; when=after; should_retry=false"
     wanted = Fault(kind="server_error", status=503, when="after", should_retry=False)
-    assert fault_of_header(text) == wanted
+    assert fault_of_header(text, KINDS) == wanted
     planned = planned_of({"kind": "timeout", "seconds": 2, "method": "POST", "skip": 1})
     assert planned == PlannedFault(fault=Fault(kind="timeout", seconds=2.0), method="POST", skip=1)
     with pytest.raises(ValueError, match="times"):
@@ -216,6 +232,43 @@ def test_connections_break_over_http(server):
             raw.post(CUSTOMERS, headers={**head, "Sim-Fault": "timeout; seconds=0.5"}, timeout=0.1)
         refused = raw.post(CUSTOMERS, headers={**head, "Sim-Fault": "mischief"})
         assert (refused.status_code, "Sim-Fault" in refused.json()["error"]["message"]) == (400, True)
+
+
+def test_answers_are_cut_and_pages_come_over_http(server):
+    head = {"Authorization": "Bearer sk_test_x", "Idempotency-Key": "order-1"}
+    with httpx2.Client(base_url=server.url) as raw:
+        for when, made in (("before", 0), ("after", 1)):
+            with raw.stream("POST", CUSTOMERS, headers={**head, "Sim-Fault": f"cut; when={when}"}) as answer:
+                assert answer.status_code == 200
+                with pytest.raises(httpx2.RemoteProtocolError):
+                    answer.read()
+            assert len(server.account.all_objects().get("customer", [])) == made
+        for status in (200, 502, 503):
+            fault = f"html; status={status}; when=after"
+            page = raw.post(CUSTOMERS, headers={**head, "Sim-Fault": fault})
+            assert (page.status_code, page.text.startswith("<!DOCTYPE html>")) == (status, True)
+        with pytest.raises(httpx2.TransportError):
+            raw.post(CUSTOMERS, headers={**head, "Sim-Fault": "refused"})
+        assert raw.post(CUSTOMERS, headers=head).headers["Idempotent-Replayed"] == "true"
+        assert raw.post(CUSTOMERS, headers={**head, "Sim-Fault": "row_lock"}).status_code == 400
+
+
+def statuses_of(server, seed: int) -> list[int]:
+    with httpx2.Client(base_url=server.url, headers={"Authorization": "Bearer sk_test_x"}) as raw:
+        raw.delete("/_sim/faults")
+        faults = {"seed": seed, "rate": 0.5, "kinds": ["server_error", "conflict"], "method": "POST"}
+        assert raw.post("/_sim/faults", json=faults).json() == {"waiting": 0}
+        assert {raw.get("/v1/products").status_code for _ in range(5)} == {200}
+        found = [raw.post(CUSTOMERS).status_code for _ in range(20)]
+        told = raw.get("/_sim/faults").json()
+        assert len(told["struck"]) == sum(status != 200 for status in found)
+        assert (told["random"]["seed"], told["random"]["judged"]) == (seed, 20)
+    return found
+
+
+def test_random_faults_are_the_same_for_the_same_seed(server):
+    assert statuses_of(server, 7) == statuses_of(server, 7)
+    assert statuses_of(server, 7) != statuses_of(server, 8)
 
 
 def test_the_sdk_repeats_what_it_should(server):

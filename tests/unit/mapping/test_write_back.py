@@ -321,7 +321,7 @@ def test_keys_by_order_when_objects_have_several_orders_and_portions():
     )
     assert keys_by_order([an_object("schedule:1", ORDER, AMENDMENT), credit]) == {
         ORDER: ("schedule:1",),
-        AMENDMENT: ("schedule:1", "credit:1", "note:1"),
+        AMENDMENT: ("credit:1", "note:1", "schedule:1"),
     }
 
 

@@ -16,7 +16,7 @@ from cpqbridge.errors import (
     RecordError,
     TransientError,
 )
-from cpqbridge.sync.retry import LONGEST_WAIT_SECONDS, call_with_retries
+from cpqbridge.sync.retry import LONGEST_WAIT_SECONDS, Retries
 
 
 class Script:
@@ -43,8 +43,8 @@ class HighestDraw(random.Random):
 
 def run(script: Script, *, attempts: int = 5) -> tuple[str, list[float]]:
     waits: list[float] = []
-    result = call_with_retries(script, sleep=waits.append, random_source=HighestDraw(), attempts=attempts)
-    return result, waits
+    retries = Retries(sleep=waits.append, random_source=HighestDraw(), attempts=attempts)
+    return retries.call(script), waits
 
 
 def test_call_when_it_works_is_made_once_without_a_wait() -> None:
@@ -106,7 +106,8 @@ def test_call_when_many_attempts_waits_at_most_the_ceiling() -> None:
 
 def test_call_when_jitter_is_drawn_stays_between_nothing_and_the_ceiling() -> None:
     waits: list[float] = []
-    call_with_retries(Script(*[TransientError("x")] * 4), sleep=waits.append, random_source=random.Random(7))
+    retries = Retries(sleep=waits.append, random_source=random.Random(7))
+    retries.call(Script(*[TransientError("x")] * 4))
     assert all(0 <= wait <= ceiling for wait, ceiling in zip(waits, [0.5, 1, 2, 4], strict=True))
     assert len(set(waits)) == 4
 

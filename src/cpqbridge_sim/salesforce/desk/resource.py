@@ -111,7 +111,12 @@ class DeskResource:
         document = self._document(call)
         if verb == "clock":
             return self._move_clock(document)
-        outcome = self._outcome(verb, document)
+        # The desk sees what it saves although others may see it later.
+        with self._org.commits.transaction():
+            outcome = self._outcome(verb, document)
+            return self._shown(outcome, call)
+
+    def _shown(self, outcome: Outcome, call: DeskCall) -> Answer:
         if call.is_form:
             return Answer(status=303, headers={"Location": f"{ROOT}/orders/{outcome.order_id}"})
         order = record_at(self._org, "Order", outcome.order_id) or {}

@@ -11,7 +11,6 @@ down_revision: str | None = "0001"
 
 def upgrade() -> None:
     """Add what live sync needs to the first schema."""
-    op.add_column("intents", sa.Column("tried_at", sa.Text(), nullable=True))
     op.add_column("order_states", sa.Column("attempts", sa.Integer(), server_default="0", nullable=False))
     op.add_column("order_states", sa.Column("next_try_at", sa.String(length=32), nullable=True))
     op.add_column(
@@ -20,9 +19,12 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_order_states_connection_id_next_try_at"), "order_states", ["connection_id", "next_try_at"]
     )
+    op.create_index(op.f("ix_links_connection_id_stripe_id"), "links", ["connection_id", "stripe_id"])
     _create_watches()
     _create_polls()
     _create_stripe_events()
+    _create_webhook_secrets()
+    _create_tries()
     _create_rate_buckets()
     _create_api_usage()
     _create_pauses()
@@ -89,6 +91,8 @@ def _create_stripe_events() -> None:
         sa.Column("type", sa.String(length=80), nullable=False),
         sa.Column("created_at", sa.String(length=32), nullable=False),
         sa.Column("received_at", sa.String(length=32), nullable=False),
+        sa.Column("names", sa.Text(), nullable=False),
+        sa.Column("request_key", sa.String(length=255), nullable=True),
         sa.Column("root_id", sa.String(length=64), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(
@@ -106,10 +110,48 @@ def _create_stripe_events() -> None:
         unique=False,
     )
     op.create_index(
-        op.f("ix_stripe_events_connection_id_state"),
+        op.f("ix_stripe_events_connection_id_state_received_at"),
         "stripe_events",
-        ["connection_id", "state"],
+        ["connection_id", "state", "received_at"],
         unique=False,
+    )
+
+
+def _create_webhook_secrets() -> None:
+    op.create_table(
+        "webhook_secrets",
+        sa.Column("secret_id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("added_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_webhook_secrets_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("secret_id", name=op.f("pk_webhook_secrets")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_webhook_secrets_connection_id"), "webhook_secrets", ["connection_id"], unique=False
+    )
+
+
+def _create_tries() -> None:
+    op.create_table(
+        "tries",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("step", sa.String(length=255), nullable=False),
+        sa.Column("instants", sa.Text(), nullable=False),
+        sa.Column("last_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_tries_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "step", name=op.f("pk_tries")),
     )
 
 

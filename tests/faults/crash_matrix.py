@@ -1,0 +1,272 @@
+"""Everything stopped at each boundary of a scenario, gone on with later, and the end compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from tests.faults.crash_scenarios import Scenario
+from tests.faults.two_sides import NOW, connect
+from tests.faults.worlds import Changes, Kept, World, queue_and_wait, writes_of
+from tests.simulation.in_process import billed_by_day, listed
+
+from cpqbridge.store import intents, links, plans
+from cpqbridge.sync.service import SyncService
+
+AWAY = {"a minute": timedelta(seconds=60), "a day": timedelta(hours=25), "a month": timedelta(days=31)}
+PATIENCE = timedelta(seconds=5)
+"""How long after it is due a timer is carried out."""
+LATE_CODES = frozenset({"backdated", "contract_over"})
+"""The holds that being late may cause (B5.5, B5.6): a person decides, and nothing is billed before."""
+MOST_TIMERS = 100
+ONE_PER_KEY = ("customer", "product", "subscription", "billing.meter", "coupon")
+DONE = frozenset({"synced", "unchanged"})
+ENDED = frozenset({"canceled", "completed", "released"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """What came of it all: money per day and order line, and what stands where, without any id that is drawn.
+
+    `held` are the codes that a person had to release on the way.
+    """
+
+    by_day: Mapping[tuple[str, str], int]
+    states: Mapping[str, str]
+    objects: Mapping[str, int]
+    held: frozenset[str]
+
+    @property
+    def by_line(self) -> Mapping[str, int]:
+        lines: Counter[str] = Counter()
+        for (_, line), amount in self.by_day.items():
+            lines[line] += amount
+        return {line: amount for line, amount in lines.items() if amount}
+
+
+def is_explained_by_time(found: End, expected: End, late: End) -> bool:
+    """Return whether an end differs from that of work that nobody stopped only as late work does.
+
+    What was left to do is then dated and spread as by a sync that begins only now; what was done already is
+    as it was. Nothing is doubled or missing: the sums are those of one of the two.
+    """
+    if late == expected or found.states != expected.states:
+        return False
+    sums = {sum(each.by_line.values()) for each in (expected, late)}
+    same_sum = sum(found.by_line.values()) in sums
+    same_lines = found.by_line in (expected.by_line, late.by_line) or len(sums) == 1
+    same_things = all(
+        found.objects[kind] in {expected.objects[kind], late.objects[kind]} for kind in ONE_PER_KEY
+    )
+    return same_sum and same_lines and same_things
+
+
+class Matrix:
+    """One scenario: what is under way when it is stopped, kept at every boundary."""
+
+    def __init__(self, world: World, scenario: Scenario, folder: Path) -> None:
+        """Prepare everything up to the instant at which the work begins that will be stopped."""
+        self._world = world
+        self._scenario = scenario
+        self._folder = folder
+        self._homes = 0
+        self.start = self._prepared()
+
+    def stops(self, *, worker: bool, chosen: Callable[[int], bool]) -> list[Kept]:
+        """Do the work once, by a command or by a worker's queue, and keep everything at each boundary.
+
+        Boundaries between which nothing that lasts was changed are one stop with several names; `chosen` tells
+        which stops are kept, counted from 0.
+        """
+        world, kept, names = self._world, list[Kept](), list[list[str]]()
+        world.go_on(self.start, self._home())
+        with world.service(None, worker=worker) as opened:
+            opened.engine()
+        changes = Changes(world)
+
+        def boundary(name: str) -> None:
+            if not changes.happened():
+                names[-1].append(name)
+                return
+            names.append([name])
+            if chosen(len(names) - 1):
+                kept.append(replace(world.keep(self._home()), names=names[-1]))
+
+        with closing(changes), world.service(boundary, worker=worker) as opened:
+            self._work(opened, worker=worker)
+            world.stop_watching()
+        return kept
+
+    def end_without_a_stop(self, away: timedelta) -> End:
+        """Return the end of work that nobody stopped, looked at again at the same instants."""
+        self._world.go_on(self.start, self._home())
+        with self._world.service() as opened:
+            self._work(opened, worker=False)
+        return self._end(self._scenario.at + away, worker=False)
+
+    def end_of_late_work(self, away: timedelta) -> End:
+        """Return the end of work that begins only when the other would be gone on with."""
+        self._world.go_on(self.start, self._home())
+        return self._end(self._scenario.at + away, worker=False)
+
+    def end_after(self, stop: Kept, away: timedelta, *, worker: bool) -> End:
+        """Return the end after everything stood still for a while, from where it was stopped."""
+        self._world.go_on(stop, self._home())
+        return self._end(self._scenario.at + away, worker=worker)
+
+    def sold_minor(self) -> int | None:
+        """Return what all order lines come to in minor units; None where they do not say what is billed."""
+        if not self._scenario.is_sold_by_the_year:
+            return None
+        items = self._world.org.records("OrderItem")
+        return int(sum(Decimal(item["TotalPrice"]) for item in items) * 100)
+
+    def _prepared(self) -> Kept:
+        world, scenario = self._world, self._scenario
+        world.begin(self._home(), scenario.records())
+        with world.service() as opened:
+            connect(opened, world.sides, mapping=scenario.mapping, **scenario.policy)
+            if scenario.at != NOW:
+                self._work(opened, worker=False)
+                self._live_until(opened, scenario.first_at)
+            if scenario.first_at != NOW:
+                self._change()
+                self._work(opened, worker=False)
+            if scenario.at != scenario.first_at:
+                self._live_until(opened, scenario.at - PATIENCE)
+                world.move_to(scenario.at)
+            if scenario.first_at == NOW:
+                self._change()
+        return world.keep(self._home())
+
+    def _change(self) -> None:
+        if self._scenario.change is not None:
+            self._scenario.change(self._world)
+
+    def _work(self, opened: SyncService, *, worker: bool) -> dict[str, str]:
+        """Sync every contract and return the state of each order, or the code of what holds it."""
+        world = self._world
+        if worker:
+            queue_and_wait(opened, world.activated())
+        else:
+            for order_id in world.activated():
+                opened.sync(None, order_id)
+        with opened.store.read() as transaction:
+            found = plans.standings(transaction, connection_id=1)
+        assert {each.order_id for each in found} == set(world.activated())
+        return {each.order_id: each.code or each.state.value for each in found}
+
+    def _end(self, instant: datetime, *, worker: bool) -> End:
+        world = self._world
+        world.move_to(instant)
+        with world.service(worker=worker) as opened:
+            states = self._work(opened, worker=worker)
+            held = frozenset(states.values()) - DONE
+            if held:
+                assert held <= LATE_CODES, states
+                states = self._released(opened, held)
+            assert frozenset(states.values()) <= DONE, states
+            assert_nothing_left(world, opened)
+            self._live_until(opened, max(self._scenario.until, instant))
+            assert frozenset(self._work(opened, worker=False).values()) <= DONE
+            assert_one_of_each(world, opened)
+        return End(
+            by_day=billed_by_day(world.account),
+            states=shown(world),
+            objects=counted(world),
+            held=held,
+        )
+
+    def _released(self, opened: SyncService, held: frozenset[str]) -> dict[str, str]:
+        for order_id in self._world.activated():
+            opened.sync(None, order_id, released=held)
+        with opened.store.read() as transaction:
+            found = plans.standings(transaction, connection_id=1)
+        return {each.order_id: each.code or each.state.value for each in found}
+
+    def _live_until(self, opened: SyncService, instant: datetime) -> None:
+        """Let time pass, and do what falls due on the way."""
+        for _ in range(MOST_TIMERS):
+            due = [timer for timer in opened.timers(None) if timer.next_at + PATIENCE <= instant]
+            if not due:
+                break
+            first = min(due, key=lambda timer: timer.next_at)
+            self._world.move_to(max(first.next_at + PATIENCE, self._world.clock.now()))
+            opened.sync_timer(None, first)
+        else:
+            raise AssertionError(f"timers never end: {opened.timers(None)}")
+        self._world.move_to(max(instant, self._world.clock.now()))
+
+    def _home(self) -> Path:
+        self._homes += 1
+        return self._folder / str(self._homes)
+
+
+def assert_nothing_left(world: World, opened: SyncService) -> None:
+    """No call has an unknown outcome, and another look finds nothing to do and writes nothing."""
+    for order_id in world.activated():
+        with opened.store.read() as transaction:
+            (standing,) = plans.standings(transaction, connection_id=1, order_id=order_id)
+            assert intents.unsettled(transaction, connection_id=1, root_id=standing.root_id) == ()
+        before = [log.count for log in world.logs]
+        report = opened.sync(None, order_id)
+        assert {each.state.value for each in report.standings} == {"unchanged"}, report.standings
+        assert [writes_of(log, count) for log, count in zip(world.logs, before, strict=True)] == [[], []]
+
+
+def assert_one_of_each(world: World, opened: SyncService) -> None:
+    """Everything of ours in Stripe is there once, is linked, and every link leads to something."""
+    named = list(our_names(world))
+    doubled = {name: count for name, count in Counter(name for name, _ in named).items() if count > 1}
+    assert not doubled, doubled
+    roots = {str(each["Id"]) for kind in ("SBQQ__Quote__c", "Order") for each in world.org.records(kind)}
+    with opened.store.read() as transaction:
+        linked = {
+            link.stripe_id
+            for root in roots
+            for link in links.of_contract(transaction, connection_id=1, root_id=root).values()
+        }
+    made = {stripe_id for _, stripe_id in named if stripe_id.startswith(("sub_sched_", "in_", "cn_"))}
+    assert made <= linked, made - linked
+    there = {each["id"] for kind in world.account.all_objects().values() for each in kind if "id" in each}
+    assert linked <= there, linked - there
+
+
+def our_names(world: World) -> Iterator[tuple[str, str]]:
+    """Yield what sets apart each thing that we made and that still counts, with its id."""
+    made = world.account.all_objects()
+    for customer in made.get("customer", ()):
+        yield f"customer {customer['metadata'].get('salesforce_account_id', customer['id'])}", customer["id"]
+        for moved in listed(world.account, f"/v1/customers/{customer['id']}/balance_transactions"):
+            if "cpqbridge_key" in moved["metadata"]:
+                yield f"balance {moved['metadata']['cpqbridge_key']}", moved["id"]
+    for kind, key in (("price", "lookup_key"), ("billing.meter", "event_name"), ("coupon", "name")):
+        # A price that stands only where it is used has no key.
+        yield from ((f"{kind} {each[key]}", each["id"]) for each in made.get(kind, ()) if each[key])
+    for kind in ("subscription_schedule", "invoice", "credit_note"):
+        for each in made.get(kind, ()):
+            alive = each["status"] not in {"canceled", "void"}
+            if alive and "cpqbridge_key" in each["metadata"]:
+                yield f"{kind} {each['metadata']['cpqbridge_key']}", each["id"]
+
+
+def shown(world: World) -> dict[str, str]:
+    """Return what each order shows in Salesforce: its state, and whether it names something in Stripe."""
+    return {
+        str(
+            order["Id"]
+        ): f"{order.get('Stripe_Sync_Status__c')} {'named' if order.get('Stripe_ID__c') else ''}"
+        for order in world.org.records("Order")
+    }
+
+
+def counted(world: World) -> dict[str, int]:
+    """Return how many things of each kind that no time makes there are."""
+    kinds = ("customer", "product", "price", "coupon", "billing.meter", "subscription", "credit_note")
+    made = world.account.all_objects()
+    return {kind: len(made.get(kind, ())) for kind in kinds}

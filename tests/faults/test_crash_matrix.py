@@ -1,0 +1,54 @@
+"""Stopped at any boundary, gone on with a minute, a day or a month later: always the same end.
+
+`make test` stops every scenario at a few of its boundaries, at others each day; `--whole` stops at all of them,
+which takes an hour, and `--turn` repeats a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.faults.crash_matrix import AWAY, Matrix, is_explained_by_time
+from tests.faults.crash_scenarios import ALL
+from tests.faults.worlds import World, hosted_world
+
+STRIDE = 16
+"""Every so many stops one is gone on with in `make test`."""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with hosted_world() as hosted:
+        yield hosted
+
+
+def sample(name: str, turn: int) -> tuple[bool, str]:
+    """Return how the work is done that is stopped, and how long all is away: another pair each day."""
+    number = list(ALL).index(name) + turn
+    return number % 2 == 0, list(AWAY)[number % len(AWAY)]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_ends_the_same_wherever_it_was_stopped(
+    name: str, world: World, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    whole, turn = pytestconfig.getoption("--whole"), pytestconfig.getoption("--turn")
+    matrix = Matrix(world, ALL[name], tmp_path)
+    worker, word = sample(name, turn)
+    ways = [(worker, word)] if not whole else [(by, away) for by in (False, True) for away in AWAY]
+    for worker, word in ways:
+        stops = matrix.stops(worker=worker, chosen=lambda number: whole or number % STRIDE == turn % STRIDE)
+        assert stops
+        expected, late = matrix.end_without_a_stop(AWAY[word]), None
+        assert matrix.sold_minor() in {None, sum(expected.by_line.values())}
+        for stop in stops:
+            try:
+                found = matrix.end_after(stop, AWAY[word], worker=worker)
+                if found != expected:
+                    late = late or matrix.end_of_late_work(AWAY[word])
+                    assert is_explained_by_time(found, expected, late), (found, expected, late)
+            except BaseException as error:
+                error.add_note(f"stopped at {stop.names}, gone on with by a worker: {worker}, after {word}")
+                raise
