@@ -19,6 +19,7 @@ from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.noticed import Tries
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.allowance import WAITS_FOR_CALLS
 from cpqbridge.sync.watching import records_read
 
 ORDER_GONE = "order_gone"
@@ -105,7 +106,11 @@ def _next_try(standing: OrderStanding, tried: Tries, end: EndOfRun) -> Tries:
     if not (standing.retryable or standing.state is OrderState.QUEUED):
         return Tries()
     asked_seconds = end.error.retry_after_seconds if isinstance(end.error, TransientError) else None
-    return tried.after_failure(at=end.at, wait_at_least=timedelta(seconds=asked_seconds or 0))
+    asked = timedelta(seconds=asked_seconds or 0)
+    if end.error is not None and end.error.code in WAITS_FOR_CALLS:
+        # The org has no calls left for now, which says nothing of the order: its waits do not grow.
+        return replace(Tries().after_failure(at=end.at, wait_at_least=asked), attempts=tried.attempts)
+    return tried.after_failure(at=end.at, wait_at_least=asked)
 
 
 def _gone(

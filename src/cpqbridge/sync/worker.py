@@ -17,6 +17,7 @@ from cpqbridge.clock import monotonic_seconds
 from cpqbridge.errors import AccessLostError, CpqbridgeError, PausedError, TransientError
 from cpqbridge.store import connections
 from cpqbridge.store.connections import Connection
+from cpqbridge.sync.allowance import Purpose, calling_for
 from cpqbridge.sync.event_desk import EventDesk
 from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.nightly import Night
@@ -151,7 +152,8 @@ class Worker:
 
     def _guarded(self, connection: Connection, work: Callable[[], object]) -> None:
         try:
-            work()
+            with calling_for(Purpose.BACKGROUND):
+                work()
         except AccessLostError as error:
             log.warning("access_lost", connection=connection.name, problem=error.message)
             with self._service.store.write() as transaction:
