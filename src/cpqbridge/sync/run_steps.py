@@ -88,7 +88,7 @@ class RunSteps:
             clock=parts.clock,
             lane=lane,
             boundary=parts.boundary,
-            accepts_differences=FIRST_INVOICE_DIFFERS in task.released,
+            released=task.released,
         )
 
     def open_intents(self) -> JsonObject:
