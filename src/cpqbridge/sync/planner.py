@@ -22,8 +22,9 @@ from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.schedule_standing import ENDED
+from cpqbridge.domain.usage import UsageSpan
 from cpqbridge.planning.plan import plan_contract
-from cpqbridge.store import findings, intents, links, objects
+from cpqbridge.store import findings, intents, links, objects, usage
 from cpqbridge.store.database import Store
 from cpqbridge.store.findings import FindingState
 from cpqbridge.sync.adoption import TAKEOVER, Search, Shown
@@ -53,10 +54,14 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanMade:
-    """A plan, and what was found again behind ids that orders show (`cpqbridge.sync.adoption`)."""
+    """A plan, and what was found again behind ids that orders show (`cpqbridge.sync.adoption`).
+
+    `usage_elsewhere` is what other contracts of the customer were known to bill by usage.
+    """
 
     plan: Plan
     found: Shown
+    usage_elsewhere: tuple[UsageSpan, ...]
 
 
 def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> PlanMade:
@@ -73,7 +78,7 @@ def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> Pla
     planning.learn_prices()
     planning.ask_stripe()
     planning.cancel_duplicates()
-    return PlanMade(plan=planning.plan, found=found)
+    return PlanMade(plan=planning.plan, found=found, usage_elsewhere=planning.usage_elsewhere)
 
 
 class _Planning:
@@ -85,6 +90,11 @@ class _Planning:
         self._request = request
         self._state = self._known_state()
         self.plan = self._made()
+
+    @property
+    def usage_elsewhere(self) -> tuple[UsageSpan, ...]:
+        """Return what other contracts of the customer bill by usage."""
+        return self._state.usage_elsewhere
 
     def learn_links(self) -> None:
         """Plan again when the store turns out to know some of what would be created."""
@@ -283,8 +293,19 @@ class _Planning:
                 since=self._request.as_of - intents.CANCELS_COUNT_FOR,
             )
             renewed = self._renewed(transaction)
+            beside = usage.elsewhere(
+                transaction,
+                connection_id=connection_id,
+                account_id=history.account.account_id,
+                root_id=history.root_id,
+            )
         return BillingState(
-            links=known, objects=sent, record=record, recent_cancels=recent_cancels, renewed=renewed
+            links=known,
+            objects=sent,
+            record=record,
+            recent_cancels=recent_cancels,
+            renewed=renewed,
+            usage_elsewhere=beside,
         )
 
     def _renewed(self, transaction: Transaction) -> dict[str, BillingObject]:
