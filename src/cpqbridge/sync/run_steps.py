@@ -7,18 +7,20 @@ in the store.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cpqbridge.clock import Clock
 from cpqbridge.domain.billing import Plan, StepAction
 from cpqbridge.domain.order import OrderHistory
-from cpqbridge.errors import CpqbridgeError, InvariantError, RecordError
+from cpqbridge.errors import ConflictError, CpqbridgeError, InvariantError, RecordError
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
 from cpqbridge.store import intents, plans
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.aftermath import EndOfRun, keep_end
 from cpqbridge.sync.allowance import going_on
 from cpqbridge.sync.apply import Applier, Boundary, no_boundary
 from cpqbridge.sync.durable import JsonObject
@@ -75,6 +77,7 @@ class RunSteps:
         self._opened = parts.opened
         self._connection_id = parts.opened.connection_id
         self._task = task
+        self._lane = lane
         self._ledger = Ledger(store=parts.store, task=task, lane=lane)
         self._root_id = task.root_id
         self._read: ReadContract | None = None
@@ -168,6 +171,17 @@ class RunSteps:
     def keep_not_told(self, error: CpqbridgeError) -> None:
         """Store that Salesforce could not be told of orders that Stripe bills rightly."""
         self._ledger.keep_not_told(error, at=self._parts.clock.now())
+
+    def keep_end(self, error: CpqbridgeError | None) -> None:
+        """Store when the contract's orders are tried next and what is watched, unless the lane was lost."""
+        end = EndOfRun(
+            at=self._parts.clock.now(),
+            error=error,
+            raw=self._read.raw if self._read is not None else None,
+            asked_for=self._task.notice.order_id,
+        )
+        with suppress(ConflictError):
+            keep_end(self._store, self._lane, end)
 
     def write_back(self, plan_id: int) -> JsonObject:
         """Write ids, states and sync records to Salesforce where they differ; note what it did not take."""
