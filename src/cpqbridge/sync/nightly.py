@@ -13,6 +13,7 @@ import structlog
 from cpqbridge.store import cursors
 from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.reconcile import Reconciler
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -33,7 +34,10 @@ class NightlyJob:
 
 def nightly_jobs(service: SyncService) -> tuple[NightlyJob, ...]:
     """Return the jobs of a night in the order they are done."""
-    return (NightlyJob(name="sweep", run=Finder(service).sweep),)
+    return (
+        NightlyJob(name="sweep", run=Finder(service).sweep),
+        NightlyJob(name="reconcile", run=Reconciler(service).nightly),
+    )
 
 
 class Night:
