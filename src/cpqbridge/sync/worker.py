@@ -17,6 +17,7 @@ from cpqbridge.store import connections, cursors, plans, timers
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.event_desk import EventDesk
+from cpqbridge.sync.housekeeping import Housekeeping
 from cpqbridge.sync.pausing import go_on
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.task import Task
@@ -54,6 +55,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._next: dict[str, float] = {}
         self._events = EventDesk(service)
+        self._housekeeping = Housekeeping(service)
 
     def start(self) -> None:
         """Begin in a thread of its own."""
@@ -83,6 +85,7 @@ class Worker:
                 log.info("work_taken_over", runs=taken)
         if self._is_due("forget", FORGET_SECONDS):
             engine.forget_finished(older_than=KEEP_FINISHED)
+            self._housekeeping.prune()
         if self._is_due("alert", ALERT_SECONDS):
             self.alert()
         for connection in self._service.connections():
