@@ -22,9 +22,8 @@ from cpqbridge.store.connections import Connection
 from cpqbridge.store.events import EventState, WaitingEvent
 from cpqbridge.sync.contracts_of_events import ContractsOfEvents
 from cpqbridge.sync.event_names import CATALOGUE_EVENTS, CONTRACT_EVENTS, HEARD, named
+from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.ports import OpenConnection
-from cpqbridge.sync.task import Task
-from cpqbridge.sync.wake import contract_notice
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -90,7 +89,7 @@ class EventDesk:
                 return 0
             found = _outcomes(transaction, waiting, connection_id=connection_id, now=now)
         roots = sorted({root_id for outcome in found.values() for root_id in outcome[1]})
-        count = self._notice(connection_id, roots)
+        count = Notices(self._service).take_contracts(connection_id, roots, because="event of Stripe")
         self._settle(connection_id, found)
         if found:
             log.info("events_seen", connection=connection.name, events=len(found), contracts=len(roots))
@@ -153,7 +152,7 @@ class EventDesk:
             roots = event_contracts.running_since(
                 transaction, connection_id=connection.connection_id, since=since
             )
-        self._notice(connection.connection_id, list(roots))
+        Notices(self._service).take_contracts(connection.connection_id, roots, because="events too old")
         log.warning(
             "events_too_old_to_list",
             connection=connection.name,
@@ -161,20 +160,6 @@ class EventDesk:
             since=since.isoformat(),
             what_to_do="Nothing: every contract that ran meanwhile is looked at.",
         )
-
-    def _notice(self, connection_id: int, roots: list[str]) -> int:
-        queued = set(self._service.engine().waiting_partitions()) if roots else set()
-        count = 0
-        for root_id in roots:
-            with self._service.store.read() as transaction:
-                notice = contract_notice(transaction, connection_id=connection_id, root_id=root_id)
-            if notice is None:
-                continue
-            partition = self._service.enqueue(Task(connection_id=connection_id, notice=notice), queued)
-            if partition is not None:
-                queued.add(partition)
-                count += 1
-        return count
 
     def _settle(self, connection_id: int, found: Mapping[str, tuple[EventState, frozenset[str]]]) -> None:
         groups: dict[tuple[EventState, str | None], list[str]] = {}
