@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.faults.crash_scenarios import Scenario
+from tests.faults.request_checker import problems
 from tests.faults.two_sides import NOW, connect
 from tests.faults.worlds import Changes, Kept, World, queue_and_wait, writes_of
 from tests.simulation.in_process import billed_by_day, listed
@@ -175,6 +176,8 @@ class Matrix:
             self._live_until(opened, max(self._scenario.until, instant))
             assert frozenset(self._work(opened, worker=False).values()) <= DONE
             assert_one_of_each(world, opened)
+        salesforce, stripe = (log._requests for log in world.logs)
+        assert problems(stripe=stripe, salesforce=salesforce) == []
         return End(
             by_day=billed_by_day(world.account),
             states=shown(world),
