@@ -91,6 +91,12 @@ class RecordError(CpqbridgeError):
     default_code = "record"
 
 
+class EventRefusedError(CpqbridgeError):
+    """What was posted is no event of Stripe's for us: it is turned away, and nothing is stored."""
+
+    default_code = "event_refused"
+
+
 class InvariantError(CpqbridgeError):
     """Something that must hold does not: our bug. Stop this contract and tell somebody."""
 

@@ -23,6 +23,7 @@ _SECRET_TEXTS = re.compile(
 _LOG_BYTES = 5_000_000
 _LOG_FILES = 3
 _ID_BYTES = 4
+_SAID_OTHERWISE = frozenset({"cpqbridge", "cpqbridge.sync.observing"})
 
 
 def redact(value: Any) -> Any:
@@ -39,20 +40,24 @@ def redact(value: Any) -> Any:
     return value
 
 
-def configure_logging(home: Path | None, *, level: str = "info") -> Path | None:
+def configure_logging(home: Path | None, *, level: str = "info", json_to_stderr: bool = False) -> Path | None:
     """Send warnings to standard error and everything from `level` on to `logs/cpqbridge.log` in the home.
+
+    With `json_to_stderr` standard error takes everything from `level` on too, one JSON document a line.
 
     Returns:
         The log file; it lies in a new temporary folder when the home cannot be written to. None without a
         home: then there is no file.
     """
     processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _redact_event,
     ]
-    handlers: list[logging.Handler] = [_standard_error_handler(processors)]
+    to_people = _standard_error_handler(processors)
+    handlers: list[logging.Handler] = [_json_handler(processors) if json_to_stderr else to_people]
     path = None if home is None else _log_file(home)
     if path is not None:
         handlers.append(_file_handler(path, processors))
@@ -64,7 +69,7 @@ def configure_logging(home: Path | None, *, level: str = "info") -> Path | None:
         root.addHandler(handler)
     root.setLevel(level.upper())
     structlog.configure(
-        processors=[*processors[:3], structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*processors[:4], structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
@@ -98,12 +103,12 @@ class _NoTrace(structlog.stdlib.ProcessorFormatter):
 def _standard_error_handler(processors: list[Any]) -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    # The command itself says what went wrong and names the id, so this line would say it twice.
-    handler.addFilter(lambda record: record.name != "cpqbridge")
+    # The command itself says what went wrong and names the id, so these lines would say it twice.
+    handler.addFilter(lambda record: record.name not in _SAID_OTHERWISE)
     handler.setFormatter(
         _NoTrace(
             processor=structlog.dev.ConsoleRenderer(colors=False),
-            foreign_pre_chain=[processors[0], processors[3]],
+            foreign_pre_chain=[processors[1], processors[4]],
         )
     )
     return handler
@@ -113,18 +118,26 @@ def _file_handler(path: Path, processors: list[Any]) -> logging.Handler:
     handler = logging.handlers.RotatingFileHandler(
         path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8", delay=True
     )
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                _redact_event,
-                structlog.processors.JSONRenderer(default=str),
-            ],
-            foreign_pre_chain=processors[:2],
-        )
-    )
+    handler.setFormatter(_json_formatter(processors))
     return handler
+
+
+def _json_handler(processors: list[Any]) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_json_formatter(processors))
+    return handler
+
+
+def _json_formatter(processors: list[Any]) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _redact_event,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        foreign_pre_chain=processors[:3],
+    )
 
 
 def _log_file(home: Path) -> Path:

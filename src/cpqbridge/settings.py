@@ -26,6 +26,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """How `serve` and `worker` write to standard error."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Settings(BaseSettings):
     """What the environment says.
 
@@ -34,9 +41,11 @@ class Settings(BaseSettings):
         secret_key: Key that encrypts secrets at rest, instead of the key file (`CPQBRIDGE_SECRET_KEY`).
         now: Instant at which simulated connections stand (`CPQBRIDGE_NOW`), aware UTC, or None.
         database_url: Database to use instead of the embedded one (`CPQBRIDGE_DATABASE_URL`).
-        stripe_webhook_secret: Signing secret of the endpoint that Stripe sends events to
-            (`CPQBRIDGE_STRIPE_WEBHOOK_SECRET`); without it no event is taken.
+        stripe_webhook_secret: Signing secrets of the endpoints that Stripe sends events to, separated by
+            commas or spaces (`CPQBRIDGE_STRIPE_WEBHOOK_SECRET`), beside those that the connections have.
         log_level: Least important entry that is logged (`CPQBRIDGE_LOG_LEVEL`).
+        log_format: What `serve` and `worker` write to standard error (`CPQBRIDGE_LOG_FORMAT`): warnings as
+            text, or every entry as a line of JSON, for containers.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
@@ -47,6 +56,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
     log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.TEXT
 
     @field_validator("now", mode="before")
     @classmethod
@@ -57,6 +67,11 @@ class Settings(BaseSettings):
     @classmethod
     def _expand_home(cls, value: Path) -> Path:
         return value.expanduser()
+
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Return the signing secrets, in the order they were given."""
+        given = self.stripe_webhook_secret
+        return () if given is None else tuple(given.get_secret_value().replace(",", " ").split())
 
     def clock(self) -> Clock:
         """Return a clock that stands at `now`, or the machine's clock when `now` is not set."""

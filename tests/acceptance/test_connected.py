@@ -155,6 +155,39 @@ def test_forecast_is_what_the_simulated_account_bills(shell, sandbox):
     ]
 
 
+KINDS = {
+    "Olive Hotels": "a coupon for ever, and an amendment",
+    "Linden Energy": "usage with a flat fee beside seats",
+    "Maple Prints": "tiers by volume, and an amendment",
+    "Ginkgo Games": "without an end, and two amendments",
+    "Rosewood Media": "three frequencies, and an amendment of all",
+    "Elder Housing": "two ramps beside seats, and two amendments",
+}
+
+
+@pytest.mark.parametrize("customer", KINDS)
+def test_order_of_every_kind_and_its_amendments_are_synced_and_then_left_alone(
+    connected, addresses, customer
+):
+    org, account = addresses
+    (account_id,) = (each["Id"] for each in org_state(org)["Account"] if each["Name"] == customer)
+    orders = [each for each in org_state(org)["Order"] if each["AccountId"] == account_id]
+    number = min(each["OrderNumber"] for each in orders)
+    ended = connected.run("order", "sync", number, "--release", "backdated", "--json")
+    assert ended.code == 0, ended.document
+    assert {each["state"] for each in ended.document["orders"]} == {"synced"}
+    assert len(ended.document["orders"]) == len(orders)
+    for order in orders:
+        shown = org_record(org, "Order", order["Id"])
+        assert shown["Stripe_Sync_Status__c"] == "Synced"
+        assert shown["Stripe_ID__c"].startswith(("sub_sched_", "in_"))
+    before, told = len(requests_of(account)), org_state(org)
+    later = {"CPQBRIDGE_NOW": "2026-11-20T09:20:00Z"}
+    again = connected.run("order", "sync", number, "--json", environment=later)
+    assert {each["state"] for each in again.document["orders"]} == {"unchanged"}
+    assert (len(requests_of(account)), org_state(org)) == (before, told)
+
+
 def test_draft_order_has_a_preview_and_is_not_synced(connected):
     preview = connected.run("order", "preview", DRAFT_ORDER, "--json").document
     assert preview["schedules"]

@@ -9,7 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +19,8 @@ from tests.faults.test_troubled_calls import Setting
 from tests.faults.two_sides import one_line_orders, service, two_sides
 
 from cpqbridge.clock import SettableClock, SystemClock
+from cpqbridge.store import events
+from cpqbridge.sync.event_desk import EventDesk
 from cpqbridge.sync.hooks import StripeHook
 from cpqbridge.web.app import EVENT_BYTES, Shown, create_app
 from cpqbridge_sim.hosting import host
@@ -32,6 +34,7 @@ class Endpoint:
 
     setting: Setting
     url: str
+    desk: EventDesk
 
     def post(self, body: bytes, signature: str | None) -> int:
         """Return the status of the answer."""
@@ -44,6 +47,17 @@ class Endpoint:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code
+
+    def look(self) -> int:
+        """Do a worker's work on the stored events; return how many contracts were queued."""
+        (connection,) = self.setting.service.connections()
+        return self.desk.work(connection)
+
+    def stored(self) -> dict[str, int]:
+        """Return how many events are stored by state, without those of which there are none."""
+        with self.setting.service.store.read() as transaction:
+            found = events.counts(transaction, connection_id=1)
+        return {state.value: number for state, number in found.items() if number}
 
     def send(self, event: dict[str, Any], **signing: Any) -> int:
         body = json.dumps(event).encode()
@@ -67,13 +81,21 @@ def endpoint(tmp_path) -> Iterator[Endpoint]:
             opened.become_worker()
             setting = Setting(home=tmp_path, sides=sides, clock=clock, service=opened)
             setting.move_everything_to(DUE)
-            hook = StripeHook(opened, SECRET)
+            hook = StripeHook(opened, secrets=[SECRET])
             with host(create_app(Shown(orders=opened.views, take_event=hook.take))) as pages:
-                yield Endpoint(setting, pages.url)
+                yield Endpoint(setting, pages.url, EventDesk(opened))
 
 
 def event(kind: str, **subject: Any) -> dict[str, Any]:
-    return {"id": "evt_1", "object": "event", "type": kind, "data": {"object": subject}}
+    named = json.dumps([kind, subject], sort_keys=True).encode()
+    return {
+        "id": f"evt_{hashlib.sha256(named).hexdigest()[:12]}",
+        "object": "event",
+        "created": int(DUE.timestamp()),
+        "livemode": False,
+        "type": kind,
+        "data": {"object": subject},
+    }
 
 
 def by_schedule(setting: Setting) -> dict[str, Any]:
@@ -102,6 +124,7 @@ NAMING = [by_schedule, by_subscription, by_metadata, by_parent]
 
 
 def assert_left_alone(endpoint: Endpoint, calls: int) -> None:
+    assert endpoint.look() == 0
     assert endpoint.setting.service.engine().waiting_partitions() == frozenset()
     assert endpoint.setting.sides.org_log.count == calls
     assert own_invoices(endpoint.setting.sides) == []
@@ -112,18 +135,23 @@ def test_a_signed_event_that_names_the_contract_bills_what_is_due(
     endpoint: Endpoint, naming: Callable[[Setting], dict[str, Any]]
 ) -> None:
     assert endpoint.send(naming(endpoint.setting)) == 200
+    assert own_invoices(endpoint.setting.sides) == []
+    assert endpoint.look() == 1
     wait_until(lambda: own_invoices(endpoint.setting.sides) == [("open", 6246)])
 
 
 def test_events_that_come_many_times_and_at_once_bill_once(endpoint: Endpoint) -> None:
-    events = [naming(endpoint.setting) for naming in NAMING] * 3
+    sent = [naming(endpoint.setting) for naming in NAMING] * 3
     answers: list[int] = []
-    threads = [threading.Thread(target=lambda e=each: answers.append(endpoint.send(e))) for each in events]
+    threads = [threading.Thread(target=lambda e=each: answers.append(endpoint.send(e))) for each in sent]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [200] * len(events)
+    assert answers == [200] * len(sent)
+    assert endpoint.stored() == {"waiting": len(NAMING)}
+    assert endpoint.look() == 1
+    assert endpoint.stored() == {"noticed": len(NAMING)}
     wait_until(lambda: own_invoices(endpoint.setting.sides) == [("open", 6246)])
     wait_until(lambda: endpoint.setting.service.timers(None) == ())
     wait_until(lambda: endpoint.setting.service.engine().waiting_partitions() == frozenset())
@@ -169,8 +197,8 @@ def test_a_body_too_long_for_an_event_is_not_read_to_its_end(endpoint: Endpoint)
         event("subscription_schedule.updated", id="sub_sched_foreign"),
         event("invoice.created", id="in_1", metadata={"salesforce_root_id": "a0z000000000000AAA"}),
         event("invoice.created", metadata=None, parent=None),
-        {"object": "event", "type": "invoice.created", "data": None},
-        {},
+        event("invoice.created") | {"data": None},
+        event("invoice.created") | {"data": {"object": [1]}, "request": "no"},
     ],
 )
 def test_a_signed_event_of_something_else_does_nothing(endpoint: Endpoint, foreign: dict[str, Any]) -> None:
@@ -188,7 +216,7 @@ def test_an_event_of_another_kind_does_nothing(endpoint: Endpoint) -> None:
 def test_without_a_secret_there_is_nothing_under_the_address(endpoint: Endpoint) -> None:
     body = json.dumps(by_schedule(endpoint.setting)).encode()
     with host(create_app(Shown(orders=endpoint.setting.service.views))) as pages:
-        assert Endpoint(endpoint.setting, pages.url).post(body, signature(body)) == 404
+        assert replace(endpoint, url=pages.url).post(body, signature(body)) == 404
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{endpoint.url}/hooks/stripe")
     assert caught.value.code == 405
@@ -200,7 +228,7 @@ def test_what_the_simulated_account_signs_and_posts_itself_bills_what_is_due(end
     account, (schedule,) = setting.sides.account, setting.sides.objects("subscription_schedule")
     wanted = {"url": endpoint.url, "enabled_events": ["subscription_schedule.updated"]}
     made = account.request("POST", "/v1/webhook_endpoints", wanted)[1]
-    hook = StripeHook(setting.service, made["secret"])
+    hook = StripeHook(setting.service, secrets=[made["secret"]])
     with host(create_app(Shown(orders=setting.service.views, take_event=hook.take))) as pages:
         address = {"url": f"{pages.url}/hooks/stripe"}
         account.request("POST", f"/v1/webhook_endpoints/{made['id']}", address)
@@ -209,4 +237,5 @@ def test_what_the_simulated_account_signs_and_posts_itself_bills_what_is_due(end
         with urllib.request.urlopen(f"{setting.sides.stripe_url}/_sim/webhooks/deliver", data=b"") as answer:
             deliveries = json.load(answer)["deliveries"]
         assert [delivery["status"] for delivery in deliveries] == ["succeeded"]
+        endpoint.look()
         wait_until(lambda: own_invoices(setting.sides) == [("open", 6246)])

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cpqbridge import __version__
-from cpqbridge.cli import config, connection, demo, order, pause, rehearse, sandbox, serve
+from cpqbridge.cli import config, connection, demo, order, pause, rehearse, sandbox, serve, status
 from cpqbridge.cli.output import warn
 from cpqbridge.cli.runtime import ExitCode, Runtime
 from cpqbridge.errors import ConfigurationError, CpqbridgeError, InvariantError
@@ -31,6 +31,7 @@ application.add_typer(config.application, name="config")
 application.add_typer(sandbox.application, name="sandbox")
 application.command("serve")(serve.serve)
 application.command("worker")(serve.worker)
+application.command("status")(status.status)
 application.command("pause")(pause.pause)
 application.command("resume")(pause.resume)
 application.command("rehearse")(rehearse.rehearse)

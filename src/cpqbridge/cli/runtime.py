@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cpqbridge.settings import Settings, load_settings
+from cpqbridge.settings import LogFormat, Settings, load_settings
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -49,12 +49,17 @@ def runtime_of(context: typer.Context) -> Runtime:
 
 
 @contextmanager
-def service_of(context: typer.Context) -> Iterator[SyncService]:
-    """Open the service with the settings of this process and close it again."""
+def service_of(context: typer.Context, *, is_service: bool = False) -> Iterator[SyncService]:
+    """Open the service with the settings of this process and close it again.
+
+    With `is_service` standard error takes the log in the form of `CPQBRIDGE_LOG_FORMAT`: such a process runs
+    for long, and in a container nobody reads its files.
+    """
     from cpqbridge.logs import configure_logging  # noqa: PLC0415
 
     runtime = runtime_of(context)
     settings = runtime.settings()
-    configure_logging(settings.home, level=settings.log_level)
+    as_json = is_service and settings.log_format == LogFormat.JSON
+    configure_logging(settings.home, level=settings.log_level, json_to_stderr=as_json)
     with runtime.open_service(settings) as service:
         yield service

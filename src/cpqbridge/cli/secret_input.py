@@ -46,7 +46,7 @@ class SecretInput:
                 code="secret_input",
                 field=option,
                 fix="Pipe the secret in, one line per option that says '-', in the order "
-                "--salesforce-token, --stripe-key.",
+                "--salesforce-token, --stripe-key, --secret.",
             )
         return self._lines.pop(0)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from cpqbridge.sync.service import SyncService
+    from cpqbridge.web.app import TakeEvent
+    from cpqbridge.web.health import Health
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -37,32 +40,75 @@ def serve(
 ) -> None:
     """Show the orders at http://127.0.0.1:8080 and sync live connections."""
     listener = listen(port)
-    with service_of(context) as service:
+    with service_of(context, is_service=True) as service:
         from cpqbridge.web.app import Shown, create_app  # noqa: PLC0415
 
         with until_interrupted():
             if not no_worker:
                 service.start_worker()
-            shown = Shown(orders=service.views, take_event=_event_taker(context, service))
+            shown = Shown(
+                orders=service.views,
+                take_event=_event_taker(context, service),
+                health=_health(service, works=not no_worker),
+            )
             serve_pages(create_app(shown), listener)
 
 
-def _event_taker(context: typer.Context, service: SyncService) -> Callable[[bytes, str], bool] | None:
-    """Return what takes in Stripe's events; None where no signing secret is set."""
+def _event_taker(context: typer.Context, service: SyncService) -> TakeEvent:
+    """Return what takes in Stripe's events, by the connections' secrets and those of the environment."""
     from cpqbridge.sync.hooks import StripeHook  # noqa: PLC0415 - the other commands need none of it
 
-    secret = runtime_of(context).settings().stripe_webhook_secret
-    if secret is None or not secret.get_secret_value().strip():
-        return None
-    return StripeHook(service, secret.get_secret_value().strip()).take
+    return StripeHook(service, secrets=runtime_of(context).settings().webhook_secrets()).take
 
 
-def worker(context: typer.Context) -> None:
+def _health(service: SyncService, *, works: bool) -> Health:
+    """Return what answers for this process; from now on it counts what happens."""
+    from cpqbridge.sync.metrics import Metrics  # noqa: PLC0415 - the other commands need none of it
+    from cpqbridge.sync.readiness import readiness  # noqa: PLC0415
+    from cpqbridge.web.health import Health  # noqa: PLC0415
+
+    def ready() -> tuple[bool, Mapping[str, str]]:
+        found = readiness(service, works=works)
+        return found.is_ready, found.checks
+
+    metrics = Metrics(service)
+    service.observers.add(metrics)
+    return Health(ready=ready, metrics=metrics.text)
+
+
+def worker(
+    context: typer.Context,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Also answer /healthz, /readyz and /metrics there."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Address for --port; in a container 0.0.0.0, which shows no orders.")
+    ] = LOOPBACK,
+) -> None:
     """Sync live connections until interrupted."""
-    with service_of(context) as service:
+    listener = None if port is None else listen(port, host=host)
+    with service_of(context, is_service=True) as service:
+        if listener is not None:
+            _answer_for(service, listener)
         note("The worker is running. Press Ctrl+C to stop.")
         with until_interrupted():
             service.run_worker()
+
+
+def _answer_for(service: SyncService, listener: socket.socket) -> None:
+    """Answer questions about this process in a thread, as long as it lives."""
+    import uvicorn  # noqa: PLC0415 - only those who are asked need it
+
+    from cpqbridge.web.health import create_health_app  # noqa: PLC0415
+
+    app = create_health_app(_health(service, works=True))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none"))
+    threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="cpqbridge-health", daemon=True
+    ).start()
+    host, port = listener.getsockname()[:2]
+    note(f"http://{host}:{port}/readyz says whether it works.")
 
 
 @contextmanager
@@ -81,8 +127,8 @@ def until_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on loopback.
+def listen(port: int, *, host: str = LOOPBACK) -> socket.socket:
+    """Return a socket that listens, on loopback unless told otherwise.
 
     Raises:
         ConfigurationError: Another program has the port.
@@ -90,7 +136,7 @@ def listen(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, port))
+        listener.bind((host, port))
         listener.listen(128)
     except OSError:
         listener.close()

@@ -139,6 +139,11 @@ class PhaseItem:
             return self.tiers.charge_minor(units)
         return charge_minor(self.unit_amount_decimal, units)
 
+    @property
+    def unused_minor(self) -> int:
+        """Return what a period comes to without any usage, in minor units; 0 where nothing is metered."""
+        return self.tiers.unused_minor if self.metered and self.tiers is not None else 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneTimeItem:

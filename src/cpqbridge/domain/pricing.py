@@ -55,6 +55,14 @@ class TieredPrice:
     mode: str
     tiers: tuple[PriceTier, ...]
 
+    @property
+    def unused_minor(self) -> int:
+        """Return what a period by usage costs in which nothing was used, in minor units.
+
+        Source: Stripe, "Tiered pricing" (read 21 Nov 2026): the flat amount of the first tier is billed then.
+        """
+        return charge_minor(self.tiers[0].flat_amount_decimal, 1)
+
     def charge_minor(self, quantity: int) -> int:
         """Return what so many units cost for one period, in minor units; each tier is rounded half up once.
 

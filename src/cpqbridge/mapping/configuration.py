@@ -20,6 +20,7 @@ from cpqbridge.mapping.policies import (
     CoterminatePolicy,
     CreditsPolicy,
     CreditTarget,
+    EventsWay,
     EvergreenCredits,
     Filters,
     FrequenciesPolicy,
@@ -102,6 +103,8 @@ def configuration_document(configuration: Configuration) -> dict[str, object]:
             "poll_seconds": sync.poll_seconds,
             "api_share": _plain(sync.api_share),
             "record_retention": sync.record_retention,
+            "events": sync.events.value,
+            "events_poll_seconds": sync.events_poll_seconds,
         },
         "currency": configuration.currency,
         "filters": _filter_document(configuration.filters),
@@ -139,8 +142,7 @@ def _version(value: object, path: str) -> int:
 
 
 def _sync(raw: object, path: str) -> SyncSettings:
-    names = ("live", "start_date", "poll_seconds", "api_share", "record_retention")
-    section = Section(raw, path, names)
+    section = Section(raw, path, [item.name for item in fields(SyncSettings)])
     default = SyncSettings()
     return SyncSettings(
         live=section.read("live", sections.true_or_false, default.live),
@@ -150,7 +152,16 @@ def _sync(raw: object, path: str) -> SyncSettings:
         record_retention=section.read(
             "record_retention", sections.whole_number(0, _MOST), default.record_retention
         ),
+        events=section.read("events", _events, default.events),
+        events_poll_seconds=section.read(
+            "events_poll_seconds", sections.whole_number(60, _DAY_SECONDS), default.events_poll_seconds
+        ),
     )
+
+
+def _events(value: object, path: str) -> EventsWay:
+    # YAML reads a bare `off` as false.
+    return sections.choice(EventsWay)("off" if value is False else value, path)
 
 
 def _share(value: object, path: str) -> Decimal:

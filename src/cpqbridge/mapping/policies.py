@@ -99,6 +99,14 @@ class OverlapPolicy(StrEnum):
     BOTH = "both"
 
 
+class EventsWay(StrEnum):
+    """How Stripe's events come in: by webhook, by lists of those since the last look, or not at all."""
+
+    WEBHOOK = "webhook"
+    POLL = "poll"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncSettings:
     """When and how fast a connection syncs.
@@ -112,6 +120,8 @@ class SyncSettings:
     poll_seconds: int = 60
     api_share: Decimal = Decimal("0.6")
     record_retention: int = 10_000
+    events: EventsWay = EventsWay.WEBHOOK
+    events_poll_seconds: int = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

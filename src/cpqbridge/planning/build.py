@@ -35,7 +35,7 @@ from cpqbridge.planning.proof import Evidence, mismatches
 from cpqbridge.planning.request import Request
 from cpqbridge.planning.safety import Look, multiplier_warnings
 from cpqbridge.planning.timetable import load_again_at
-from cpqbridge.planning.usage import metered_twice, unbilled_parts
+from cpqbridge.planning.usage import first_invoice_has_usage, metered_twice, unbilled_parts
 
 
 class Build:
@@ -406,7 +406,8 @@ class Build:
             wanted = schedule.wanted
             if schedule.change == "create":
                 first = next((each.total_minor for each in wanted.settled), None)
-                yield body.created(wanted, first_invoice_minor=first)
+                known = None if first_invoice_has_usage(wanted, now) else first
+                yield body.created(wanted, first_invoice_minor=known)
             elif schedule.change == "update":
                 yield body.updated(wanted, now=now, stripe_id=state.links[wanted.key].stripe_id)
             elif schedule.change == "restart":

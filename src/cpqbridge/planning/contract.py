@@ -82,6 +82,14 @@ class SentFacts:
             lines |= {line.order_item_id: (each.key, line) for line in each.lines}
             for take in each.taken:
                 taken[take.reducing_id] = (*taken.get(take.reducing_id, ()), (each.key, take))
+        # Own invoices are a plan's last calls, so they tell of every order that was executed with theirs:
+        # what has no schedule by then needed none.
+        finished = {entry.executed_at for entry in documented.values()}
+        documented |= {
+            entry.order_id: entry
+            for entry in orders.values()
+            if entry.executed_at in finished and entry.order_id not in documented
+        }
         for entry in state.record.orders:
             documented.setdefault(entry.order_id, entry)
             orders.setdefault(entry.order_id, entry)
@@ -211,13 +219,15 @@ class Contract:
     def decide_ends_of_usage(self) -> None:
         """Let schedules whose last line is ended now go on until the period of what was used is over.
 
-        Stripe drops the usage of a subscription that is cancelled without an invoice (B6.3, B6.11).
+        Stripe drops the usage of a subscription that is cancelled without an invoice (B6.3, B6.11). None goes
+        on beyond the line's own end, where it would have ended without the change.
         """
         for track in self.tracks:
             if track.sent is None or track.ends_at > self.as_of or not track.is_usable(self.as_of):
                 continue
             used = (run for run in track.runs if run.line.metered and run.begins_at < self.as_of)
-            until = max((run.item_over_at for run in used), default=self.as_of)
+            ends = (min(run.item_over_at, midnight(run.pieces.end)) for run in used)
+            until = max(ends, default=self.as_of)
             if until > self.as_of:
                 track.usage_until = until
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 
 from cpqbridge.domain.billing import OneTimeItem
 from cpqbridge.domain.dates import add_months, midnight
@@ -294,21 +295,21 @@ def reduced(
     *,
     own: Mapping[int, Sequence[DiscountTerms]],
     bearers: Sequence[int],
-    shared: Sequence[DiscountTerms],
+    shared: Sequence[Sequence[DiscountTerms]],
 ) -> list[int]:
     """Return what discounts take off each line of one invoice, in minor units.
 
     `days` are where each line's period begins, `bearers` of which item each line is, `own` the discounts of
-    each item, `shared` those of the subscription. Stripe takes an item's own first, then those of the
-    subscription, each from what is left; a percentage is rounded half up per line, a fixed amount is taken
-    once for all the lines it reduces (design notes, 2.3 and 3.6).
+    each item, `shared` those of the subscription when each line ran. Stripe takes an item's own first, then
+    those of the subscription, each from what is left; a percentage is rounded half up per line, a fixed
+    amount is taken once for all the lines it reduces (design notes, 2.3 and 3.6).
     """
     left = list(amounts)
     for bearer, discounts in own.items():
         for terms in discounts:
             _take_off(left, [place for place, each in enumerate(bearers) if each == bearer], days, terms)
-    for terms in shared:
-        _take_off(left, range(len(left)), days, terms)
+    for terms in dict.fromkeys(chain.from_iterable(shared)):
+        _take_off(left, [place for place, each in enumerate(shared) if terms in each], days, terms)
     return [amount - rest for amount, rest in zip(amounts, left, strict=True)]
 
 

@@ -21,9 +21,12 @@ from cpqbridge.domain.billing import (
     PhaseItem,
 )
 from cpqbridge.domain.dates import Cycle, day_after, midnight
+from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.discounts import reduced, spread
 
 Period = tuple[date, date]
+Charge = tuple[PhaseItem, InvoiceLine, tuple[DiscountTerms, ...]]
+"""A line of an invoice with its item and the discounts of the whole schedule in its time."""
 
 
 def forecast_object(
@@ -58,7 +61,9 @@ def first_invoice(
         begun = cycle.within(first.starts_at.date(), day_after(at.date()))
         periods = [(day, cycle.after(day)) for day in begun]
         found += [(item, line) for line in _item_lines(item, periods, product_names)]
-    lines = _net(found, first)
+    used = (each for ended, some in _usage(wanted, product_names).items() if ended <= at for each in some)
+    charges = [each for each in used if each[1].amount_minor]
+    lines = _net([*charges, *((item, line, first.discounts) for item, line in found)])
     lines += [_one_time_line(item) for item in first.one_time_items]
     return (_document(wanted, at, tuple(lines)),)
 
@@ -71,6 +76,7 @@ def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterato
     """Yield an invoice for each boundary after the last change on which a period ends and another begins."""
     if wanted.ended_at is not None or wanted.sent_at is None:
         return
+    used = _usage(wanted, product_names)
     before: Phase | None = None
     for phase in wanted.phases:
         if phase.ends_at > wanted.sent_at and not phase.trial:
@@ -86,8 +92,47 @@ def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterato
                     or running.trial
                     or any(cycle.holds(day) for cycle in _cycles(wanted, running))
                 ):
-                    yield from _boundary_invoice(wanted, phase, day, product_names)
+                    yield from _boundary_invoice(wanted, phase, day, product_names, used=used.get(at))
         before = phase
+    last_lines = _net([each for each in used.get(wanted.phases[-1].ends_at, ()) if each[1].amount_minor])
+    if last_lines and wanted.end_behavior == "cancel":
+        yield _document(wanted, wanted.phases[-1].ends_at, tuple(last_lines))
+
+
+def _usage(wanted: BillingObject, product_names: Mapping[str, str]) -> dict[datetime, list[Charge]]:
+    """Return what usage comes to without any, by the instant at which its periods end.
+
+    An item's period begins on a boundary, or when the item does inside a period; it ends with the last phase
+    at the latest. What was used is not known before.
+    """
+    found: dict[datetime, list[Charge]] = {}
+    since: dict[tuple[str, ...], datetime] = {}
+    ends_at = wanted.phases[-1].ends_at
+    for phase in wanted.phases:
+        metered = [item for item in phase.items if item.metered]
+        since = {
+            item.order_item_ids: since.get(item.order_item_ids, phase.starts_at)
+            for item in metered
+            if not phase.trial
+        }
+        for item in metered if not phase.trial else ():
+            cycle = _cycle(wanted, item)
+            days = cycle.within(day_after(phase.starts_at.date()), day_after(phase.ends_at.date()))
+            instants = [midnight(day) for day in days]
+            if phase.ends_at == ends_at and ends_at not in instants:
+                instants.append(ends_at)
+            for at in instants:
+                start = since[item.order_item_ids]
+                since[item.order_item_ids] = at
+                line = InvoiceLine(
+                    amount_minor=item.unused_minor,
+                    period_start=start.date(),
+                    period_end=at.date(),
+                    description=f"Usage of {product_names[item.product_id]}",
+                    shares=((item.order_item_ids[0], item.unused_minor),),
+                )
+                found.setdefault(at, []).append((item, line, phase.discounts))
+    return found
 
 
 def _cycles(wanted: BillingObject, phase: Phase) -> set[Cycle]:
@@ -97,18 +142,27 @@ def _cycles(wanted: BillingObject, phase: Phase) -> set[Cycle]:
 
 
 def _boundary_invoice(
-    wanted: BillingObject, phase: Phase, day: date, product_names: Mapping[str, str]
+    wanted: BillingObject,
+    phase: Phase,
+    day: date,
+    product_names: Mapping[str, str],
+    *,
+    used: Sequence[Charge] | None,
 ) -> Iterator[ForecastInvoice]:
-    """Yield the invoice of a day on which a period has ended; none where no item's next one begins."""
+    """Yield the invoice of a day on which a period has ended; none where nothing was used or begins.
+
+    What was `used` before is on it too, reduced by what the phase bore in which it was.
+    """
     begun = {cycle.months: cycle.after(day) for cycle in _cycles(wanted, phase) if cycle.holds(day)}
-    found = [
-        (item, line)
+    found = [each for each in used or () if each[1].amount_minor]
+    found += [
+        (item, line, phase.discounts)
         for item in phase.items
         if item.interval_count in begun
         for line in _item_lines(item, [(day, begun[item.interval_count])], product_names)
     ]
-    lines = _net(found, phase)
-    if lines and phase.starts_at == midnight(day):
+    lines = _net(found)
+    if (lines or used) and phase.starts_at == midnight(day):
         lines += [_one_time_line(item) for item in phase.one_time_items]
     if lines:
         yield _document(wanted, midnight(day), tuple(lines))
@@ -137,18 +191,18 @@ def _item_lines(
         )
 
 
-def _net(found: Sequence[tuple[PhaseItem, InvoiceLine]], phase: Phase) -> list[InvoiceLine]:
+def _net(found: Sequence[Charge]) -> list[InvoiceLine]:
     """Return the lines of one invoice less what coupons take off them."""
-    if not phase.discounts and not any(item.discounts for item, _ in found):
-        return [line for _, line in found]
+    if not any(shared or item.discounts for item, _, shared in found):
+        return [line for _, line, _ in found]
     off = reduced(
-        [line.amount_minor for _, line in found],
-        [line.period_start for _, line in found],
-        own={id(item): item.discounts for item, _ in found},
-        bearers=[id(item) for item, _ in found],
-        shared=phase.discounts,
+        [line.amount_minor for _, line, _ in found],
+        [line.period_start for _, line, _ in found],
+        own={id(item): item.discounts for item, _, _ in found},
+        bearers=[id(item) for item, _, _ in found],
+        shared=[shared for _, _, shared in found],
     )
-    return [_less(line, taken) for (_, line), taken in zip(found, off, strict=True)]
+    return [_less(line, taken) for (_, line, _), taken in zip(found, off, strict=True)]
 
 
 def _less(line: InvoiceLine, off_minor: int) -> InvoiceLine:

@@ -83,18 +83,13 @@ class Track:
         """Return the first boundary after `day` of any line's cycle."""
         return min(run.pieces.cycle.after(day) for run in self.runs)
 
-    @property
-    def _licensed(self) -> list[Run]:
-        """Return the runs that make Stripe invoice each period, used or not."""
-        return [run for run in self.runs if not run.line.metered]
-
     def renews_before(self, day: date) -> bool:
-        """Return whether the period of an item that was there before ends with `day`.
+        """Return whether the period of an item that was there before ends with `day`, used or not.
 
         Only then Stripe makes an invoice on that day, and bills on it also what begins then.
         """
         at = midnight(day)
-        before = [run for run in self._licensed if run.begins_at < at <= run.over_at]
+        before = [run for run in self.runs if run.begins_at < at <= run.item_over_at]
         return any(
             run.pieces.cycle.holds(day)
             for run in before or [standing_in(self.runs, at - timedelta(seconds=1))]
@@ -105,7 +100,7 @@ class Track:
         if day == self.starts_on:
             return True
         at = midnight(day)
-        after = [run for run in self._licensed if run.begins_at <= at < run.over_at]
+        after = [run for run in self.runs if run.begins_at <= at < run.item_over_at]
         begins = any(run.pieces.cycle.holds(day) for run in after or [standing_in(self.runs, at)])
         return begins and self.renews_before(day)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from cpqbridge.domain.billing import BillingObject
+from cpqbridge.domain.dates import add_months, midnight
 from cpqbridge.domain.order import Order
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.planning.contract import Contract
@@ -36,6 +38,18 @@ def metered_twice(order: Order, contract: Contract) -> Iterator[Refusal]:
                     order_id=order.order_id,
                 )
                 break
+
+
+def first_invoice_has_usage(wanted: BillingObject, at: datetime) -> bool:
+    """Return whether a schedule made at `at` invoices at once the usage of a period that is over.
+
+    What was used is not known here, and tiers may ask a flat amount even where nothing was.
+    """
+    first = wanted.phases[0]
+    begun = first.starts_at.date()
+    return any(
+        item.metered and midnight(add_months(begun, item.interval_count)) <= at for item in first.items
+    )
 
 
 def unbilled_parts(runs: Iterable[Run]) -> Iterator[str]:

@@ -16,10 +16,12 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.store.database import Store
-from cpqbridge.store.tables import configurations, connections, schema_caches
+from cpqbridge.store.tables import configurations, connections, schema_caches, webhook_secrets
 
 SALESFORCE_TOKEN = "salesforce_token"  # noqa: S105 - the name of a column
 STRIPE_KEY = "stripe_key"
+WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a field
+_MOST_WEBHOOK_SECRETS = 5
 _LONGEST_NAME = 80
 
 
@@ -150,6 +152,74 @@ def open_secrets(store: Store, transaction: Transaction, *, connection_id: int) 
         ),
         stripe_key=vault.decrypt(row.stripe_key, connection_id=connection_id, field=STRIPE_KEY),
     )
+
+
+def add_webhook_secret(
+    store: Store,
+    transaction: Transaction,
+    *,
+    connection_id: int,
+    secret: str,
+    keeps_old: bool,
+    at: datetime,
+) -> None:
+    """Encrypt and store a signing secret of the connection's webhook, beside the old ones or in their place.
+
+    Of more than five the oldest go.
+    """
+    if not keeps_old:
+        remove_webhook_secrets(transaction, connection_id=connection_id)
+    transaction.execute(
+        insert(webhook_secrets).values(
+            connection_id=connection_id,
+            secret=store.vault.encrypt(secret, connection_id=connection_id, field=WEBHOOK_SECRET),
+            added_at=at,
+        )
+    )
+    kept = (
+        select(webhook_secrets.c.secret_id)
+        .where(webhook_secrets.c.connection_id == connection_id)
+        .order_by(webhook_secrets.c.secret_id.desc())
+        .limit(_MOST_WEBHOOK_SECRETS)
+    )
+    transaction.execute(
+        delete(webhook_secrets).where(
+            webhook_secrets.c.connection_id == connection_id, webhook_secrets.c.secret_id.not_in(kept)
+        )
+    )
+
+
+def remove_webhook_secrets(transaction: Transaction, *, connection_id: int) -> None:
+    """Forget every signing secret of the connection's webhook."""
+    transaction.execute(delete(webhook_secrets).where(webhook_secrets.c.connection_id == connection_id))
+
+
+def webhook_secrets_added_at(transaction: Transaction, *, connection_id: int) -> tuple[datetime, ...]:
+    """Return when each of the connection's signing secrets was stored (aware UTC), newest first."""
+    rows = transaction.execute(
+        select(webhook_secrets.c.added_at)
+        .where(webhook_secrets.c.connection_id == connection_id)
+        .order_by(webhook_secrets.c.secret_id.desc())
+    )
+    return tuple(rows.scalars())
+
+
+def open_webhook_secrets(store: Store, transaction: Transaction) -> dict[int, tuple[str, ...]]:
+    """Return the signing secrets in clear text by connection id, newest first.
+
+    Raises:
+        ConfigurationError: the secret key is not the one they were stored with.
+    """
+    rows = transaction.execute(
+        select(webhook_secrets.c.connection_id, webhook_secrets.c.secret).order_by(
+            webhook_secrets.c.secret_id.desc()
+        )
+    )
+    found: dict[int, tuple[str, ...]] = {}
+    for row in rows:
+        opened = store.vault.decrypt(row.secret, connection_id=row.connection_id, field=WEBHOOK_SECRET)
+        found[row.connection_id] = (*found.get(row.connection_id, ()), opened)
+    return found
 
 
 def list_all(transaction: Transaction) -> tuple[Connection, ...]:

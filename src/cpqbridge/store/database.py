@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.store.engine import WRITE_OPTION, Synchronous, open_engine, sqlite_url
-from cpqbridge.store.upgrade import upgrade
+from cpqbridge.store.upgrade import require_current, upgrade
 from cpqbridge.store.vault import Vault, open_vault
 
 DATABASE_FILE = "cpqbridge.sqlite3"
@@ -37,6 +37,16 @@ class Store:
         """Give a transaction that is committed as a whole at the end, or undone on an error."""
         with self._writing.begin() as transaction:
             yield transaction
+
+    def check(self) -> None:
+        """Check that the database answers and is at this release's schema.
+
+        Raises:
+            ConfigurationError: it is not, since another release has brought it up to its own.
+            sqlalchemy.exc.DBAPIError: it does not answer.
+        """
+        with self.read() as transaction:
+            require_current(transaction)
 
     def close(self) -> None:
         """Close all database connections of this process."""

@@ -88,6 +88,7 @@ links = Table(
     Column("fingerprint", String(128), nullable=False),
     Column("updated_at", UtcInstant, nullable=False),
     PrimaryKeyConstraint("connection_id", "key"),
+    Index(None, "connection_id", "stripe_id"),
 )
 
 intents = Table(
@@ -237,11 +238,24 @@ stripe_events = Table(
     Column("type", String(80), nullable=False),
     Column("created_at", UtcInstant, nullable=False),
     Column("received_at", UtcInstant, nullable=False),
+    Column("names", JsonDocument, nullable=False),
+    Column("request_key", String(255)),
     Column("root_id", String(64)),
     Column("state", String(16), nullable=False),
     PrimaryKeyConstraint("connection_id", "event_id"),
-    Index(None, "connection_id", "state"),
+    Index(None, "connection_id", "state", "received_at"),
     Index(None, "connection_id", "received_at"),
+)
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("secret_id", Integer, primary_key=True, autoincrement=True),
+    _connection_id(),
+    Column("secret", Text, nullable=False),
+    Column("added_at", UtcInstant, nullable=False),
+    Index(None, "connection_id"),
+    sqlite_autoincrement=True,
 )
 
 tries = Table(

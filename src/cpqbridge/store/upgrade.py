@@ -29,12 +29,7 @@ def upgrade(engine: Engine) -> None:
         with engine.execution_options(**{WRITE_OPTION: True}).begin() as connection:
             current = _revision(connection)
             if current is not None and current not in REVISIONS:
-                raise ConfigurationError(
-                    f"This database was written by a newer release (schema {current}; "
-                    f"this release knows up to {REVISIONS[-1]}).",
-                    code="database_newer",
-                    fix="Install that release again, or restore a backup made with this one.",
-                )
+                raise _newer(current)
             _run_migrations(connection)
     except (OperationalError, DatabaseError) as error:
         raise ConfigurationError(
@@ -42,6 +37,26 @@ def upgrade(engine: Engine) -> None:
             code="database_unusable",
             fix="Check that the file is the one cpqbridge made, is not damaged, and may be written to.",
         ) from None
+
+
+def require_current(connection: Connection) -> None:
+    """Check that an opened database is still at this release's schema.
+
+    Raises:
+        ConfigurationError: another release has changed it meanwhile.
+    """
+    current = _revision(connection)
+    if current != REVISIONS[-1]:
+        raise _newer(current)
+
+
+def _newer(current: str | None) -> ConfigurationError:
+    return ConfigurationError(
+        f"This database was written by a newer release (schema {current}; "
+        f"this release knows up to {REVISIONS[-1]}).",
+        code="database_newer",
+        fix="Install that release again, or restore a backup made with this one.",
+    )
 
 
 def _revision(connection: Connection) -> str | None:

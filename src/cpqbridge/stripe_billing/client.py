@@ -73,6 +73,14 @@ class StripeAccount:
     display_name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsPage:
+    """A part of a list of events, newest first, and whether older ones follow."""
+
+    events: tuple[dict[str, Any], ...]
+    has_more: bool
+
+
 class StripeBilling:
     """A session with one account. It may be shared by threads; close it, or use it as a context manager.
 
@@ -238,6 +246,22 @@ class StripeBilling:
         """Return an invoice with all its lines, None when the account has none with this id."""
         found = self._retrieve("/v1/invoices", invoice_id)
         return None if found is None else self._with_all_lines(found, "/v1/invoices")
+
+    def events_page(self, types: Sequence[str], *, since: datetime, after: str | None = None) -> EventsPage:
+        """Return up to a hundred events of at most twenty types, one call.
+
+        Stripe lists the last 30 days. Source: docs.stripe.com/api/events/list (read 21 Nov 2026).
+
+        Args:
+            types: what they are to be called.
+            since: the earliest second at which they were made, aware.
+            after: the id of the last event of the page before.
+        """
+        filters: dict[str, object] = {"types": list(types), "created": {"gte": int(since.timestamp())}}
+        if after is not None:
+            filters["starting_after"] = after
+        page = self._sdk.get("/v1/events", {**filters, "limit": _PAGE_SIZE})
+        return EventsPage(events=tuple(page.get("data") or ()), has_more=bool(page.get("has_more")))
 
     def retrieve_customer(self, customer_id: str) -> dict[str, Any] | None:
         """Return a customer, None when the account has none with this id; a deleted one says so."""

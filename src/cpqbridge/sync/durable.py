@@ -13,8 +13,9 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -222,6 +223,46 @@ class _RecordedSteps:
         from dbos import DBOS  # noqa: PLC0415 - see the module's docstring
 
         return DBOS.run_step({"name": name}, function)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDepth:
+    """How many runs wait and run; `oldest_at` is when the run was queued that waits longest (aware UTC).
+
+    `workers` are the names of processes that have a run under way.
+    """
+
+    waiting: int
+    running: int
+    oldest_at: datetime | None
+    workers: frozenset[str]
+
+
+def queue_depth(home: Path) -> QueueDepth:
+    """Return what is on the queue of a home, read from the engine's own database without starting it."""
+    path = home / DATABASE_FILE
+    if not path.exists():
+        return QueueDepth(waiting=0, running=0, oldest_at=None, workers=frozenset())
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        try:
+            rows = database.execute(
+                "SELECT status, executor_id, count(*), min(created_at) FROM workflow_status "
+                "WHERE name = ? AND status IN ('ENQUEUED', 'DELAYED', 'PENDING') "
+                "GROUP BY status, executor_id",
+                (_WORKFLOW,),
+            ).fetchall()
+        except sqlite3.OperationalError:
+            # Another process has made the file and not its tables yet.
+            rows = []
+    waiting = [row for row in rows if row[0] != "PENDING"]
+    running = [row for row in rows if row[0] == "PENDING"]
+    oldest = min((row[3] for row in waiting), default=None)
+    return QueueDepth(
+        waiting=sum(row[2] for row in waiting),
+        running=sum(row[2] for row in running),
+        oldest_at=None if oldest is None else datetime.fromtimestamp(oldest / 1000, UTC),
+        workers=frozenset(row[1] for row in running if row[1]),
+    )
 
 
 def partition_of(task: Mapping[str, Any]) -> str:

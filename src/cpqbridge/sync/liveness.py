@@ -10,6 +10,8 @@ import fcntl
 import os
 import secrets
 import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 _FOLDER = "running"
@@ -52,6 +54,11 @@ class ProcessMark:
         os.close(descriptor)
         return True
 
+    def turn(self) -> None:
+        """Show other processes that this one still does its work; see `workers`."""
+        if self._descriptor >= 0:
+            os.utime(self._descriptor)
+
     def release(self) -> None:
         """Let go of the lock; a second call does nothing."""
         if self._descriptor < 0:
@@ -70,6 +77,29 @@ def mark_worker(home: Path) -> ProcessMark:
         if descriptor is not None:
             return ProcessMark(home, name, descriptor, keeps_file=True)
     raise RuntimeError(f"more than {_WORKER_SLOTS} workers on one home")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenWorker:
+    """A worker of this machine: whether it lives, and when its loop last turned (aware UTC)."""
+
+    name: str
+    alive: bool
+    turned_at: datetime
+
+
+def workers(home: Path) -> tuple[SeenWorker, ...]:
+    """Return every worker that ever ran on a home on this machine, by name."""
+    found = []
+    for path in sorted((home / _FOLDER).glob(f"{_WORKER}*{_SUFFIX}")):
+        descriptor = _lock(path, create=False)
+        if descriptor is not None:
+            os.close(descriptor)
+        turned_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        found.append(
+            SeenWorker(name=path.name.removesuffix(_SUFFIX), alive=descriptor is None, turned_at=turned_at)
+        )
+    return tuple(found)
 
 
 def mark_once(home: Path) -> ProcessMark:

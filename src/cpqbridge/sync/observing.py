@@ -12,6 +12,10 @@ from cpqbridge.sync.pausing import PauseGate
 
 log = structlog.get_logger(__name__)
 
+_SERVER_ERROR = 500
+_TROUBLE = frozenset({None, 401, 403, 429})
+"""Answers that are no news about a record: none at all, no access, too many calls."""
+
 
 class Observer(Protocol):
     """Is told what happens, by several threads at once; does not raise. Texts are of small closed sets."""
@@ -37,23 +41,41 @@ class Observer(Protocol):
         ...
 
 
-class Unobserved:
-    """Nobody counts."""
+class Observers:
+    """Passes on what happens to everybody who wants to know; nobody at first."""
+
+    def __init__(self) -> None:
+        """Know nobody yet."""
+        self._known: tuple[Observer, ...] = ()
+
+    def add(self, observer: Observer) -> None:
+        """Tell this one too from now on."""
+        self._known = (*self._known, observer)
 
     def call_ended(self, end: CallEnd) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.call_ended(end)
 
     def tried_again(self, *, code: str) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.tried_again(code=code)
 
     def waited(self, *, reason: str, seconds: float) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.waited(reason=reason, seconds=seconds)
 
     def run_ended(self, *, result: str, seconds: float) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.run_ended(result=result, seconds=seconds)
 
     def polled(self, *, connection: str, outcome: str) -> None:
-        """Do nothing."""
+        """Pass it on."""
+        for observer in self._known:
+            observer.polled(connection=connection, outcome=outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +97,8 @@ class ConnectionWatch:
     def after(self, end: CallEnd) -> None:
         """Write the request down and count it."""
         call = end.call
-        log.debug(
+        tell = log.warning if end.status in _TROUBLE or (end.status or 0) >= _SERVER_ERROR else log.debug
+        tell(
             "call",
             side=call.side,
             method=call.method,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cpqbridge.clock import Clock, SystemClock, monotonic_seconds
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import ConfigurationError, PausedError
-from cpqbridge.store import audit, connections, pauses
+from cpqbridge.store import audit, connections, pauses, plans
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
@@ -64,14 +64,26 @@ class PauseGate:
             self._read_again_at = 0.0
 
     def park(self, task: Task) -> None:
-        """Keep a run that a pause stopped, to be queued again when it is over."""
+        """Keep a run that a pause stopped, to be queued again after it; its order is shown as queued."""
+        notice, now = task.notice, self._clock.now()
         with self._store.write() as transaction:
+            if not plans.standings(transaction, connection_id=task.connection_id, root_id=task.root_id):
+                waiting = OrderStanding(
+                    order_id=notice.order_id,
+                    order_number=notice.order_number,
+                    root_id=task.root_id,
+                    contract_key=notice.contract_id or notice.order_id,
+                    state=OrderState.QUEUED,
+                    modified_at="",
+                    updated_at=now,
+                )
+                plans.save_standing(transaction, connection_id=task.connection_id, standing=waiting)
             pauses.park(
                 transaction,
                 connection_id=task.connection_id,
                 root_id=task.root_id,
                 task=task.as_document(),
-                at=self._clock.now(),
+                at=now,
             )
 
     def was_done(self, task: Task) -> None:

@@ -14,6 +14,7 @@ from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
+from cpqbridge.stripe_billing.client import EventsPage
 from cpqbridge.sync.find_again import SentCall
 
 
@@ -98,6 +99,10 @@ class StripeSide(Protocol):
 
         Void and uncollectible ones are left out.
         """
+        ...
+
+    def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:
+        """Return events of these types made at or after `since`, newest first, those older than `after`."""
         ...
 
     def schedule_standing(self, schedule_id: str) -> ScheduleStanding:

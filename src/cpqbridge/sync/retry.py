@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from structlog.contextvars import bound_contextvars
+
 from cpqbridge.errors import OutcomeUnknownError, RecordError, TransientError
 from cpqbridge.stripe_billing.error_codes import REPEATED_ERROR
 
@@ -92,7 +94,8 @@ class Retries:
             if book is not None and (sends or attempt > 1):
                 book.note(step)
             try:
-                result = function()
+                with bound_contextvars(try_number=attempt):
+                    result = function()
             except (TransientError, OutcomeUnknownError) as error:
                 if book is not None and not sends and attempt == 1 and error.code not in NOT_SENT:
                     book.failed(step)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from cpqbridge.clock import Clock, SystemClock
+from cpqbridge.clock import Clock, SystemClock, monotonic_seconds
 from cpqbridge.domain.billing import Plan
 from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
@@ -37,7 +37,7 @@ from cpqbridge.sync.durable import JsonObject, StepRunner, partition_of
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
-from cpqbridge.sync.observing import ConnectionWatch, Observer, Unobserved
+from cpqbridge.sync.observing import ConnectionWatch, Observers
 from cpqbridge.sync.order_list import ListedOrder, listed_order
 from cpqbridge.sync.pausing import PauseGate, told_of_pause
 from cpqbridge.sync.planner import PlanRequest, make_plan
@@ -68,7 +68,6 @@ class ServiceOptions:
     synchronous: Synchronous = "FULL"
     sleep: Callable[[float], object] = time.sleep
     boundary: Boundary = no_boundary
-    observer: Observer = field(default_factory=Unobserved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +105,9 @@ class SyncService:
         self._options = options or ServiceOptions()
         self.views = OrderViews(store)
         self.gate = PauseGate(store)
-        observer = self._options.observer
-        retries = Retries(sleep=self._options.sleep, told=lambda code: observer.tried_again(code=code))
+        self.observers = Observers()
+        self.turned_at: float | None = None
+        retries = Retries(sleep=self._options.sleep, told=lambda code: self.observers.tried_again(code=code))
         self._connections = Connections(store, retries, watch=self._watch, clock_of=self.clock_of)
         self._guard = threading.Lock()
         self._is_worker = False
@@ -363,6 +363,12 @@ class SyncService:
         self._is_worker = True
         self.engine()
 
+    def turned(self) -> None:
+        """Show that this process still does its work; see `cpqbridge.sync.liveness.workers`."""
+        self.turned_at = monotonic_seconds()
+        if self._mark is not None:
+            self._mark.turn()
+
     def open(self, name: str | None) -> OpenConnection:
         """Return both sides of the connection of this name; without a name of the only one there is."""
         with self._store.read() as transaction:
@@ -443,7 +449,7 @@ class SyncService:
             connections=self._connections,
             lanes=self._lanes,
             gate=self.gate,
-            observer=self._options.observer,
+            observer=self.observers,
             clock_of=self.clock_of,
             boundary=self._options.boundary,
             is_worker=self._is_worker,
@@ -452,7 +458,7 @@ class SyncService:
 
     def _watch(self, connection: Connection, _configuration: Configuration) -> ConnectionWatch:
         return ConnectionWatch(
-            connection_id=connection.connection_id, gate=self.gate, observer=self._options.observer
+            connection_id=connection.connection_id, gate=self.gate, observer=self.observers
         )
 
 

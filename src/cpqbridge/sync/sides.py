@@ -23,7 +23,7 @@ from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.intents import call_of_key
 from cpqbridge.stripe_billing.billed import contract_invoices
-from cpqbridge.stripe_billing.client import StripeBilling
+from cpqbridge.stripe_billing.client import EventsPage, StripeBilling
 from cpqbridge.stripe_billing.reader import price_parameters, schedule_standing
 from cpqbridge.sync.find_again import SentCall, find_again
 from cpqbridge.sync.retry import Retries
@@ -219,6 +219,10 @@ class StripeAccountSide:
             partial(contract_invoices, self.client, customer_id=customer_id, order_item_ids=order_item_ids),
             step=f"billed {customer_id}",
         )
+
+    def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:
+        """Return events of these types made at or after `since`, newest first, those older than `after`."""
+        return self.retries.call(lambda: self.client.events_page(types, since=since, after=after))
 
     def schedule_standing(self, schedule_id: str) -> ScheduleStanding:
         """Return a schedule as it stands in Stripe, one call; a missing one has the status missing."""

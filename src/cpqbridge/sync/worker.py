@@ -16,6 +16,7 @@ from cpqbridge.mapping.raw import OrderNotice
 from cpqbridge.store import connections, cursors, plans, timers
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.event_desk import EventDesk
 from cpqbridge.sync.pausing import go_on
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.task import Task
@@ -52,6 +53,7 @@ class Worker:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._next: dict[str, float] = {}
+        self._events = EventDesk(service)
 
     def start(self) -> None:
         """Begin in a thread of its own."""
@@ -69,6 +71,7 @@ class Worker:
         """Work until stopped; a problem of one connection is logged and does not touch the others."""
         while not self._stopped.is_set():
             self.tick()
+            self._service.turned()
             self._stopped.wait(TICK_SECONDS)
 
     def tick(self) -> None:
@@ -182,6 +185,7 @@ class Worker:
                 log.info("timers_due", connection=connection.name, contracts=woken)
             opened = self._service.open_id(connection.connection_id)
             settings = opened.configuration.sync
+            self._events.tick(opened)
             if not settings.live or not self._is_due(f"poll {connection.name}", settings.poll_seconds):
                 return
             count = self.poll(opened)

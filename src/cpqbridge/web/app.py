@@ -20,17 +20,22 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.ids import salesforce_id
+from cpqbridge.errors import EventRefusedError
 from cpqbridge.logs import unexpected
 from cpqbridge.store.views import OrderDetail, OrderView, OrderViews
 from cpqbridge.sync.report import Report
+from cpqbridge.web.health import Health, add_health
 from cpqbridge.web.order_pages import OrderFacts, OrderLabel, order_facts, order_row, state_counts
 from cpqbridge.web.rendering import render
 from cpqbridge.web.report_page import report_page
 
 PAGE_SIZE = 100
+HOOK_PATH = "/hooks/stripe"
 EVENT_BYTES = 2**20
 """The longest event that is taken in; Stripe's are a few kilobytes."""
 
+TakeEvent = Callable[[bytes, str], None]
+_NO_SECRET = "event_no_secret"  # noqa: S105 - the code of an error
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
 _OWN_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 _HEADERS = {
@@ -47,16 +52,17 @@ _HEADERS = {
 class Shown:
     """What the pages show: the stored orders; a demo adds names, an introduction and what was billed.
 
-    `take_event` takes in body and signature of an event of Stripe and says whether it is genuine; None where
-    no events are taken. `clock` says which day the pictures mark as today. `desk_url` is the address of the
-    CPQ desk of a demo's org.
+    `take_event` takes in body and signature of an event of Stripe or raises EventRefusedError; without it
+    no events are taken. `health` answers for the process. `clock` says which day the pictures mark as
+    today. `desk_url` is the address of the CPQ desk of a demo's org.
     """
 
     orders: OrderViews
     labels: Mapping[str, OrderLabel] = field(default_factory=dict)
     introduction: str = ""
     report: Report | None = None
-    take_event: Callable[[bytes, str], bool] | None = None
+    take_event: TakeEvent | None = None
+    health: Health | None = None
     clock: Clock = field(default_factory=SystemClock)
     desk_url: str = ""
 
@@ -83,10 +89,6 @@ def create_app(shown: Shown) -> FastAPI:
         is_newer = view.plan.executed_at > known.executed_at
         has_more = any(outcome.order_id not in orders for outcome in view.plan.outcomes)
         return None if is_newer or has_more else document
-
-    @app.get("/health")
-    def health() -> JSONResponse:
-        return JSONResponse({"status": "ok"})
 
     @app.get("/")
     def orders(number: PageNumber = 1) -> HTMLResponse:
@@ -125,29 +127,48 @@ def create_app(shown: Shown) -> FastAPI:
         return HTMLResponse(report_page(shown.report, standalone=False, today=shown.clock.now().date()))
 
     _add_stripe_hook(app, shown.take_event)
+    add_health(app, shown.health)
     _add_problem_pages(app, page)
     return app
 
 
-def _add_stripe_hook(app: FastAPI, take_event: Callable[[bytes, str], bool] | None) -> None:
-    @app.post("/hooks/stripe")
+def _add_stripe_hook(app: FastAPI, take_event: TakeEvent | None) -> None:
+    @app.post(HOOK_PATH)
     async def stripe_hook(request: Request) -> JSONResponse:
         if take_event is None:
-            raise HTTPException(404)
-        payload = bytearray()
-        async for chunk in request.stream():
-            payload += chunk
-            if len(payload) > EVENT_BYTES:
-                return JSONResponse({"error": "too long for an event"}, status_code=413)
-        signature = request.headers.get("Stripe-Signature", "")
-        if not await run_in_threadpool(take_event, bytes(payload), signature):
-            return JSONResponse({"error": "not an event signed with the endpoint's secret"}, status_code=400)
+            return _not_taken(404, "No events are taken here.", "Send them to cpqbridge serve.")
+        payload = await _event_body(request)
+        if payload is None:
+            return _not_taken(
+                413, f"The body is longer than {EVENT_BYTES} bytes.", "Send one event of Stripe as it came."
+            )
+        signature = ",".join(request.headers.getlist("Stripe-Signature"))
+        try:
+            await run_in_threadpool(take_event, payload, signature)
+        except EventRefusedError as error:
+            return _not_taken(404 if error.code == _NO_SECRET else 400, error.message, error.fix)
         return JSONResponse({"received": True})
+
+
+async def _event_body(request: Request) -> bytes | None:
+    """Return the body, None when it is too long for an event; then it is not read to its end."""
+    payload = bytearray()
+    async for chunk in request.stream():
+        payload += chunk
+        if len(payload) > EVENT_BYTES:
+            return None
+    return bytes(payload)
+
+
+def _not_taken(status: int, message: str, fix: str) -> JSONResponse:
+    return JSONResponse({"error": message, "fix": fix}, status_code=status)
 
 
 def _add_problem_pages(app: FastAPI, page: Callable[..., HTMLResponse]) -> None:
     @app.exception_handler(HTTPException)
-    def problem(_request: Request, error: HTTPException) -> HTMLResponse:
+    def problem(request: Request, error: HTTPException) -> Response:
+        if request.url.path == HOOK_PATH:
+            return _not_taken(error.status_code, f"{request.method} is not for this address.", "Use POST.")
         return page(
             "problem.html",
             status=error.status_code,
@@ -159,7 +180,13 @@ def _add_problem_pages(app: FastAPI, page: Callable[..., HTMLResponse]) -> None:
         )
 
     @app.exception_handler(Exception)
-    def broken(_request: Request, error: Exception) -> HTMLResponse:
+    def broken(request: Request, error: Exception) -> Response:
+        if request.url.path == HOOK_PATH:
+            return _not_taken(
+                500,
+                f"The event could not be stored (id {unexpected(error)}).",
+                "Stripe sends it again by itself; the log says more under this id.",
+            )
         return page(
             "problem.html",
             status=500,

@@ -14,6 +14,7 @@ from cpqbridge_sim.stripe.rate_limits import RateLimiter
 
 _BAD_REQUEST = 400
 _NUMBER_DIGITS_MAX = 9
+_WEBHOOK_SWITCHES = frozenset({"shuffled", "duplicated", "lost", "forged"})
 _METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH"]
 
 Deliver = Callable[[], "asyncio.Task[None]"]
@@ -93,15 +94,15 @@ class Controls:
         return JSONResponse({"waiting": 0})
 
     async def settings(self, request: Request) -> Response:
-        """Switch `rate_limits`, `shuffled` or `duplicated` webhooks on or off."""
+        """Switch `rate_limits`, or `shuffled`, `duplicated`, `lost`, `forged` webhooks, on or off."""
         content = await _object(request)
-        names = {"rate_limits", "shuffled", "duplicated"}
+        names = {"rate_limits", *_WEBHOOK_SWITCHES}
         if not content or not set(content) <= names or not all(isinstance(v, bool) for v in content.values()):
             return _refused(f"Send true or false for {', '.join(sorted(names))}.")
         if "rate_limits" in content:
             on = content["rate_limits"]
             self._account.limiter = RateLimiter(live=self._account.state.livemode) if on else None
-        for name in {"shuffled", "duplicated"} & set(content):
+        for name in _WEBHOOK_SWITCHES & set(content):
             setattr(self._account.webhooks, name, content[name])
         return JSONResponse(content)
 
@@ -118,8 +119,9 @@ class Controls:
         return JSONResponse({"key": key})
 
     async def webhooks(self, _request: Request) -> Response:
-        """All deliveries with the answer of each attempt."""
-        return JSONResponse({"deliveries": self._account.webhooks.told()})
+        """All deliveries with the answer of each attempt, and what forgeries were answered."""
+        webhooks = self._account.webhooks
+        return JSONResponse({"deliveries": webhooks.told(), "forged_answers": webhooks.forged_answers})
 
     async def deliver(self, _request: Request) -> Response:
         """Try again now what was not delivered, and answer when everything due has been tried."""

@@ -65,7 +65,7 @@ class Postman:
                 status = await asyncio.to_thread(
                     post_over_loopback, outgoing.url, outgoing.headers, outgoing.body
                 )
-                webhooks.settle(outgoing.delivery, status)
+                webhooks.answered(outgoing, status)
 
 
 class _NoAnswer(Response):

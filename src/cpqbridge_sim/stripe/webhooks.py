@@ -10,7 +10,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,12 +34,13 @@ Send = Callable[[str, Mapping[str, str], bytes], int | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """One attempt to deliver: what is posted where."""
+    """One attempt to deliver: what is posted where; a forged one only looks like it."""
 
     delivery: Delivery
     url: str
     headers: Mapping[str, str]
     body: bytes
+    forged: bool = False
 
 
 class Webhooks:
@@ -50,6 +51,9 @@ class Webhooks:
             deliveries wait for `take`.
         shuffled: whether what is due at once goes out in another order.
         duplicated: whether everything goes out twice.
+        lost: whether what is due is dropped without a try; only `retry` brings it back.
+        forged: whether a forgery goes out before everything that is due: another id, a signature by nobody.
+        forged_answers: what the forgeries got.
         sent_at: the time that signatures carry, in Unix seconds; the machine's, as receivers compare it with
             their own clock.
     """
@@ -59,6 +63,9 @@ class Webhooks:
         self.send: Send | None = None
         self.shuffled = False
         self.duplicated = False
+        self.lost = False
+        self.forged = False
+        self.forged_answers: list[int | None] = []
         self.sent_at: Callable[[], float] = time.time
         self._order = random.Random("cpqbridge")  # noqa: S311 - the same order in every run, no secret
         self._sending = False
@@ -71,21 +78,35 @@ class Webhooks:
         try:
             while batch := self.take():
                 for outgoing in batch:
-                    self.settle(outgoing.delivery, self.send(outgoing.url, outgoing.headers, outgoing.body))
+                    self.answered(outgoing, self.send(outgoing.url, outgoing.headers, outgoing.body))
         finally:
             self._sending = False
 
     def take(self) -> list[Outgoing]:
-        """What has to be posted now; the answer of each goes to `settle`."""
+        """What has to be posted now; the answer of each goes to `answered`."""
         outbox = self._state.outbox
         outbox.waiting = [entry for entry in outbox.waiting if entry.status == "pending"]
         due = [entry for entry in outbox.waiting if entry.due_at <= self._state.now]
+        if self.lost:
+            for entry in due:
+                entry.status = "lost"
+            return []
         batch = [outgoing for entry in due if (outgoing := self._outgoing(entry)) is not None]
         if self.duplicated:
             batch += batch
         if self.shuffled:
             self._order.shuffle(batch)
+        if self.forged:
+            batch = [each for outgoing in batch for each in (self._forgery(outgoing), outgoing)]
         return batch
+
+    def _forgery(self, genuine: Outgoing) -> Outgoing:
+        event = {**json.loads(genuine.body), "id": self._state.identifiers.new("evt")}
+        body = json.dumps(event, indent=2).encode()
+        at = int(self.sent_at())
+        signature = f"t={at},v1={signed(self._state.identifiers.new('whsec'), at, body)}"
+        headers = {**genuine.headers, "Stripe-Signature": signature}
+        return replace(genuine, headers=headers, body=body, forged=True)
 
     def _outgoing(self, delivery: Delivery) -> Outgoing | None:
         endpoint = self._state.store.get("webhook_endpoint", delivery.endpoint_id)
@@ -108,6 +129,13 @@ class Webhooks:
             secret for secret, until in self._state.outbox.secrets[endpoint_id] if until is None or at < until
         ]
         return ",".join([f"t={at}", *(f"v1={signed(secret, at, body)}" for secret in secrets)])
+
+    def answered(self, outgoing: Outgoing, status: int | None) -> None:
+        """Note the answer of an attempt, or of a forgery, which is nobody's delivery."""
+        if outgoing.forged:
+            self.forged_answers.append(status)
+        else:
+            self.settle(outgoing.delivery, status)
 
     def settle(self, delivery: Delivery, status: int | None) -> None:
         """Note the answer of an attempt: all but 2xx is tried again later, until the tries are used up."""

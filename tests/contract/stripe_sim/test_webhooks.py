@@ -230,6 +230,38 @@ def test_deliveries_may_come_twice_and_in_any_order(api):
     assert all(event["pending_webhooks"] == 0 for event in found)
 
 
+def test_deliveries_may_be_lost_and_are_listed_all_the_same(api):
+    receiver = Receiver(api.account)
+    endpoint(api, "customer.created")
+    api.account.webhooks.lost = True
+    customer = api.customer()
+    api.go(2026, 1, 10)
+    assert receiver.posts == []
+    assert [entry["status"] for entry in api.account.webhooks.told()] == ["lost"]
+    (listed,) = api.get("/v1/events", {"delivery_success": False})["data"]
+    assert listed["data"]["object"]["id"] == customer
+    api.account.webhooks.lost = False
+    api.account.webhooks.retry()
+    api.account.webhooks.send_due()
+    assert [event["id"] for event in receiver.events] == [listed["id"]]
+
+
+def test_forgeries_look_like_deliveries_and_are_signed_by_nobody(api):
+    receiver = Receiver(api.account, 400, 200)
+    secret = endpoint(api, "customer.created")["secret"]
+    api.account.webhooks.forged = True
+    api.customer()
+    (forged, genuine) = receiver.posts
+    assert stripe.Webhook.construct_event(genuine[1], genuine[0], secret).type == "customer.created"
+    with pytest.raises(stripe.SignatureVerificationError):
+        stripe.Webhook.construct_event(forged[1], forged[0], secret)
+    first, second = receiver.events
+    assert first["id"] != second["id"]
+    assert {**first, "id": ""} == {**second, "id": ""}
+    assert api.account.webhooks.forged_answers == [400]
+    assert [entry["status"] for entry in api.account.webhooks.told()] == ["succeeded"]
+
+
 def test_without_a_receiver_deliveries_wait(api):
     endpoint(api, "customer.created")
     api.customer()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from tests.unit.planning.builders import (
@@ -97,3 +98,25 @@ def test_orders_that_change_each_others_lines_are_taken_as_they_come():
     other = an_amendment(replace(seats(4, 1, "2026-03-01"), revises="802LINE003"), number=3)
     found = plan_contract(a_history(FIRST, one, other), BillingState(), CONFIGURATION, as_of=SOLD)
     assert [state for state, _ in states_of(found)] == [OrderState.SYNCED] * 3
+
+
+def test_lines_over_before_the_first_sync_stay_as_they_were_billed():
+    monthly = seats(2, 4, "2026-02-01", unit_price="50")
+    ever = replace(monthly, ends_on=None, evergreen=True, total_price=Decimal(200))
+    sold = an_order([seats(1, 10, "2026-02-01", price="0"), ever])
+    gone = replace(
+        ever,
+        order_item_id="802LINE004",
+        quantity=Decimal(-4),
+        total_price=Decimal(-200),
+        starts_on=date(2026, 4, 23),
+        revises="802LINE002",
+    )
+    back = an_amendment(seats(3, -1, "2026-04-23", revises=1, price="0"), gone)
+    life = a_life(now=LATE)
+    first = life.sync(a_history(sold, back), LATE, {"backdated"})
+    assert states_of(first) == [(OrderState.SYNCED, []), (OrderState.SYNCED, [])]
+    life.run_until(at("2026-09-10"))
+    later = life.sync(a_history(sold, back), at("2026-09-10"))
+    assert [state for state, _ in states_of(later)] == [OrderState.UNCHANGED, OrderState.UNCHANGED]
+    assert differences_of(later) == differences_of(first)

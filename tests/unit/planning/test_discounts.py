@@ -385,7 +385,7 @@ class TestInvoiceArithmetic:
         own = DiscountTerms(key="coupon:1", name="One", percent_off="10", amount_off_minor=None)
         all_of_it = replace(own, key="coupon:2", percent_off="50")
         day = date(2026, 2, 1)
-        off = reduced([1000, 999], [day, day], own={1: [own]}, bearers=[1, 2], shared=[all_of_it])
+        off = reduced([1000, 999], [day, day], own={1: [own]}, bearers=[1, 2], shared=[[all_of_it]] * 2)
         # 1000 - 100 = 900, half of it 450; of 999 half up 500.
         assert off == [550, 500]
 
@@ -394,7 +394,7 @@ class TestInvoiceArithmetic:
             key="coupon:1", name="One", percent_off=None, amount_off_minor=500, until_on=date(2026, 3, 1)
         )
         days = [date(2026, 2, 1), date(2026, 3, 1)]
-        assert reduced([1000, 1000], days, own={}, bearers=[1, 2], shared=[terms]) == [500, 0]
+        assert reduced([1000, 1000], days, own={}, bearers=[1, 2], shared=[[terms]] * 2) == [500, 0]
 
     @pytest.mark.parametrize(
         ("amount", "weights", "shares"),

@@ -16,8 +16,10 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_order_states_connection_id_next_try_at"), "order_states", ["connection_id", "next_try_at"]
     )
+    op.create_index(op.f("ix_links_connection_id_stripe_id"), "links", ["connection_id", "stripe_id"])
     _create_watches()
     _create_stripe_events()
+    _create_webhook_secrets()
     _create_tries()
     _create_rate_buckets()
     _create_api_usage()
@@ -64,6 +66,8 @@ def _create_stripe_events() -> None:
         sa.Column("type", sa.String(length=80), nullable=False),
         sa.Column("created_at", sa.String(length=32), nullable=False),
         sa.Column("received_at", sa.String(length=32), nullable=False),
+        sa.Column("names", sa.Text(), nullable=False),
+        sa.Column("request_key", sa.String(length=255), nullable=True),
         sa.Column("root_id", sa.String(length=64), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(
@@ -81,10 +85,31 @@ def _create_stripe_events() -> None:
         unique=False,
     )
     op.create_index(
-        op.f("ix_stripe_events_connection_id_state"),
+        op.f("ix_stripe_events_connection_id_state_received_at"),
         "stripe_events",
-        ["connection_id", "state"],
+        ["connection_id", "state", "received_at"],
         unique=False,
+    )
+
+
+def _create_webhook_secrets() -> None:
+    op.create_table(
+        "webhook_secrets",
+        sa.Column("secret_id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("added_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_webhook_secrets_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("secret_id", name=op.f("pk_webhook_secrets")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_webhook_secrets_connection_id"), "webhook_secrets", ["connection_id"], unique=False
     )
 
 

@@ -1,0 +1,125 @@
+"""Which contracts an event of Stripe is about, by what is stored of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import and_, exists, func, or_, select
+
+from cpqbridge.domain.billing import StepAction
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.store import links
+from cpqbridge.store.tables import billing_objects, intents, order_states
+from cpqbridge.store.tables import links as links_table
+
+_FOR_CUSTOMERS = (StepAction.CREATE_SCHEDULE.value, StepAction.CREATE_INVOICE.value)
+_STOPPED = (OrderState.REFUSED.value, OrderState.FAILED.value)
+_CUSTOMER = "customer:"
+
+
+def known(transaction: Transaction, *, connection_id: int, root_id: str) -> bool:
+    """Return whether an order of this contract was ever seen."""
+    return bool(
+        transaction.execute(
+            select(
+                exists().where(
+                    order_states.c.connection_id == connection_id, order_states.c.root_id == root_id
+                )
+            )
+        ).scalar()
+    )
+
+
+def linked(transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]) -> frozenset[str]:
+    """Return the contracts whose schedules, own invoices or credit notes these objects are."""
+    found = links.of_stripe_ids(transaction, connection_id=connection_id, stripe_ids=stripe_ids)
+    parts = [link.key.split(":") for link in found]
+    return frozenset(part[1] for part in parts if part[0] in links.CONTRACT_KINDS)
+
+
+def of_customers(
+    transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]
+) -> frozenset[str]:
+    """Return the contracts that those of the objects that are customers of ours were billed for."""
+    found = links.of_stripe_ids(transaction, connection_id=connection_id, stripe_ids=stripe_ids)
+    customers = [link.stripe_id for link in found if link.key.startswith(_CUSTOMER)]
+    if not customers:
+        return frozenset()
+    rows = transaction.execute(
+        select(intents.c.root_id).where(
+            intents.c.connection_id == connection_id,
+            intents.c.action.in_(_FOR_CUSTOMERS),
+            func.json_extract(intents.c.parameters, "$.customer").in_(customers),
+        )
+    )
+    return frozenset(rows.scalars())
+
+
+def refused_over(
+    transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]
+) -> frozenset[str]:
+    """Return the contracts that stand still and of which Stripe refused a call that named one of these."""
+    wanted = list(stripe_ids)
+    if not wanted:
+        return frozenset()
+    names = [
+        or_(func.instr(intents.c.parameters, f'"{each}"') > 0, intents.c.target == each) for each in wanted
+    ]
+    same = and_(
+        intents.c.connection_id == order_states.c.connection_id, intents.c.root_id == order_states.c.root_id
+    )
+    rows = transaction.execute(
+        select(order_states.c.root_id)
+        .join(intents, same)
+        .where(
+            order_states.c.connection_id == connection_id,
+            order_states.c.state.in_(_STOPPED),
+            intents.c.state == "failed",
+            or_(*names),
+        )
+    )
+    return frozenset(rows.scalars())
+
+
+def call_state(transaction: Transaction, *, connection_id: int, request_key: str) -> str | None:
+    """Return the state of our call with this idempotency key, None where we made none with it."""
+    found: str | None = transaction.execute(
+        select(intents.c.state).where(
+            intents.c.connection_id == connection_id, intents.c.idempotency_key == request_key
+        )
+    ).scalar()
+    return found
+
+
+def first_linked_at(transaction: Transaction, *, connection_id: int) -> datetime | None:
+    """Return since when a contract of the connection may be in Stripe, None while nothing was sent there."""
+    found: datetime | None = transaction.execute(
+        select(func.min(links_table.c.updated_at)).where(
+            links_table.c.connection_id == connection_id,
+            links_table.c.object_kind.in_(links.CONTRACT_KINDS),
+        )
+    ).scalar()
+    return found
+
+
+def running_since(transaction: Transaction, *, connection_id: int, since: datetime) -> tuple[str, ...]:
+    """Return the contracts, sorted, with a schedule that ran after `since` (aware UTC) or still runs."""
+    document = billing_objects.c.document
+    last_end = func.json_extract(document, "$.phases.value[#-1].ends_at.value")
+    rows = transaction.execute(
+        select(billing_objects.c.root_id)
+        .distinct()
+        .where(
+            billing_objects.c.connection_id == connection_id,
+            func.json_extract(document, "$.kind") == "schedule",
+            func.json_extract(document, "$.ended_at").is_(None),
+            or_(
+                func.json_extract(document, "$.end_behavior") == "release",
+                last_end > since.astimezone(UTC).isoformat(),
+            ),
+        )
+        .order_by(billing_objects.c.root_id)
+    )
+    return tuple(rows.scalars())

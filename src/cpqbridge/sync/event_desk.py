@@ -1,0 +1,242 @@
+"""A worker's work on Stripe's events: which contracts they name, and which events never arrived.
+
+An event is looked at after it was stored, by whichever worker comes first. What an own call caused is left
+alone as soon as that call's answer is stored: everything that it changed is known then. Where the answer is
+missing after a while, the contract is looked at after all, and the call is settled first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import Connection as Transaction
+
+from cpqbridge.clock import monotonic_seconds
+from cpqbridge.errors import AccessLostError, CpqbridgeError
+from cpqbridge.mapping.policies import EventsWay
+from cpqbridge.store import cursors, event_contracts, events
+from cpqbridge.store.connections import Connection
+from cpqbridge.store.events import EventState, StripeEvent, WaitingEvent
+from cpqbridge.sync.event_names import CATALOGUE_EVENTS, CONTRACT_EVENTS, HEARD, named
+from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.task import Task
+from cpqbridge.sync.wake import contract_notice
+
+if TYPE_CHECKING:
+    from cpqbridge.sync.service import SyncService
+
+AT_ONCE = 1000
+"""How many events are looked at in one go."""
+
+OWN_CALL_LIFE = timedelta(minutes=5)
+"""How long an event of an own call waits for that call's answer."""
+
+OVERLAP = timedelta(minutes=15)
+"""How far back a list of events begins before the newest one known."""
+
+LISTED_FOR = timedelta(days=30)
+"""How long Stripe lists an event. Source: docs.stripe.com/api/events/list (read 21 Nov 2026)."""
+
+CATCH_UP_SECONDS = 3600.0
+"""How often events that a webhook did not bring are looked for; those of rare kinds always."""
+
+_AGAIN_SECONDS = 60.0
+_SEEN = "stripe_events"
+_LISTED = "stripe_listed"
+_PERMISSION = "stripe_permission"
+
+log = structlog.get_logger(__name__)
+
+
+class EventDesk:
+    """Turns stored events into work, and lists the ones that never arrived; one per worker."""
+
+    def __init__(self, service: SyncService) -> None:
+        """Begin; the first look at each connection lists what was missed."""
+        self._service = service
+        self._next: dict[tuple[int, str], float] = {}
+
+    def tick(self, opened: OpenConnection) -> None:
+        """See to the events that wait, and list those that never arrived where that is due."""
+        self.work(opened.connection)
+        settings = opened.configuration.sync
+        if settings.events is EventsWay.OFF:
+            return
+        polls = settings.events is EventsWay.POLL
+        every_seconds = float(settings.events_poll_seconds) if polls else CATCH_UP_SECONDS
+        contracts, catalogue = (opened.connection_id, "contracts"), (opened.connection_id, "catalogue")
+        if not self._is_due(contracts, every_seconds):
+            return
+        try:
+            self.catch_up(opened, with_catalogue=self._is_due(catalogue, CATCH_UP_SECONDS))
+        except CpqbridgeError:
+            self._next |= dict.fromkeys((contracts, catalogue), monotonic_seconds() + _AGAIN_SECONDS)
+            raise
+
+    def work(self, connection: Connection) -> int:
+        """Notice the contracts that waiting events name; return how many contracts.
+
+        The events are settled after their contracts were queued: a crash between begins the syncs again.
+        """
+        connection_id = connection.connection_id
+        now = self._service.clock_of(connection).now()
+        with self._service.store.read() as transaction:
+            waiting = events.waiting(transaction, connection_id=connection_id, limit=AT_ONCE)
+            if not waiting:
+                return 0
+            found = {
+                each.event.event_id: outcome
+                for each in waiting
+                if (outcome := _outcome(transaction, each, connection_id=connection_id, now=now)) is not None
+            }
+        roots = sorted({root_id for outcome in found.values() for root_id in outcome[1]})
+        count = self._notice(connection_id, roots)
+        self._settle(connection_id, found)
+        if found:
+            log.info("events_seen", connection=connection.name, events=len(found), contracts=len(roots))
+        return count
+
+    def catch_up(self, opened: OpenConnection, *, with_catalogue: bool = True) -> int:
+        """Store the events since the newest known one that never arrived; return how many there were.
+
+        After a stop of a month or more Stripe no longer tells everything, and every contract that ran
+        meanwhile is looked at. Nothing is asked for while no contract is in Stripe.
+        """
+        connection = opened.connection
+        connection_id = connection.connection_id
+        now = self._service.clock_of(connection).now()
+        with self._service.store.read() as transaction:
+            began_at = event_contracts.first_linked_at(transaction, connection_id=connection_id)
+            seen = cursors.read(transaction, connection_id=connection_id, name=_SEEN)
+            listed_at = cursors.read(transaction, connection_id=connection_id, name=_LISTED)
+        if began_at is None:
+            return 0
+        since = max((seen or began_at) - OVERLAP, now - LISTED_FOR)
+        try:
+            new, newest = self._list(opened, CONTRACT_EVENTS, since=since, at=now)
+            if with_catalogue:
+                new += self._list(opened, CATALOGUE_EVENTS, since=since, at=now)[0]
+        except AccessLostError as error:
+            if error.code != _PERMISSION:
+                raise
+            # Timers and polls do the work without events, only later: no reason to stop the connection.
+            log.warning("events_not_listed", connection=connection.name, problem=error.message, fix=error.fix)
+            return 0
+        last = listed_at or began_at
+        if last < now - LISTED_FOR + OVERLAP:
+            self._look_at_all(connection, since=last)
+        with self._service.store.write() as transaction:
+            if newest is not None and (seen is None or newest > seen):
+                cursors.move(transaction, connection_id=connection_id, name=_SEEN, instant=newest)
+            cursors.move(transaction, connection_id=connection_id, name=_LISTED, instant=now)
+        if new:
+            log.info("events_caught_up", connection=connection.name, events=new)
+        return new
+
+    def _list(
+        self, opened: OpenConnection, types: tuple[str, ...], *, since: datetime, at: datetime
+    ) -> tuple[int, datetime | None]:
+        """Store what Stripe lists, page by page; return how many were new and when the newest was made."""
+        new, newest, after = 0, None, None
+        while True:
+            page = opened.stripe.events_page(types, since=since, after=after)
+            found = [named(event) for event in page.events]
+            with self._service.store.write() as transaction:
+                new += events.keep(transaction, connection_id=opened.connection_id, events=found, at=at)
+            newest = max([each.created_at for each in found] + ([newest] if newest else []), default=None)
+            if not page.has_more or not found:
+                return new, newest
+            after = found[-1].event_id
+
+    def _look_at_all(self, connection: Connection, *, since: datetime) -> None:
+        with self._service.store.read() as transaction:
+            roots = event_contracts.running_since(
+                transaction, connection_id=connection.connection_id, since=since
+            )
+        self._notice(connection.connection_id, list(roots))
+        log.warning(
+            "events_too_old_to_list",
+            connection=connection.name,
+            contracts=len(roots),
+            since=since.isoformat(),
+            what_to_do="Nothing: every contract that ran meanwhile is looked at.",
+        )
+
+    def _notice(self, connection_id: int, roots: list[str]) -> int:
+        queued = set(self._service.engine().waiting_partitions()) if roots else set()
+        count = 0
+        for root_id in roots:
+            with self._service.store.read() as transaction:
+                notice = contract_notice(transaction, connection_id=connection_id, root_id=root_id)
+            if notice is None:
+                continue
+            partition = self._service.enqueue(Task(connection_id=connection_id, notice=notice), queued)
+            if partition is not None:
+                queued.add(partition)
+                count += 1
+        return count
+
+    def _settle(self, connection_id: int, found: Mapping[str, tuple[EventState, frozenset[str]]]) -> None:
+        groups: dict[tuple[EventState, str | None], list[str]] = {}
+        for event_id, (state, roots) in found.items():
+            only = next(iter(roots)) if len(roots) == 1 else None
+            groups.setdefault((state, only), []).append(event_id)
+        with self._service.store.write() as transaction:
+            for (state, root_id), event_ids in groups.items():
+                events.settle(
+                    transaction,
+                    connection_id=connection_id,
+                    event_ids=event_ids,
+                    state=state,
+                    root_id=root_id,
+                )
+
+    def _is_due(self, what: tuple[int, str], every_seconds: float) -> bool:
+        now = monotonic_seconds()
+        if self._next.get(what, now) > now:
+            return False
+        self._next[what] = now + every_seconds
+        return True
+
+
+def _outcome(
+    transaction: Transaction, waiting: WaitingEvent, *, connection_id: int, now: datetime
+) -> tuple[EventState, frozenset[str]] | None:
+    """Return what becomes of an event and the contracts to look at; None while it has to wait."""
+    event = waiting.event
+    if event.type not in HEARD:
+        return EventState.IGNORED, frozenset()
+    call = None
+    if event.request_key is not None:
+        call = event_contracts.call_state(
+            transaction, connection_id=connection_id, request_key=event.request_key
+        )
+    if call == "done":
+        return EventState.OWN, frozenset()
+    if call == "sent" and now - waiting.received_at < OWN_CALL_LIFE:
+        return None
+    roots = contracts_of(transaction, event, connection_id=connection_id)
+    return (EventState.NOTICED if roots else EventState.IGNORED), roots
+
+
+def contracts_of(transaction: Transaction, event: StripeEvent, *, connection_id: int) -> frozenset[str]:
+    """Return the contracts an event is about: by metadata of ours, or by the ids of what is linked.
+
+    A product, price or coupon is about those of which Stripe refused a call that named it: nothing that runs
+    depends on it any more. A customer is about all that it was billed for.
+    """
+    ids = event.stripe_ids
+    if event.type in CATALOGUE_EVENTS:
+        return event_contracts.refused_over(transaction, connection_id=connection_id, stripe_ids=ids)
+    found = event_contracts.linked(transaction, connection_id=connection_id, stripe_ids=ids)
+    if event.root_id is not None:
+        found |= {event.root_id}
+    found = frozenset(
+        root_id
+        for root_id in found
+        if event_contracts.known(transaction, connection_id=connection_id, root_id=root_id)
+    )
+    return found or event_contracts.of_customers(transaction, connection_id=connection_id, stripe_ids=ids)
