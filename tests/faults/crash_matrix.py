@@ -16,7 +16,9 @@ from tests.faults.two_sides import NOW, connect
 from tests.faults.worlds import Changes, Kept, World, queue_and_wait, writes_of
 from tests.simulation.in_process import billed_by_day, listed
 
+from cpqbridge.errors import CpqbridgeError
 from cpqbridge.store import intents, links, plans
+from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.service import SyncService
 
 AWAY = {"a minute": timedelta(seconds=60), "a day": timedelta(hours=25), "a month": timedelta(days=31)}
@@ -24,6 +26,8 @@ PATIENCE = timedelta(seconds=5)
 """How long after it is due a timer is carried out."""
 LATE_CODES = frozenset({"backdated", "contract_over"})
 """The holds that being late may cause (B5.5, B5.6): a person decides, and nothing is billed before."""
+ROUND = timedelta(minutes=10)
+AFTER_TROUBLE = timedelta(hours=2)
 MOST_TIMERS = 100
 ONE_PER_KEY = ("customer", "product", "subscription", "billing.meter", "coupon")
 DONE = frozenset({"synced", "unchanged"})
@@ -88,7 +92,8 @@ class Matrix:
         world.go_on(self.start, self._home())
         with world.service(None, worker=worker) as opened:
             opened.engine()
-        changes = Changes(world)
+        # What a command leaves to the engine, another command does not go on with.
+        changes = Changes(world, engine=worker)
 
         def boundary(name: str) -> None:
             if not changes.happened():
@@ -103,17 +108,46 @@ class Matrix:
             world.stop_watching()
         return kept
 
-    def end_without_a_stop(self, away: timedelta) -> End:
+    def end_without_a_stop(self, away: timedelta = AFTER_TROUBLE) -> End:
         """Return the end of work that nobody stopped, looked at again at the same instants."""
         self._world.go_on(self.start, self._home())
         with self._world.service() as opened:
             self._work(opened, worker=False)
         return self._end(self._scenario.at + away, worker=False)
 
-    def end_of_late_work(self, away: timedelta) -> End:
+    def end_of_late_work(self, away: timedelta = AFTER_TROUBLE) -> End:
         """Return the end of work that begins only when the other would be gone on with."""
         self._world.go_on(self.start, self._home())
         return self._end(self._scenario.at + away, worker=False)
+
+    def end_after_trouble(self, plan: Callable[[World], None], *, rounds: int) -> tuple[End, set[str]]:
+        """Return the end where things went wrong for so many rounds, and the codes that were told meanwhile.
+
+        A round is ten minutes after the one before. Then nothing is wrong any more, and two hours pass.
+        """
+        world, told = self._world, set[str]()
+        world.go_on(self.start, self._home())
+        with world.service() as opened:
+            for number in range(rounds):
+                world.move_to(self._scenario.at + number * ROUND)
+                plan(world)
+                told |= self._troubled_work(opened)
+            for faults in (world.org.faults, world.account.faults):
+                faults.clear()
+            opened.check_connection(None)
+        return self._end(self._scenario.at + AFTER_TROUBLE, worker=False), told
+
+    def _troubled_work(self, opened: SyncService) -> set[str]:
+        """Sync every contract and return the codes that were told; each has a message and says what to do."""
+        told = list[CpqbridgeError | OrderStanding]()
+        for order_id in self._world.activated():
+            try:
+                told += opened.sync(None, order_id).standings
+            except CpqbridgeError as error:
+                told.append(error)
+        for each in told:
+            assert not each.code or (each.message and each.fix), each
+        return {each.code for each in told if each.code}
 
     def end_after(self, stop: Kept, away: timedelta, *, worker: bool) -> End:
         """Return the end after everything stood still for a while, from where it was stopped."""
