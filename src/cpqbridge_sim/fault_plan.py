@@ -212,7 +212,7 @@ class FaultPlan:
     def take_lag(self, records: list[tuple[str, str]], *, now: datetime) -> PlannedFault | None:
         """The `lag` of a transaction that saves these records, named by object and id, if any."""
         with self._lock:
-            return self._used(
+            found = self._used(
                 [
                     each
                     for each in self.waiting
@@ -224,6 +224,9 @@ class FaultPlan:
                     )
                 ]
             )
+            if found is not None:
+                self.struck.append({**_shown(found.fault), "records": len(records)})
+            return found
 
     def _used(self, fitting: list[PlannedFault]) -> PlannedFault | None:
         """Count what fits: the first that need not skip strikes."""

@@ -22,17 +22,28 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiUsage:
+    """How many API calls the org has used of how many, in the last 24 hours."""
+
+    used: int
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnd:
     """How a request ended, after `seconds`.
 
     `status` is the HTTP status, None where no whole answer came. `request_id` is the vendor's name for it,
-    empty where there is none.
+    empty where there is none. `usage` is what an org says of its API calls. `rate_limit` is which
+    limit Stripe says was met, empty when none was.
     """
 
     call: Call
     status: int | None
     seconds: float
     request_id: str = ""
+    usage: ApiUsage | None = None
+    rate_limit: str = ""
 
 
 class CallWatch(Protocol):

@@ -44,6 +44,7 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 _CONFIRMED = "prorate_precision_confirmed"
 _DAY_SECONDS = 86_400
 _MOST = 10_000_000
+_MOST_A_SECOND = 1000
 _FILTER_NAMES = {
     "Order": "order",
     "Account": "account",
@@ -102,6 +103,7 @@ def configuration_document(configuration: Configuration) -> dict[str, object]:
             "start_date": None if sync.start_date is None else sync.start_date.isoformat(),
             "poll_seconds": sync.poll_seconds,
             "api_share": _plain(sync.api_share),
+            "stripe_rate": sync.stripe_rate,
             "record_retention": sync.record_retention,
             "events": sync.events.value,
             "events_poll_seconds": sync.events_poll_seconds,
@@ -149,6 +151,7 @@ def _sync(raw: object, path: str) -> SyncSettings:
         start_date=section.read("start_date", sections.calendar_date, default.start_date),
         poll_seconds=section.read("poll_seconds", sections.whole_number(1, _DAY_SECONDS), 60),
         api_share=section.read("api_share", _share, default.api_share),
+        stripe_rate=section.read("stripe_rate", _rate, default.stripe_rate),
         record_retention=section.read(
             "record_retention", sections.whole_number(0, _MOST), default.record_retention
         ),
@@ -157,6 +160,10 @@ def _sync(raw: object, path: str) -> SyncSettings:
             "events_poll_seconds", sections.whole_number(60, _DAY_SECONDS), default.events_poll_seconds
         ),
     )
+
+
+def _rate(value: object, path: str) -> int | None:
+    return None if value is None else sections.whole_number(1, _MOST_A_SECOND)(value, path)
 
 
 def _events(value: object, path: str) -> EventsWay:

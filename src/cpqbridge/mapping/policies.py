@@ -112,13 +112,15 @@ class SyncSettings:
     """When and how fast a connection syncs.
 
     `start_date` is the first calendar date whose activations count (None: all). `api_share` is the share of
-    the org's daily API calls that background reading may use, above 0 up to 1.
+    the org's daily API calls from which background work waits, above 0 up to 1. `stripe_rate` is how many
+    calls a second the Stripe account takes (None: what suits Stripe's own limits).
     """
 
     live: bool = False
     start_date: date | None = None
     poll_seconds: int = 60
     api_share: Decimal = Decimal("0.6")
+    stripe_rate: int | None = None
     record_retention: int = 10_000
     events: EventsWay = EventsWay.WEBHOOK
     events_poll_seconds: int = 300

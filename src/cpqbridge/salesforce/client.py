@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -20,7 +21,7 @@ import httpx2
 
 from cpqbridge.clock import monotonic_seconds
 from cpqbridge.domain.addresses import is_loopback_url
-from cpqbridge.domain.calls import Call, CallEnd, CallWatch, NoWatch
+from cpqbridge.domain.calls import ApiUsage, Call, CallEnd, CallWatch, NoWatch
 from cpqbridge.errors import (
     ConfigurationError,
     CpqbridgeError,
@@ -44,15 +45,9 @@ _CONNECT_TIMEOUT_SECONDS = 10.0
 # Salesforce cuts off addresses of about 16,000 bytes; longer queries travel in the body of a composite.
 _LONGEST_PATH = 12_000
 _NEXT_PAGE = re.compile(r"/services/[!-~]*")
+# The beginning of the message that comes with REQUEST_LIMIT_EXCEEDED when the day's calls are used up.
+_NONE_LEFT = "TotalRequests Limit exceeded"
 _API_USAGE = re.compile(r"(?:^|[,;\s])api-usage=(\d+)/(\d+)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiUsage:
-    """How many API calls the org has used of how many, in the last 24 hours."""
-
-    used: int
-    allowed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,9 +268,7 @@ class SalesforceClient:
         )
 
     def _note(self, response: httpx2.Response) -> None:
-        usage = _API_USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
-        if usage:
-            self.api_usage = ApiUsage(used=int(usage[1]), allowed=int(usage[2]))
+        self.api_usage = _usage(response) or self.api_usage
         try:
             self.server_time = parsedate_to_datetime(response.headers.get("Date", ""))
         except ValueError:
@@ -287,7 +280,23 @@ def _end(call: Call, response: httpx2.Response | None, *, seconds: float) -> Cal
         return CallEnd(call=call, status=None, seconds=seconds)
     # Salesforce documents no request id; some of its edges send this one.
     request_id = response.headers.get("X-Request-Id", "")
-    return CallEnd(call=call, status=response.status_code, seconds=seconds, request_id=request_id)
+    return CallEnd(
+        call=call,
+        status=response.status_code,
+        seconds=seconds,
+        request_id=request_id,
+        usage=_usage(response),
+    )
+
+
+def _usage(response: httpx2.Response) -> ApiUsage | None:
+    """Return what an answer says of the org's API calls; one refused for having none left says just that."""
+    said = _API_USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
+    used, allowed = (int(said[1]), int(said[2])) if said else (0, 0)
+    if response.status_code == HTTPStatus.FORBIDDEN and _NONE_LEFT in response.text:
+        allowed = max(1, allowed)
+        used = max(used, allowed)
+    return ApiUsage(used=used, allowed=allowed) if allowed else None
 
 
 def _checked_token(token: str) -> str:

@@ -33,6 +33,8 @@ _HALTED = frozenset({"PROCESSING_HALTED", "ALL_OR_NONE_OPERATION_ROLLED_BACK"})
 # What Salesforce puts between the text of a query it refuses and the reason.
 _PLACE_IN_QUERY = re.compile(r"ERROR at Row:\d+:Column:\d+")
 _NO_COLUMN = re.compile(r"No such column '([\w.]+)' on (?:entity|sobject of type) '?(\w+)'?")
+_TOO_MANY_AT_ONCE = "ConcurrentRequests"
+_LOOK_AGAIN_SECONDS = 300.0
 _BUSY_TEXTS = ("UNABLE_TO_LOCK_ROW", "Too many SOQL", "CPU time limit")
 
 
@@ -152,8 +154,13 @@ def _known_error(
                 fix="This is a mistake of cpqbridge; report this text.",
             )
         case Kind.BUSY:
-            code = "salesforce_limit" if problem.code == "REQUEST_LIMIT_EXCEEDED" else "salesforce_busy"
-            return _busy(said, code=code, retry_after_seconds=retry_after_seconds, fix=problem.fix)
+            if problem.code == "REQUEST_LIMIT_EXCEEDED" and _TOO_MANY_AT_ONCE not in problem.message:
+                # Salesforce names no wait; it takes an org's calls of a day ago to fall out of the count.
+                wait_seconds = retry_after_seconds or _LOOK_AGAIN_SECONDS
+                return _busy(said, code="salesforce_limit", retry_after_seconds=wait_seconds, fix=problem.fix)
+            return _busy(
+                said, code="salesforce_busy", retry_after_seconds=retry_after_seconds, fix=problem.fix
+            )
         case Kind.SERVER:
             return _server_error(
                 said, writes=writes, retry_after_seconds=retry_after_seconds, fix=problem.fix

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from cpqbridge.errors import ConfigurationError
-from cpqbridge.store.engine import WRITE_OPTION, Synchronous, open_engine, sqlite_url
+from cpqbridge.store.engine import LIGHT_OPTION, WRITE_OPTION, Synchronous, open_engine, sqlite_url
 from cpqbridge.store.upgrade import require_current, upgrade
 from cpqbridge.store.vault import Vault, open_vault
 
@@ -23,6 +23,7 @@ class Store:
         """Keep what `open_store` opened."""
         self._reading = engine
         self._writing = engine.execution_options(**{WRITE_OPTION: True})
+        self._writing_lightly = engine.execution_options(**{WRITE_OPTION: True, LIGHT_OPTION: True})
         self.vault = vault
         self.home = home
 
@@ -36,6 +37,12 @@ class Store:
     def write(self) -> Iterator[Connection]:
         """Give a transaction that is committed as a whole at the end, or undone on an error."""
         with self._writing.begin() as transaction:
+            yield transaction
+
+    @contextmanager
+    def write_lightly(self) -> Iterator[Connection]:
+        """Give a transaction like `write` that a power cut may undo; for what is only good for a moment."""
+        with self._writing_lightly.begin() as transaction:
             yield transaction
 
     def check(self) -> None:

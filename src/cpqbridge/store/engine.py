@@ -17,6 +17,8 @@ Synchronous = Literal["FULL", "OFF"]
 
 BUSY_TIMEOUT_MILLISECONDS = 30_000
 WRITE_OPTION = "cpqbridge_write"
+LIGHT_OPTION = "cpqbridge_light"
+"""Of a writing transaction: a power cut (not a crash) may undo it, so that its commit waits for no disk."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -62,8 +64,15 @@ def _prepare_sqlite(engine: Engine, synchronous: Synchronous) -> None:
         database.execute("PRAGMA foreign_keys=ON")
 
     def begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get(WRITE_OPTION, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get(WRITE_OPTION, False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        if synchronous != "OFF":
+            # NORMAL is still safe for the file in WAL mode (sqlite.org/pragma.html, "synchronous").
+            level = "NORMAL" if options.get(LIGHT_OPTION, False) else synchronous
+            connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", connect)
     event.listen(engine, "begin", begin)

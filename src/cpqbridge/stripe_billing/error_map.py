@@ -34,6 +34,9 @@ _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, h
 _REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND})
 # The refusal has no code of its own.
 _MIXED_CURRENCIES = "combine currencies on a single customer"
+_RATE_LIMITED = "stripe-rate-limited-reason"
+# A subscription takes ten new invoices a minute. Source: "Rate limits" (design notes, stripe.md 4.2).
+_OBJECT_LIMIT_SECONDS = 60.0
 _AGAIN = "It is tried again by itself, with the same idempotency key."
 
 
@@ -196,5 +199,9 @@ def _link(details: Mapping[str, Any]) -> str | None:
 
 
 def _retry_after_seconds(error: stripe.StripeError) -> float | None:
-    text = str((error.headers or {}).get("retry-after", ""))
-    return float(text) if text.isdecimal() else None
+    """Return the wait that Stripe asked for, or that its limit on one object takes, in seconds."""
+    headers = error.headers or {}
+    text = str(headers.get("retry-after", ""))
+    if text.isdecimal():
+        return float(text)
+    return _OBJECT_LIMIT_SECONDS if headers.get(_RATE_LIMITED) == "resource-specific" else None

@@ -88,4 +88,12 @@ def _end(call: Call, response: httpx2.Response | None, *, seconds: float) -> Cal
         return CallEnd(call=call, status=None, seconds=seconds)
     # Source: API reference, "Request IDs": every answer carries one (20 Nov 2026).
     request_id = response.headers.get("Request-Id", "")
-    return CallEnd(call=call, status=response.status_code, seconds=seconds, request_id=request_id)
+    # Source: "Rate limits", the header says which limit was met (design notes, stripe.md 4.2, 20 Nov 2026).
+    rate_limit = response.headers.get("Stripe-Rate-Limited-Reason", "")
+    return CallEnd(
+        call=call,
+        status=response.status_code,
+        seconds=seconds,
+        request_id=request_id,
+        rate_limit=rate_limit,
+    )

@@ -21,6 +21,7 @@ from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.adoption import Shown
+from cpqbridge.sync.allowance import WAITS_FOR_CALLS
 from cpqbridge.sync.standings import (
     carried_out,
     failed_standing,
@@ -175,7 +176,11 @@ class Ledger:
                 self._set_timer(transaction, plan.wake_at)
 
     def keep_failure(self, error: CpqbridgeError, *, at: datetime) -> None:
-        """Store that an error stopped the run for the orders under way, at least for the one asked for."""
+        """Store that an error stopped the run for the orders under way, at least for the one asked for.
+
+        Orders that only wait for calls of the org stay queued and say what they wait for.
+        """
+        state = OrderState.QUEUED if error.code in WAITS_FOR_CALLS else OrderState.FAILED
         standings = {standing.order_id: standing for standing in self.standings()}
         stopped = [each for each in standings.values() if each.state is OrderState.QUEUED]
         if not stopped:
@@ -183,7 +188,7 @@ class Ledger:
         with self._writing() as transaction:
             self._save(
                 transaction,
-                (failed_standing(each, error, state=OrderState.FAILED, at=at) for each in stopped),
+                (failed_standing(each, error, state=state, at=at) for each in stopped),
             )
 
     def keep_not_told(self, error: CpqbridgeError, *, at: datetime) -> None:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from cpqbridge.domain.calls import Call, CallEnd
+from cpqbridge.sync.allowance import OrgAllowance
+from cpqbridge.sync.pacing import Pacer
 from cpqbridge.sync.pausing import PauseGate
 
 log = structlog.get_logger(__name__)
@@ -80,19 +83,26 @@ class Observers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionWatch:
-    """Stands between a connection's clients and the network: the gate before, log and counters after."""
+    """Stands between a connection's clients and the network: gate and limits before, log and counts after."""
 
     connection_id: int
     gate: PauseGate
     observer: Observer
+    allowance: OrgAllowance
+    pacer: Pacer | None = None
 
-    def before(self, call: Call) -> None:  # noqa: ARG002 - the gate is for every call
-        """Let the request through.
+    def before(self, call: Call) -> None:
+        """Let the request through when it is its turn.
 
         Raises:
             PausedError: the connection is paused.
+            TransientError: the org has no calls left for this work (code `api_share_used`).
         """
         self.gate.require_open(self.connection_id)
+        if call.side == "salesforce":
+            self.allowance.require()
+        elif self.pacer is not None:
+            self.pacer.before(call)
 
     def after(self, end: CallEnd) -> None:
         """Write the request down and count it."""
@@ -109,3 +119,11 @@ class ConnectionWatch:
             idempotency_key=call.idempotency_key or None,
         )
         self.observer.call_ended(end)
+        try:
+            if end.usage is not None:
+                self.allowance.note(end.usage)
+            if self.pacer is not None and call.side == "stripe":
+                self.pacer.after(end)
+        except DBAPIError as error:
+            # The next answer says it again.
+            log.warning("limits_not_noted", problem=str(error.orig))

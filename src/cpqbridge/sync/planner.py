@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import Connection as Transaction
 
@@ -18,7 +18,6 @@ from cpqbridge.sync.adoption import TAKEOVER, Search, Shown
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.touched import what_was_touched
 
-_CANCELS_COUNT_FOR = timedelta(hours=1)
 _ON_SCHEDULE = frozenset({StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE})
 
 
@@ -216,7 +215,9 @@ class _Planning:
             known |= links.of_contract(transaction, connection_id=connection_id, root_id=history.root_id)
             record = objects.record(transaction, connection_id=connection_id, root_id=history.root_id)
             recent_cancels = intents.cancels_since(
-                transaction, connection_id=connection_id, since=self._request.as_of - _CANCELS_COUNT_FOR
+                transaction,
+                connection_id=connection_id,
+                since=self._request.as_of - intents.CANCELS_COUNT_FOR,
             )
             renewed = self._renewed(transaction)
         return BillingState(

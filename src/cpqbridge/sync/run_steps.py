@@ -19,6 +19,7 @@ from cpqbridge.store import intents, plans
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.allowance import going_on
 from cpqbridge.sync.apply import Applier, Boundary, no_boundary
 from cpqbridge.sync.durable import JsonObject
 from cpqbridge.sync.error_record import error_document
@@ -84,7 +85,7 @@ class RunSteps:
             clock=parts.clock,
             lane=lane,
             boundary=parts.boundary,
-            accepts_differences=FIRST_INVOICE_DIFFERS in task.released,
+            released=task.released,
         )
 
     def open_intents(self) -> JsonObject:
@@ -126,7 +127,8 @@ class RunSteps:
             for standing in self._ledger.standings()
             if standing.plan_id == plan_id
         }
-        now = self._opened.salesforce.read_stamps(sorted(stamps))
+        with going_on():
+            now = self._opened.salesforce.read_stamps(sorted(stamps))
         self._parts.boundary("stamps read")
         return {"changed": any(now.get(order_id) != stamp for order_id, stamp in stamps.items())}
 
@@ -169,11 +171,12 @@ class RunSteps:
 
     def write_back(self, plan_id: int) -> JsonObject:
         """Write ids, states and sync records to Salesforce where they differ; note what it did not take."""
-        read = self._read or self._read_again()
-        standings = self._ledger.standings()
-        records = self._records(read, self.plan(plan_id), standings)
-        self._parts.boundary("before write-back")
-        failures = self._opened.salesforce.write(records) if records else ()
+        with going_on():
+            read = self._read or self._read_again()
+            standings = self._ledger.standings()
+            records = self._records(read, self.plan(plan_id), standings)
+            self._parts.boundary("before write-back")
+            failures = self._opened.salesforce.write(records) if records else ()
         self._parts.boundary("written back")
         if failures:
             self._ledger.keep_not_written(failures)

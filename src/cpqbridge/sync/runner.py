@@ -13,6 +13,7 @@ from cpqbridge.errors import AccessLostError, CpqbridgeError, InvariantError, Pa
 from cpqbridge.store import connections
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
+from cpqbridge.sync.allowance import calling_for
 from cpqbridge.sync.apply import Boundary
 from cpqbridge.sync.connect import Connections
 from cpqbridge.sync.durable import JsonObject, StepRunner
@@ -98,12 +99,15 @@ class ContractRunner:
             clock=self.clock_of(opened.connection),
             boundary=self.boundary,
         )
-        with self.lanes.hold(
-            connection_id=task.connection_id,
-            root_id=task.root_id,
-            workflow_id=run_id,
-            patience_seconds=_PATIENCE_SECONDS,
-        ) as lane:
+        with (
+            self.lanes.hold(
+                connection_id=task.connection_id,
+                root_id=task.root_id,
+                workflow_id=run_id,
+                patience_seconds=_PATIENCE_SECONDS,
+            ) as lane,
+            calling_for(task.purpose),
+        ):
             bodies = RunSteps(parts, task, lane)
             try:
                 return run_contract(bodies, steps)

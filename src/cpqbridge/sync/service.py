@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -31,13 +30,14 @@ from cpqbridge.store.engine import Synchronous
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.timers import Timer
 from cpqbridge.store.views import OrderViews
+from cpqbridge.sync.allowance import Purpose
 from cpqbridge.sync.apply import Boundary, no_boundary
 from cpqbridge.sync.connect import Connections, FreshSecrets, NewConnection
 from cpqbridge.sync.durable import JsonObject, StepRunner, partition_of
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
-from cpqbridge.sync.observing import ConnectionWatch, Observers
+from cpqbridge.sync.observing import Observers
 from cpqbridge.sync.order_list import ListedOrder, listed_order
 from cpqbridge.sync.pausing import PauseGate, told_of_pause
 from cpqbridge.sync.planner import PlanRequest, make_plan
@@ -45,7 +45,9 @@ from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.retry import Retries
 from cpqbridge.sync.runner import ContractRunner
 from cpqbridge.sync.task import Task, root_of
+from cpqbridge.sync.waiting import Waiting
 from cpqbridge.sync.wake import contract_notice
+from cpqbridge.sync.watches import Watches
 from cpqbridge.sync.worker import Worker
 
 if TYPE_CHECKING:
@@ -58,15 +60,15 @@ log = structlog.get_logger(__name__)
 class ServiceOptions:
     """How a service runs.
 
-    `simulated_clock` is the clock of simulated connections where it differs from `clock`. `synchronous` OFF
-    is for throw-away homes only. `boundary` is called at every point where a crash would leave something half
-    done; tests end the process there.
+    `simulated_clock` is the clock of simulated connections where it differs from `clock`. `sleep` stands in
+    for real waits between tries. `synchronous` OFF is for throw-away homes only. `boundary` is called at
+    every point where a crash would leave something half done; tests end the process there.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     simulated_clock: Clock | None = None
     synchronous: Synchronous = "FULL"
-    sleep: Callable[[float], object] = time.sleep
+    sleep: Callable[[float], object] | None = None
     boundary: Boundary = no_boundary
 
 
@@ -107,8 +109,17 @@ class SyncService:
         self.gate = PauseGate(store)
         self.observers = Observers()
         self.turned_at: float | None = None
-        retries = Retries(sleep=self._options.sleep, told=lambda code: self.observers.tried_again(code=code))
-        self._connections = Connections(store, retries, watch=self._watch, clock_of=self.clock_of)
+        self._waiting = Waiting()
+        sleep = self._options.sleep or self._waiting.wait
+        retries = Retries(sleep=sleep, told=lambda code: self.observers.tried_again(code=code))
+        watches = Watches(
+            store=store,
+            gate=self.gate,
+            observer=self.observers,
+            clock_of=self.clock_of,
+            wait=self._waiting.wait,
+        )
+        self._connections = Connections(store, retries, watch=watches.of, clock_of=self.clock_of)
         self._guard = threading.Lock()
         self._is_worker = False
         self._worker: Worker | None = None
@@ -289,6 +300,7 @@ class SyncService:
         )
 
     def _sync_now(self, task: Task) -> SyncReport:
+        task = replace(task, purpose=Purpose.PERSON)
         connection_id, notice = task.connection_id, task.notice
         self.gate.require_open(connection_id)
         result = self.engine().run_now(task.as_document(), root_id=task.root_id)
@@ -418,6 +430,7 @@ class SyncService:
     def close(self) -> None:
         """Stop the engine and close every client; runs under way are continued by the next worker."""
         self.stop_worker()
+        self._waiting.stop()
         with self._guard:
             if self._engine is not None:
                 self._engine.stop()
@@ -455,11 +468,6 @@ class SyncService:
             is_worker=self._is_worker,
         )
         return runner.run(document, run_id, steps)
-
-    def _watch(self, connection: Connection, _configuration: Configuration) -> ConnectionWatch:
-        return ConnectionWatch(
-            connection_id=connection.connection_id, gate=self.gate, observer=self.observers
-        )
 
 
 def _found(opened: OpenConnection, order: str) -> OrderNotice:

@@ -8,19 +8,22 @@ from datetime import date, datetime
 from typing import Any
 
 from cpqbridge.mapping.raw import OrderNotice
+from cpqbridge.sync.allowance import Purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """Sync the contract of one order. `released` are codes of holds that a person released for this run.
 
-    `cutover` is the first day that is billed here of a contract that is taken over (B1.8).
+    `cutover` is the first day that is billed here of a contract that is taken over (B1.8). `purpose` says for
+    whom the org is called.
     """
 
     connection_id: int
     notice: OrderNotice
     released: frozenset[str] = frozenset()
     cutover: date | None = None
+    purpose: Purpose = Purpose.BACKGROUND
 
     @property
     def root_id(self) -> str:
@@ -38,6 +41,7 @@ class Task:
             "notice": notice,
             "released": sorted(self.released),
             "cutover": self.cutover.isoformat() if self.cutover else None,
+            "purpose": self.purpose.value,
         }
 
     @classmethod
@@ -45,7 +49,7 @@ class Task:
         """Return the task that `as_document` wrote."""
         notice = dict(document["notice"])
         activated_at = notice["activated_at"]
-        # A run that waits since before an upgrade knows no cut-over.
+        # A run that waits since before an upgrade knows neither cut-over nor purpose.
         cutover = document.get("cutover")
         notice["activated_at"] = datetime.fromisoformat(activated_at) if activated_at else None
         return cls(
@@ -53,6 +57,7 @@ class Task:
             notice=OrderNotice(**notice),
             released=frozenset(document["released"]),
             cutover=date.fromisoformat(cutover) if cutover else None,
+            purpose=Purpose(document.get("purpose", Purpose.BACKGROUND)),
         )
 
 

@@ -21,6 +21,7 @@ from tests.unit.salesforce.fake_org import (
     soql_of,
 )
 
+from cpqbridge.domain.calls import ApiUsage
 from cpqbridge.errors import (
     AccessLostError,
     ConfigurationError,
@@ -29,7 +30,7 @@ from cpqbridge.errors import (
     RecordError,
     TransientError,
 )
-from cpqbridge.salesforce.client import ApiUsage, SalesforceClient, Subrequest, query_path
+from cpqbridge.salesforce.client import SalesforceClient, Subrequest, query_path
 
 READ = Subrequest(method="GET", path=query_path("SELECT Id FROM Order"), reference="a")
 WRITE = Subrequest(method="PATCH", path="/composite/sobjects", reference="a", body={"records": []})
