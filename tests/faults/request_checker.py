@@ -173,24 +173,32 @@ def _written_again(log: Sequence[LoggedRequest]) -> Iterator[str]:
     """Yield records that are written with nothing but what was written there last and taken."""
     known: dict[str, dict[str, Any]] = defaultdict(dict)
     for entry in log:
-        for record in _records(entry):
+        for record, is_taken in _records(entry):
             name = f"{record['attributes']['type']} {record.get('Id') or record.get('Key__c')}"
             values = {field: value for field, value in record.items() if field not in _NOT_VALUES}
             if values and all(
                 known[name].get(field, _NOT_VALUES) == value for field, value in values.items()
             ):
                 yield f"{entry.number}: {name} has these values already: {values}"
-            if entry.fault is None and entry.status == 200:
+            if is_taken:
                 known[name].update(values)
             else:
                 for field in values:
                     known[name].pop(field, None)
 
 
-def _records(entry: LoggedRequest) -> Iterator[Mapping[str, Any]]:
-    for part in entry.parameters.get("compositeRequest") or ():
+def _records(entry: LoggedRequest) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """Yield the records that a request writes, and whether the answer says that each was taken."""
+    asked = entry.parameters.get("compositeRequest") or ()
+    answered = entry.response if entry.fault is None and isinstance(entry.response, Mapping) else {}
+    answers = answered.get("compositeResponse")
+    for part, answer in zip(asked, answers or [{}] * len(asked), strict=True):
         if part["method"] == "PATCH":
-            yield from part["body"].get("records") or ()
+            records = part["body"].get("records") or ()
+            results = answer.get("body")
+            if not isinstance(results, list) or len(results) != len(records):
+                results = [{}] * len(records)
+            yield from zip(records, (result.get("success") is True for result in results), strict=True)
 
 
 def step_of(entry: LoggedRequest) -> tuple[str, str]:

@@ -16,8 +16,9 @@ from tests.faults.crash_scenarios import ALL
 from tests.faults.worlds import World, hosted_world
 
 from cpqbridge.domain.billing import StepAction
+from cpqbridge.errors import CpqbridgeError
 
-PAIRS_OF_A_DAY = 4
+PAIRS_OF_A_DAY = 1
 """How many of the troubles strike each kind of call in `make test`."""
 
 FOR_EVER = 10_000
@@ -26,12 +27,16 @@ ROUNDS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a kind of call is made: the scenario, and which request it is; `skip` of those that fit pass."""
+    """Where a kind of call is made: the scenario, and which request it is; `skip` of those that fit pass.
+
+    With `by_command` a person asks, as often as they like, and once here.
+    """
 
     scenario: str
     path: str
     method: str = "POST"
     skip: int = 0
+    by_command: bool = False
 
 
 STRIPE = {
@@ -63,9 +68,9 @@ STRIPE = {
 }
 QUERY, COMPOSITE = "/services/data/*/query*", "/services/data/*/composite"
 SALESFORCE = {
-    "find the order": Place(scenario="one line", method="GET", path=QUERY),
+    "find the order": Place(scenario="one line", method="GET", path=QUERY, by_command=True),
     "read the contract": Place(scenario="one line", path=COMPOSITE),
-    "read the stamps": Place(scenario="one line", method="GET", path=QUERY, skip=1),
+    "read the stamps": Place(scenario="one line", method="GET", path=QUERY),
     "write back": Place(scenario="one line", path=COMPOSITE, skip=1),
     "write back an amendment": Place(scenario="seats added ahead", path=COMPOSITE, skip=1),
 }
@@ -140,7 +145,7 @@ def chosen(troubles: tuple[Any, ...], place: int, config: pytest.Config) -> list
 
 def assert_same_end(matrices: Matrices, place: Place, side: str, trouble: Mapping[str, Any]) -> None:
     matrix, expected, late = matrices.of(place.scenario)
-    for times, rounds in ((1, 1), (FOR_EVER, ROUNDS)):
+    for times, rounds in ((1, 1), (FOR_EVER, 1 if place.by_command else ROUNDS)):
 
         def plan(world: World, times: int = times) -> None:
             plan_of = {"salesforce": world.org.faults, "stripe": world.account.faults}[side]
@@ -149,7 +154,7 @@ def assert_same_end(matrices: Matrices, place: Place, side: str, trouble: Mappin
                 plan_of.plan(**trouble, **({} if "sobject" in trouble else where), times=times)
 
         try:
-            found, told = matrix.end_after_trouble(plan, rounds=rounds)
+            found, told = matrix.end_after_trouble(plan, rounds=rounds, by_command=place.by_command)
             assert "unexpected" not in told
             assert found == expected or is_explained_by_time(found, expected, late), (found, expected)
         except BaseException as error:
@@ -177,6 +182,24 @@ def test_a_call_to_salesforce_ends_the_same_after_every_trouble(
 def test_a_save_that_salesforce_refuses_is_told_and_made_later(kind: str, matrices: Matrices) -> None:
     place = SALESFORCE["write back"]
     assert_same_end(matrices, place, "salesforce", {"kind": kind, "sobject": "Order"})
+
+
+def test_a_poll_says_what_is_wrong_and_finds_every_order_afterwards(
+    matrices: Matrices, world: World, pytestconfig: pytest.Config
+) -> None:
+    matrix = matrices.of("two contracts")[0]
+    with matrix.opened() as opened:
+        side = opened.open(None).salesforce
+        for trouble in chosen(OF_SALESFORCE, 0, pytestconfig):
+            world.org.faults.plan(**trouble, method="GET", path=QUERY, times=FOR_EVER)
+            try:
+                found = len(list(side.qualifying_orders(since=None)))
+                assert (found, trouble["kind"]) == (2, "latency")
+            except CpqbridgeError as error:
+                assert error.code, trouble
+                assert error.fix, trouble
+            world.org.faults.clear()
+            assert len(list(side.qualifying_orders(since=None))) == 2
 
 
 def test_every_kind_of_step_is_struck() -> None:

@@ -37,12 +37,21 @@ def read(after: timedelta = timedelta(), **said: Any) -> LoggedRequest:
     )
 
 
-def written(value: str, after: timedelta = timedelta(), **said: Any) -> LoggedRequest:
+def written(value: str, after: timedelta = timedelta(), *, taken: bool = True, **said: Any) -> LoggedRequest:
     record = {"attributes": {"type": "Order"}, "Id": "801", "Stripe_Sync_Status__c": value}
     part = {"method": "PATCH", "url": "x", "body": {"records": [record]}}
     path = "/services/data/v68.0/composite"
     return post(
-        after, path=path, parameters={"compositeRequest": [part]}, **({"idempotency_key": None} | said)
+        after,
+        path=path,
+        parameters={"compositeRequest": [part]},
+        **(
+            {
+                "idempotency_key": None,
+                "response": {"compositeResponse": [{"body": [{"success": taken}]}]},
+            }
+            | said
+        ),
     )
 
 
@@ -99,6 +108,10 @@ def test_a_write_of_what_stands_there_is_found() -> None:
 
 def test_a_write_whose_answer_was_lost_may_be_repeated() -> None:
     assert found(written("Synced", **LOST), written("Synced"), side="salesforce") == []
+
+
+def test_a_write_that_was_not_taken_may_be_repeated() -> None:
+    assert found(written("Synced", taken=False), written("Synced"), side="salesforce") == []
 
 
 def test_a_write_of_something_else_is_none_of_what_stands_there() -> None:
