@@ -28,7 +28,13 @@ _MONTHS_COUNTED = 12
 LATE = frozenset({"contract_over", "too_many_lines", "backdated"})
 """Holds by the time that has passed; they concern what is still missing of a half-made order too."""
 NEVER_RELEASED = frozenset(
-    {"too_many_lines", "changed_after_sync", "reduction_across_ends", "reduction_of_block_price"}
+    {
+        "too_many_lines",
+        "changed_after_sync",
+        "order_gone",
+        "reduction_across_ends",
+        "reduction_of_block_price",
+    }
     | {"unbilled_time_taken_back"}
 )
 """Holds that stand although somebody releases them: the data does not say what to do instead."""
