@@ -273,6 +273,20 @@ webhook_secrets = Table(
     sqlite_autoincrement=True,
 )
 
+usage_spans = Table(
+    "usage_spans",
+    metadata,
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("meter", String(255), nullable=False),
+    Column("starts_at", UtcInstant, nullable=False),
+    Column("ends_at", UtcInstant),
+    Column("account_id", String(18), nullable=False),
+    Column("contract_key", String(64), nullable=False),
+    PrimaryKeyConstraint("connection_id", "root_id", "meter", "starts_at"),
+    Index(None, "connection_id", "account_id"),
+)
+
 tries = Table(
     "tries",
     metadata,
