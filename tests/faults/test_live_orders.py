@@ -14,7 +14,7 @@ from tests.faults.live import Live, live
 from tests.simulation.in_process import listed
 
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.sync.task import Task
+from cpqbridge.sync.notices import Notices
 
 SEED = 2026
 MINUTES_LATE = 10
@@ -91,8 +91,8 @@ def test_notices_again_and_again_in_any_order_write_nothing_more(
 
 
 def give(world: Live, notice: OrderNotice) -> None:
-    """Queue a contract although it may wait already, as several processes at once might."""
-    world.opened.enqueue(Task(connection_id=1, notice=notice), ())
+    """Give notice of an order, as several processes and events at once might."""
+    Notices(world.opened).take(1, [notice], because="the test says so")
 
 
 @pytest.mark.parametrize("side", ["salesforce", "stripe"])
