@@ -12,6 +12,7 @@ import structlog
 
 from cpqbridge.store import cursors
 from cpqbridge.sync.finding import Finder
+from cpqbridge.sync.housekeeping import Housekeeping
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.reconcile import Reconciler
 
@@ -37,6 +38,7 @@ def nightly_jobs(service: SyncService) -> tuple[NightlyJob, ...]:
     return (
         NightlyJob(name="sweep", run=Finder(service).sweep),
         NightlyJob(name="reconcile", run=Reconciler(service).nightly),
+        NightlyJob(name="sync records", run=Housekeeping(service).prune_sync_records),
     )
 
 
