@@ -41,8 +41,8 @@ class SalesforceSide(Protocol):
         """Return each order's present modification stamp by id."""
         ...
 
-    def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
-        """Write the records in one call and return those that were not taken."""
+    def write(self, records: Sequence[WriteBackRecord], *, root_id: str) -> Sequence[WriteFailure]:
+        """Write records of a contract in one call and return those that were not taken."""
         ...
 
     def close(self) -> None:
