@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 from tests.faults.live import Live, live
+from tests.simulation.in_process import listed
 
 from cpqbridge.mapping.raw import OrderNotice
 from cpqbridge.sync.task import Task
@@ -57,7 +58,7 @@ def test_a_bad_record_stops_its_own_contract_only(tmp_path: Path, pytestconfig: 
         assert (refused.order_id, refused.record_id) == (bad, line["Id"])
         assert refused.field == "SBQQ__BillingFrequency__c"
         assert refused.fix
-        assert len(world.sides.objects("subscription_schedule")) == count - 1
+        assert len(list(listed(world.account, "/v1/subscription_schedules"))) == count - 1
         shown = Counter(order["Stripe_Sync_Status__c"] for order in world.org.records("Order"))
         assert shown == {"Synced": count - 1, "Refused": 1}
 

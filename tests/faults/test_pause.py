@@ -12,6 +12,7 @@ from tests.faults.two_sides import TwoSides, connect, service, two_sides
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import ConfigurationError, PausedError
 from cpqbridge.store import audit, pauses, plans
+from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.pausing import KNOWN_FOR_SECONDS, Pausing
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.task import Task
@@ -128,7 +129,7 @@ def test_runs_from_the_queue_when_paused_wait_and_are_not_lost(tmp_path: Path, s
             (standing,) = plans.standings(transaction, connection_id=1)
             notice = contract_notice(transaction, connection_id=1, root_id=standing.root_id)
         assert notice is not None
-        opened.enqueue(Task(connection_id=1, notice=notice), frozenset())
+        Notices(opened).queue(Task(connection_id=1, notice=notice))
         wait_until(lambda: waiting(opened) == 1)
         assert calls(sides) == before
         Pausing(opened).resume("test")

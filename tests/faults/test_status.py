@@ -16,6 +16,7 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store import connections, plans, tables
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.liveness import workers
+from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.pausing import Pausing
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.status import ConnectionStatus, Status, look
@@ -153,7 +154,7 @@ def test_what_waits_on_the_queue_is_counted_with_its_age(tmp_path: Path, sides: 
             (standing,) = plans.standings(transaction, connection_id=1)
             notice = contract_notice(transaction, connection_id=1, root_id=standing.root_id)
         assert notice is not None
-        opened.enqueue(Task(connection_id=1, notice=notice), frozenset())
+        Notices(opened).queue(Task(connection_id=1, notice=notice))
         found = look(opened)
         assert (found.queue.waiting, found.queue.running) == (1, 0)
         assert found.queue.oldest_at is not None

@@ -26,7 +26,7 @@ from tests.faults.two_sides import (
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.store.timers import FIRST_WAIT
-from cpqbridge.sync.worker import Worker
+from cpqbridge.sync.finding import Finder
 
 SUMMER = datetime(2026, 8, 3, 10, tzinfo=UTC)
 DUE = datetime(2026, 8, 13, tzinfo=UTC)
@@ -63,7 +63,7 @@ def own_invoices(sides: TwoSides) -> list[tuple[str, int]]:
 def woken(setting: Setting) -> int:
     """Let a worker see to what is due; return how many contracts it queued."""
     (connection,) = setting.service.connections()
-    return Worker(setting.service).wake(connection)
+    return Finder(setting.service).wake(connection)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -17,7 +17,7 @@ from tests.faults.test_troubled_calls import Setting
 from tests.faults.two_sides import NOW, TwoSides, connect, move_everything_to, service, two_sides
 
 from cpqbridge.clock import SettableClock
-from cpqbridge.sync.worker import Worker
+from cpqbridge.sync.finding import Finder
 
 FIRST_END, SECOND_END = datetime(2028, 2, 1, tzinfo=UTC), datetime(2029, 2, 1, tzinfo=UTC)
 DUE = datetime(2027, 2, 1, tzinfo=UTC)
@@ -97,7 +97,7 @@ def test_a_worker_that_was_off_for_a_while_plans_it_further_when_it_is_back(tmp_
         setting.service.sync(None, setting.sides.order_id)
         setting.move_everything_to(datetime(2028, 1, 30, tzinfo=UTC))
         (connection,) = setting.service.connections()
-        assert Worker(setting.service).wake(connection) == 1
+        assert Finder(setting.service).wake(connection) == 1
         wait_until(lambda: planned_until(setting.sides) == datetime(2030, 2, 1, tzinfo=UTC))
 
 

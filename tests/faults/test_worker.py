@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,9 @@ from tests.faults import crash_child
 from tests.faults.two_sides import NOW, TwoSides, connect, service, two_sides
 
 from cpqbridge.clock import SettableClock
-from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import InvariantError
 from cpqbridge.store import connections, lanes, plans
+from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.worker import Worker
 
@@ -60,8 +59,7 @@ def test_a_connection_that_is_not_live_is_left_alone(tmp_path: Path, sides: TwoS
 
 
 def polled(opened: SyncService) -> int:
-    worker = Worker(opened)
-    count = worker.poll(opened.open(None))
+    count = Finder(opened).poll(opened.open(None))
     wait_until(lambda: not opened.engine().waiting_partitions() and not held_lanes(opened))
     return count
 
@@ -89,26 +87,6 @@ def test_a_poll_passes_orders_it_has_seen_and_queues_what_changed(tmp_path: Path
         assert polled(opened) == 1
         wait_until(lambda: polled(opened) == 0)
     assert len(sides.salesforce_writes()) == writes
-
-
-def test_what_may_pass_is_tried_again_after_a_while(tmp_path: Path, sides: TwoSides) -> None:
-    clock = SettableClock(NOW)
-    with service(tmp_path, clock=clock) as opened:
-        connect(opened, sides, live_sync=True)
-        opened.become_worker()
-        polled(opened)
-        wait_until(lambda: states(opened) == dict.fromkeys(sides.order_ids, "synced"))
-        polled(opened)
-        wait_until(lambda: polled(opened) == 0)
-        with opened.store.write() as transaction:
-            (found,) = plans.standings(transaction, connection_id=1, order_id=sides.order_id)
-            failed = {"state": OrderState.FAILED, "code": "stripe_rate_limit", "retryable": True}
-            changed = type(found)(**{name: getattr(found, name) for name in found.__slots__} | failed)
-            plans.save_standing(transaction, connection_id=1, standing=changed)
-        assert polled(opened) == 0
-        clock.set(NOW + timedelta(minutes=6))
-        assert polled(opened) == 1
-        wait_until(lambda: states(opened)[sides.order_id] == "synced")
 
 
 def test_lost_access_stops_polling_until_somebody_checks(tmp_path: Path, sides: TwoSides) -> None:

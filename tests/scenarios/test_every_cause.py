@@ -65,6 +65,10 @@ NAMED = {
         "faults/test_troubled_calls.py",
         "test_a_first_invoice_that_differs_is_an_alarm_until_a_person_accepts_it",
     ),
+    "order_gone": (
+        "faults/test_finding.py",
+        "test_an_order_that_is_deleted_or_drafted_again_is_found_by_the_sweep_and_billing_stands",
+    ),
     "credit_refused": (
         "faults/test_amendments.py",
         "test_a_credit_whose_second_invoice_is_voided_meanwhile_finds_another",

@@ -189,7 +189,8 @@ _LINES = {
     ),
     "metered_twice": _refused(
         "Usage billed twice",
-        "Two metered lines of one product run in the same billing period; both would bill the same usage.",
+        "Two metered lines of one product, of one customer, run in the same billing period; both would bill "
+        "the same usage.",
         "Start one line when the last billing period of the other is over, or sell another product.",
     ),
     "coupon_split": _refused(
@@ -298,6 +299,12 @@ _LINES = {
 }
 
 _STRIPE = {
+    "order_gone": _held(
+        "Gone from Salesforce",
+        "Salesforce no longer shows the order: it was deleted, or hidden from the connection's user. What "
+        "Stripe bills for it was left as it was; an order that was never billed is skipped.",
+        "Restore the order in Salesforce, or end or correct the subscription in Stripe by hand.",
+    ),
     "unbilled_time_taken_back": _held(
         "Unbilled time taken back",
         "The order takes back service that Stripe never billed, because somebody ended the schedule before.",

@@ -49,6 +49,18 @@ class OrderNotice:
     modified_at: str
 
 
+GONE = "gone"
+"""Stands for the stamp of a record that can no longer be seen: deleted, or hidden from our user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedGroup:
+    """Records of one object whose changes somebody waits for."""
+
+    object_name: str
+    record_ids: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteBackRecord:
     """Fields to set on one Salesforce record; None clears a field.

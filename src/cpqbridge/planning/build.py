@@ -295,10 +295,12 @@ class Build:
             found = (*limits, *(hold for hold in holds if hold.code not in released))
             if found:
                 return {order.order_id: found}
+        cancels = sum(schedule.change == "cancel" for schedule in self._schedules)
         for schedule in self._schedules:
             newest = self._newest(schedule.wanted)
             if newest is not None and schedule.change != "none":
-                against = look.changes(newest, schedule.wanted, cancels=schedule.change == "cancel")
+                counted = cancels if schedule.change == "cancel" else 0
+                against = look.changes(newest, schedule.wanted, cancels=counted)
                 found = tuple(refusal for refusal in against if refusal.code not in released)
                 if found:
                     return {newest.order_id: found}

@@ -186,7 +186,7 @@ def _item_lines(
             amount_minor=amount,
             period_start=start,
             period_end=end,
-            description=f"{item.quantity} x {product_names[item.product_id]}",
+            description=f"{item.quantity} x {product_names.get(item.product_id, item.product_id)}",
             shares=shares,
         )
 

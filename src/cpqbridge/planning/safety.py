@@ -9,8 +9,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from cpqbridge.domain.billing import BillingObject, Touched
-from cpqbridge.domain.dates import day_after, midnight
-from cpqbridge.domain.money import major_text, round_half_up, rounded_minor
+from cpqbridge.domain.dates import add_months, day_after, midnight
+from cpqbridge.domain.money import major_text, round_half_up, rounded_minor, to_minor
 from cpqbridge.domain.order import LineKind, Order, OrderKind, OrderLine, RenewedLine
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.mapping.configuration import Configuration
@@ -24,10 +24,17 @@ from cpqbridge.planning.runs import Run
 from cpqbridge.planning.tracks import is_evergreen
 
 MAXIMUM_INVOICE_LINES = 250
+_MONTHS_COUNTED = 12
 LATE = frozenset({"contract_over", "too_many_lines", "backdated"})
 """Holds by the time that has passed; they concern what is still missing of a half-made order too."""
 NEVER_RELEASED = frozenset(
-    {"too_many_lines", "changed_after_sync", "reduction_across_ends", "reduction_of_block_price"}
+    {
+        "too_many_lines",
+        "changed_after_sync",
+        "order_gone",
+        "reduction_across_ends",
+        "reduction_of_block_price",
+    }
     | {"unbilled_time_taken_back"}
 )
 """Holds that stand although somebody releases them: the data does not say what to do instead."""
@@ -67,12 +74,14 @@ class Look:
             if reduction.order is order:
                 yield from self._credit_holds(order, reduction)
         yield from self._elapsed_holds(order, runs)
-        yield from self._cap_holds(order)
+        yield from self._cap_holds(order, runs)
         yield from self._overlap_holds(order)
         yield from self._renewed_itself_holds(order)
 
-    def changes(self, order: Order, wanted: BillingObject, *, cancels: bool) -> Iterator[Refusal]:
+    def changes(self, order: Order, wanted: BillingObject, *, cancels: int) -> Iterator[Refusal]:
         """Yield why a schedule should not be changed for the order as it stands in Stripe.
+
+        `cancels` is 0 where it is not to be cancelled, else how many schedules the plan cancels in all.
 
         One that somebody ended there need not be cancelled, but where it missed a charge since, there is
         nothing to credit the reduction against. Where its subscription goes on without it, both would bill.
@@ -82,18 +91,18 @@ class Look:
         if touched is not None and not touched.is_over:
             yield _changed(order, touched)
         elif touched is not None and touched.goes_on is not None:
-            yield _released(order, touched, cancels=cancels)
+            yield _released(order, touched, cancels=bool(cancels))
         elif touched is not None and not cancels:
             yield _ended(order, touched)
         elif touched is not None and wanted.lost != state.objects[wanted.key].lost:
             yield _unbilled(order, touched)
         cap = self.configuration.caps.cancels_per_hour
-        if cancels and state.recent_cancels >= cap:
+        if cancels and state.recent_cancels + cancels > cap:
             yield _hold(
                 order,
                 "cap_cancels",
-                f"Order {order.order_number} cancels a subscription schedule, and {state.recent_cancels} "
-                f"were cancelled within the last hour; the cap is {cap}.",
+                f"Order {order.order_number} cancels {cancels} subscription schedules at once, and "
+                f"{state.recent_cancels} were cancelled within the last hour; the cap is {cap} an hour.",
                 record_id=order.order_id,
                 field="",
                 fix="Check that so many terminations are meant, then release the order; or raise "
@@ -194,15 +203,19 @@ class Look:
                 fix="Set Skip_Past_Initial_Invoices__c on the order and bill the past by hand.",
             )
 
-    def _cap_holds(self, order: Order) -> Iterator[Refusal]:
-        cap = self.configuration.caps.bill_per_order
-        total = sum(rounded_minor(line.total_price, order.currency) for line in order.lines)
-        if cap is not None and total > rounded_minor(Decimal(cap), order.currency):
+    def _cap_holds(self, order: Order, runs: Sequence[Run]) -> Iterator[Refusal]:
+        cap, code = self.configuration.caps.bill_per_order, order.currency.upper()
+        charged = {run.line.order_item_id: _charged_minor(run) for run in runs}
+        total = sum(
+            charged.get(line.order_item_id, rounded_minor(line.total_price, order.currency))
+            for line in order.lines
+        )
+        if cap is not None and total > to_minor(cap, order.currency):
             yield _hold(
                 order,
                 "cap_bill_per_order",
                 f"Order {order.order_number} bills {major_text(total, order.currency)} "
-                f"{order.currency.upper()} in all, more than the cap of {cap}.",
+                f"{code} in all, more than the cap of {cap} {code}.",
                 record_id=order.order_id,
                 field="TotalAmount",
                 fix="Check the order, then release it; or raise `caps.bill_per_order`.",
@@ -246,6 +259,18 @@ class Look:
 def _renews_itself(sent: BillingObject) -> bool:
     """Return whether a subscription goes on after its term; an evergreen one has none."""
     return sent.kind == "schedule" and sent.end_behavior == "release" and not is_evergreen(sent.key)
+
+
+def _charged_minor(run: Run) -> int:
+    """Return what a line bills in all; one without an end what it bills in its first twelve months.
+
+    `TotalPrice` is not what bills where a price of our own does, and of an evergreen line it is one period.
+    """
+    pieces = run.pieces
+    if not run.line.evergreen and run.line.custom_price is None:
+        return rounded_minor(run.line.total_price, run.order.currency)
+    until = add_months(pieces.start, _MONTHS_COUNTED) if run.line.evergreen else pieces.end
+    return sum(piece.amount_minor for piece in pieces.pieces if piece.start < until)
 
 
 def _elapsed_periods(run: Run, now: datetime) -> int:

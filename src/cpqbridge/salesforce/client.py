@@ -93,9 +93,9 @@ class Answer:
         )
 
 
-def query_path(soql: str) -> str:
-    """Return the path of a query, relative to the version."""
-    return f"/query/?q={quote(soql, safe='')}"
+def query_path(soql: str, *, with_deleted: bool = False) -> str:
+    """Return the path of a query, relative to the version; `with_deleted` finds deleted records too."""
+    return f"/{'queryAll' if with_deleted else 'query'}/?q={quote(soql, safe='')}"
 
 
 class SalesforceClient:
@@ -176,9 +176,13 @@ class SalesforceClient:
                 fix="Wait for the org's next release, or update cpqbridge.",
             )
 
-    def query(self, soql: str) -> Mapping[str, Any]:
-        """Return the first page of a query: `records`, `done` and, when not done, `nextRecordsUrl`."""
-        path = query_path(soql)
+    def query(self, soql: str, *, with_deleted: bool = False) -> Mapping[str, Any]:
+        """Return the first page of a query: `records`, `done` and, when not done, `nextRecordsUrl`.
+
+        `with_deleted` finds records in the recycle bin too.
+        Source: REST API guide, "QueryAll", as restated in the design notes (20 Nov 2026).
+        """
+        path = query_path(soql, with_deleted=with_deleted)
         if len(path) <= _LONGEST_PATH:
             return checked_page(self._send("GET", _ROOT + path, body=None, writes=False))
         (answer,) = self.composite([Subrequest(method="GET", path=path, reference="query")], writes=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from cpqbridge.mapping.original_quotes import original_quote, original_quote_paths
 from cpqbridge.mapping.raw import OrderNotice, RawRecord
 from cpqbridge.salesforce.schema import OrgSchema
+from cpqbridge.salesforce.soql import select
 
 AMENDED_CONTRACT = "Opportunity.SBQQ__AmendedContract__c"
 MASTER_CONTRACT = "SBQQ__Quote__r.SBQQ__MasterContract__c"
@@ -33,6 +34,11 @@ _OPTIONAL = (
 def notice_fields(schema: OrgSchema) -> tuple[str, ...]:
     """Return the select list of a notice, as far as the org has the fields."""
     return (*_REQUIRED, *(path for path in _OPTIONAL if schema.has("Order", path)))
+
+
+def notice_query(schema: OrgSchema, conditions: Sequence[str], *, order_by: str) -> str:
+    """Return the query for the notices of orders that meet all conditions."""
+    return select(notice_fields(schema), "Order", where=" AND ".join(conditions), order_by=order_by)
 
 
 def notice_from(row: RawRecord) -> OrderNotice:

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 
 from cpqbridge.domain.ids import is_salesforce_id, salesforce_id
-from cpqbridge.errors import ConfigurationError, CpqbridgeError, RecordError
+from cpqbridge.errors import CpqbridgeError, RecordError
 from cpqbridge.mapping.needs import FieldNeeds
 from cpqbridge.mapping.raw import OrderNotice, RawContract, RawRecord
 from cpqbridge.mapping.renewals import first_renewal
 from cpqbridge.mapping.tiers import product_schedule_ids
+from cpqbridge.salesforce.changes import IDS_PER_QUERY, Changes, Wanted
 from cpqbridge.salesforce.client import SalesforceClient, checked_page
 from cpqbridge.salesforce.contract_queries import ITEMS, ORDERS, REVISIONS, ContractQueries, ContractQuery
 from cpqbridge.salesforce.contract_rows import ContractRows, is_answered_by_rows
 from cpqbridge.salesforce.family import Family
-from cpqbridge.salesforce.notices import distinct, notice_fields, notice_from, text_at
+from cpqbridge.salesforce.notices import distinct, notice_from, notice_query, text_at
 from cpqbridge.salesforce.pages import all_rows, records_of
-from cpqbridge.salesforce.roots import roots_of
+from cpqbridge.salesforce.qualification import Qualification, blamed
+from cpqbridge.salesforce.roots import roots_of, with_roots
 from cpqbridge.salesforce.schema import OrgSchema
-from cpqbridge.salesforce.soql import (
-    admin_condition,
-    any_of,
-    datetime_literal,
-    day_start_literal,
-    one_of,
-    quoted,
-    select,
-)
+from cpqbridge.salesforce.soql import any_of, one_of, quoted, select
 
-_IDS_PER_QUERY = 500
 _ORGANIZATION = ("Id", "Name", "IsSandbox", "TimeZoneSidKey")
-_QUOTED_NAME = re.compile(r"'([\w.]+)'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,27 +39,6 @@ class Organization:
     multi_currency: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Qualification:
-    """Which orders qualify (B1.1): `condition` (empty: every order) and an admin's `filter`, both SOQL."""
-
-    condition: str = ""
-    filter: str | None = None
-
-    def conditions(self) -> list[str]:
-        """Return both, each in its own parentheses.
-
-        Raises:
-            ConfigurationError: Quotes or parentheses do not pair up (code `filter_not_balanced`).
-        """
-        found = []
-        if self.condition.strip():
-            found.append(admin_condition(self.condition, setting="filters.activated"))
-        if self.filter is not None and self.filter.strip():
-            found.append(admin_condition(self.filter, setting="filters.Order"))
-        return found
-
-
 class SalesforceReader:
     """Reads an org through its schema; it changes nothing and may be shared by threads."""
 
@@ -77,6 +47,7 @@ class SalesforceReader:
         self._client = client
         self._schema = schema
         self._family = Family(schema)
+        self.changes = Changes(client, schema)
 
     def organization(self) -> Organization:
         """Return who the org is, one call."""
@@ -106,14 +77,15 @@ class SalesforceReader:
         condition = f"OrderNumber = {quoted(text)}"
         if is_salesforce_id(text):
             condition = any_of([f"Id = {quoted(salesforce_id(text))}", condition])
-        (rows,) = all_rows(self._client, [self._notice_query([condition], order_by="Id")])
+        (rows,) = all_rows(self._client, [notice_query(self._schema, [condition], order_by="Id")])
         if len(rows) > 1:
             raise RecordError(
                 f"{len(rows)} orders have the number {text!r}.",
                 code="order_ambiguous",
                 fix="Name the order by its id, like 801….",
             )
-        return next(iter(self._with_roots([notice_from(row) for row in rows])), None)
+        found = with_roots(self._client, self._family, [notice_from(row) for row in rows])
+        return next(iter(found), None)
 
     def qualifying_orders(
         self,
@@ -135,23 +107,17 @@ class SalesforceReader:
         Raises:
             ConfigurationError: Salesforce cannot read the condition or the filter (code `filter_refused`).
         """
-        qualification = Qualification(condition=condition, filter=filter)
-        conditions = qualification.conditions()
-        if since is not None:
-            conditions.append(f"SystemModstamp >= {datetime_literal(since)}")
-        if start_date is not None:
-            conditions.append(f"ActivatedDate >= {day_start_literal(start_date)}")
-        first = "SystemModstamp ASC" if since is not None else "ActivatedDate ASC NULLS LAST"
-        soql = self._notice_query(conditions, order_by=f"{first}, Id ASC")
-        try:
-            page = self._client.query(soql)
-        except CpqbridgeError as error:
-            raise _blamed(error, qualification) from error
+        wanted = Wanted(
+            qualification=Qualification(condition=condition, filter=filter),
+            since=since,
+            start_date=start_date,
+        )
+        page = self.changes.first(wanted)
         while True:
-            yield from self._with_roots([notice_from(row) for row in page["records"]])
-            if page["done"]:
+            yield from page.notices
+            if page.next_page is None:
                 return
-            page = self._client.next_page(page.get("nextRecordsUrl"))
+            page = self.changes.next(page.next_page)
 
     def read_contract(
         self,
@@ -207,22 +173,10 @@ class SalesforceReader:
     def read_stamps(self, order_ids: Iterable[str]) -> dict[str, str]:
         """Return when each order was last saved (REST's text) by order id; a vanished order has no entry."""
         ids = sorted(set(order_ids))
-        chunks = [ids[offset : offset + _IDS_PER_QUERY] for offset in range(0, len(ids), _IDS_PER_QUERY)]
+        chunks = [ids[offset : offset + IDS_PER_QUERY] for offset in range(0, len(ids), IDS_PER_QUERY)]
         soqls = [select(["Id", "SystemModstamp"], "Order", where=one_of("Id", chunk)) for chunk in chunks]
         rows = [row for answered in all_rows(self._client, soqls) for row in answered]
         return {text_at(row, "Id") or "": text_at(row, "SystemModstamp") or "" for row in rows}
-
-    def _notice_query(self, conditions: Sequence[str], *, order_by: str) -> str:
-        return select(notice_fields(self._schema), "Order", where=" AND ".join(conditions), order_by=order_by)
-
-    def _with_roots(self, notices: Sequence[OrderNotice]) -> list[OrderNotice]:
-        """Fill in the original quote of amendments whose row does not tell it; mostly without any call."""
-        open_ids = distinct(notice.contract_id for notice in notices if notice.root_quote_id is None)
-        roots = roots_of(self._client, self._family, open_ids)
-        return [
-            replace(notice, root_quote_id=notice.root_quote_id or roots.get(notice.contract_id or ""))
-            for notice in notices
-        ]
 
     def _renewed(self, raw: RawContract) -> tuple[str | None, str | None]:
         """Return the contract that an order renews, and its original quote; None for what is not told."""
@@ -269,7 +223,7 @@ class SalesforceReader:
         try:
             answered = all_rows(self._client, [query.soql for query in queries])
         except CpqbridgeError as error:
-            raise _blamed(error, qualification) from error
+            raise blamed(error, qualification) from error
         for query, records in zip(queries, answered, strict=True):
             for record in records:
                 self._keep(query.kind, record, query.children, rows)
@@ -282,19 +236,3 @@ class SalesforceReader:
                 continue
             for child in records_of(self._client, checked_page(record[list_name])):
                 self._keep(object_name, child, children, rows)
-
-
-def _blamed(error: CpqbridgeError, qualification: Qualification) -> CpqbridgeError:
-    """Return an error about the admin's text where that is what Salesforce could not read, else `error`."""
-    typed = f"{qualification.condition} {qualification.filter or ''}".strip()
-    names = _QUOTED_NAME.findall(error.message)
-    is_query = error.code == "salesforce_query"
-    is_field = error.code == "salesforce_configuration" and any(name in typed for name in names)
-    if not typed or not (is_query or is_field):
-        return error
-    return ConfigurationError(
-        f"Salesforce cannot read the condition {typed!r}. {error.message}",
-        code="filter_refused",
-        field="filters.Order" if qualification.filter else "filters.activated",
-        fix="Correct filters in the configuration; Salesforce's text names the place.",
-    )

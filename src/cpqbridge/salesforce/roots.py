@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from cpqbridge.mapping.raw import OrderNotice
 from cpqbridge.salesforce.client import SalesforceClient
 from cpqbridge.salesforce.family import Family
+from cpqbridge.salesforce.notices import distinct
 from cpqbridge.salesforce.pages import all_rows
 
 _IDS_PER_QUERY = 500
@@ -31,6 +34,16 @@ def roots_of(client: SalesforceClient, family: Family, contract_ids: Sequence[st
             }
     found = {contract_id: _root(contract_id, roots, parents) for contract_id in contract_ids}
     return {contract_id: root for contract_id, root in found.items() if root is not None}
+
+
+def with_roots(client: SalesforceClient, family: Family, notices: Sequence[OrderNotice]) -> list[OrderNotice]:
+    """Return the notices with the original quote of amendments whose row does not tell it; mostly no call."""
+    open_ids = distinct(notice.contract_id for notice in notices if notice.root_quote_id is None)
+    roots = roots_of(client, family, open_ids)
+    return [
+        replace(notice, root_quote_id=notice.root_quote_id or roots.get(notice.contract_id or ""))
+        for notice in notices
+    ]
 
 
 def _root(contract_id: str, roots: Mapping[str, str], parents: Mapping[str, str]) -> str | None:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cpqbridge.store.tables import cursors
+
+ORDERS = "orders"
+"""The cursor of polls for orders: the org's own time at the last poll that found what there was."""
+
+OVERLAP = timedelta(minutes=15)
+"""How far back a poll looks again: a slow transaction appears with an older stamp than it was committed.
+Source: the project's design notes, salesforce.md 3.1 (20 Nov 2026)."""
+
+
+def orders_since(transaction: Transaction, *, connection_id: int) -> datetime | None:
+    """Return from when on orders are looked for, `OVERLAP` before the cursor; None before the first poll."""
+    found = read(transaction, connection_id=connection_id, name=ORDERS)
+    return None if found is None else found - OVERLAP
 
 
 def read(transaction: Transaction, *, connection_id: int, name: str) -> datetime | None:

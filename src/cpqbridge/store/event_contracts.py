@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -32,55 +33,58 @@ def known(transaction: Transaction, *, connection_id: int, root_id: str) -> bool
     )
 
 
-def linked(transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]) -> frozenset[str]:
-    """Return the contracts whose schedules, own invoices or credit notes these objects are."""
+def linked(
+    transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]
+) -> dict[str, frozenset[str]]:
+    """Return the contracts, by object, whose schedules, own invoices or credit notes these objects are."""
+    found: dict[str, frozenset[str]] = {}
+    for link in links.of_stripe_ids(transaction, connection_id=connection_id, stripe_ids=stripe_ids):
+        kind, root_id = [*link.key.split(":"), ""][:2]
+        if kind in links.CONTRACT_KINDS:
+            found[link.stripe_id] = found.get(link.stripe_id, frozenset()) | {root_id}
+    return found
+
+
+def customers(transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]) -> frozenset[str]:
+    """Return which of the objects are customers of ours."""
     found = links.of_stripe_ids(transaction, connection_id=connection_id, stripe_ids=stripe_ids)
-    parts = [link.key.split(":") for link in found]
-    return frozenset(part[1] for part in parts if part[0] in links.CONTRACT_KINDS)
+    return frozenset(link.stripe_id for link in found if link.key.startswith(_CUSTOMER))
 
 
 def of_customers(
-    transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]
+    transaction: Transaction, *, connection_id: int, customer_ids: Iterable[str]
 ) -> frozenset[str]:
-    """Return the contracts that those of the objects that are customers of ours were billed for."""
-    found = links.of_stripe_ids(transaction, connection_id=connection_id, stripe_ids=stripe_ids)
-    customers = [link.stripe_id for link in found if link.key.startswith(_CUSTOMER)]
-    if not customers:
-        return frozenset()
+    """Return the contracts that these customers of ours were billed for."""
     rows = transaction.execute(
         select(intents.c.root_id).where(
             intents.c.connection_id == connection_id,
             intents.c.action.in_(_FOR_CUSTOMERS),
-            func.json_extract(intents.c.parameters, "$.customer").in_(customers),
+            func.json_extract(intents.c.parameters, "$.customer").in_(sorted(customer_ids)),
         )
     )
     return frozenset(rows.scalars())
 
 
-def refused_over(
-    transaction: Transaction, *, connection_id: int, stripe_ids: Iterable[str]
-) -> frozenset[str]:
-    """Return the contracts that stand still and of which Stripe refused a call that named one of these."""
-    wanted = list(stripe_ids)
-    if not wanted:
-        return frozenset()
-    names = [
-        or_(func.instr(intents.c.parameters, f'"{each}"') > 0, intents.c.target == each) for each in wanted
-    ]
+def refused_calls(transaction: Transaction, *, connection_id: int) -> tuple[tuple[str, str], ...]:
+    """Return the calls that Stripe refused of contracts that stand still: contract, and what the call said.
+
+    What it said is JSON, so that an id stands in quotation marks there.
+    """
     same = and_(
         intents.c.connection_id == order_states.c.connection_id, intents.c.root_id == order_states.c.root_id
     )
     rows = transaction.execute(
-        select(order_states.c.root_id)
+        select(intents.c.root_id, intents.c.parameters, intents.c.target)
+        .distinct()
+        .select_from(order_states)
         .join(intents, same)
         .where(
             order_states.c.connection_id == connection_id,
             order_states.c.state.in_(_STOPPED),
             intents.c.state == "failed",
-            or_(*names),
         )
     )
-    return frozenset(rows.scalars())
+    return tuple((row.root_id, json.dumps([row.parameters, row.target])) for row in rows)
 
 
 def call_state(transaction: Transaction, *, connection_id: int, request_key: str) -> str | None:

@@ -62,23 +62,23 @@ def keep(
     state: EventState = EventState.WAITING,
 ) -> int:
     """Store the events that are not stored yet; return how many were new."""
-    new = 0
-    for event in events:
-        statement = put(stripe_events).values(
-            connection_id=connection_id,
-            event_id=event.event_id,
-            type=event.type,
-            created_at=event.created_at,
-            received_at=at,
-            names={"root": event.root_id, "ids": list(event.stripe_ids)},
-            request_key=event.request_key,
-            state=state.value,
-        )
-        result = transaction.execute(
-            statement.on_conflict_do_nothing(index_elements=["connection_id", "event_id"])
-        )
-        new += result.rowcount
-    return new
+    if not events:
+        return 0
+    statement = put(stripe_events).on_conflict_do_nothing(index_elements=["connection_id", "event_id"])
+    rows = [
+        {
+            "connection_id": connection_id,
+            "event_id": event.event_id,
+            "type": event.type,
+            "created_at": event.created_at,
+            "received_at": at,
+            "names": {"root": event.root_id, "ids": list(event.stripe_ids)},
+            "request_key": event.request_key,
+            "state": state.value,
+        }
+        for event in events
+    ]
+    return transaction.execute(statement, rows).rowcount
 
 
 def waiting(transaction: Transaction, *, connection_id: int, limit: int) -> tuple[WaitingEvent, ...]:

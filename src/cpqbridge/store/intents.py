@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from cpqbridge.domain.billing import BillingObject, StepAction
 from cpqbridge.store.plan_codec import decode_object, encode_object
 from cpqbridge.store.tables import intents
+
+CANCELS_COUNT_FOR = timedelta(hours=1)
+"""The span of `caps.cancels_per_hour`."""
 
 IntentState = Literal["sent", "done", "failed"]
 
@@ -173,7 +176,7 @@ def customers_of(transaction: Transaction, *, connection_id: int, root_id: str) 
 
 
 def cancels_since(transaction: Transaction, *, connection_id: int, since: datetime) -> int:
-    """Return how many schedules the connection cancelled after `since`."""
+    """Return how many schedules the connection cancelled, or began to, after `since`."""
     return int(
         transaction.execute(
             select(func.count())
@@ -181,8 +184,10 @@ def cancels_since(transaction: Transaction, *, connection_id: int, since: dateti
             .where(
                 intents.c.connection_id == connection_id,
                 intents.c.action == StepAction.CANCEL_SCHEDULE.value,
-                intents.c.state == "done",
-                intents.c.finished_at > since,
+                or_(
+                    and_(intents.c.state == "done", intents.c.finished_at > since),
+                    and_(intents.c.state == "sent", intents.c.created_at > since),
+                ),
             )
         ).scalar_one()
     )

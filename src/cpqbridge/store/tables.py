@@ -177,6 +177,7 @@ order_states = Table(
     Column("updated_at", UtcInstant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_try_at", UtcInstant),
+    Column("noticed_stamp", String(40), nullable=False, server_default=""),
     PrimaryKeyConstraint("connection_id", "order_id"),
     Index(None, "connection_id", "root_id"),
     Index(None, "connection_id", "state"),
@@ -226,8 +227,22 @@ watches = Table(
     Column("root_id", String(64), nullable=False),
     Column("object_name", String(80), nullable=False),
     Column("record_id", String(18), nullable=False),
+    Column("stamp", String(40), nullable=False),
     PrimaryKeyConstraint("connection_id", "root_id", "object_name", "record_id"),
-    Index(None, "connection_id", "object_name"),
+    Index(None, "connection_id", "record_id"),
+)
+
+polls = Table(
+    "polls",
+    metadata,
+    _connection_id(),
+    Column("polled_at", UtcInstant, nullable=False),
+    Column("succeeded_at", UtcInstant),
+    Column("code", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("fix", Text, nullable=False),
+    Column("configuration", String(64), nullable=False),
+    PrimaryKeyConstraint("connection_id"),
 )
 
 stripe_events = Table(
@@ -256,6 +271,20 @@ webhook_secrets = Table(
     Column("added_at", UtcInstant, nullable=False),
     Index(None, "connection_id"),
     sqlite_autoincrement=True,
+)
+
+usage_spans = Table(
+    "usage_spans",
+    metadata,
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("meter", String(255), nullable=False),
+    Column("starts_at", UtcInstant, nullable=False),
+    Column("ends_at", UtcInstant),
+    Column("account_id", String(18), nullable=False),
+    Column("contract_key", String(64), nullable=False),
+    PrimaryKeyConstraint("connection_id", "root_id", "meter", "starts_at"),
+    Index(None, "connection_id", "account_id"),
 )
 
 tries = Table(

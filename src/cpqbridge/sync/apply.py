@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from sqlalchemy import Connection as Transaction
+
 from cpqbridge.clock import Clock
 from cpqbridge.domain.billing import BillingObject, Link, Step, StepAction
 from cpqbridge.domain.parameters import json_form
@@ -28,7 +30,7 @@ from cpqbridge.sync.outcomes import holds_all, invoice_doubt, invoice_total_mino
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.references import filled_in, refs_of
 from cpqbridge.sync.retry import TOO_MANY_TRIES
-from cpqbridge.sync.standings import CREDIT_REFUSED, FIRST_INVOICE_DIFFERS
+from cpqbridge.sync.standings import CAP_CANCELS, CREDIT_REFUSED, FIRST_INVOICE_DIFFERS
 from cpqbridge.sync.touched import what_was_touched
 
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=23)
@@ -63,7 +65,7 @@ def no_boundary(_name: str) -> None:
 class Applier:
     """Carries out the steps of one contract while its lane is held.
 
-    With `accepts_differences` a person has looked at an invoice that is not the planned one.
+    `released` are codes that a person let through for this run.
     """
 
     store: Store
@@ -71,7 +73,7 @@ class Applier:
     clock: Clock
     lane: Lane
     boundary: Boundary = no_boundary
-    accepts_differences: bool = False
+    released: frozenset[str] = frozenset()
 
     def apply(self, step: Step, sends: BillingObject | None = None) -> None:
         """Carry out one step, or nothing when its link already stands with the same fingerprint.
@@ -155,12 +157,32 @@ class Applier:
             present = known.get(step.key)
             if present is not None and stands(present, step):
                 return None
+            if step.action is StepAction.CANCEL_SCHEDULE:
+                self._require_room_to_cancel(transaction, step)
             return intents.open_intent(
                 transaction,
                 connection_id=self.opened.connection_id,
                 namespace=self.opened.namespace,
                 content=self._content(step, known, sends),
                 at=self.clock.now(),
+            )
+
+    def _require_room_to_cancel(self, transaction: Transaction, step: Step) -> None:
+        """Check the cap again where the call begins: other contracts were planned at the same time."""
+        cap = self.opened.configuration.caps.cancels_per_hour
+        count = intents.cancels_since(
+            transaction,
+            connection_id=self.opened.connection_id,
+            since=self.clock.now() - intents.CANCELS_COUNT_FOR,
+        )
+        if count >= cap and CAP_CANCELS not in self.released:
+            raise RecordError(
+                f"A subscription schedule was to be cancelled ({step.summary}), and {count} were within the "
+                f"last hour; the cap is {cap} an hour.",
+                code=CAP_CANCELS,
+                record_id=self.lane.root_id,
+                fix="Check that so many terminations are meant, then release the order; or raise "
+                "`caps.cancels_per_hour`.",
             )
 
     def _look_for(self, intent: Intent, now: datetime) -> Mapping[str, Any] | None:
@@ -233,7 +255,9 @@ class Applier:
     def _require_planned_total(self, content: NewIntent) -> None:
         """Compare a draft with the plan before it is finalised; what is final already is left as it is."""
         expected, target = content.expected_total_minor, content.target
-        compares = content.action is StepAction.FINALIZE_INVOICE and not self.accepts_differences
+        compares = (
+            content.action is StepAction.FINALIZE_INVOICE and FIRST_INVOICE_DIFFERS not in self.released
+        )
         if not compares or expected is None or target is None:
             return
         invoice = self.opened.stripe.find_shown(target)

@@ -7,7 +7,7 @@ missing after a while, the contract is looked at after all, and the call is sett
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,11 @@ from cpqbridge.errors import AccessLostError, CpqbridgeError
 from cpqbridge.mapping.policies import EventsWay
 from cpqbridge.store import cursors, event_contracts, events
 from cpqbridge.store.connections import Connection
-from cpqbridge.store.events import EventState, StripeEvent, WaitingEvent
+from cpqbridge.store.events import EventState, WaitingEvent
+from cpqbridge.sync.contracts_of_events import ContractsOfEvents
 from cpqbridge.sync.event_names import CATALOGUE_EVENTS, CONTRACT_EVENTS, HEARD, named
+from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.ports import OpenConnection
-from cpqbridge.sync.task import Task
-from cpqbridge.sync.wake import contract_notice
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -87,13 +87,9 @@ class EventDesk:
             waiting = events.waiting(transaction, connection_id=connection_id, limit=AT_ONCE)
             if not waiting:
                 return 0
-            found = {
-                each.event.event_id: outcome
-                for each in waiting
-                if (outcome := _outcome(transaction, each, connection_id=connection_id, now=now)) is not None
-            }
+            found = _outcomes(transaction, waiting, connection_id=connection_id, now=now)
         roots = sorted({root_id for outcome in found.values() for root_id in outcome[1]})
-        count = self._notice(connection_id, roots)
+        count = Notices(self._service).take_contracts(connection_id, roots, because="event of Stripe")
         self._settle(connection_id, found)
         if found:
             log.info("events_seen", connection=connection.name, events=len(found), contracts=len(roots))
@@ -156,7 +152,7 @@ class EventDesk:
             roots = event_contracts.running_since(
                 transaction, connection_id=connection.connection_id, since=since
             )
-        self._notice(connection.connection_id, list(roots))
+        Notices(self._service).take_contracts(connection.connection_id, roots, because="events too old")
         log.warning(
             "events_too_old_to_list",
             connection=connection.name,
@@ -164,20 +160,6 @@ class EventDesk:
             since=since.isoformat(),
             what_to_do="Nothing: every contract that ran meanwhile is looked at.",
         )
-
-    def _notice(self, connection_id: int, roots: list[str]) -> int:
-        queued = set(self._service.engine().waiting_partitions()) if roots else set()
-        count = 0
-        for root_id in roots:
-            with self._service.store.read() as transaction:
-                notice = contract_notice(transaction, connection_id=connection_id, root_id=root_id)
-            if notice is None:
-                continue
-            partition = self._service.enqueue(Task(connection_id=connection_id, notice=notice), queued)
-            if partition is not None:
-                queued.add(partition)
-                count += 1
-        return count
 
     def _settle(self, connection_id: int, found: Mapping[str, tuple[EventState, frozenset[str]]]) -> None:
         groups: dict[tuple[EventState, str | None], list[str]] = {}
@@ -202,41 +184,22 @@ class EventDesk:
         return True
 
 
-def _outcome(
-    transaction: Transaction, waiting: WaitingEvent, *, connection_id: int, now: datetime
-) -> tuple[EventState, frozenset[str]] | None:
-    """Return what becomes of an event and the contracts to look at; None while it has to wait."""
-    event = waiting.event
-    if event.type not in HEARD:
-        return EventState.IGNORED, frozenset()
-    call = None
-    if event.request_key is not None:
-        call = event_contracts.call_state(
-            transaction, connection_id=connection_id, request_key=event.request_key
-        )
-    if call == "done":
-        return EventState.OWN, frozenset()
-    if call == "sent" and now - waiting.received_at < OWN_CALL_LIFE:
-        return None
-    roots = contracts_of(transaction, event, connection_id=connection_id)
-    return (EventState.NOTICED if roots else EventState.IGNORED), roots
-
-
-def contracts_of(transaction: Transaction, event: StripeEvent, *, connection_id: int) -> frozenset[str]:
-    """Return the contracts an event is about: by metadata of ours, or by the ids of what is linked.
-
-    A product, price or coupon is about those of which Stripe refused a call that named it: nothing that runs
-    depends on it any more. A customer is about all that it was billed for.
-    """
-    ids = event.stripe_ids
-    if event.type in CATALOGUE_EVENTS:
-        return event_contracts.refused_over(transaction, connection_id=connection_id, stripe_ids=ids)
-    found = event_contracts.linked(transaction, connection_id=connection_id, stripe_ids=ids)
-    if event.root_id is not None:
-        found |= {event.root_id}
-    found = frozenset(
-        root_id
-        for root_id in found
-        if event_contracts.known(transaction, connection_id=connection_id, root_id=root_id)
-    )
-    return found or event_contracts.of_customers(transaction, connection_id=connection_id, stripe_ids=ids)
+def _outcomes(
+    transaction: Transaction, waiting: Sequence[WaitingEvent], *, connection_id: int, now: datetime
+) -> dict[str, tuple[EventState, frozenset[str]]]:
+    """Return what becomes of each event that need not wait on, and the contracts to look at."""
+    contracts = ContractsOfEvents(transaction, [each.event for each in waiting], connection_id=connection_id)
+    found: dict[str, tuple[EventState, frozenset[str]]] = {}
+    for each in waiting:
+        event = each.event
+        call = None
+        if event.request_key is not None:
+            call = event_contracts.call_state(
+                transaction, connection_id=connection_id, request_key=event.request_key
+            )
+        if call == "sent" and now - each.received_at < OWN_CALL_LIFE:
+            continue
+        roots = contracts.of(event) if call != "done" and event.type in HEARD else frozenset()
+        state = EventState.NOTICED if roots else EventState.IGNORED
+        found[event.event_id] = (EventState.OWN if call == "done" else state, roots)
+    return found

@@ -16,6 +16,7 @@ from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
 from cpqbridge.store.pauses import EVERYTHING, Pause, scope_of
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.task import Task
 
 if TYPE_CHECKING:
@@ -159,10 +160,10 @@ def go_on(service: SyncService, connection_id: int) -> int:
     """Queue the runs of a connection that waited for the end of a pause; return how many."""
     with service.store.read() as transaction:
         waiting = pauses.parked(transaction, connection_id=connection_id)
-    queued = service.engine().waiting_partitions() if waiting else frozenset()
+    notices = Notices(service)
     for document in waiting:
         task = Task.from_document(document)
-        service.enqueue(task, queued)
+        notices.queue(task)
         with service.store.write() as transaction:
             pauses.unpark(transaction, connection_id=connection_id, root_id=task.root_id)
     return len(waiting)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import Connection as Transaction
 
 from cpqbridge.domain.billing import BilledInvoice, BillingObject, BillingState, Plan, Step, StepAction
 from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.domain.usage import UsageSpan
 from cpqbridge.planning.plan import plan_contract
-from cpqbridge.store import intents, links, objects
+from cpqbridge.store import intents, links, objects, usage
 from cpqbridge.store.database import Store
 from cpqbridge.sync.adoption import TAKEOVER, Search, Shown
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.touched import what_was_touched
 
-_CANCELS_COUNT_FOR = timedelta(hours=1)
 _ON_SCHEDULE = frozenset({StepAction.UPDATE_SCHEDULE, StepAction.CANCEL_SCHEDULE})
 
 
@@ -39,10 +39,14 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanMade:
-    """A plan, and what was found again behind ids that orders show (`cpqbridge.sync.adoption`)."""
+    """A plan, and what was found again behind ids that orders show (`cpqbridge.sync.adoption`).
+
+    `usage_elsewhere` is what other contracts of the customer were known to bill by usage.
+    """
 
     plan: Plan
     found: Shown
+    usage_elsewhere: tuple[UsageSpan, ...]
 
 
 def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> PlanMade:
@@ -58,7 +62,7 @@ def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> Pla
     found = planning.look_at_shown()
     planning.learn_prices()
     planning.ask_stripe()
-    return PlanMade(plan=planning.plan, found=found)
+    return PlanMade(plan=planning.plan, found=found, usage_elsewhere=planning.usage_elsewhere)
 
 
 class _Planning:
@@ -70,6 +74,11 @@ class _Planning:
         self._request = request
         self._state = self._known_state()
         self.plan = self._made()
+
+    @property
+    def usage_elsewhere(self) -> tuple[UsageSpan, ...]:
+        """Return what other contracts of the customer bill by usage."""
+        return self._state.usage_elsewhere
 
     def learn_links(self) -> None:
         """Plan again when the store turns out to know some of what would be created."""
@@ -216,11 +225,24 @@ class _Planning:
             known |= links.of_contract(transaction, connection_id=connection_id, root_id=history.root_id)
             record = objects.record(transaction, connection_id=connection_id, root_id=history.root_id)
             recent_cancels = intents.cancels_since(
-                transaction, connection_id=connection_id, since=self._request.as_of - _CANCELS_COUNT_FOR
+                transaction,
+                connection_id=connection_id,
+                since=self._request.as_of - intents.CANCELS_COUNT_FOR,
             )
             renewed = self._renewed(transaction)
+            beside = usage.elsewhere(
+                transaction,
+                connection_id=connection_id,
+                account_id=history.account.account_id,
+                root_id=history.root_id,
+            )
         return BillingState(
-            links=known, objects=sent, record=record, recent_cancels=recent_cancels, renewed=renewed
+            links=known,
+            objects=sent,
+            record=record,
+            recent_cancels=recent_cancels,
+            renewed=renewed,
+            usage_elsewhere=beside,
         )
 
     def _renewed(self, transaction: Transaction) -> dict[str, BillingObject]:

@@ -11,7 +11,8 @@ from cpqbridge.domain.billing import BilledInvoice, StepAction
 from cpqbridge.domain.order import OrderHistory, Parameters
 from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.mapping.configuration import Configuration
-from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
+from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
+from cpqbridge.salesforce.changes import ChangesPage
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
 from cpqbridge.stripe_billing.client import EventsPage
@@ -27,6 +28,20 @@ class SalesforceSide(Protocol):
 
     def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
         """Yield the orders that qualify (B1.1), changed at or after `since`."""
+        ...
+
+    def changes(
+        self, *, since: datetime | None, watched: Sequence[WatchedGroup] = ()
+    ) -> Iterator[ChangesPage]:
+        """Yield what changed at or after `since`, page by page, one call each.
+
+        These are the orders that qualify and, on the first page, the stamps of `watched`, whenever saved: up
+        to four groups of up to 500 ids.
+        """
+        ...
+
+    def stamps_since(self, since: datetime) -> Mapping[str, str]:
+        """Return the stamp of every order saved or deleted at or after `since` by id, qualifying or not."""
         ...
 
     def read_contract(self, notice: OrderNotice) -> RawContract:

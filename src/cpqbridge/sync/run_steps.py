@@ -7,24 +7,27 @@ in the store.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cpqbridge.clock import Clock
 from cpqbridge.domain.billing import Plan, StepAction
 from cpqbridge.domain.order import OrderHistory
-from cpqbridge.errors import CpqbridgeError, InvariantError, RecordError
+from cpqbridge.errors import ConflictError, CpqbridgeError, InvariantError, RecordError
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
+from cpqbridge.planning.usage import usage_spans
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store import intents, plans
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.aftermath import EndOfRun, keep_end
 from cpqbridge.sync.allowance import going_on
 from cpqbridge.sync.apply import Applier, Boundary, no_boundary
 from cpqbridge.sync.durable import JsonObject
 from cpqbridge.sync.error_record import error_document
-from cpqbridge.sync.ledger import Ledger, Planned
+from cpqbridge.sync.ledger import USAGE_CLAIMED, Ledger, Planned
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.standings import (
@@ -76,6 +79,7 @@ class RunSteps:
         self._opened = parts.opened
         self._connection_id = parts.opened.connection_id
         self._task = task
+        self._lane = lane
         self._ledger = Ledger(store=parts.store, task=task, lane=lane)
         self._root_id = task.root_id
         self._read: ReadContract | None = None
@@ -86,7 +90,7 @@ class RunSteps:
             clock=parts.clock,
             lane=lane,
             boundary=parts.boundary,
-            accepts_differences=FIRST_INVOICE_DIFFERS in task.released,
+            released=task.released,
         )
 
     def open_intents(self) -> JsonObject:
@@ -109,17 +113,27 @@ class RunSteps:
         read = self._read_again()
         planned = self._planned(read)
         self._parts.boundary("planned")
-        states = planned.reported()
         is_done = not planned.plan.steps and planned.plan.record is None
         is_same = is_done and all(map(planned.is_same, planned.final))
         if is_same and not self._records(read, planned.plan, planned.final):
             self._ledger.note_stamps(planned)
             self._ledger.set_timer_if_it_differs(planned.plan)
-            return {"plan_id": None, "steps": [], "states": states}
-        plan_id = self._ledger.keep_plan(planned)
+            return {"plan_id": None, "steps": [], "states": planned.reported()}
+        plan_id, planned = self._kept(planned, read)
         self._plan = (plan_id, planned.plan)
         self._parts.boundary("plan kept")
-        return {"plan_id": plan_id, "steps": [step.key for step in planned.plan.steps], "states": states}
+        steps = [step.key for step in planned.plan.steps]
+        return {"plan_id": plan_id, "steps": steps, "states": planned.reported()}
+
+    def _kept(self, planned: Planned, read: ReadContract) -> tuple[int, Planned]:
+        """Keep the plan and return it with its id; planned again where another contract was faster."""
+        try:
+            return self._ledger.keep_plan(planned), planned
+        except ConflictError as error:
+            if error.code != USAGE_CLAIMED:
+                raise
+        planned = self._planned(read)
+        return self._ledger.keep_plan(planned), planned
 
     def check_stamps(self, plan_id: int) -> JsonObject:
         """Return whether an order of the contract was saved in Salesforce since it was read for the plan."""
@@ -169,6 +183,17 @@ class RunSteps:
     def keep_not_told(self, error: CpqbridgeError) -> None:
         """Store that Salesforce could not be told of orders that Stripe bills rightly."""
         self._ledger.keep_not_told(error, at=self._parts.clock.now())
+
+    def keep_end(self, error: CpqbridgeError | None) -> None:
+        """Store when the contract's orders are tried next and what is watched, unless the lane was lost."""
+        end = EndOfRun(
+            at=self._parts.clock.now(),
+            error=error,
+            raw=self._read.raw if self._read is not None else None,
+            asked_for=self._task.notice.order_id,
+        )
+        with suppress(ConflictError):
+            keep_end(self._store, self._lane, end)
 
     def write_back(self, plan_id: int) -> JsonObject:
         """Write ids, states and sync records to Salesforce where they differ; note what it did not take."""
@@ -220,6 +245,8 @@ class RunSteps:
             at=now,
             final=planned_standings(plan, read.history, doubted=doubted, at=now),
             before={standing.order_id: standing for standing in self._ledger.standings()},
+            usage=usage_spans(read.history, plan.objects),
+            usage_elsewhere=made.usage_elsewhere,
         )
 
     def _records(

@@ -23,7 +23,7 @@ from cpqbridge.sync.observing import Observer
 from cpqbridge.sync.pausing import PauseGate
 from cpqbridge.sync.run_steps import RunParts, RunSteps
 from cpqbridge.sync.task import Task
-from cpqbridge.sync.workflow import run_contract
+from cpqbridge.sync.workflow import GOES_ON_LATER, run_contract
 
 log = structlog.get_logger(__name__)
 
@@ -110,12 +110,17 @@ class ContractRunner:
         ):
             bodies = RunSteps(parts, task, lane)
             try:
-                return run_contract(bodies, steps)
+                result = run_contract(bodies, steps)
             except Exception as error:
                 if self.is_worker:
                     log.exception("run_failed_unexpectedly")
                 bodies.keep_failure(_unexpected(error))
+                bodies.keep_end(_unexpected(error))
                 raise
+            stopped_by = error_from_document(result["error"]) if result["error"] else None
+            if stopped_by is None or stopped_by.code not in GOES_ON_LATER:
+                bodies.keep_end(stopped_by)
+            return result
 
 
 def _stopped(error: CpqbridgeError) -> JsonObject:

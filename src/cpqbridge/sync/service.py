@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ from cpqbridge.store.views import OrderViews
 from cpqbridge.sync.allowance import Purpose
 from cpqbridge.sync.apply import Boundary, no_boundary
 from cpqbridge.sync.connect import Connections, FreshSecrets, NewConnection
-from cpqbridge.sync.durable import JsonObject, StepRunner, partition_of
+from cpqbridge.sync.durable import JsonObject, StepRunner
 from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
@@ -332,18 +332,6 @@ class SyncService:
             now = self.clock_of(connection).now()
             timers.claim(transaction, connection_id=connection.connection_id, timer=timer, at=now)
         return self._sync_contract(connection.connection_id, timer.root_id, timer.order_id)
-
-    def enqueue(self, task: Task, queued: Collection[str]) -> str | None:
-        """Put the task on the queue for a worker and return its partition.
-
-        None when its partition is in `queued`, those that wait already: what waits will see what is new.
-        """
-        document = task.as_document()
-        partition = partition_of(document)
-        if partition in queued:
-            return None
-        self.engine().enqueue(document, root_id=task.root_id, partition=partition)
-        return partition
 
     # The worker.
 

@@ -16,8 +16,10 @@ from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.needs import FieldNeeds
-from cpqbridge.mapping.raw import OrderNotice, RawContract, WriteBackRecord
+from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
+from cpqbridge.salesforce.changes import ChangesPage, Wanted
 from cpqbridge.salesforce.client import SalesforceClient
+from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.writer import WriteFailure
@@ -102,6 +104,27 @@ class SalesforceOrg:
                 )
             )
         )
+
+    def changes(
+        self, *, since: datetime | None, watched: Sequence[WatchedGroup] = ()
+    ) -> Iterator[ChangesPage]:
+        """Yield what changed at or after `since`, page by page, one call each."""
+        filters = self.configuration.filters
+        wanted = Wanted(
+            qualification=Qualification(condition=filters.activated or "", filter=filters.order),
+            since=since,
+            start_date=self.configuration.sync.start_date,
+            watched=watched,
+        )
+        page = self._read(lambda reader: reader.changes.first(wanted))
+        yield page
+        while (further := page.next_page) is not None:
+            page = self._read(partial(_next_page, further))
+            yield page
+
+    def stamps_since(self, since: datetime) -> Mapping[str, str]:
+        """Return the stamp of every order saved or deleted at or after `since` by id, qualifying or not."""
+        return self._read(lambda reader: reader.changes.all_orders(since))
 
     def read_contract(self, notice: OrderNotice) -> RawContract:
         """Return every record of the order's contract, read now."""
@@ -232,6 +255,10 @@ class StripeAccountSide:
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+
+
+def _next_page(next_page: str, reader: SalesforceReader) -> ChangesPage:
+    return reader.changes.next(next_page)
 
 
 def _place_of(sent: SentCall) -> str:

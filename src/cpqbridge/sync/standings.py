@@ -20,6 +20,9 @@ FIRST_INVOICE_DIFFERS = "first_invoice_differs"
 CREDIT_REFUSED = "credit_refused"
 """The code of orders of whose credit Stripe refused a part; other parts of it may have been made."""
 
+CAP_CANCELS = "cap_cancels"
+"""The code of orders whose schedule is not cancelled now, since so many were within an hour."""
+
 NOT_WRITTEN = "write_back_failed"
 """The code of orders that are billed rightly but whose ids or status Salesforce did not take."""
 
@@ -48,6 +51,7 @@ def carried_out(
     """Return the standing of an order whose steps were all begun: synced, refused by Stripe, or in doubt."""
     if refused is not None:
         state = OrderState.FAILED if refused.code in _HALF_DONE else OrderState.REFUSED
+        state = OrderState.HELD if refused.code == CAP_CANCELS else state
         return failed_standing(standing, refused, state=state, at=at)
     return _doubted(replace(standing, state=OrderState.SYNCED, retryable=False, updated_at=at), doubt)
 

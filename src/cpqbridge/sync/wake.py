@@ -39,5 +39,5 @@ def _notice(standing: OrderStanding) -> OrderNotice:
         contract_id=key if key.startswith(_CONTRACT_PREFIX) else None,
         status_code="",
         activated_at=None,
-        modified_at=standing.modified_at,
+        modified_at="",
     )

@@ -306,3 +306,23 @@ def test_first_day_that_is_taken_is_that_of_1990(start, state):
 def test_last_day_that_is_taken_is_the_first_of_2150(end, state):
     line = a_line(quantity="1", unit_price="100", start="2149-02-01", end=end, entry=None)
     assert plan(line).outcomes[0].state is state
+
+
+@pytest.mark.parametrize(
+    ("line", "currency", "cap", "amount"),
+    [
+        (a_line(unit_price="50", evergreen=True, ends_on=None), "usd", "5999.99", "6000.00"),
+        (a_line(custom_price=Decimal(60)), "usd", "7199.99", "7200.00"),
+        (a_line(unit_price="600"), "jpy", "5999.5", "6000"),
+        (a_line(unit_price="600"), "kwd", "5999.9995", "6000.000"),
+        (a_one_time_line(total="6000"), "usd", "5999.99", "6000.00"),
+    ],
+)
+def test_cap_counts_what_is_billed_in_every_kind_of_line_and_currency(line, currency, cap, amount):
+    capped = replace(CONFIGURATION, caps=replace(CONFIGURATION.caps, bill_per_order=Decimal(cap)))
+    refusal = only_refusal(plan(line, currency=currency, configuration=capped))
+    assert refusal.code == "cap_bill_per_order"
+    code = currency.upper()
+    assert f"bills {amount} {code} in all, more than the cap of {cap} {code}" in refusal.message
+    enough = replace(CONFIGURATION, caps=replace(CONFIGURATION.caps, bill_per_order=Decimal(amount)))
+    assert plan(line, currency=currency, configuration=enough).steps

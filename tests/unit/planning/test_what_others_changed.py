@@ -469,3 +469,26 @@ def test_payment_method_is_asked_for_once():
     (warning,) = life.plan.warnings
     assert "00000101 has no payment term" in warning
     assert planned(life.state, first).warnings == ()
+
+
+def test_cancellations_of_one_order_are_counted_together():
+    endless = a_line(2, unit_price="50", evergreen=True, ends_on=None)
+    both = an_order([a_line(1), endless])
+    state = synced(both).state
+    assert len(state.objects) == 2
+    ended = an_amendment(
+        seats(3, -10, "2026-02-01", revises=1),
+        replace(
+            endless,
+            order_item_id="802LINE004",
+            quantity=Decimal(-10),
+            total_price=Decimal(-500),
+            revises="802LINE002",
+        ),
+        number=2,
+    )
+    most = CONFIGURATION.caps.cancels_per_hour
+    assert planned(replace(state, recent_cancels=most - 2), both, ended).steps
+    found = planned(replace(state, recent_cancels=most - 1), both, ended)
+    assert states_of(found)[1] == (OrderState.HELD, ["cap_cancels"])
+    assert "cancels 2 subscription schedules at once" in found.outcomes[1].refusals[0].message

@@ -13,13 +13,18 @@ def upgrade() -> None:
     """Add what live sync needs to the first schema."""
     op.add_column("order_states", sa.Column("attempts", sa.Integer(), server_default="0", nullable=False))
     op.add_column("order_states", sa.Column("next_try_at", sa.String(length=32), nullable=True))
+    op.add_column(
+        "order_states", sa.Column("noticed_stamp", sa.String(length=40), server_default="", nullable=False)
+    )
     op.create_index(
         op.f("ix_order_states_connection_id_next_try_at"), "order_states", ["connection_id", "next_try_at"]
     )
     op.create_index(op.f("ix_links_connection_id_stripe_id"), "links", ["connection_id", "stripe_id"])
     _create_watches()
+    _create_polls()
     _create_stripe_events()
     _create_webhook_secrets()
+    _create_usage_spans()
     _create_tries()
     _create_rate_buckets()
     _create_api_usage()
@@ -40,6 +45,7 @@ def _create_watches() -> None:
         sa.Column("root_id", sa.String(length=64), nullable=False),
         sa.Column("object_name", sa.String(length=80), nullable=False),
         sa.Column("record_id", sa.String(length=18), nullable=False),
+        sa.Column("stamp", sa.String(length=40), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"],
             ["connections.connection_id"],
@@ -51,10 +57,30 @@ def _create_watches() -> None:
         ),
     )
     op.create_index(
-        op.f("ix_watches_connection_id_object_name"),
+        op.f("ix_watches_connection_id_record_id"),
         "watches",
-        ["connection_id", "object_name"],
+        ["connection_id", "record_id"],
         unique=False,
+    )
+
+
+def _create_polls() -> None:
+    op.create_table(
+        "polls",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("polled_at", sa.String(length=32), nullable=False),
+        sa.Column("succeeded_at", sa.String(length=32), nullable=True),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("fix", sa.Text(), nullable=False),
+        sa.Column("configuration", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_polls_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_polls")),
     )
 
 
@@ -110,6 +136,34 @@ def _create_webhook_secrets() -> None:
     )
     op.create_index(
         op.f("ix_webhook_secrets_connection_id"), "webhook_secrets", ["connection_id"], unique=False
+    )
+
+
+def _create_usage_spans() -> None:
+    op.create_table(
+        "usage_spans",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("root_id", sa.String(length=64), nullable=False),
+        sa.Column("meter", sa.String(length=255), nullable=False),
+        sa.Column("starts_at", sa.String(length=32), nullable=False),
+        sa.Column("ends_at", sa.String(length=32), nullable=True),
+        sa.Column("account_id", sa.String(length=18), nullable=False),
+        sa.Column("contract_key", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_usage_spans_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "connection_id", "root_id", "meter", "starts_at", name=op.f("pk_usage_spans")
+        ),
+    )
+    op.create_index(
+        op.f("ix_usage_spans_connection_id_account_id"),
+        "usage_spans",
+        ["connection_id", "account_id"],
+        unique=False,
     )
 
 
