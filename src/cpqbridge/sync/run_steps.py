@@ -235,7 +235,12 @@ class RunSteps:
         if FIRST_INVOICE_DIFFERS in self._task.released:
             self._ledger.accept_doubts()
         request = PlanRequest(
-            history=read.history, as_of=now, released=self._task.released, cutover=self._task.cutover
+            history=read.history,
+            as_of=now,
+            released=self._task.released,
+            cutover=self._task.cutover,
+            restores=self._task.restores,
+            cancels=self._task.cancels,
         )
         made = make_plan(self._store, self._opened, request)
         self._ledger.keep_found(made.found, at=now)
