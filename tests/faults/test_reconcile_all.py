@@ -12,6 +12,7 @@ import pytest
 from tests.faults import kinds
 from tests.faults.test_meters_and_coupons import make, set_up
 from tests.faults.test_reconcile import fixed, found, schedule_of, seats, told
+from tests.faults.test_troubled_calls import Setting
 from tests.faults.two_sides import NOW, connect, one_line_orders, service, two_sides
 
 from cpqbridge.clock import SettableClock
