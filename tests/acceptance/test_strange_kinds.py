@@ -26,7 +26,7 @@ ENDLESS_MONTHS = 24
 @pytest.mark.parametrize("name", STRANGERS)
 def test_every_kind_of_a_strangers_order_is_billed_as_the_rules_say(shell, tmp_path, name):
     habits = STRANGERS[name]
-    stranger = StrangerOfKinds(habits, orders=len(KINDS) * 2)
+    stranger = StrangerOfKinds(habits, orders=len(KINDS))
     folder = stranger.write(tmp_path / "export")
     config = tmp_path / "config.yaml"
     policy = f"policy: {{prorate_precision: {habits.precision}}}\n"
