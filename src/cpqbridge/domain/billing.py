@@ -359,13 +359,14 @@ class Touched:
     """What somebody else did to a schedule in Stripe, in plain words (B6.13).
 
     `is_over` tells that it ended there before its time, at `ended_at` as far as that is known; `goes_on` is
-    the subscription that bills on without it.
+    the subscription that bills on without it. `marks` are its parts, the same on every day.
     """
 
     words: str
     is_over: bool = False
     ended_at: datetime | None = None
     goes_on: str | None = None
+    marks: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

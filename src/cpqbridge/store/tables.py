@@ -354,3 +354,14 @@ findings = Table(
     Index(None, "connection_id", "state"),
     sqlite_autoincrement=True,
 )
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    _connection_id(),
+    Column("started_at", UtcInstant, nullable=False),
+    Column("finished_at", UtcInstant),
+    Column("last_place", String(255), nullable=False),
+    Column("contracts", Integer, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
+)

@@ -13,9 +13,11 @@ from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
 from cpqbridge.salesforce.changes import ChangesPage
+from cpqbridge.salesforce.sync_records import Deleted
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
 from cpqbridge.stripe_billing.client import EventsPage
+from cpqbridge.stripe_billing.customer_records import CustomerRecords
 from cpqbridge.sync.find_again import SentCall
 
 
@@ -56,8 +58,12 @@ class SalesforceSide(Protocol):
         """Return each order's present modification stamp by id."""
         ...
 
-    def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
-        """Write the records in one call and return those that were not taken."""
+    def write(self, records: Sequence[WriteBackRecord], *, root_id: str) -> Sequence[WriteFailure]:
+        """Write records of a contract in one call and return those that were not taken."""
+        ...
+
+    def delete_sync_records(self, *, keep: int) -> Deleted:
+        """Delete the oldest resolved Sync Records beyond `keep`, at most a thousand at a time."""
         ...
 
     def close(self) -> None:
@@ -114,6 +120,18 @@ class StripeSide(Protocol):
 
         Void and uncollectible ones are left out.
         """
+        ...
+
+    def customer_records(self, *, customer_id: str) -> CustomerRecords:
+        """Return everything that bills a customer; see `cpqbridge.stripe_billing.customer_records`."""
+        ...
+
+    def balance_transactions(self, *, customer_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return what moved a customer's balance, newest first."""
+        ...
+
+    def running_schedules(self) -> Iterator[Mapping[str, Any]]:
+        """Yield every schedule of the account that has not ended, page by page."""
         ...
 
     def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:

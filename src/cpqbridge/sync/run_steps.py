@@ -17,6 +17,7 @@ from cpqbridge.domain.order import OrderHistory
 from cpqbridge.errors import ConflictError, CpqbridgeError, InvariantError, RecordError
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
 from cpqbridge.planning.usage import usage_spans
+from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store import intents, plans
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
@@ -201,11 +202,14 @@ class RunSteps:
             standings = self._ledger.standings()
             records = self._records(read, self.plan(plan_id), standings)
             self._parts.boundary("before write-back")
-            failures = self._opened.salesforce.write(records) if records else ()
+            failures = self._write(records) if records else ()
         self._parts.boundary("written back")
         if failures:
             self._ledger.keep_not_written(failures)
         return {"records": len(records), "failures": len(failures)}
+
+    def _write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
+        return self._opened.salesforce.write(records, root_id=self._root_id)
 
     def states(self) -> dict[str, str]:
         """Return the state of every order of the contract as it is stored."""
@@ -231,7 +235,12 @@ class RunSteps:
         if FIRST_INVOICE_DIFFERS in self._task.released:
             self._ledger.accept_doubts()
         request = PlanRequest(
-            history=read.history, as_of=now, released=self._task.released, cutover=self._task.cutover
+            history=read.history,
+            as_of=now,
+            released=self._task.released,
+            cutover=self._task.cutover,
+            restores=self._task.restores,
+            cancels=self._task.cancels,
         )
         made = make_plan(self._store, self._opened, request)
         self._ledger.keep_found(made.found, at=now)

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from cpqbridge.domain.billing import BilledInvoice, StepAction
 from cpqbridge.domain.order import OrderHistory, Parameters
 from cpqbridge.domain.parameters import fingerprint
-from cpqbridge.domain.schedule_standing import ScheduleStanding
+from cpqbridge.domain.schedule_standing import ENDED, ScheduleStanding
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.needs import FieldNeeds
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
@@ -22,10 +23,12 @@ from cpqbridge.salesforce.client import SalesforceClient
 from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema
+from cpqbridge.salesforce.sync_records import Deleted, delete_oldest
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.intents import call_of_key
 from cpqbridge.stripe_billing.billed import contract_invoices
 from cpqbridge.stripe_billing.client import EventsPage, StripeBilling
+from cpqbridge.stripe_billing.customer_records import CustomerRecords, read_customer
 from cpqbridge.stripe_billing.reader import price_parameters, schedule_standing
 from cpqbridge.sync.find_again import SentCall, find_again
 from cpqbridge.sync.retry import Retries
@@ -150,13 +153,19 @@ class SalesforceOrg:
             lambda reader: reader.read_stamps(asked), step=f"stamps {asked[0] if asked else ''}"
         )
 
-    def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
-        """Write the records in one call and return those that were not taken; see `writing.write_all`."""
-        failures = write_all(self.client, records, self.retries)
+    def write(self, records: Sequence[WriteBackRecord], *, root_id: str) -> Sequence[WriteFailure]:
+        """Write records of a contract and return those that were not taken; see `writing.write_all`."""
+        failures = write_all(self.client, records, self.retries, step=f"write {root_id}")
         if any(failure.code == _NO_SUCH_FIELD for failure in failures):
             # The next write leaves out what the org no longer has.
             self.fields.describe_again()
         return failures
+
+    def delete_sync_records(self, *, keep: int) -> Deleted:
+        """Delete the oldest resolved Sync Records beyond `keep`, at most a thousand at a time."""
+        if SYNC_RECORD_OBJECT not in self.writable():
+            return Deleted(count=0)
+        return self.retries.call(partial(delete_oldest, self.client, keep=keep), step="delete sync records")
 
     def close(self) -> None:
         """Close the connections."""
@@ -242,6 +251,23 @@ class StripeAccountSide:
             partial(contract_invoices, self.client, customer_id=customer_id, order_item_ids=order_item_ids),
             step=f"billed {customer_id}",
         )
+
+    def customer_records(self, *, customer_id: str) -> CustomerRecords:
+        """Return everything that bills a customer; see `cpqbridge.stripe_billing.customer_records`."""
+        return self.retries.call(
+            partial(read_customer, self.client, customer_id), step=f"customer {customer_id}"
+        )
+
+    def balance_transactions(self, *, customer_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return what moved a customer's balance, newest first."""
+        return self.retries.call(
+            lambda: tuple(self.client.list_balance_transactions(customer_id=customer_id)),
+            step=f"balance {customer_id}",
+        )
+
+    def running_schedules(self) -> Iterator[Mapping[str, Any]]:
+        """Yield every schedule of the account that has not ended, page by page."""
+        return (each for each in self.client.list_schedules() if each.get("status") not in ENDED)
 
     def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:
         """Return events of these types made at or after `since`, newest first, those older than `after`."""

@@ -31,6 +31,7 @@ def upgrade() -> None:
     _create_pauses()
     _create_parked_runs()
     _create_findings()
+    _create_reconciliations()
 
 
 def downgrade() -> None:
@@ -271,4 +272,22 @@ def _create_findings() -> None:
     )
     op.create_index(
         op.f("ix_findings_connection_id_state"), "findings", ["connection_id", "state"], unique=False
+    )
+
+
+def _create_reconciliations() -> None:
+    op.create_table(
+        "reconciliations",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.String(length=32), nullable=False),
+        sa.Column("finished_at", sa.String(length=32), nullable=True),
+        sa.Column("last_place", sa.String(length=255), nullable=False),
+        sa.Column("contracts", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_reconciliations_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_reconciliations")),
     )
