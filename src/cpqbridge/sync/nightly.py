@@ -12,6 +12,7 @@ import structlog
 
 from cpqbridge.store import cursors
 from cpqbridge.sync.finding import Finder
+from cpqbridge.sync.housekeeping import Housekeeping
 from cpqbridge.sync.ports import OpenConnection
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class NightlyJob:
 
 def nightly_jobs(service: SyncService) -> tuple[NightlyJob, ...]:
     """Return the jobs of a night in the order they are done."""
-    return (NightlyJob(name="sweep", run=Finder(service).sweep),)
+    return (
+        NightlyJob(name="sweep", run=Finder(service).sweep),
+        NightlyJob(name="sync records", run=Housekeeping(service).prune_sync_records),
+    )
 
 
 class Night:
