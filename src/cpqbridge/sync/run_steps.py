@@ -202,6 +202,7 @@ class RunSteps:
             standings = self._ledger.standings()
             records = self._records(read, self.plan(plan_id), standings)
             self._parts.boundary("before write-back")
+            self._ledger.require_lane()
             failures = self._write(records) if records else ()
         self._parts.boundary("written back")
         if failures:
