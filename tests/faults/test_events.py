@@ -18,7 +18,7 @@ from tests.faults.two_sides import KEY, NOW, TwoSides, connect, one_line_orders,
 from cpqbridge.clock import SettableClock, SystemClock, monotonic_seconds
 from cpqbridge.errors import AccessLostError, EventRefusedError
 from cpqbridge.mapping.policies import EventsWay
-from cpqbridge.store import connections, cursors, events, lanes
+from cpqbridge.store import connections, cursors, events, findings, lanes
 from cpqbridge.store.events import StripeEvent
 from cpqbridge.sync.event_desk import LISTED_FOR, OWN_CALL_LIFE, EventDesk
 from cpqbridge.sync.event_names import HEARD, named
@@ -161,6 +161,9 @@ def test_what_somebody_does_in_stripe_right_after_our_own_call_is_looked_at(fres
     assert fresh.look() == 1
     wait_until(fresh.is_idle)
     assert fresh.stored()["noticed"] >= 2
+    with fresh.service.store.read() as transaction:
+        found = findings.of_connection(transaction, connection_id=1)
+    assert any(schedule["id"] in str(each.document) for each in found)
 
 
 @pytest.mark.parametrize("answer_comes", [True, False])
