@@ -282,16 +282,34 @@ def test_after_more_than_the_days_that_stripe_lists_every_contract_is_looked_at(
         assert cursors.read(transaction, connection_id=1, name="stripe_listed") == fresh.clock.now()
 
 
-@pytest.mark.parametrize(("way", "lists"), [(EventsWay.WEBHOOK, 2), (EventsWay.POLL, 2), (EventsWay.OFF, 0)])
-def test_a_worker_lists_at_its_start_unless_events_are_off(
-    tmp_path: Path, way: EventsWay, lists: int
+@pytest.mark.parametrize(
+    ("way", "lists"),
+    [
+        (EventsWay.WEBHOOK, [2, 0, 0, 2]),
+        (EventsWay.POLL, [2, 0, 1, 2]),
+        (EventsWay.OFF, [0, 0, 0, 0]),
+    ],
+)
+def test_a_worker_lists_at_its_start_and_then_as_often_as_configured(
+    tmp_path: Path, way: EventsWay, lists: list[int]
 ) -> None:
+    """After 0 seconds, 4 minutes, 5 minutes, and an hour more; what contracts share once an hour."""
+    passed = 0.0
     with listener(tmp_path, way=way) as made:
+        desk = EventDesk(made.service, elapsed_seconds=lambda: passed)
+        opened = made.service.open(None)
+        desk.tick(opened)
+        passed += 60
+        assert made.lists() == 0
         made.service.sync(None, made.sides.order_id)
-        desk, opened = EventDesk(made.service), made.service.open(None)
-        for _ in range(3):
-            desk.tick(opened)
-        assert made.lists() == lists
+        found = []
+        for seconds in (0, 240, 60, 3600):
+            passed += seconds
+            before = made.lists()
+            for _ in range(3):
+                desk.tick(opened)
+            found.append(made.lists() - before)
+        assert found == lists
         assert "waiting" not in made.stored()
 
 

@@ -7,7 +7,7 @@ missing after a while, the contract is looked at after all, and the call is sett
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -62,9 +62,12 @@ log = structlog.get_logger(__name__)
 class EventDesk:
     """Turns stored events into work, and lists the ones that never arrived; one per worker."""
 
-    def __init__(self, service: SyncService) -> None:
+    def __init__(
+        self, service: SyncService, *, elapsed_seconds: Callable[[], float] = monotonic_seconds
+    ) -> None:
         """Begin; the first look at each connection lists what was missed."""
         self._service = service
+        self._elapsed_seconds = elapsed_seconds
         self._done_at: dict[tuple[int, str], float] = {}
 
     def tick(self, opened: OpenConnection) -> None:
@@ -78,7 +81,7 @@ class EventDesk:
         tried, contracts, catalogue = ((opened.connection_id, what) for what in _LISTS)
         if not (self._is_due(tried, AGAIN_SECONDS) and self._is_due(contracts, every_seconds)):
             return
-        now = self._done_at[tried] = monotonic_seconds()
+        now = self._done_at[tried] = self._elapsed_seconds()
         with_catalogue = self._is_due(catalogue, CATCH_UP_SECONDS)
         if self.catch_up(opened, with_catalogue=with_catalogue) is None:
             return
@@ -211,7 +214,7 @@ class EventDesk:
 
     def _is_due(self, what: tuple[int, str], every_seconds: float) -> bool:
         done_at = self._done_at.get(what)
-        return done_at is None or monotonic_seconds() - done_at >= every_seconds
+        return done_at is None or self._elapsed_seconds() - done_at >= every_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
