@@ -18,7 +18,6 @@ from cpqbridge.store.polls import PollOutcome
 from cpqbridge.sync import liveness
 from cpqbridge.sync.durable import QueueDepth, queue_depth
 from cpqbridge.sync.liveness import SeenWorker
-from cpqbridge.sync.pausing import waits_because
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -161,7 +160,7 @@ def _about(status: ConnectionStatus) -> Iterator[str]:
         yield f"{name}: access was lost ({status.access_lost}) Renew it with `cpqbridge connection check`."
     if status.pause is not None:
         named = "" if status.pause.scope == pauses.EVERYTHING else f" --connection {name}"
-        yield f"{name}: {waits_because(status.pause)} Go on with `cpqbridge resume{named}`."
+        yield f"{name}: {pauses.waits_because(status.pause)} Go on with `cpqbridge resume{named}`."
     if status.last_poll is not None and status.last_poll.code:
         poll = status.last_poll
         yield f"{name}: looking for orders fails ({poll.code}): {poll.message} {poll.fix}".rstrip()
