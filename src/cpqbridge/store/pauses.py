@@ -16,7 +16,7 @@ from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.tables import parked_runs, pauses
 
 EVERYTHING = "everything"
-GOES_ON = "Nothing is lost: it goes on by itself after `cpqbridge resume`."
+GOES_ON = "Go on with `cpqbridge resume`; what was begun or waits then goes on by itself."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
