@@ -58,8 +58,8 @@ class SalesforceSide(Protocol):
         """Return each order's present modification stamp by id."""
         ...
 
-    def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
-        """Write the records in one call and return those that were not taken."""
+    def write(self, records: Sequence[WriteBackRecord], *, root_id: str) -> Sequence[WriteFailure]:
+        """Write records of a contract in one call and return those that were not taken."""
         ...
 
     def delete_sync_records(self, *, keep: int) -> Deleted:

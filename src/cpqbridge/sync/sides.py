@@ -153,9 +153,9 @@ class SalesforceOrg:
             lambda reader: reader.read_stamps(asked), step=f"stamps {asked[0] if asked else ''}"
         )
 
-    def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
-        """Write the records in one call and return those that were not taken; see `writing.write_all`."""
-        failures = write_all(self.client, records, self.retries)
+    def write(self, records: Sequence[WriteBackRecord], *, root_id: str) -> Sequence[WriteFailure]:
+        """Write records of a contract and return those that were not taken; see `writing.write_all`."""
+        failures = write_all(self.client, records, self.retries, step=f"write {root_id}")
         if any(failure.code == _NO_SUCH_FIELD for failure in failures):
             # The next write leaves out what the org no longer has.
             self.fields.describe_again()
