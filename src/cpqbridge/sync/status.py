@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cpqbridge.clock import Clock, SystemClock
-from cpqbridge.store import cursors, overview, pauses
+from cpqbridge.store import overview, pauses, polls
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.overview import OrderCounts, OrderInNeed, Usage
 from cpqbridge.store.pauses import Pause
+from cpqbridge.store.polls import PollOutcome
 from cpqbridge.sync import liveness
 from cpqbridge.sync.durable import QueueDepth, queue_depth
 from cpqbridge.sync.liveness import SeenWorker
@@ -121,7 +122,7 @@ def _look_at(service: SyncService, connection: Connection) -> ConnectionStatus:
             in_need=overview.in_need(transaction, connection_id=connection_id, limit=_NAMED_AT_MOST),
             pause=service.gate.pause_of(connection_id),
             access_lost=connection.access_lost,
-            last_poll=_last_poll(cursors.read(transaction, connection_id=connection_id, name="orders")),
+            last_poll=_last_poll(polls.find(transaction, connection_id=connection_id)),
             usage=overview.usage(transaction, connection_id=connection_id),
             api_share=settings.api_share,
             timers_overdue=overdue,
@@ -136,8 +137,10 @@ def _look_at(service: SyncService, connection: Connection) -> ConnectionStatus:
         )
 
 
-def _last_poll(succeeded_at: datetime | None) -> LastPoll | None:
-    return None if succeeded_at is None else LastPoll(succeeded_at=succeeded_at)
+def _last_poll(found: PollOutcome | None) -> LastPoll | None:
+    if found is None:
+        return None
+    return LastPoll(succeeded_at=found.succeeded_at, code=found.code, message=found.message, fix=found.fix)
 
 
 def _about_workers(

@@ -34,7 +34,7 @@ ALERT_SECONDS = 3600.0
 NIGHT_SECONDS = 300.0
 """How often it is looked whether a night's work is due, and how long after a failure it is tried again."""
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 3.0
 """How long stopping waits for turns under way; what they were doing is done again by the next worker."""
 
 KEEP_FINISHED = timedelta(days=7)
