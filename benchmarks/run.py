@@ -1,4 +1,4 @@
-"""`make bench`: speed of planning and rehearsing, and calls of a sync, as tables.
+"""`make bench`: speed of planning, rehearsing and live work, and calls of a sync, as tables.
 
 `ARGS=--strict` fails when a figure is missed, `ARGS="--orders 100"` rehearses fewer orders.
 """
@@ -8,6 +8,7 @@ import sys
 
 import amending
 import calls
+import live
 import planning
 import rehearsing
 import table
@@ -26,6 +27,7 @@ def main() -> None:
         table.write("amended contracts", amending.rows()),
         table.write("new orders", planning.rows()),
         table.write("calls of a sync", calls.rows()),
+        table.write("a live worker", live.rows()),
         table.write("rehearsals", rehearsing.rows(given.orders)),
     ]
     if given.strict and not all(met):

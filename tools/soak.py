@@ -1,7 +1,8 @@
-"""`make soak`: tens of thousands of random contracts, then planted errors that the tests have to catch.
+"""`make soak`: whole matrices of faults, tens of thousands of random contracts, then planted errors.
 
-The contracts are lived in batches with seeds of their own on all cores; a batch that fails prints the
-contract that made it fail and the seed that draws it again. Then `mutants.py` runs.
+The matrices of which `make test` runs a sample are run whole. The contracts are lived in batches with seeds
+of their own on all cores; a batch that fails prints the contract that made it fail and the seed that draws it
+again. Then `mutants.py` plants errors that the tests have to catch. `--only` runs one of the three.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from pathlib import Path
 import mutants
 
 ROOT = Path(__file__).resolve().parents[1]
+FAULTS = "tests/faults"
 LIVES = "tests/simulation/test_contract_lives.py"
 CONTRACTS = 20_000
 MUTANTS = 400
+# A thousand orders take longer than a test may.
+FAULTS_TIMEOUT_SECONDS = 7200
+PARTS = ("faults", "contracts", "mutants")
 # A batch judges the share of refused contracts by itself: small ones would fail by chance.
 CONTRACTS_PER_BATCH = 2500
 
@@ -66,6 +71,16 @@ def is_lived(batch: Batch) -> bool:
     return outcome.returncode == 0
 
 
+def are_faults_survived(processes: int) -> bool:
+    """Run every test of a fault whole, print what failed, and return whether all passed."""
+    words = ["-q", "--no-header", "-p", "no:cacheprovider", "--whole", "--tb=short", "--show-capture=no"]
+    split = ["-n", str(processes), "--dist", "worksteal", f"--timeout={FAULTS_TIMEOUT_SECONDS}"]
+    outcome = subprocess.run(
+        [sys.executable, "-m", "pytest", FAULTS, *words, *split, "--durations=5"], cwd=ROOT, check=False
+    )
+    return outcome.returncode == 0
+
+
 def _ends(output: str) -> str:
     """Return the lines that count how contracts ended: a number, then the end."""
     lines = [line.split("  [")[0].rstrip(" .") for line in output.splitlines()]
@@ -75,20 +90,26 @@ def _ends(output: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Soak; return 1 when a contract was billed wrongly or too few mutants were caught."""
-    parser = argparse.ArgumentParser(prog="make soak", description="Live many contracts, then plant errors.")
+    """Soak; return 1 when a fault was not survived, a contract billed wrongly or too few mutants caught."""
+    parser = argparse.ArgumentParser(prog="make soak", description="Faults, many contracts, planted errors.")
     parser.add_argument("--contracts", type=int, default=CONTRACTS, help="how many (default: %(default)s)")
     parser.add_argument("--mutants", type=int, default=MUTANTS, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which ones of both (default: %(default)s)")
     parser.add_argument(
         "--processes", type=int, default=os.cpu_count() or 1, help="at once (default: all cores)"
     )
+    parser.add_argument("--only", choices=PARTS, help="one part of it (default: all)")
     given = parser.parse_args(arguments)
     processes = max(given.processes, 1)
-    with ThreadPoolExecutor(processes) as pool:
-        lived = [*pool.map(is_lived, batches(max(given.contracts, 0), given.seed, processes))]
-    code = 0 if all(lived) else 1
-    if given.mutants > 0:
+    parts = [given.only] if given.only else PARTS
+    code = 0
+    if "faults" in parts and not are_faults_survived(processes):
+        code = 1
+    if "contracts" in parts:
+        with ThreadPoolExecutor(processes) as pool:
+            lived = [*pool.map(is_lived, batches(max(given.contracts, 0), given.seed, processes))]
+        code = code if all(lived) else 1
+    if "mutants" in parts and given.mutants > 0:
         words = ["--mutants", given.mutants, "--seed", given.seed, "--processes", processes]
         code = mutants.main([str(word) for word in words]) or code
     return code

@@ -78,6 +78,18 @@ class OutcomeUnknownError(CpqbridgeError):
 
     default_code = "outcome_unknown"
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_seconds: float | None = None,
+        code: str | None = None,
+        fix: str = "",
+    ) -> None:
+        """Keep the wait the other side asked for, in seconds, if it named one."""
+        super().__init__(message, code=code, fix=fix)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class ConflictError(CpqbridgeError):
     """The other side has changed since it was read: read and plan again."""

@@ -10,6 +10,7 @@ class LoggedRequest:
     """One answered API request; `at` is the simulated time as ISO text in UTC, `number` starts at 1.
 
     `fault` says what struck it, for example `reset after`; the status is 0 where no answer came.
+    `retry_after_seconds` is what the answer asked the client to wait.
     """
 
     number: int
@@ -21,6 +22,7 @@ class LoggedRequest:
     status: int
     response: Any
     fault: str | None = None
+    retry_after_seconds: int | None = None
 
 
 Observer = Callable[[LoggedRequest], None]
@@ -38,7 +40,7 @@ class RequestLog:
     def __init__(self) -> None:
         self._requests: list[LoggedRequest] = []
 
-    def record(
+    def record(  # noqa: PLR0913 - keyword-only fields of one row
         self,
         *,
         at: str,
@@ -49,6 +51,7 @@ class RequestLog:
         status: int,
         response: Any,
         fault: str | None = None,
+        retry_after: str | None = None,
     ) -> LoggedRequest:
         """Append one request and return it with its number."""
         entry = LoggedRequest(
@@ -61,6 +64,7 @@ class RequestLog:
             status=status,
             response=response,
             fault=fault,
+            retry_after_seconds=None if retry_after is None else int(retry_after),
         )
         self._requests.append(entry)
         for observer in _observers:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from tests.faults.crash_scenarios import Scenario
+from tests.faults.request_checker import problems
 from tests.faults.two_sides import NOW, connect
 from tests.faults.worlds import Changes, Kept, World, queue_and_wait, writes_of
 from tests.simulation.in_process import billed_by_day, listed
 
+from cpqbridge.errors import CpqbridgeError
 from cpqbridge.store import intents, links, plans
+from cpqbridge.store.plans import OrderStanding
+from cpqbridge.sync.error_record import error_from_document
 from cpqbridge.sync.service import SyncService
+from cpqbridge.sync.task import Task
 
 AWAY = {"a minute": timedelta(seconds=60), "a day": timedelta(hours=25), "a month": timedelta(days=31)}
 PATIENCE = timedelta(seconds=5)
 """How long after it is due a timer is carried out."""
 LATE_CODES = frozenset({"backdated", "contract_over"})
 """The holds that being late may cause (B5.5, B5.6): a person decides, and nothing is billed before."""
+ROUND = timedelta(minutes=10)
+AFTER_TROUBLE = timedelta(hours=2)
 MOST_TIMERS = 100
 ONE_PER_KEY = ("customer", "product", "subscription", "billing.meter", "coupon")
 DONE = frozenset({"synced", "unchanged"})
@@ -87,7 +94,8 @@ class Matrix:
         world.go_on(self.start, self._home())
         with world.service(None, worker=worker) as opened:
             opened.engine()
-        changes = Changes(world)
+        # What a command leaves to the engine, another command does not go on with.
+        changes = Changes(world, engine=worker)
 
         def boundary(name: str) -> None:
             if not changes.happened():
@@ -102,17 +110,74 @@ class Matrix:
             world.stop_watching()
         return kept
 
-    def end_without_a_stop(self, away: timedelta) -> End:
+    def end_without_a_stop(self, away: timedelta = AFTER_TROUBLE) -> End:
         """Return the end of work that nobody stopped, looked at again at the same instants."""
         self._world.go_on(self.start, self._home())
         with self._world.service() as opened:
             self._work(opened, worker=False)
         return self._end(self._scenario.at + away, worker=False)
 
-    def end_of_late_work(self, away: timedelta) -> End:
+    def end_of_late_work(self, away: timedelta = AFTER_TROUBLE) -> End:
         """Return the end of work that begins only when the other would be gone on with."""
         self._world.go_on(self.start, self._home())
         return self._end(self._scenario.at + away, worker=False)
+
+    @contextmanager
+    def opened(self) -> Iterator[SyncService]:
+        """Open the service where the work begins."""
+        self._world.go_on(self.start, self._home())
+        with self._world.service() as opened:
+            yield opened
+
+    def end_after_trouble(
+        self, plan: Callable[[World], None], *, rounds: int, by_command: bool = False
+    ) -> tuple[End, set[str]]:
+        """Return the end where things went wrong for so many rounds, and the codes that were told meanwhile.
+
+        A round is ten minutes after the one before. Then nothing is wrong any more, and two hours pass. A run
+        knows its order already; a command looks for it first.
+        """
+        world, told = self._world, set[str]()
+        world.go_on(self.start, self._home())
+        with world.service() as opened:
+            tasks = self._tasks(opened)
+            for number in range(rounds):
+                world.move_to(self._scenario.at + number * ROUND)
+                plan(world)
+                for task in tasks:
+                    told |= self._told_by(opened, task, by_command=by_command)
+            for faults in (world.org.faults, world.account.faults):
+                faults.clear()
+            opened.check_connection(None)
+        return self._end(self._scenario.at + AFTER_TROUBLE, worker=False), told
+
+    def _tasks(self, opened: SyncService) -> list[Task]:
+        """Return what a worker would be given: each contract once, by its newest order."""
+        connection = opened.open(None)
+        tasks: dict[str, Task] = {}
+        for order_id in self._world.activated():
+            notice = connection.salesforce.find_order(order_id)
+            assert notice is not None
+            task = Task(connection_id=connection.connection_id, notice=notice)
+            tasks[task.root_id] = task
+        return list(tasks.values())
+
+    def _told_by(self, opened: SyncService, task: Task, *, by_command: bool) -> set[str]:
+        """Sync a contract and return the codes that are told; each has a message and says what to do."""
+        told = list[CpqbridgeError | OrderStanding]()
+        if by_command:
+            try:
+                opened.sync(None, task.notice.order_id)
+            except CpqbridgeError as error:
+                told.append(error)
+        else:
+            result = opened.engine().run_now(task.as_document(), root_id=task.root_id)
+            told += [error_from_document(result["error"])] if result["error"] else []
+        with opened.store.read() as transaction:
+            told += plans.standings(transaction, connection_id=1, root_id=task.root_id)
+        for each in told:
+            assert not each.code or (each.message and each.fix), each
+        return {each.code for each in told if each.code}
 
     def end_after(self, stop: Kept, away: timedelta, *, worker: bool) -> End:
         """Return the end after everything stood still for a while, from where it was stopped."""
@@ -175,6 +240,9 @@ class Matrix:
             self._live_until(opened, max(self._scenario.until, instant))
             assert frozenset(self._work(opened, worker=False).values()) <= DONE
             assert_one_of_each(world, opened)
+        salesforce, stripe = (log._requests for log in world.logs)
+        broken = problems(stripe=stripe, salesforce=salesforce)
+        assert not broken, broken
         return End(
             by_day=billed_by_day(world.account),
             states=shown(world),

@@ -171,6 +171,19 @@ def known_customer(world: World) -> None:
     world.org.update("Account", account["Id"], {"Stripe_ID__c": made["id"]})
 
 
+def rename_product(world: World) -> None:
+    """The product has another name from now on."""
+    (product,) = world.org.records("Product2")
+    world.org.update("Product2", product["Id"], {"Name": "Chair"})
+
+
+def void_all_but_the_last(world: World) -> None:
+    """Somebody voids every invoice but the newest, so that no more than that one can be credited."""
+    invoices = sorted(world.account.all_objects()["invoice"], key=lambda each: each["created"])
+    for invoice in invoices[:-1]:
+        assert world.account.request("POST", f"/v1/invoices/{invoice['id']}/void", {})[0] == 200
+
+
 def contract(world: World) -> str:
     return str(world.org.records("Contract")[0]["Id"])
 
@@ -220,6 +233,16 @@ CHANGES = {
     ),
     "seats removed long ago": Scenario(
         records=contracted, change=add("-8", date(2026, 7, 1)), at=AUGUST, policy={"credits": "credit_note"}
+    ),
+    "seats removed with a credit to the balance": Scenario(
+        records=contracted,
+        change=several(void_all_but_the_last, add("-8", date(2026, 7, 1))),
+        at=AUGUST,
+        policy={"credits": "credit_note"},
+        is_sold_by_the_year=False,
+    ),
+    "seats added under another name": Scenario(
+        records=contracted, change=several(rename_product, add("2", AUTUMN)), at=AUGUST
     ),
     "a charge and a credit of two orders": Scenario(
         records=contracted,

@@ -31,7 +31,8 @@ from cpqbridge_sim.salesforce.org import Org
 from cpqbridge_sim.stripe.account import Account
 
 DONE = frozenset({"synced", "unchanged"})
-WAIT_SECONDS = 120.0
+# Long enough for a thousand orders; a test that hangs is ended by its own limit before.
+WAIT_SECONDS = 900.0
 PATIENCE = timedelta(seconds=5)
 # Whatever passes by itself: access lost or forbidden needs a person, and says so.
 SALESFORCE_KINDS = (

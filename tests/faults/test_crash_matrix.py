@@ -37,7 +37,7 @@ def test_it_ends_the_same_wherever_it_was_stopped(
     whole, turn = pytestconfig.getoption("--whole"), pytestconfig.getoption("--turn")
     matrix = Matrix(world, ALL[name], tmp_path)
     worker, word = sample(name, turn)
-    ways = [(worker, word)] if not whole else [(by, away) for by in (False, True) for away in AWAY]
+    ways = [(worker, word)] if not whole else [(False, away) for away in AWAY] + [(True, word)]
     for worker, word in ways:
         stops = matrix.stops(worker=worker, chosen=lambda number: whole or number % STRIDE == turn % STRIDE)
         assert stops

@@ -11,9 +11,10 @@ from random import Random
 
 import pytest
 from tests.faults.live import Live, live
+from tests.simulation.in_process import listed
 
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.sync.task import Task
+from cpqbridge.sync.notices import Notices
 
 SEED = 2026
 MINUTES_LATE = 10
@@ -57,7 +58,7 @@ def test_a_bad_record_stops_its_own_contract_only(tmp_path: Path, pytestconfig: 
         assert (refused.order_id, refused.record_id) == (bad, line["Id"])
         assert refused.field == "SBQQ__BillingFrequency__c"
         assert refused.fix
-        assert len(world.sides.objects("subscription_schedule")) == count - 1
+        assert len(list(listed(world.account, "/v1/subscription_schedules"))) == count - 1
         shown = Counter(order["Stripe_Sync_Status__c"] for order in world.org.records("Order"))
         assert shown == {"Synced": count - 1, "Refused": 1}
 
@@ -90,5 +91,38 @@ def test_notices_again_and_again_in_any_order_write_nothing_more(
 
 
 def give(world: Live, notice: OrderNotice) -> None:
-    """Queue a contract although it may wait already, as several processes at once might."""
-    world.opened.enqueue(Task(connection_id=1, notice=notice), ())
+    """Give notice of an order, as several processes and events at once might."""
+    Notices(world.opened).take(1, [notice], because="the test says so")
+
+
+@pytest.mark.parametrize("side", ["salesforce", "stripe"])
+def test_a_side_that_is_down_is_waited_for(tmp_path: Path, side: str) -> None:
+    with live(tmp_path, 3) as world:
+        first, *others = world.sides.order_ids
+        world.activate(first)
+        world.turn()
+        hosted = world.sides.hosted_salesforce if side == "salesforce" else world.sides.hosted_stripe
+        assert hosted is not None
+        with hosted.refusing():
+            for order_id in others:
+                world.activate(order_id)
+            for _ in range(3):
+                world.turn()
+            assert world.states()["synced"] == 1
+        world.converge()
+        assert world.states() == {"synced": 3}
+        world.assert_one_of_each()
+
+
+def test_a_poll_that_loses_its_place_finds_all_the_same(tmp_path: Path) -> None:
+    with live(tmp_path, 7) as world:
+        for order_id in world.sides.order_ids:
+            world.activate(order_id)
+        world.org.faults.plan("query_locator", path="*/query/01g*", skip=1)
+        world.org.faults.plan("html", path="*/query/01g*", skip=2)
+        world.org.faults.plan("short_pages", rows=2, path="*/query*", times=1_000_000)
+        world.converge()
+        struck = Counter(each["kind"] for each in world.org.faults.told()["struck"])
+        assert (struck["query_locator"], struck["html"]) == (1, 1)
+        assert world.states() == {"synced": 7}
+        world.assert_one_of_each()

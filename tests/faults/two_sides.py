@@ -15,7 +15,7 @@ from cpqbridge.clock import SettableClock
 from cpqbridge.mapping.configuration import parse_configuration
 from cpqbridge.store.database import open_store
 from cpqbridge.sync.service import ServiceOptions, SyncService
-from cpqbridge_sim.hosting import host
+from cpqbridge_sim.hosting import Hosted, host
 from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
 from cpqbridge_sim.salesforce.cpq.model import Line
@@ -39,6 +39,8 @@ class TwoSides:
     stripe_url: str
     org_log: RequestLog
     order_ids: tuple[str, ...]
+    hosted_salesforce: Hosted | None = None
+    hosted_stripe: Hosted | None = None
 
     @property
     def order_id(self) -> str:
@@ -121,6 +123,8 @@ def two_sides(
             stripe_url=stripe.url,
             org_log=org_app.log,
             order_ids=ids,
+            hosted_salesforce=salesforce,
+            hosted_stripe=stripe,
         )
 
 

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,12 @@ class Kept:
 class Changes:
     """Tells whether anything that lasts was changed: committed to a database, or written to a side."""
 
-    def __init__(self, world: World) -> None:
-        """Look at the databases of the home as it is now; call `close` in the end."""
+    def __init__(self, world: World, *, engine: bool) -> None:
+        """Look at the databases of the home as it is now, the engine's too or not; call `close` in the end."""
         self._world = world
         self._databases = [
             sqlite3.connect(world.home / name, check_same_thread=False)
-            for name in (DATABASE_FILE, ENGINE_FILE)
+            for name in (DATABASE_FILE, *([ENGINE_FILE] if engine else []))
         ]
         self._last: tuple[int, ...] = ()
 
@@ -208,6 +208,10 @@ class World:
         self.org.set_clock(instant)
         self.account.advance(instant)
 
+    def wait(self, seconds: float) -> None:
+        """Let so much time pass everywhere, as a process that sleeps does."""
+        self.move_to(self.clock.now() + timedelta(seconds=seconds))
+
     @contextmanager
     def service(self, boundary: Boundary | None = None, *, worker: bool = False) -> Iterator[SyncService]:
         """Open the home as a new process does; with a boundary it is called at every one of them."""
@@ -215,7 +219,7 @@ class World:
         options = ServiceOptions(
             clock=self.clock,
             synchronous="OFF",
-            sleep=lambda _seconds: None,
+            sleep=self.wait,
             boundary=boundary or no_boundary,
         )
         opened = SyncService(store if boundary is None else WatchedStore(store, boundary), options)

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cpqbridge import __version__
-from cpqbridge.cli import config, connection, demo, order, pause, rehearse, sandbox, serve, status
+from cpqbridge.cli import config, connection, demo, order, pause, reconcile, rehearse, sandbox, serve, status
 from cpqbridge.cli.output import warn
 from cpqbridge.cli.runtime import ExitCode, Runtime
 from cpqbridge.errors import ConfigurationError, CpqbridgeError, InvariantError
@@ -34,6 +34,7 @@ application.command("worker")(serve.worker)
 application.command("status")(status.status)
 application.command("pause")(pause.pause)
 application.command("resume")(pause.resume)
+application.command("reconcile")(reconcile.reconcile)
 application.command("rehearse")(rehearse.rehearse)
 application.command("demo")(demo.demo)
 

@@ -36,6 +36,11 @@ class Progress:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=text, advance=1)
 
+    def count(self, done: int, total: int, text: str) -> None:
+        """Show how far work has come whose size is only known once it has begun."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=text, completed=done, total=total)
+
     def finish(self) -> None:
         """Take the bar away."""
         if self._bar is not None:

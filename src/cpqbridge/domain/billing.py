@@ -11,6 +11,7 @@ from cpqbridge.domain.money import charge_minor
 from cpqbridge.domain.order import OrderKind, Parameters
 from cpqbridge.domain.pricing import DiscountTerms, TieredPrice
 from cpqbridge.domain.refusal import OrderState, Refusal
+from cpqbridge.domain.usage import UsageSpan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,13 +359,14 @@ class Touched:
     """What somebody else did to a schedule in Stripe, in plain words (B6.13).
 
     `is_over` tells that it ended there before its time, at `ended_at` as far as that is known; `goes_on` is
-    the subscription that bills on without it.
+    the subscription that bills on without it. `marks` are its parts, the same on every day.
     """
 
     words: str
     is_over: bool = False
     ended_at: datetime | None = None
     goes_on: str | None = None
+    marks: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,6 +394,7 @@ class BillingState:
     the connection cancelled in the last hour, `renewed` are the schedules of the contract this one renews.
     `discounts` are those that run in Stripe, by object key, as far as they were read; `running_since` is when
     the running phase of a schedule began there, by object key, where that is not as it was sent.
+    `usage_elsewhere` is what other contracts of the customer bill by usage.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -404,6 +407,7 @@ class BillingState:
     renewed: Mapping[str, BillingObject] = field(default_factory=dict)
     discounts: Mapping[str, tuple[RunningDiscount, ...]] = field(default_factory=dict)
     running_since: Mapping[str, datetime] = field(default_factory=dict)
+    usage_elsewhere: tuple[UsageSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,7 +189,8 @@ _LINES = {
     ),
     "metered_twice": _refused(
         "Usage billed twice",
-        "Two metered lines of one product run in the same billing period; both would bill the same usage.",
+        "Two metered lines of one product, of one customer, run in the same billing period; both would bill "
+        "the same usage.",
         "Start one line when the last billing period of the other is over, or sell another product.",
     ),
     "coupon_split": _refused(

@@ -63,7 +63,8 @@ class StripeObjects:
         is never shown alone: an id on an order says that it is billed there.
         """
         found = []
-        for key in self.object_keys.get(order_id, ()):
+        # A plan names what it makes in another order than one that finds it there, and the answer must stay.
+        for key in sorted(self.object_keys.get(order_id, ())):
             stripe_id = self.links[key].stripe_id if key in self.links else ""
             found += [
                 StripeObject(stripe_id=stripe_id, kind=kind, address=self._address(stripe_id, page))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from itertools import chain, groupby
@@ -60,6 +61,7 @@ class Build:
             as_of=request.as_of,
             cutover=request.cutover,
             split_frequencies=policy.frequencies == "split",
+            restores=request.restores,
         )
         self._refused = self._take_in(verdict.accepted)
         self._contract.annul(self._first_billed())
@@ -405,19 +407,26 @@ class Build:
             running_since=state.running_since,
         )
         for schedule in self._schedules:
-            wanted = schedule.wanted
-            if schedule.change == "create":
-                first = next((each.total_minor for each in wanted.settled), None)
-                known = None if first_invoice_has_usage(wanted, now) else first
-                yield body.created(wanted, first_invoice_minor=known)
-            elif schedule.change == "update":
-                yield body.updated(wanted, now=now, stripe_id=state.links[wanted.key].stripe_id)
-            elif schedule.change == "restart":
-                step = body.restarted(wanted, now=now)
-                if step is not None:
-                    yield step
-            elif schedule.change == "cancel":
-                yield body.cancelled(wanted, stripe_id=state.links[wanted.key].stripe_id)
+            step = self._schedule_step(schedule, body, now)
+            if step is not None and schedule.wanted.key in self._contract.restores:
+                # The same may be put back again later; then it is another call although it says the same.
+                step = replace(step, fingerprint=f"{step.fingerprint}:{now.isoformat()}")
+            if step is not None:
+                yield step
+
+    def _schedule_step(self, schedule: Wanted, body: ScheduleBody, now: datetime) -> Step | None:
+        wanted, links = schedule.wanted, self._request.state.links
+        if schedule.change == "create":
+            first = next((each.total_minor for each in wanted.settled), None)
+            known = None if first_invoice_has_usage(wanted, now) else first
+            return body.created(wanted, first_invoice_minor=known)
+        if schedule.change == "update":
+            return body.updated(wanted, now=now, stripe_id=links[wanted.key].stripe_id)
+        if schedule.change == "restart":
+            return body.restarted(wanted, now=now)
+        if schedule.change == "cancel":
+            return body.cancelled(wanted, stripe_id=links[wanted.key].stripe_id)
+        return None
 
     @property
     def wake_at(self) -> datetime | None:

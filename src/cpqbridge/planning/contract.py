@@ -109,6 +109,7 @@ class Contract:
     as_of: datetime
     cutover: date | None = None
     split_frequencies: bool = False
+    restores: frozenset[str] = frozenset()
     sent: SentFacts = field(init=False)
     lineages: Lineages = field(init=False)
     tracks: list[Track] = field(default_factory=list)

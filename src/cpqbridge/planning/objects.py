@@ -91,6 +91,8 @@ class Designer:
                 ended = self._as_ended(ended, sent, touched)
             return Wanted(wanted=ended, change="cancel")
         updated = self._updated(track, placed, sent)
+        if updated.change == "none" and self._is_put_back(track.key, touched):
+            updated = Wanted(wanted=self._changed(track, placed, sent), change="update")
         if updated.change == "update" and touched is not None and touched.is_over:
             return Wanted(wanted=self._as_ended(updated.wanted, sent, touched), change="restart")
         return updated
@@ -140,14 +142,25 @@ class Designer:
         same = same and (track.horizon is None or self._end_behavior(track) == sent.end_behavior)
         if same and loaded_phases(sent.phases, sent, now) == sent.loaded:
             return Wanted(wanted=sent, change="none")
+        return Wanted(wanted=self._changed(track, placed, sent), change="update")
+
+    def _changed(self, track: Track, placed: Placed, sent: BillingObject) -> BillingObject:
+        now = self.contract.as_of
+        phases = self._timetable(track, placed).updated(sent)
         settled = settled_by(sent, now, product_names=self.product_names)
-        changed = replace(
+        return replace(
             self._kept(track, placed, sent, settled),
             phases=phases,
             loaded=loaded_phases(phases, None, now),
             end_behavior=self._end_behavior(track),
         )
-        return Wanted(wanted=changed, change="update")
+
+    def _is_put_back(self, key: str, touched: Touched | None) -> bool:
+        """Return whether a schedule is written as it was sold, because a person asked for it (B6.13).
+
+        Not while its subscription goes on without it: a second one would bill the same again.
+        """
+        return key in self.contract.restores and touched is not None and touched.goes_on is None
 
     def _days_until_due(self, track: Track) -> int | None:
         """Return when invoices are due; an evergreen subscription has terms of its own (B8.1)."""

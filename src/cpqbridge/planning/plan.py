@@ -26,6 +26,7 @@ def plan_contract(
     released: Collection[str] = frozenset(),
     preview_order_id: str | None = None,
     cutover: date | None = None,
+    restores: Collection[str] = frozenset(),
 ) -> Plan:
     """Return the whole plan for one contract.
 
@@ -38,6 +39,8 @@ def plan_contract(
         preview_order_id: the order somebody looks at: a draft is planned as if it were activated now, and a
             held one is shown as it would be carried out, as long as nothing else is to be done.
         cutover: the first day we bill, for a contract that was billed elsewhere before (B1.8).
+        restores: the keys of schedules that are put back to what was sold where `state.touched` tells that
+            somebody changed them.
     """
     objects = {key: going_on(sent, as_of) for key, sent in state.objects.items()}
     request = Request(
@@ -47,6 +50,7 @@ def plan_contract(
         as_of=as_of,
         released=frozenset(released) - NEVER_RELEASED,
         cutover=cutover,
+        restores=frozenset(restores),
     )
     acceptance = Acceptance(request, preview_order_id=preview_order_id)
     verdict = acceptance.verdict()

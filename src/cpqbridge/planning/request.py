@@ -12,7 +12,10 @@ from cpqbridge.mapping.configuration import Configuration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One contract to plan at `as_of` (aware UTC); see `cpqbridge.planning.plan.plan_contract`."""
+    """One contract to plan at `as_of` (aware UTC); see `cpqbridge.planning.plan.plan_contract`.
+
+    `restores` are the keys of schedules that are put back to what was sold, as a person asked for.
+    """
 
     history: OrderHistory
     state: BillingState
@@ -20,3 +23,4 @@ class Request:
     as_of: datetime
     released: frozenset[str]
     cutover: date | None = None
+    restores: frozenset[str] = frozenset()

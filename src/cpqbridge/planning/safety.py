@@ -88,6 +88,9 @@ class Look:
         """
         state = self.contract.state
         touched = state.touched.get(wanted.key)
+        if wanted.key in self.contract.restores and touched is not None and touched.goes_on is None:
+            # It is put back because a person asked for exactly that.
+            touched = None
         if touched is not None and not touched.is_over:
             yield _changed(order, touched)
         elif touched is not None and touched.goes_on is not None:

@@ -3,41 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cpqbridge.domain.billing import BillingObject
 from cpqbridge.domain.dates import add_months, midnight
-from cpqbridge.domain.order import Order
+from cpqbridge.domain.order import Order, OrderHistory, OrderLine
 from cpqbridge.domain.refusal import Refusal
+from cpqbridge.domain.usage import UsageSpan
 from cpqbridge.planning.contract import Contract
 from cpqbridge.planning.runs import Run
+from cpqbridge.planning.steps import METER_PARAMETER
 
 
 def metered_twice(order: Order, contract: Contract) -> Iterator[Refusal]:
-    """Yield a refusal for a metered line beside another of its product: both would bill the same usage.
+    """Yield a refusal for a metered line beside another that counts the same: both would bill that usage.
 
-    A line that ended inside a period counts until the period is over, as its usage is billed only then.
+    The other is a line of the contract or of another one of its customer. A line that ended inside a period
+    counts until the period is over, as its usage is billed only then.
 
     Source: Stripe, "Usage-based billing": a meter counts for every price on it (design notes, 1.3).
     """
     metered = [run for run in contract.runs.values() if run.line.metered]
-    for run in metered:
+    spans = [_span(run, contract.history) for run in metered]
+    for run, own in zip(metered, spans, strict=True):
         if run.order is not order:
             continue
-        for other in metered:
-            same = other is not run and other.line.product_id == run.line.product_id
-            if same and other.begins_at < run.item_over_at and run.begins_at < other.item_over_at:
-                yield Refusal(
-                    code="metered_twice",
-                    message=f"{run.line.words} and {other.line.words} bill the usage of one product at the "
-                    "same time, so that it would be billed twice.",
-                    record_id=run.line.order_item_id,
-                    field="Product2Id",
-                    fix="Start this line when the last billing period of the other is over, or sell another "
-                    "product.",
-                    order_id=order.order_id,
+        beside = [other for other, span in zip(metered, spans, strict=True) if own.overlaps(span)]
+        others = [other.line.words for other in beside if other is not run]
+        others += [
+            f"contract {span.contract_key} of the same customer"
+            for span in contract.state.usage_elsewhere
+            if own.overlaps(span)
+        ]
+        if others:
+            yield Refusal(
+                code="metered_twice",
+                message=f"{run.line.words} and {others[0]} bill the usage of one product at the same time, "
+                "so that it would be billed twice.",
+                record_id=run.line.order_item_id,
+                field="Product2Id",
+                fix="Start this line when the last billing period of the other is over, or sell another "
+                "product.",
+                order_id=order.order_id,
+            )
+
+
+def usage_spans(history: OrderHistory, objects: Iterable[BillingObject]) -> tuple[UsageSpan, ...]:
+    """Return from when to when a contract with these objects bills the usage of which meters."""
+    lines = {line.order_item_id: line for order in history.orders for line in order.lines}
+    found: dict[tuple[str, datetime], UsageSpan] = {}
+    for wanted in objects:
+        for phase in wanted.phases:
+            for item in phase.items:
+                line = lines.get(item.order_item_ids[0]) if item.metered else None
+                if line is None or (wanted.ended_at is not None and wanted.ended_at <= phase.starts_at):
+                    continue
+                goes_on = wanted.end_behavior == "release" and phase is wanted.phases[-1]
+                ends_at = None if goes_on and wanted.ended_at is None else wanted.ended_at or phase.ends_at
+                span = UsageSpan(
+                    meter=_meter(line),
+                    contract_key=history.contract_key or history.root_id,
+                    starts_at=phase.starts_at,
+                    ends_at=ends_at,
                 )
-                break
+                found[span.meter, span.starts_at] = span
+    return tuple(_joined(found[key] for key in sorted(found)))
+
+
+def _joined(spans: Iterable[UsageSpan]) -> Iterator[UsageSpan]:
+    """Yield the spans, sorted by meter and start, those that go on from each other as one."""
+    last: UsageSpan | None = None
+    for span in spans:
+        if last is not None and last.meter == span.meter and last.ends_at == span.starts_at:
+            last = replace(last, ends_at=span.ends_at)
+            continue
+        if last is not None:
+            yield last
+        last = span
+    if last is not None:
+        yield last
+
+
+def _span(run: Run, history: OrderHistory) -> UsageSpan:
+    goes_on = run.line.evergreen and run.units_left > 0
+    return UsageSpan(
+        meter=_meter(run.line),
+        contract_key=history.contract_key or history.root_id,
+        starts_at=run.begins_at,
+        ends_at=None if goes_on else run.item_over_at,
+    )
+
+
+def _meter(line: OrderLine) -> str:
+    """Return what counts the usage of a line: the meter that is mapped, else its product's own."""
+    return str(line.price_parameters.get(METER_PARAMETER) or line.product_id)
 
 
 def first_invoice_has_usage(wanted: BillingObject, at: datetime) -> bool:

@@ -184,7 +184,10 @@ def _server_error(said: str, *, writes: bool, retry_after_seconds: float | None,
     fix = fix or CODES["SERVER_UNAVAILABLE"][1]
     if writes:
         return OutcomeUnknownError(
-            f"Salesforce failed while it was writing: {said}.", code="salesforce_outcome_unknown", fix=fix
+            f"Salesforce failed while it was writing: {said}.",
+            code="salesforce_outcome_unknown",
+            retry_after_seconds=retry_after_seconds,
+            fix=fix,
         )
     return TransientError(
         f"Salesforce is not available: {said}.",

@@ -175,6 +175,20 @@ def customers_of(transaction: Transaction, *, connection_id: int, root_id: str) 
     return frozenset(str(row.parameters["customer"]) for row in rows if row.parameters.get("customer"))
 
 
+def customer_of_contracts(transaction: Transaction, *, connection_id: int) -> dict[str, str]:
+    """Return a Stripe customer that each contract was billed to, by root id."""
+    rows = transaction.execute(
+        select(intents.c.root_id, func.max(func.json_extract(intents.c.parameters, "$.customer")))
+        .where(
+            intents.c.connection_id == connection_id,
+            intents.c.state == "done",
+            intents.c.action.in_([StepAction.CREATE_SCHEDULE.value, StepAction.CREATE_INVOICE.value]),
+        )
+        .group_by(intents.c.root_id)
+    )
+    return {root_id: str(customer) for root_id, customer in rows if customer}
+
+
 def cancels_since(transaction: Transaction, *, connection_id: int, since: datetime) -> int:
     """Return how many schedules the connection cancelled, or began to, after `since`."""
     return int(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cpqbridge.domain.billing import Plan
@@ -74,6 +74,25 @@ def made_at(transaction: Transaction, *, plan_id: int) -> datetime:
     return found
 
 
+def sold_before(transaction: Transaction, *, connection_id: int, root_id: str) -> dict[str, dict[str, int]]:
+    """Return what the lines of each order were sold for by the newest plan that billed the order.
+
+    In minor units, by order and order line.
+    """
+    rows = transaction.execute(
+        select(plans.c.document)
+        .where(plans.c.connection_id == connection_id, plans.c.root_id == root_id)
+        .order_by(plans.c.plan_id.desc())
+    )
+    found: dict[str, dict[str, int]] = {}
+    for document in rows.scalars():
+        proven: dict[str, dict[str, int]] = {}
+        for proof in decode_plan(document).proof:
+            proven.setdefault(proof.order_id, {})[proof.order_item_id] = proof.sold_minor
+        found = proven | found
+    return found
+
+
 def finish_plan(transaction: Transaction, *, plan_id: int, state: PlanState, at: datetime) -> None:
     """Record how carrying out the plan ended."""
     transaction.execute(update(plans).where(plans.c.plan_id == plan_id).values(state=state, finished_at=at))
@@ -100,6 +119,28 @@ def standings(
         query = query.where(order_states.c.order_id == order_id)
     rows = transaction.execute(query.order_by(order_states.c.order_number, order_states.c.order_id))
     return tuple(_standing(row) for row in rows.mappings())
+
+
+def roots(transaction: Transaction, *, connection_id: int) -> dict[str, str]:
+    """Return the contracts of a connection that were ever seen: the number of an order by root id."""
+    rows = transaction.execute(
+        select(order_states.c.root_id, func.min(order_states.c.order_number))
+        .where(order_states.c.connection_id == connection_id)
+        .group_by(order_states.c.root_id)
+    )
+    return {root_id: str(number) for root_id, number in rows}
+
+
+def root_of_contract(transaction: Transaction, *, connection_id: int, contract: str) -> str | None:
+    """Return the root id of a contract by its id or root id, None where it was never seen."""
+    return transaction.execute(
+        select(order_states.c.root_id)
+        .where(
+            order_states.c.connection_id == connection_id,
+            or_(order_states.c.contract_key == contract, order_states.c.root_id == contract),
+        )
+        .limit(1)
+    ).scalar()
 
 
 def _standing(row: RowMapping) -> OrderStanding:

@@ -273,6 +273,20 @@ webhook_secrets = Table(
     sqlite_autoincrement=True,
 )
 
+usage_spans = Table(
+    "usage_spans",
+    metadata,
+    _connection_id(),
+    Column("root_id", String(64), nullable=False),
+    Column("meter", String(255), nullable=False),
+    Column("starts_at", UtcInstant, nullable=False),
+    Column("ends_at", UtcInstant),
+    Column("account_id", String(18), nullable=False),
+    Column("contract_key", String(64), nullable=False),
+    PrimaryKeyConstraint("connection_id", "root_id", "meter", "starts_at"),
+    Index(None, "connection_id", "account_id"),
+)
+
 tries = Table(
     "tries",
     metadata,
@@ -339,4 +353,15 @@ findings = Table(
     UniqueConstraint("connection_id", "root_id", "kind", "subject"),
     Index(None, "connection_id", "state"),
     sqlite_autoincrement=True,
+)
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    _connection_id(),
+    Column("started_at", UtcInstant, nullable=False),
+    Column("finished_at", UtcInstant),
+    Column("last_place", String(255), nullable=False),
+    Column("contracts", Integer, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
 )

@@ -34,19 +34,19 @@ def contract_invoices(
         for invoice in client.list_invoices(customer_id=customer_id, drafts=True)
         if invoice.get("status") not in _GIVEN_UP
     ]
-    lines = [line for invoice in invoices for line in _lines(invoice)]
+    lines = [line for invoice in invoices for line in lines_of(invoice)]
     schedules: tuple[StripeObject, ...] = ()
-    if any(_of_subscription(line) and not _metadata(line).get(_ORDER_ITEMS) for line in lines):
+    if any(_of_subscription(line) and not names_its_order_lines(line) for line in lines):
         schedules = tuple(client.list_schedules(customer_id=customer_id))
     wanted = frozenset(order_item_ids)
     found = [
         (invoice, named)
         for invoice in reversed(invoices)
-        for named in [[(line, _identity(line, schedules)) for line in _lines(invoice)]]
+        for named in [[(line, identity_of(line, schedules)) for line in lines_of(invoice)]]
         if any(wanted.intersection(_order_items(identity)) for _, identity in named)
     ]
     notes: tuple[StripeObject, ...] = ()
-    if any(_credited_before(invoice) for invoice, _ in found):
+    if any(credited_before(invoice) for invoice, _ in found):
         notes = tuple(client.list_credit_notes(customer_id=customer_id))
     return tuple(_billed_invoice(invoice, named, notes) for invoice, named in found)
 
@@ -59,7 +59,7 @@ def _billed_invoice(
     ]
     credited: Counter[str] = Counter()
     for note in issued:
-        for line in _lines(note):
+        for line in lines_of(note):
             net = int(line["amount"]) - int(line.get("discount_amount") or 0)
             credited[str(line.get("invoice_line_item"))] += net
     draft = invoice.get("status") == "draft"
@@ -91,15 +91,15 @@ def _billed_line(line: StripeObject, identity: StripeObject, credited: Mapping[s
     )
 
 
-def _identity(line: StripeObject, schedules: Iterable[StripeObject]) -> StripeObject:
-    """Return the metadata that names a line's order lines: its own, else that of its schedule's item.
+def identity_of(line: StripeObject, schedules: Iterable[StripeObject]) -> StripeObject:
+    """Return the metadata that names an invoice line's order lines: its own, else its schedule's item's.
 
     Source: docs.stripe.com/api/invoice-line-item/object, read 20 Nov 2026: the metadata of a subscription's
     line reflects the subscription's, not the subscription item's. The item is found by its price in the phase
     in which the billed period begins.
     """
     own = _metadata(line)
-    if own.get(_ORDER_ITEMS) or not _of_subscription(line):
+    if names_its_order_lines(line) or not _of_subscription(line):
         return own
     subscription = _id(_subscription_details(line).get("subscription"))
     price = _id(((line.get("pricing") or {}).get("price_details") or {}).get("price"))
@@ -123,10 +123,16 @@ def _period_start(line: StripeObject, identity: StripeObject) -> date:
         return instant(line["period"]["start"]).date()
 
 
-def _credited_before(invoice: StripeObject) -> bool:
+def credited_before(invoice: StripeObject) -> bool:
+    """Return whether an invoice has a credit note."""
     return any(
         invoice.get(name) for name in ("pre_payment_credit_notes_amount", "post_payment_credit_notes_amount")
     )
+
+
+def names_its_order_lines(line: StripeObject) -> bool:
+    """Return whether an invoice line names its order lines itself."""
+    return bool(_metadata(line).get(_ORDER_ITEMS))
 
 
 def _order_items(identity: StripeObject) -> tuple[str, ...]:
@@ -149,7 +155,8 @@ def _metadata(found: StripeObject) -> StripeObject:
     return metadata
 
 
-def _lines(found: StripeObject) -> Sequence[StripeObject]:
+def lines_of(found: StripeObject) -> Sequence[StripeObject]:
+    """Return the lines of an invoice or credit note as far as they were read."""
     lines: Sequence[StripeObject] = (found.get("lines") or {}).get("data") or ()
     return lines
 

@@ -274,9 +274,21 @@ class StripeBilling:
         filters: dict[str, object] = {} if since is None else {"created": {"gte": int(since.timestamp())}}
         return self._all("/v1/customers", filters if test_clock is None else {"test_clock": test_clock})
 
-    def list_schedules(self, *, customer_id: str) -> Iterator[dict[str, Any]]:
-        """Yield the subscription schedules of a customer, newest first, ended ones too."""
-        return self._all("/v1/subscription_schedules", {"customer": customer_id})
+    def list_schedules(
+        self, *, customer_id: str | None = None, with_prices: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the subscription schedules of a customer, or of the account, newest first, ended ones too.
+
+        `with_prices` shows the prices of their phases' items as whole objects.
+        """
+        filters: dict[str, object] = {} if customer_id is None else {"customer": customer_id}
+        if with_prices:
+            filters["expand"] = [f"data.{_WITH_PRICES[0]}"]
+        return self._all("/v1/subscription_schedules", filters)
+
+    def list_pending_items(self, *, customer_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the invoice items of a customer that are on no invoice yet, newest first."""
+        return self._all("/v1/invoiceitems", {"customer": customer_id, "pending": True})
 
     def list_invoices(
         self, *, customer_id: str | None = None, drafts: bool = False

@@ -76,7 +76,7 @@ def error_for(error: stripe.StripeError, *, writes: bool, secret: str) -> Cpqbri
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         if writes and _is_replay(error):
             return _repeated_error(status, said)
-        return _server_error(status, said, writes=writes)
+        return _server_error(status, said, writes=writes, retry_after_seconds=_retry_after_seconds(error))
     return RecordError(
         f"Stripe answered in a way cpqbridge does not know: {said} ({type(error).__name__}, HTTP {status}).",
         code="stripe_unexpected",
@@ -141,16 +141,20 @@ def _refused(said: str, details: Mapping[str, Any], *, writes: bool) -> RecordEr
     )
 
 
-def _server_error(status: int, said: str, *, writes: bool) -> CpqbridgeError:
+def _server_error(
+    status: int, said: str, *, writes: bool, retry_after_seconds: float | None
+) -> CpqbridgeError:
     if writes:
         return OutcomeUnknownError(
             f"Stripe failed while it was writing (HTTP {status}): {said}.",
             code="stripe_outcome_unknown",
+            retry_after_seconds=retry_after_seconds,
             fix=_AGAIN,
         )
     return TransientError(
         f"Stripe is not available (HTTP {status}): {said}.",
         code="stripe_unavailable",
+        retry_after_seconds=retry_after_seconds,
         fix="It is tried again by itself; status.stripe.com tells more.",
     )
 

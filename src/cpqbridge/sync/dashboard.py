@@ -23,3 +23,22 @@ def dashboard_address(link: Link, facts: ConnectionFacts) -> str | None:
     kind = link.key.partition(":")[0]
     mode = "" if facts.live_mode else "test/"
     return f"https://dashboard.stripe.com/{mode}{_PATHS.get(kind, kind)}/{link.stripe_id}"
+
+
+_PAGES_BY_PREFIX = {
+    "sub_sched_": "subscription_schedules",
+    "sub_": "subscriptions",
+    "in_": "invoices",
+    "cn_": "credit_notes",
+    "cus_": "customers",
+}
+
+
+def page_of(stripe_id: str | None, facts: ConnectionFacts) -> str | None:
+    """Return the page of an object by its id; None in a simulated account and where it has no page."""
+    kind = next(
+        (kind for begin, kind in _PAGES_BY_PREFIX.items() if (stripe_id or "").startswith(begin)), None
+    )
+    if facts.simulated or kind is None:
+        return None
+    return f"https://dashboard.stripe.com/{'' if facts.live_mode else 'test/'}{kind}/{stripe_id}"

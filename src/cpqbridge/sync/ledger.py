@@ -14,9 +14,10 @@ from sqlalchemy import Connection as Transaction
 
 from cpqbridge.domain.billing import Plan
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.errors import CpqbridgeError
+from cpqbridge.domain.usage import UsageSpan
+from cpqbridge.errors import ConflictError, CpqbridgeError
 from cpqbridge.salesforce.writer import WriteFailure
-from cpqbridge.store import intents, lanes, links, objects, plans, timers
+from cpqbridge.store import intents, lanes, links, objects, plans, timers, usage
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
@@ -33,15 +34,22 @@ from cpqbridge.sync.standings import (
 )
 from cpqbridge.sync.task import Task
 
+USAGE_CLAIMED = "usage_claimed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan made at `at` (aware UTC), where orders will stand after it, and where they stood before."""
+    """A plan made at `at` (aware UTC), where orders will stand after it, and where they stood before.
+
+    `usage` is what the contract bills by usage then, `usage_elsewhere` what others of its customer do.
+    """
 
     plan: Plan
     at: datetime
     final: tuple[OrderStanding, ...]
     before: Mapping[str, OrderStanding]
+    usage: tuple[UsageSpan, ...] = ()
+    usage_elsewhere: tuple[UsageSpan, ...] = ()
 
     def state_of(self, order_id: str) -> OrderState:
         """Return what the plan does with the order."""
@@ -104,10 +112,14 @@ class Ledger:
         """Store plan, standings and the contract's timer in one transaction; return the plan's id.
 
         While steps are to be carried out, a timer that was set before is not put off.
+
+        Raises:
+            ConflictError: another contract of the customer began to bill the same usage since it was planned.
         """
         plan, now = planned.plan, planned.at
         begun = orders_begun(plan)
         with self._writing() as transaction:
+            self._claim_usage(transaction, planned)
             plan_id = plans.save_plan(transaction, connection_id=self._connection_id, plan=plan, at=now)
             self._set_timer(transaction, plan.wake_at, may_put_off=not plan.steps)
             if plan.record is not None:
@@ -130,6 +142,25 @@ class Ledger:
                 ),
             )
         return plan_id
+
+    def _claim_usage(self, transaction: Transaction, planned: Planned) -> None:
+        connection_id, account_id = self._connection_id, planned.plan.account_id
+        others = usage.elsewhere(
+            transaction, connection_id=connection_id, account_id=account_id, root_id=self._root_id
+        )
+        for other in others:
+            if other not in planned.usage_elsewhere and any(map(other.overlaps, planned.usage)):
+                raise ConflictError(
+                    f"Contract {other.contract_key} of the same customer began to bill the same usage.",
+                    code=USAGE_CLAIMED,
+                )
+        usage.replace(
+            transaction,
+            connection_id=connection_id,
+            account_id=account_id,
+            root_id=self._root_id,
+            spans=planned.usage,
+        )
 
     def set_timer_if_it_differs(self, plan: Plan) -> None:
         """Set the contract's timer to what a plan without steps says, where it says something else."""

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Connection as Transaction
 
-from cpqbridge.domain.billing import BilledInvoice, BillingObject, BillingState, Plan, Step, StepAction
+from cpqbridge.domain.billing import (
+    BilledInvoice,
+    BillingObject,
+    BillingState,
+    Plan,
+    Step,
+    StepAction,
+    Touched,
+)
 from cpqbridge.domain.order import OrderHistory
+from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.domain.schedule_standing import ENDED
+from cpqbridge.domain.usage import UsageSpan
 from cpqbridge.planning.plan import plan_contract
-from cpqbridge.store import intents, links, objects
+from cpqbridge.store import findings, intents, links, objects, usage
 from cpqbridge.store.database import Store
+from cpqbridge.store.findings import FindingState
 from cpqbridge.sync.adoption import TAKEOVER, Search, Shown
+from cpqbridge.sync.find_again import KEY_METADATA
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.touched import what_was_touched
 
@@ -26,7 +40,7 @@ class PlanRequest:
     """What to plan. `as_of` is the present instant; `preview_order_id` plans a draft as if activated.
 
     `released` are codes of holds that a person released; `cutover` is the first day that is billed here of a
-    contract that is taken over.
+    contract that is taken over. `restores` and `cancels` are what `cpqbridge.sync.task.Task` says of them.
     """
 
     history: OrderHistory
@@ -34,14 +48,20 @@ class PlanRequest:
     released: Collection[str] = ()
     preview_order_id: str | None = None
     cutover: date | None = None
+    restores: Collection[str] = ()
+    cancels: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanMade:
-    """A plan, and what was found again behind ids that orders show (`cpqbridge.sync.adoption`)."""
+    """A plan, and what was found again behind ids that orders show (`cpqbridge.sync.adoption`).
+
+    `usage_elsewhere` is what other contracts of the customer were known to bill by usage.
+    """
 
     plan: Plan
     found: Shown
+    usage_elsewhere: tuple[UsageSpan, ...]
 
 
 def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> PlanMade:
@@ -57,7 +77,8 @@ def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> Pla
     found = planning.look_at_shown()
     planning.learn_prices()
     planning.ask_stripe()
-    return PlanMade(plan=planning.plan, found=found)
+    planning.cancel_duplicates()
+    return PlanMade(plan=planning.plan, found=found, usage_elsewhere=planning.usage_elsewhere)
 
 
 class _Planning:
@@ -69,6 +90,11 @@ class _Planning:
         self._request = request
         self._state = self._known_state()
         self.plan = self._made()
+
+    @property
+    def usage_elsewhere(self) -> tuple[UsageSpan, ...]:
+        """Return what other contracts of the customer bill by usage."""
+        return self._state.usage_elsewhere
 
     def learn_links(self) -> None:
         """Plan again when the store turns out to know some of what would be created."""
@@ -115,10 +141,12 @@ class _Planning:
     def ask_stripe(self) -> None:
         """Plan again with what Stripe says about schedules that are changed and about invoices to credit."""
         looked_at: set[str] = set()
+        restores = [key for key in sorted(self._request.restores) if key in self._state.objects]
         while True:
-            to_read = [step for step in self.plan.steps if self._is_to_be_read(step, looked_at)]
+            to_read = [step.key for step in self.plan.steps if self._is_to_be_read(step, looked_at)]
+            to_read += [key for key in restores if key not in looked_at and key not in to_read]
             if to_read:
-                looked_at |= {step.key for step in to_read}
+                looked_at |= set(to_read)
                 self._learn_touched(to_read)
             elif self.plan.needs_invoices and self._state.invoices is None:
                 self._know(replace(self._state, invoices=self._invoices()))
@@ -129,19 +157,48 @@ class _Planning:
         is_known = step.key in self._state.links and step.key in self._state.objects
         return step.action in _ON_SCHEDULE and is_known and step.key not in looked_at
 
-    def _learn_touched(self, steps: Collection[Step]) -> None:
+    def cancel_duplicates(self) -> None:
+        """Add the cancellation of each schedule that stands beside the linked one under the same key.
+
+        It is looked at once more: one that is not ours, or the only one that bills, is never cancelled.
+        """
+        for stripe_id in sorted(self._request.cancels):
+            found = self._opened.stripe.find_shown(stripe_id)
+            if found is None or not self._is_duplicate(found):
+                continue
+            body: dict[str, object] = {"invoice_now": False, "prorate": False}
+            step = Step(
+                key=f"extra:{self._request.history.root_id}:{stripe_id}",
+                action=StepAction.CANCEL_SCHEDULE,
+                parameters=body,
+                fingerprint=fingerprint(body),
+                summary=f"Cancel the subscription schedule {stripe_id}: another one bills the same",
+                target=stripe_id,
+            )
+            self.plan = replace(self.plan, steps=(*self.plan.steps, step))
+
+    def _is_duplicate(self, found: Mapping[str, Any]) -> bool:
+        metadata, root_id = found.get("metadata") or {}, self._request.history.root_id
+        link = self._state.links.get(str(metadata.get(KEY_METADATA)))
+        if link is None or metadata.get("salesforce_root_id") != root_id or found.get("status") in ENDED:
+            return False
+        if link.stripe_id == found["id"]:
+            return False
+        return not self._opened.stripe.schedule_standing(link.stripe_id).ended
+
+    def _learn_touched(self, keys: Collection[str]) -> None:
         touched, discounts, since = {}, {}, {}
-        for step in steps:
-            standing = self._opened.stripe.schedule_standing(self._state.links[step.key].stripe_id)
-            sent = self._state.objects[step.key]
+        for key in keys:
+            standing = self._opened.stripe.schedule_standing(self._state.links[key].stripe_id)
+            sent = self._state.objects[key]
             what = what_was_touched(sent, standing, at=self._request.as_of)
             if what is not None:
-                touched[step.key] = what
+                touched[key] = self._with_finding(what, standing.schedule_id)
             if standing.discounts:
-                discounts[step.key] = standing.discounts
+                discounts[key] = standing.discounts
             began = standing.current_phase_starts_at
             if began is not None and began not in {phase.starts_at for phase in sent.phases}:
-                since[step.key] = began
+                since[key] = began
         if touched or discounts or since:
             self._know(
                 replace(
@@ -151,6 +208,21 @@ class _Planning:
                     running_since={**self._state.running_since, **since},
                 )
             )
+
+    def _with_finding(self, touched: Touched, schedule_id: str) -> Touched:
+        """Return a change with the finding under which a person accepted it, so that the hold names it."""
+        with self._store.read() as transaction:
+            accepted = findings.of_connection(
+                transaction,
+                connection_id=self._opened.connection_id,
+                states=(FindingState.ACCEPTED,),
+                root_id=self._request.history.root_id,
+            )
+        for each in accepted:
+            if each.subject == schedule_id:
+                note = f" (finding {each.finding_id}, accepted: {each.reason})"
+                return replace(touched, words=touched.words + note)
+        return touched
 
     def _invoices(self) -> tuple[BilledInvoice, ...]:
         """Return the contract's invoices, oldest first, of every customer that it was billed to."""
@@ -189,6 +261,7 @@ class _Planning:
             released=frozenset(request.released),
             preview_order_id=request.preview_order_id,
             cutover=request.cutover,
+            restores=request.restores,
         )
 
     def _plan_then(self, history: OrderHistory, at: datetime) -> Plan:
@@ -220,8 +293,19 @@ class _Planning:
                 since=self._request.as_of - intents.CANCELS_COUNT_FOR,
             )
             renewed = self._renewed(transaction)
+            beside = usage.elsewhere(
+                transaction,
+                connection_id=connection_id,
+                account_id=history.account.account_id,
+                root_id=history.root_id,
+            )
         return BillingState(
-            links=known, objects=sent, record=record, recent_cancels=recent_cancels, renewed=renewed
+            links=known,
+            objects=sent,
+            record=record,
+            recent_cancels=recent_cancels,
+            renewed=renewed,
+            usage_elsewhere=beside,
         )
 
     def _renewed(self, transaction: Transaction) -> dict[str, BillingObject]:

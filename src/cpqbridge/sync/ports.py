@@ -16,6 +16,7 @@ from cpqbridge.salesforce.changes import ChangesPage
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
 from cpqbridge.stripe_billing.client import EventsPage
+from cpqbridge.stripe_billing.customer_records import CustomerRecords
 from cpqbridge.sync.find_again import SentCall
 
 
@@ -114,6 +115,18 @@ class StripeSide(Protocol):
 
         Void and uncollectible ones are left out.
         """
+        ...
+
+    def customer_records(self, *, customer_id: str) -> CustomerRecords:
+        """Return everything that bills a customer; see `cpqbridge.stripe_billing.customer_records`."""
+        ...
+
+    def balance_transactions(self, *, customer_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return what moved a customer's balance, newest first."""
+        ...
+
+    def running_schedules(self) -> Iterator[Mapping[str, Any]]:
+        """Yield every schedule of the account that has not ended, page by page."""
         ...
 
     def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:

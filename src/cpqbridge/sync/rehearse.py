@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import Protocol
@@ -18,7 +18,6 @@ from typing import Protocol
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.billing import Plan, Proof
 from cpqbridge.domain.money import rounded_minor
-from cpqbridge.domain.pricing import TieredPrice
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, ConfigurationError, CpqbridgeError
 from cpqbridge.store.plans import OrderStanding
@@ -28,6 +27,7 @@ from cpqbridge.sync.report import Calls, Report, ReportedOrder, proof_against
 from cpqbridge.sync.report_invoices import BilledDocument, billed_by_order_item, billed_documents
 from cpqbridge.sync.report_shares import with_taken
 from cpqbridge.sync.service import SyncService
+from cpqbridge.sync.sold_terms import renewed_from, tiers_by_line
 
 # Drafts become final an hour after they were made; the rest is room for what a last phase still makes.
 AFTER_THE_END = timedelta(days=3)
@@ -269,14 +269,14 @@ def _invoices(rehearsal: Rehearsal, plans: Mapping[str, Plan]) -> tuple[BilledDo
         for line_id in order.line_totals
     }
     stripe = StripeBilling(rehearsal.stripe_key, api_base=rehearsal.systems.stripe_url)
-    renewed_from = _renewed_from(plans.values())
+    objects = [wanted for plan in plans.values() for wanted in plan.objects]
     endless = {plan.contract_key for plan in plans.values() if _is_endless(plan)}
     found = billed_documents(
         stripe.list_invoices(),
         stripe.list_credit_notes(),
         contract_of_line=contracts,
-        renewed_from=renewed_from,
-        tiers=_tiers(plans.values()),
+        renewed_from=renewed_from(objects),
+        tiers=tiers_by_line(objects),
         balance_transactions=(
             transaction
             for customer in stripe.list_customers()
@@ -286,31 +286,6 @@ def _invoices(rehearsal: Rehearsal, plans: Mapping[str, Plan]) -> tuple[BilledDo
     return tuple(
         each for each in found if each.contract not in endless or any(line.shares for line in each.lines)
     )
-
-
-def _renewed_from(plans: Iterable[Plan]) -> dict[str, date]:
-    """Return the end of what was sold for every order line of a schedule that renews by itself."""
-    return {
-        order_item_id: wanted.phases[-1].ends_at.date()
-        for plan in plans
-        for wanted in plan.objects
-        if wanted.end_behavior == "release"
-        for item in wanted.phases[-1].items
-        for order_item_id in item.order_item_ids
-    }
-
-
-def _tiers(plans: Iterable[Plan]) -> dict[str, TieredPrice]:
-    """Return the prices of order lines that are priced by tiers."""
-    return {
-        order_item_id: item.tiers
-        for plan in plans
-        for wanted in plan.objects
-        for phase in wanted.lived
-        for item in phase.items
-        if item.tiers is not None
-        for order_item_id in item.order_item_ids
-    }
 
 
 def _reported(order: ExportedOrder, ended: _Ended) -> ReportedOrder:

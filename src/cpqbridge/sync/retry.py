@@ -127,6 +127,4 @@ class Retries:
 
 
 def _asked_seconds(error: TransientError | OutcomeUnknownError) -> float:
-    if isinstance(error, TransientError) and error.retry_after_seconds is not None:
-        return max(0.0, error.retry_after_seconds)
-    return 0.0
+    return max(0.0, error.retry_after_seconds or 0.0)

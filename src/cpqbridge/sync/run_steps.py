@@ -16,6 +16,7 @@ from cpqbridge.domain.billing import Plan, StepAction
 from cpqbridge.domain.order import OrderHistory
 from cpqbridge.errors import ConflictError, CpqbridgeError, InvariantError, RecordError
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
+from cpqbridge.planning.usage import usage_spans
 from cpqbridge.store import intents, plans
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
@@ -25,7 +26,7 @@ from cpqbridge.sync.allowance import going_on
 from cpqbridge.sync.apply import Applier, Boundary, no_boundary
 from cpqbridge.sync.durable import JsonObject
 from cpqbridge.sync.error_record import error_document
-from cpqbridge.sync.ledger import Ledger, Planned
+from cpqbridge.sync.ledger import USAGE_CLAIMED, Ledger, Planned
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.standings import (
@@ -111,17 +112,27 @@ class RunSteps:
         read = self._read_again()
         planned = self._planned(read)
         self._parts.boundary("planned")
-        states = planned.reported()
         is_done = not planned.plan.steps and planned.plan.record is None
         is_same = is_done and all(map(planned.is_same, planned.final))
         if is_same and not self._records(read, planned.plan, planned.final):
             self._ledger.note_stamps(planned)
             self._ledger.set_timer_if_it_differs(planned.plan)
-            return {"plan_id": None, "steps": [], "states": states}
-        plan_id = self._ledger.keep_plan(planned)
+            return {"plan_id": None, "steps": [], "states": planned.reported()}
+        plan_id, planned = self._kept(planned, read)
         self._plan = (plan_id, planned.plan)
         self._parts.boundary("plan kept")
-        return {"plan_id": plan_id, "steps": [step.key for step in planned.plan.steps], "states": states}
+        steps = [step.key for step in planned.plan.steps]
+        return {"plan_id": plan_id, "steps": steps, "states": planned.reported()}
+
+    def _kept(self, planned: Planned, read: ReadContract) -> tuple[int, Planned]:
+        """Keep the plan and return it with its id; planned again where another contract was faster."""
+        try:
+            return self._ledger.keep_plan(planned), planned
+        except ConflictError as error:
+            if error.code != USAGE_CLAIMED:
+                raise
+        planned = self._planned(read)
+        return self._ledger.keep_plan(planned), planned
 
     def check_stamps(self, plan_id: int) -> JsonObject:
         """Return whether an order of the contract was saved in Salesforce since it was read for the plan."""
@@ -220,7 +231,12 @@ class RunSteps:
         if FIRST_INVOICE_DIFFERS in self._task.released:
             self._ledger.accept_doubts()
         request = PlanRequest(
-            history=read.history, as_of=now, released=self._task.released, cutover=self._task.cutover
+            history=read.history,
+            as_of=now,
+            released=self._task.released,
+            cutover=self._task.cutover,
+            restores=self._task.restores,
+            cancels=self._task.cancels,
         )
         made = make_plan(self._store, self._opened, request)
         self._ledger.keep_found(made.found, at=now)
@@ -230,6 +246,8 @@ class RunSteps:
             at=now,
             final=planned_standings(plan, read.history, doubted=doubted, at=now),
             before={standing.order_id: standing for standing in self._ledger.standings()},
+            usage=usage_spans(read.history, plan.objects),
+            usage_elsewhere=made.usage_elsewhere,
         )
 
     def _records(

@@ -258,7 +258,7 @@ class SyncService:
             ConfigurationError: there is no such order.
         """
         opened = self.open(name)
-        notice = _found(opened, order)
+        notice = found_order(opened, order)
         history = opened.salesforce.history(opened.salesforce.read_contract(notice))
         request = PlanRequest(
             history=history,
@@ -294,12 +294,13 @@ class SyncService:
             PausedError: the connection is paused; what was begun goes on by itself when it is resumed.
         """
         opened = self.open(name)
-        notice = _found(opened, order)
-        return self._sync_now(
+        notice = found_order(opened, order)
+        return self.sync_task(
             Task(connection_id=opened.connection_id, notice=notice, released=released, cutover=cutover)
         )
 
-    def _sync_now(self, task: Task) -> SyncReport:
+    def sync_task(self, task: Task) -> SyncReport:
+        """Carry out a task in this process; see `sync`."""
         task = replace(task, purpose=Purpose.PERSON)
         connection_id, notice = task.connection_id, task.notice
         self.gate.require_open(connection_id)
@@ -440,7 +441,7 @@ class SyncService:
             )
         if notice is None:
             return None
-        return self._sync_now(Task(connection_id=connection_id, notice=notice))
+        return self.sync_task(Task(connection_id=connection_id, notice=notice))
 
     def _run(self, document: JsonObject, run_id: str, steps: StepRunner) -> JsonObject:
         if self._lanes is None:
@@ -458,7 +459,12 @@ class SyncService:
         return runner.run(document, run_id, steps)
 
 
-def _found(opened: OpenConnection, order: str) -> OrderNotice:
+def found_order(opened: OpenConnection, order: str) -> OrderNotice:
+    """Return the order of this id or number.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
     notice = opened.salesforce.find_order(order)
     if notice is None:
         raise ConfigurationError(

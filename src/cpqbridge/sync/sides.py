@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from cpqbridge.domain.billing import BilledInvoice, StepAction
 from cpqbridge.domain.order import OrderHistory, Parameters
 from cpqbridge.domain.parameters import fingerprint
-from cpqbridge.domain.schedule_standing import ScheduleStanding
+from cpqbridge.domain.schedule_standing import ENDED, ScheduleStanding
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.history import order_history
@@ -26,6 +26,7 @@ from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.intents import call_of_key
 from cpqbridge.stripe_billing.billed import contract_invoices
 from cpqbridge.stripe_billing.client import EventsPage, StripeBilling
+from cpqbridge.stripe_billing.customer_records import CustomerRecords, read_customer
 from cpqbridge.stripe_billing.reader import price_parameters, schedule_standing
 from cpqbridge.sync.find_again import SentCall, find_again
 from cpqbridge.sync.retry import Retries
@@ -242,6 +243,23 @@ class StripeAccountSide:
             partial(contract_invoices, self.client, customer_id=customer_id, order_item_ids=order_item_ids),
             step=f"billed {customer_id}",
         )
+
+    def customer_records(self, *, customer_id: str) -> CustomerRecords:
+        """Return everything that bills a customer; see `cpqbridge.stripe_billing.customer_records`."""
+        return self.retries.call(
+            partial(read_customer, self.client, customer_id), step=f"customer {customer_id}"
+        )
+
+    def balance_transactions(self, *, customer_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return what moved a customer's balance, newest first."""
+        return self.retries.call(
+            lambda: tuple(self.client.list_balance_transactions(customer_id=customer_id)),
+            step=f"balance {customer_id}",
+        )
+
+    def running_schedules(self) -> Iterator[Mapping[str, Any]]:
+        """Yield every schedule of the account that has not ended, page by page."""
+        return (each for each in self.client.list_schedules() if each.get("status") not in ENDED)
 
     def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:
         """Return events of these types made at or after `since`, newest first, those older than `after`."""

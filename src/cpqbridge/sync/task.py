@@ -15,14 +15,17 @@ from cpqbridge.sync.allowance import Purpose
 class Task:
     """Sync the contract of one order. `released` are codes of holds that a person released for this run.
 
-    `cutover` is the first day that is billed here of a contract that is taken over (B1.8). `purpose` says for
-    whom the org is called.
+    `cutover` is the first day that is billed here of a contract that is taken over (B1.8). `restores` are the
+    keys of schedules to put back to what was sold, `cancels` the Stripe ids of schedules of ours that stand
+    there beside those that are wanted; a person asked for both. `purpose` says for whom the org is called.
     """
 
     connection_id: int
     notice: OrderNotice
     released: frozenset[str] = frozenset()
     cutover: date | None = None
+    restores: frozenset[str] = frozenset()
+    cancels: frozenset[str] = frozenset()
     purpose: Purpose = Purpose.BACKGROUND
 
     @property
@@ -41,6 +44,8 @@ class Task:
             "notice": notice,
             "released": sorted(self.released),
             "cutover": self.cutover.isoformat() if self.cutover else None,
+            "restores": sorted(self.restores),
+            "cancels": sorted(self.cancels),
             "purpose": self.purpose.value,
         }
 
@@ -49,7 +54,7 @@ class Task:
         """Return the task that `as_document` wrote."""
         notice = dict(document["notice"])
         activated_at = notice["activated_at"]
-        # A run that waits since before an upgrade knows neither cut-over nor purpose.
+        # A run that waits since before an upgrade knows neither cut-over nor purpose, nor what to put back.
         cutover = document.get("cutover")
         notice["activated_at"] = datetime.fromisoformat(activated_at) if activated_at else None
         return cls(
@@ -57,6 +62,8 @@ class Task:
             notice=OrderNotice(**notice),
             released=frozenset(document["released"]),
             cutover=date.fromisoformat(cutover) if cutover else None,
+            restores=frozenset(document.get("restores", ())),
+            cancels=frozenset(document.get("cancels", ())),
             purpose=Purpose(document.get("purpose", Purpose.BACKGROUND)),
         )
 

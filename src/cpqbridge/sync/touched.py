@@ -7,12 +7,13 @@ or joins phases that hold the same items.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from cpqbridge.domain.billing import BillingObject, OneTimeItem, Phase, Touched
+from cpqbridge.domain.dates import Cycle, midnight
 from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.domain.schedule_standing import MISSING, ScheduleStanding, StandingPhase
 from cpqbridge.planning.tracks import is_evergreen
@@ -60,42 +61,86 @@ class _Span:
         return self.free_until is not None and point < self.free_until
 
 
-def what_was_touched(sent: BillingObject, standing: ScheduleStanding, *, at: datetime) -> Touched | None:
+def what_was_touched(
+    sent: BillingObject, standing: ScheduleStanding, *, at: datetime, charges_only: bool = False
+) -> Touched | None:
     """Return what of a schedule is not as we sent it, None when all of it is.
 
     Args:
         sent: the schedule as it was sent last.
         standing: the schedule as Stripe has it.
         at: the instant it was read, aware UTC; what lies before is not compared.
+        charges_only: whether a difference up to the next charge counts only where it has one. One that was
+            put back waits for the next period, and what runs until then was billed before.
     """
     if sent.ended_at is not None and standing.status == "canceled":
         return None
     if standing.ended:
         return _how_it_ended(sent, standing, at)
-    words = _what_is_changed(sent, standing, at)
-    return None if words is None else Touched(words=words)
+    changes = tuple(_changes(sent, standing, at, charges_only=charges_only))
+    if not changes:
+        return None
+    return Touched(words=changes[0].words, marks=tuple(change.mark for change in changes))
 
 
-def _what_is_changed(sent: BillingObject, standing: ScheduleStanding, at: datetime) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """One thing that is not as it was sent: for people, and the same on every day."""
+
+    words: str
+    mark: str
+
+
+def _changes(
+    sent: BillingObject, standing: ScheduleStanding, at: datetime, *, charges_only: bool
+) -> Iterator[_Change]:
+    """Yield what is not as it was sent, what comes first first."""
     if standing.end_behavior != sent.end_behavior:
-        return f"it ends with {standing.end_behavior or 'nothing'} instead of {sent.end_behavior}"
+        words = f"it ends with {standing.end_behavior or 'nothing'} instead of {sent.end_behavior}"
+        yield _Change(words=words, mark=words)
     wanted, found = _sent_spans(sent), _standing_spans(standing)
     if (end := found[-1].ends_at if found else at) != wanted[-1].ends_at:
-        return f"it ends on {_day(end)} instead of {_day(wanted[-1].ends_at)}"
-    points = {at, *(span.starts_at for span in (*wanted, *found) if span.starts_at > at)}
-    for point in sorted(points):
+        words = f"it ends on {_day(end)} instead of {_day(wanted[-1].ends_at)}"
+        yield _Change(words=words, mark=words)
+    points = sorted({at, *(span.starts_at for span in (*wanted, *found) if span.starts_at > at)})
+    ends = {span.ends_at for span in (*wanted, *found)}
+    for point in points:
+        until = min((each for each in (*points, *ends) if each > point), default=point)
         one, other = _at(wanted, point), _at(found, point)
-        if one.items != other.items:
-            billed, sold = _text(other.items, sent), _text(one.items, sent)
-            instead = "other tiers" if billed == sold else f"{billed} instead of {sold}"
-            return f"from {_day(point)} on it bills {instead}"
-        if one.is_free(point) != other.is_free(point):
-            return f"from {_day(point)} on it is {'in' if other.is_free(point) else 'not in'} a trial"
-        if one.coupons != other.coupons:
-            return f"from {_day(point)} on other coupons reduce it"
+        if charges_only and point == at and not _charges_between(sent, (one, other), at, until):
+            continue
+        for what in _differences(sent, one, other, point):
+            # A stretch of time is told by its end: its beginning moves with the day on which it is read.
+            yield _Change(words=f"from {_day(point)} on {what}", mark=f"until {_day(until)} {what}")
         if point > at and _beginning(wanted, point) != _beginning(found, point):
-            return f"its one-time charges on {_day(point)} are others"
-    return None
+            words = f"its one-time charges on {_day(point)} are others"
+            yield _Change(words=words, mark=words)
+
+
+def _charges_between(sent: BillingObject, spans: Iterable[_Span], after: datetime, before: datetime) -> bool:
+    """Return whether a period of anything that is billed begins in between, or usage is counted there."""
+    anchor = sent.anchor_at.date()
+    return any(
+        item.unit_amount is None
+        or item.interval != "month"
+        or (
+            item.unit_amount != 0
+            and midnight(Cycle(anchor, item.interval_count).after(after.date())) < before
+        )
+        for span in spans
+        for item in span.items
+    )
+
+
+def _differences(sent: BillingObject, one: _Span, other: _Span, point: datetime) -> Iterator[str]:
+    """Yield what differs between what was sent and what stands at an instant."""
+    if one.items != other.items:
+        billed, sold = _text(other.items, sent), _text(one.items, sent)
+        yield "it bills " + ("other tiers" if billed == sold else f"{billed} instead of {sold}")
+    if one.is_free(point) != other.is_free(point):
+        yield f"it is {'in' if other.is_free(point) else 'not in'} a trial"
+    if one.coupons != other.coupons:
+        yield "other coupons reduce it"
 
 
 def _how_it_ended(sent: BillingObject, standing: ScheduleStanding, at: datetime) -> Touched | None:
@@ -107,10 +152,12 @@ def _how_it_ended(sent: BillingObject, standing: ScheduleStanding, at: datetime)
             return None
         words = f"it was released on {_day(ends_at)}, since nothing planned it further in time"
         # What fell due since then was billed all the same, so that nothing of it is lost.
-        return Touched(words=words, is_over=True, goes_on=goes_on)
+        return Touched(words=words, is_over=True, goes_on=goes_on, marks=(words,))
     text = _WORDS.get(standing.status, f"it was {standing.status}")
     words = text if ends_at <= at else f"{text}, although it was to run until {_day(ends_at)}"
-    return Touched(words=words, is_over=True, ended_at=standing.ended_at, goes_on=goes_on)
+    return Touched(
+        words=words, is_over=True, ended_at=standing.ended_at, goes_on=goes_on, marks=(standing.status,)
+    )
 
 
 def _sent_spans(sent: BillingObject) -> tuple[_Span, ...]:

@@ -160,6 +160,7 @@ class OrgServer:
                     status=status,
                     response=None if answer is None else answer.body,
                     fault=None if fault is NO_FAULT else fault.words,
+                    retry_after=None if answer is None else answer.headers.get("Retry-After"),
                 )
             return self._marked(answer)
 

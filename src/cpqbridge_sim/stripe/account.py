@@ -217,6 +217,7 @@ class Account:
             status=status,
             response=None if answer is None else answer.body,
             fault=None if fault is None or fault is NO_FAULT else fault.words,
+            retry_after=None if answer is None else answer.headers.get("Retry-After"),
         )
 
     def _passed(self, request: _Request, fault: Fault | None) -> Answer:

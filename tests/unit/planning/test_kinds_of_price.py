@@ -24,15 +24,17 @@ from tests.unit.planning.builders import (
     states_of,
 )
 
-from cpqbridge.domain.billing import PhaseItem
+from cpqbridge.domain.billing import BillingState, PhaseItem
 from cpqbridge.domain.dates import Cycle
 from cpqbridge.domain.order import Coupon, CouponDuration, Tier, TiersMode, TierTable
 from cpqbridge.domain.pricing import PriceTier, TieredPrice
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.domain.usage import UsageSpan
 from cpqbridge.mapping.policies import ProrationPolicy
 from cpqbridge.planning.pieces import Bounds, CutRules, cut
 from cpqbridge.planning.plan import plan_contract
 from cpqbridge.planning.prices import line_terms, usage_price
+from cpqbridge.planning.usage import usage_spans
 
 TIERS = (
     PriceTier(up_to=5, unit_amount_decimal="5000", flat_amount_decimal="0"),
@@ -247,3 +249,50 @@ def test_usage_that_ends_inside_its_last_period_ends_with_the_line_at_the_latest
     life = lived(sold, back, synced_at=[BEFORE, at("2026-10-04")])
     assert in_process.billed_by_day(life.account) == {("2026-12-21", "802LINE001"): 1200}
     assert in_process.forecast_by_day(life.plan) == {("2026-12-21", "802LINE001"): 1200}
+
+
+def a_span(meter="01tSEAT", starts="2026-02-01", ends="2026-05-01"):
+    return UsageSpan(
+        meter=meter, contract_key="800OTHER", starts_at=at(starts), ends_at=None if ends is None else at(ends)
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "start", "codes"),
+    [
+        (a_span(), "2026-02-01", ["metered_twice"]),
+        (a_span(), "2026-04-30", ["metered_twice"]),
+        (a_span(), "2026-05-01", []),
+        (a_span(ends=None), "2026-05-01", ["metered_twice"]),
+        (a_span(starts="2027-02-01"), "2026-02-01", []),
+        (a_span(meter="mtr_another"), "2026-02-01", []),
+    ],
+)
+def test_usage_that_another_contract_of_the_customer_bills_is_refused(other, start, codes):
+    found = plan(usage(start=start), state=BillingState(usage_elsewhere=(other,)))
+    assert [code for _, found_codes in states_of(found) for code in found_codes] == codes
+
+
+def test_usage_with_a_meter_of_its_own_is_beside_that_of_another_contract():
+    line = usage(price_parameters={"recurring.meter": "mtr_ours"})
+    assert states_of(plan(line, state=BillingState(usage_elsewhere=(a_span(),))))[0][1] == []
+    other = a_span(meter="mtr_ours")
+    assert states_of(plan(line, state=BillingState(usage_elsewhere=(other,))))[0][1] == ["metered_twice"]
+
+
+def test_time_of_usage_is_told_with_its_meter_until_somebody_ends_it():
+    sold = [usage(), usage(2, start="2026-08-01", end="2026-08-31", product_id="01tSETUP"), a_line(3)]
+    found = plan(*sold)
+    history = a_history(an_order(sold))
+    spans = usage_spans(history, found.objects)
+    assert [(span.meter, span.starts_at, span.ends_at) for span in spans] == [
+        ("01tSEAT", at("2026-02-01"), at("2027-02-01")),
+        ("01tSETUP", at("2026-08-01"), at("2026-09-01")),
+    ]
+    (schedule,) = found.objects
+    cancelled = usage_spans(history, [replace(schedule, ended_at=at("2026-03-10"))])
+    assert [(span.meter, span.ends_at) for span in cancelled] == [("01tSEAT", at("2026-03-10"))]
+    ever = usage(evergreen=True, ends_on=None)
+    (going_on,) = usage_spans(a_history(an_order([ever])), plan(ever).objects)
+    assert going_on.ends_at is None
+    assert usage_spans(a_history(), found.objects[1:]) == ()

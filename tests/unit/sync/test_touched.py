@@ -270,3 +270,16 @@ def test_a_trial_that_ends_earlier_or_was_added_is_said() -> None:
     assert ended == Touched(words="from 2026-03-01 on it is not in a trial")
     added = what_was_touched(SENT, standing(in_trial, SECOND), at=day(3))
     assert added == Touched(words="from 2026-03-01 on it is in a trial")
+
+
+def test_a_change_has_the_same_marks_on_every_day_less_those_of_time_that_passed() -> None:
+    found = standing(
+        standing_phase(START, CHANGE, standing_item(11)), standing_phase(CHANGE, END, standing_item(13))
+    )
+    early, late, later = (what_was_touched(SENT, found, at=day(*at)) for at in ((3, 3), (4, 20), (6, 1)))
+    assert early is not None
+    assert late is not None
+    assert later is not None
+    assert early.words != late.words
+    assert early.marks == late.marks
+    assert set(later.marks) < set(early.marks)

@@ -24,12 +24,14 @@ def upgrade() -> None:
     _create_polls()
     _create_stripe_events()
     _create_webhook_secrets()
+    _create_usage_spans()
     _create_tries()
     _create_rate_buckets()
     _create_api_usage()
     _create_pauses()
     _create_parked_runs()
     _create_findings()
+    _create_reconciliations()
 
 
 def downgrade() -> None:
@@ -138,6 +140,34 @@ def _create_webhook_secrets() -> None:
     )
 
 
+def _create_usage_spans() -> None:
+    op.create_table(
+        "usage_spans",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("root_id", sa.String(length=64), nullable=False),
+        sa.Column("meter", sa.String(length=255), nullable=False),
+        sa.Column("starts_at", sa.String(length=32), nullable=False),
+        sa.Column("ends_at", sa.String(length=32), nullable=True),
+        sa.Column("account_id", sa.String(length=18), nullable=False),
+        sa.Column("contract_key", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_usage_spans_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "connection_id", "root_id", "meter", "starts_at", name=op.f("pk_usage_spans")
+        ),
+    )
+    op.create_index(
+        op.f("ix_usage_spans_connection_id_account_id"),
+        "usage_spans",
+        ["connection_id", "account_id"],
+        unique=False,
+    )
+
+
 def _create_tries() -> None:
     op.create_table(
         "tries",
@@ -242,4 +272,22 @@ def _create_findings() -> None:
     )
     op.create_index(
         op.f("ix_findings_connection_id_state"), "findings", ["connection_id", "state"], unique=False
+    )
+
+
+def _create_reconciliations() -> None:
+    op.create_table(
+        "reconciliations",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.String(length=32), nullable=False),
+        sa.Column("finished_at", sa.String(length=32), nullable=True),
+        sa.Column("last_place", sa.String(length=255), nullable=False),
+        sa.Column("contracts", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_reconciliations_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_reconciliations")),
     )

@@ -1,0 +1,277 @@
+"""What reconciliation found, kept until it is put right, and how far a reconciliation has come.
+
+A finding is known by its contract, kind and subject. One that a person accepted stays accepted as long as
+what it says is part of what was accepted (`marks`); anything else opens it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from cpqbridge.errors import ConfigurationError
+from cpqbridge.store.tables import findings, reconciliations
+
+MARKS = "marks"
+"""Where a finding's document holds the parts of the difference (a list of texts)."""
+
+
+class FindingState(StrEnum):
+    """Where a finding stands: `gone` went away by itself, `fixed` by what was done about it."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    FIXED = "fixed"
+    GONE = "gone"
+
+
+_SHOWN = (FindingState.OPEN, FindingState.ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFinding:
+    """One finding; times are aware UTC, `closed_at` is None while it is open or accepted.
+
+    `document` is what there is to say about it, `reason` why it was accepted.
+    """
+
+    finding_id: int
+    root_id: str
+    kind: str
+    subject: str
+    fingerprint: str
+    document: Mapping[str, Any]
+    state: FindingState
+    reason: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenFinding:
+    """A finding as it was just seen; see `StoredFinding`. With a `reason` it is accepted from the start."""
+
+    root_id: str
+    kind: str
+    subject: str
+    fingerprint: str
+    document: Mapping[str, Any]
+    reason: str = ""
+
+    @property
+    def state(self) -> FindingState:
+        """Return the state in which it begins."""
+        return FindingState.ACCEPTED if self.reason else FindingState.OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """How far the reconciliation of a connection has come; `finished_at` is None while it goes on.
+
+    `last_place` is the place of the last contract that was looked at, in the order they are looked at.
+    """
+
+    started_at: datetime
+    finished_at: datetime | None
+    last_place: str
+    contracts: int
+
+
+def of_connection(
+    transaction: Transaction,
+    *,
+    connection_id: int,
+    states: Collection[FindingState] = _SHOWN,
+    root_id: str | None = None,
+) -> tuple[StoredFinding, ...]:
+    """Return the findings in these states by id, of one contract where it is named."""
+    query = select(findings).where(
+        findings.c.connection_id == connection_id, findings.c.state.in_([state.value for state in states])
+    )
+    if root_id is not None:
+        query = query.where(findings.c.root_id == root_id)
+    rows = transaction.execute(query.order_by(findings.c.finding_id))
+    return tuple(_finding(row) for row in rows.mappings())
+
+
+def counts(transaction: Transaction, *, connection_id: int) -> Mapping[FindingState, int]:
+    """Return how many findings are in each state, those with none left out."""
+    rows = transaction.execute(
+        select(findings.c.state, func.count())
+        .where(findings.c.connection_id == connection_id)
+        .group_by(findings.c.state)
+    )
+    return {FindingState(state): int(count) for state, count in rows}
+
+
+def keep(
+    transaction: Transaction,
+    *,
+    connection_id: int,
+    root_id: str,
+    seen: Collection[SeenFinding],
+    at: datetime,
+    closes: bool = True,
+) -> None:
+    """Store what was seen of a contract just now; where it `closes`, what is not among it any more is gone.
+
+    Args:
+        transaction: a writing one.
+        connection_id: the connection.
+        root_id: the contract.
+        seen: everything that was found for it.
+        at: when, aware UTC.
+        closes: whether everything of the contract could be seen.
+    """
+    present = of_connection(
+        transaction, connection_id=connection_id, states=tuple(FindingState), root_id=root_id
+    )
+    known = {(each.kind, each.subject): each for each in present}
+    for each in seen:
+        stored = known.get((each.kind, each.subject))
+        if stored is None:
+            _add(transaction, connection_id, each, at)
+        else:
+            _see_again(transaction, each, stored, at)
+    there = {(each.kind, each.subject) for each in seen}
+    gone = [
+        stored.finding_id
+        for place, stored in known.items()
+        if closes and place not in there and stored.state in _SHOWN
+    ]
+    close(transaction, finding_ids=gone, state=FindingState.GONE, at=at)
+
+
+def close(
+    transaction: Transaction, *, finding_ids: Collection[int], state: FindingState, at: datetime
+) -> None:
+    """Note that findings are gone or fixed."""
+    transaction.execute(
+        update(findings)
+        .where(findings.c.finding_id.in_(list(finding_ids)))
+        .values(state=state.value, closed_at=at)
+    )
+
+
+def _add(transaction: Transaction, connection_id: int, seen: SeenFinding, at: datetime) -> None:
+    transaction.execute(
+        insert(findings).values(
+            connection_id=connection_id,
+            root_id=seen.root_id,
+            kind=seen.kind,
+            subject=seen.subject,
+            fingerprint=seen.fingerprint,
+            document=dict(seen.document),
+            state=seen.state.value,
+            reason=seen.reason,
+            first_seen_at=at,
+            last_seen_at=at,
+        )
+    )
+
+
+def _see_again(transaction: Transaction, seen: SeenFinding, known: StoredFinding, at: datetime) -> None:
+    values: dict[str, Any] = {
+        "fingerprint": seen.fingerprint,
+        "document": dict(seen.document),
+        "last_seen_at": at,
+    }
+    if known.state is FindingState.ACCEPTED and _is_part_of(seen, known):
+        # What was accepted stays what it was, or each part that time takes away would narrow it for ever.
+        values = {"last_seen_at": at}
+    else:
+        values |= {"state": seen.state.value, "reason": seen.reason, "closed_at": None}
+        if known.state not in _SHOWN:
+            values["first_seen_at"] = at
+    transaction.execute(update(findings).where(findings.c.finding_id == known.finding_id).values(values))
+
+
+def _is_part_of(seen: SeenFinding, accepted: StoredFinding) -> bool:
+    return set(seen.document[MARKS]) <= set(accepted.document[MARKS])
+
+
+def accept(
+    transaction: Transaction, *, connection_id: int, finding_id: int, reason: str, at: datetime
+) -> StoredFinding:
+    """Note that a person accepts a finding as it is now, and return it.
+
+    Raises:
+        ConfigurationError: there is no such finding that is open or accepted (code `finding_unknown`).
+    """
+    transaction.execute(
+        update(findings)
+        .where(
+            findings.c.finding_id == finding_id,
+            findings.c.connection_id == connection_id,
+            findings.c.state.in_([state.value for state in _SHOWN]),
+        )
+        .values(state=FindingState.ACCEPTED.value, reason=reason, last_seen_at=at)
+    )
+    row = (
+        transaction.execute(
+            select(findings).where(
+                findings.c.finding_id == finding_id,
+                findings.c.connection_id == connection_id,
+                findings.c.state == FindingState.ACCEPTED.value,
+            )
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        raise ConfigurationError(
+            f"There is no open finding {finding_id} in this connection.",
+            code="finding_unknown",
+            field="--accept",
+            fix="Run cpqbridge reconcile and give the number of one of its findings.",
+        )
+    return _finding(row)
+
+
+def reconciliation(transaction: Transaction, *, connection_id: int) -> Reconciliation | None:
+    """Return how far the last reconciliation of the whole connection came, None before the first."""
+    row = transaction.execute(
+        select(reconciliations).where(reconciliations.c.connection_id == connection_id)
+    ).first()
+    if row is None:
+        return None
+    return Reconciliation(
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        last_place=row.last_place,
+        contracts=row.contracts,
+    )
+
+
+def keep_reconciliation(transaction: Transaction, *, connection_id: int, state: Reconciliation) -> None:
+    """Store how far the reconciliation of a connection has come."""
+    values = {name: getattr(state, name) for name in Reconciliation.__slots__}
+    statement = upsert(reconciliations).values(connection_id=connection_id, **values)
+    transaction.execute(statement.on_conflict_do_update(index_elements=["connection_id"], set_=values))
+
+
+def roots(transaction: Transaction, *, connection_id: int) -> Iterator[str]:
+    """Yield the contracts that have an open or accepted finding."""
+    rows = transaction.execute(
+        select(findings.c.root_id)
+        .where(
+            findings.c.connection_id == connection_id,
+            findings.c.state.in_([state.value for state in _SHOWN]),
+        )
+        .distinct()
+    )
+    for row in rows:
+        yield row.root_id
+
+
+def _finding(row: RowMapping) -> StoredFinding:
+    values = {name: row[name] for name in StoredFinding.__slots__}
+    return StoredFinding(**{**values, "state": FindingState(values["state"])})
