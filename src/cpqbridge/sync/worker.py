@@ -163,7 +163,8 @@ class Worker:
         except PausedError:
             return
         except CpqbridgeError as error:
-            self._tell(connection, error)
+            if not self._stopped.is_set():
+                self._tell(connection, error)
         except Exception:
             if not self._stopped.is_set():
                 log.exception("worker_turn_failed", connection=connection.name)
