@@ -1,8 +1,8 @@
 """A live worker on simulators it reaches over HTTP: its calls, and how long an order takes to its schedule.
 
-A new order has one line and a customer and a product that Stripe does not have yet. Calls are counted by the
-simulators. What is shared is shown apart: one poll serves all orders that changed, and a later poll sees the
-order once more because the write-back moved its stamp.
+Orders have one line. Calls are those of an order whose customer and product Stripe does not have yet, counted
+by the simulators. What is shared is shown apart: one poll serves all orders that changed, and a later poll
+sees the order once more because the write-back moved its stamp.
 """
 
 import tempfile

@@ -15,6 +15,7 @@ import stripe  # noqa: F401 - loaded once, before the forks
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.errors import CpqbridgeError
 from cpqbridge.store import plans
 from cpqbridge.store.database import open_store
 from cpqbridge.sync.service import ServiceOptions, SyncService
@@ -31,6 +32,30 @@ def killing_boundary(kill_at: int, seen: list[str]) -> Callable[[str], None]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return boundary
+
+
+def pausing_boundary(pause_at: str) -> Callable[[str], None]:
+    """Stop this process, as a machine that sleeps does, at the first boundary whose name begins like this."""
+    left = [pause_at]
+
+    def boundary(name: str) -> None:
+        if left and name.startswith(left[0]):
+            left.clear()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    return boundary
+
+
+def sync_with_a_pause(home: Path, now: datetime, order_id: str, pause_at: str) -> None:
+    """Sync an order like `order sync`, asleep for a while; leave what came of it in `result.json`."""
+    service = open_service(home, now, pausing_boundary(pause_at))
+    try:
+        report = service.sync(None, order_id)
+        result = {"error": "", "states": {each.order_id: each.state.value for each in report.standings}}
+    except CpqbridgeError as error:
+        result = {"error": error.code}
+    (home / "result.json").write_text(json.dumps(result))
+    service.close()
 
 
 def open_service(home: Path, now: datetime, boundary: Callable[[str], None]) -> SyncService:

@@ -5,6 +5,7 @@ Time passes only when a story says so; between two moments the worker does all t
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.faults.crash_matrix import our_names
+from tests.faults.request_checker import problems
 from tests.faults.two_sides import NOW, TwoSides, connect, move_everything_to, service, two_sides
 from tests.simulation.in_process import billed_by_day
 
@@ -23,6 +25,7 @@ from cpqbridge.store import intents, lanes, plans
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.worker import Worker
+from cpqbridge_sim.request_log import LoggedRequest
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
 from cpqbridge_sim.salesforce.cpq.model import Line
 from cpqbridge_sim.salesforce.desk.requests import activate_request, amend_request, terminate_request
@@ -34,6 +37,10 @@ DONE = frozenset({"synced", "unchanged"})
 # Long enough for a thousand orders; a test that hangs is ended by its own limit before.
 WAIT_SECONDS = 900.0
 PATIENCE = timedelta(seconds=5)
+OF_SEVERAL_CONTRACTS = (
+    r"outcome of \d+ was not known \(POST /v1/(products|prices) ",
+    r": (Product2|PricebookEntry) \w+ has these values already",
+)
 # Whatever passes by itself: access lost or forbidden needs a person, and says so.
 SALESFORCE_KINDS = (
     "reset",
@@ -224,6 +231,20 @@ class Live:
             Decimal(0),
         )
         return int(total * 100)
+
+    def broken_promises(self) -> list[str]:
+        """Return what any request ever sent broke.
+
+        Contracts worked on at once need the same products and prices: each asks for them by itself, which is
+        no guess, since Stripe has each id and lookup key once, and each shows them in Salesforce.
+        """
+        logs = (self.account.log, self.sides.org_log)
+        stripe, salesforce = ([LoggedRequest(**each) for each in log.after()] for log in logs)
+        return [
+            problem
+            for problem in problems(stripe=stripe, salesforce=salesforce)
+            if not any(re.search(pattern, problem) for pattern in OF_SEVERAL_CONTRACTS)
+        ]
 
     def assert_one_of_each(self) -> None:
         """Nothing that we make is there twice."""

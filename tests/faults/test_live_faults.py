@@ -91,6 +91,7 @@ def test_faults_on_every_request_change_nothing_of_what_is_billed(
         with live(tmp_path / str(seed), chosen["orders"]) as world:
             billed, struck = lived(world, seed=seed, rate=rate)
             assert struck > 0
+            assert world.broken_promises() == [], (seed, rate)
             assert numbered(world, billed) == undisturbed, (seed, rate)
             shown = {order["Stripe_Sync_Status__c"] for order in world.org.records("Order")}
             assert shown == {"Synced"}, (seed, rate)

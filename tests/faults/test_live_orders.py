@@ -77,7 +77,8 @@ def test_notices_again_and_again_in_any_order_write_nothing_more(
             give(world, notice)
         world.wait()
         assert world.states() == {"synced": len(found)}
-        created = Counter(path for _, path, _ in world.sides.stripe_writes())
+        # Contracts worked on at once may ask for the same product; all but one are told that it is there.
+        created = Counter(path for _, path, status in world.sides.stripe_writes() if status == 200)
         assert created["/v1/subscription_schedules"] == len(found)
         assert created["/v1/customers"] == len(found)
         assert created["/v1/products"] == len(world.sides.objects("product"))

@@ -336,7 +336,7 @@ class DeafSalesforce:
         self._real = real
         self._error = error
 
-    def write(self, _records):
+    def write(self, _records, *, root_id):
         raise self._error
 
     def __getattr__(self, name: str) -> Any:

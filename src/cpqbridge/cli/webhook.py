@@ -56,7 +56,8 @@ def webhook(  # noqa: PLR0917 - each is one option of the command
     if as_json:
         document(_document(standing))
     else:
-        answer(_text(standing))
+        only_looks = given is None and not remove
+        answer("\n".join([*_lines(standing), *(_types() if only_looks else ())]))
 
 
 def _document(standing: WebhookStanding) -> dict[str, object]:
@@ -75,19 +76,19 @@ def _document(standing: WebhookStanding) -> dict[str, object]:
     }
 
 
-def _text(standing: WebhookStanding) -> str:
-    from cpqbridge.sync.event_names import HEARD  # noqa: PLC0415 - as above
-
+def _lines(standing: WebhookStanding) -> tuple[str, ...]:
     number = len(standing.secrets_added_at)
     since = f", the newest since {standing.secrets_added_at[0]:%Y-%m-%d %H:%M} UTC" if number else ""
     last = standing.last_event_at
     stored = ", ".join(f"{count} {state.value}" for state, count in standing.stored.items())
-    return "\n".join(
-        [
-            f"{standing.connection}: {number} signing secret{'' if number == 1 else 's'}{since}.",
-            f"Events come in by: {standing.way.value} (sync.events). Address for Stripe: POST {_ADDRESS}",
-            f"Stored: {stored}. The last came {f'{last:%Y-%m-%d %H:%M} UTC' if last else 'never'}.",
-            "Types to send:",
-            *(f"  {kind}" for kind in sorted(HEARD)),
-        ]
+    return (
+        f"{standing.connection}: {number} signing secret{'' if number == 1 else 's'}{since}.",
+        f"Events come in by: {standing.way.value} (sync.events). Address for Stripe: POST {_ADDRESS}",
+        f"Stored: {stored}. The last came {f'{last:%Y-%m-%d %H:%M} UTC' if last else 'never'}.",
     )
+
+
+def _types() -> tuple[str, ...]:
+    from cpqbridge.sync.event_names import HEARD  # noqa: PLC0415 - as above
+
+    return ("Types to send:", *(f"  {kind}" for kind in sorted(HEARD)))

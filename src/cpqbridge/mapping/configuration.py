@@ -44,6 +44,9 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 _CONFIRMED = "prorate_precision_confirmed"
 _DAY_SECONDS = 86_400
 _MOST = 10_000_000
+_MOST_DAYS = 36_500
+# Stripe lists events for 30 days; one that is deleted here before would be taken for a new one.
+_SHORTEST_HISTORY_DAYS = 35
 _MOST_A_SECOND = 1000
 _FILTER_NAMES = {
     "Order": "order",
@@ -105,6 +108,8 @@ def configuration_document(configuration: Configuration) -> dict[str, object]:
             "api_share": _plain(sync.api_share),
             "stripe_rate": sync.stripe_rate,
             "record_retention": sync.record_retention,
+            "history_days": sync.history_days,
+            "audit_days": sync.audit_days,
             "events": sync.events.value,
             "events_poll_seconds": sync.events_poll_seconds,
         },
@@ -154,6 +159,12 @@ def _sync(raw: object, path: str) -> SyncSettings:
         stripe_rate=section.read("stripe_rate", _rate, default.stripe_rate),
         record_retention=section.read(
             "record_retention", sections.whole_number(0, _MOST), default.record_retention
+        ),
+        history_days=section.read(
+            "history_days", sections.whole_number(_SHORTEST_HISTORY_DAYS, _MOST_DAYS), default.history_days
+        ),
+        audit_days=section.read(
+            "audit_days", sections.whole_number(_SHORTEST_HISTORY_DAYS, _MOST_DAYS), default.audit_days
         ),
         events=section.read("events", _events, default.events),
         events_poll_seconds=section.read(

@@ -113,7 +113,8 @@ class SyncSettings:
 
     `start_date` is the first calendar date whose activations count (None: all). `api_share` is the share of
     the org's daily API calls from which background work waits, above 0 up to 1. `stripe_rate` is how many
-    calls a second the Stripe account takes (None: what suits Stripe's own limits).
+    calls a second the Stripe account takes (None: what suits Stripe's own limits). `record_retention` is how
+    many Sync Records are kept, `history_days` and `audit_days` for how long finished work and the audit are.
     """
 
     live: bool = False
@@ -122,6 +123,8 @@ class SyncSettings:
     api_share: Decimal = Decimal("0.6")
     stripe_rate: int | None = None
     record_retention: int = 10_000
+    history_days: int = 90
+    audit_days: int = 730
     events: EventsWay = EventsWay.WEBHOOK
     events_poll_seconds: int = 300
 

@@ -22,6 +22,7 @@ import httpx2
 from cpqbridge.clock import monotonic_seconds
 from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.domain.calls import ApiUsage, Call, CallEnd, CallWatch, NoWatch
+from cpqbridge.domain.retry_after import asked_wait_seconds
 from cpqbridge.errors import (
     ConfigurationError,
     CpqbridgeError,
@@ -352,8 +353,7 @@ def _unexpected(what: str) -> RecordError:
 
 
 def _retry_after_seconds(response: httpx2.Response) -> float | None:
-    text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdecimal() else None
+    return asked_wait_seconds(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
 
 
 def _json_value(value: object) -> str:

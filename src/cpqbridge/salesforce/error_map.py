@@ -33,7 +33,7 @@ _HALTED = frozenset({"PROCESSING_HALTED", "ALL_OR_NONE_OPERATION_ROLLED_BACK"})
 # What Salesforce puts between the text of a query it refuses and the reason.
 _PLACE_IN_QUERY = re.compile(r"ERROR at Row:\d+:Column:\d+")
 _NO_COLUMN = re.compile(r"No such column '([\w.]+)' on (?:entity|sobject of type) '?(\w+)'?")
-_TOO_MANY_AT_ONCE = "ConcurrentRequests"
+_TOO_MANY_AT_ONCE = "Concurrent"
 _LOOK_AGAIN_SECONDS = 300.0
 _BUSY_TEXTS = ("UNABLE_TO_LOCK_ROW", "Too many SOQL", "CPU time limit")
 

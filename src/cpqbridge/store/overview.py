@@ -11,7 +11,6 @@ from sqlalchemy import Connection as Transaction
 
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.tables import (
-    api_usage,
     billing_objects,
     findings,
     intents,
@@ -53,15 +52,6 @@ class OrderInNeed:
     order_number: str
     state: str
     code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """The org's API calls of the last 24 hours, as last noted."""
-
-    used: int
-    allowed: int
-    noted_at: datetime
 
 
 def order_counts(transaction: Transaction, *, connection_id: int) -> OrderCounts:
@@ -152,16 +142,6 @@ def findings_by_state(transaction: Transaction, *, connection_id: int) -> Mappin
         .group_by(findings.c.state)
     )
     return {state: int(count) for state, count in rows}
-
-
-def usage(transaction: Transaction, *, connection_id: int) -> Usage | None:
-    """Return what the org last said about its API calls, None before its first answer."""
-    row = transaction.execute(
-        select(api_usage.c.used, api_usage.c.allowed, api_usage.c.noted_at).where(
-            api_usage.c.connection_id == connection_id
-        )
-    ).first()
-    return None if row is None else Usage(used=row.used, allowed=row.allowed, noted_at=row.noted_at)
 
 
 def timers_due(transaction: Transaction, *, connection_id: int, at: datetime) -> tuple[int, datetime | None]:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import stripe
 
+from cpqbridge.domain.retry_after import asked_wait_seconds
 from cpqbridge.errors import (
     AccessLostError,
     CpqbridgeError,
@@ -205,7 +206,6 @@ def _link(details: Mapping[str, Any]) -> str | None:
 def _retry_after_seconds(error: stripe.StripeError) -> float | None:
     """Return the wait that Stripe asked for, or that its limit on one object takes, in seconds."""
     headers = error.headers or {}
-    text = str(headers.get("retry-after", ""))
-    if text.isdecimal():
-        return float(text)
-    return _OBJECT_LIMIT_SECONDS if headers.get(_RATE_LIMITED) == "resource-specific" else None
+    asked = asked_wait_seconds(str(headers.get("retry-after", "")), str(headers.get("date", "")))
+    of_one_object = headers.get(_RATE_LIMITED) == "resource-specific"
+    return _OBJECT_LIMIT_SECONDS if asked is None and of_one_object else asked

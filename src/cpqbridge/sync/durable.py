@@ -154,14 +154,14 @@ class DurableEngine:
         """Delete what the engine keeps of ended runs begun longer ago than that, a thousand at a time."""
         from dbos import DBOS  # noqa: PLC0415 - see the module's docstring
 
-        finished = DBOS.list_workflows(
+        before = (self._clock.now() - older_than).isoformat()
+        while finished := DBOS.list_workflows(
             status=["SUCCESS", "ERROR", "CANCELLED"],
-            end_time=(self._clock.now() - older_than).isoformat(),
+            end_time=before,
             limit=_FORGET_AT_ONCE,
             load_input=False,
             load_output=False,
-        )
-        if finished:
+        ):
             DBOS.delete_workflows([each.workflow_id for each in finished])
 
     def stop(self) -> None:

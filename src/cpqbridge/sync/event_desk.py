@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection as Transaction
 
 from cpqbridge.clock import monotonic_seconds
-from cpqbridge.errors import AccessLostError, CpqbridgeError
+from cpqbridge.errors import AccessLostError
 from cpqbridge.mapping.policies import EventsWay
 from cpqbridge.store import cursors, event_contracts, events
 from cpqbridge.store.connections import Connection
@@ -43,7 +43,10 @@ LISTED_FOR = timedelta(days=30)
 CATCH_UP_SECONDS = 3600.0
 """How often events that a webhook did not bring are looked for; those of rare kinds always."""
 
-_AGAIN_SECONDS = 60.0
+AGAIN_SECONDS = 60.0
+"""How long after a list was tried it may be tried again, at the earliest."""
+
+_LISTS = ("tried", "contracts", "catalogue")
 _SEEN = "stripe_events"
 _LISTED = "stripe_listed"
 _PERMISSION = "stripe_permission"
@@ -57,7 +60,7 @@ class EventDesk:
     def __init__(self, service: SyncService) -> None:
         """Begin; the first look at each connection lists what was missed."""
         self._service = service
-        self._next: dict[tuple[int, str], float] = {}
+        self._done_at: dict[tuple[int, str], float] = {}
 
     def tick(self, opened: OpenConnection) -> None:
         """See to the events that wait, and list those that never arrived where that is due."""
@@ -67,14 +70,16 @@ class EventDesk:
             return
         polls = settings.events is EventsWay.POLL
         every_seconds = float(settings.events_poll_seconds) if polls else CATCH_UP_SECONDS
-        contracts, catalogue = (opened.connection_id, "contracts"), (opened.connection_id, "catalogue")
-        if not self._is_due(contracts, every_seconds):
+        tried, contracts, catalogue = ((opened.connection_id, what) for what in _LISTS)
+        if not (self._is_due(tried, AGAIN_SECONDS) and self._is_due(contracts, every_seconds)):
             return
-        try:
-            self.catch_up(opened, with_catalogue=self._is_due(catalogue, CATCH_UP_SECONDS))
-        except CpqbridgeError:
-            self._next |= dict.fromkeys((contracts, catalogue), monotonic_seconds() + _AGAIN_SECONDS)
-            raise
+        now = self._done_at[tried] = monotonic_seconds()
+        with_catalogue = self._is_due(catalogue, CATCH_UP_SECONDS)
+        if self.catch_up(opened, with_catalogue=with_catalogue) is None:
+            return
+        self._done_at[contracts] = now
+        if with_catalogue:
+            self._done_at[catalogue] = now
 
     def work(self, connection: Connection) -> int:
         """Notice the contracts that waiting events name; return how many contracts.
@@ -95,11 +100,11 @@ class EventDesk:
             log.info("events_seen", connection=connection.name, events=len(found), contracts=len(roots))
         return count
 
-    def catch_up(self, opened: OpenConnection, *, with_catalogue: bool = True) -> int:
+    def catch_up(self, opened: OpenConnection, *, with_catalogue: bool = True) -> int | None:
         """Store the events since the newest known one that never arrived; return how many there were.
 
         After a stop of a month or more Stripe no longer tells everything, and every contract that ran
-        meanwhile is looked at. Nothing is asked for while no contract is in Stripe.
+        meanwhile is looked at. Nothing is asked for while no contract is in Stripe: then None comes back.
         """
         connection = opened.connection
         connection_id = connection.connection_id
@@ -109,7 +114,7 @@ class EventDesk:
             seen = cursors.read(transaction, connection_id=connection_id, name=_SEEN)
             listed_at = cursors.read(transaction, connection_id=connection_id, name=_LISTED)
         if began_at is None:
-            return 0
+            return None
         since = max((seen or began_at) - OVERLAP, now - LISTED_FOR)
         try:
             new, newest = self._list(opened, CONTRACT_EVENTS, since=since, at=now)
@@ -177,11 +182,8 @@ class EventDesk:
                 )
 
     def _is_due(self, what: tuple[int, str], every_seconds: float) -> bool:
-        now = monotonic_seconds()
-        if self._next.get(what, now) > now:
-            return False
-        self._next[what] = now + every_seconds
-        return True
+        done_at = self._done_at.get(what)
+        return done_at is None or monotonic_seconds() - done_at >= every_seconds
 
 
 def _outcomes(

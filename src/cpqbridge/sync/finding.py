@@ -20,6 +20,7 @@ from cpqbridge.salesforce.changes import GROUPS_AT_ONCE, IDS_PER_QUERY
 from cpqbridge.store import cursors, noticed, polls, timers, watches
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.noticed import Due
+from cpqbridge.sync.allowance import Purpose
 from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.wake import contract_notice
@@ -114,6 +115,8 @@ class Finder:
             connection_id,
             [Due(order_id=timer.order_id, root_id=timer.root_id) for timer in due],
             because="timer",
+            # What falls due was sold and begun long ago.
+            purpose=Purpose.WORK,
         )
         if due:
             with self._store.write() as transaction:
@@ -121,7 +124,14 @@ class Finder:
                     timers.claim(transaction, connection_id=connection_id, timer=timer, at=now)
         return len(due)
 
-    def _take_due(self, connection_id: int, due: Iterable[Due], *, because: str) -> int:
+    def _take_due(
+        self,
+        connection_id: int,
+        due: Iterable[Due],
+        *,
+        because: str,
+        purpose: Purpose = Purpose.BACKGROUND,
+    ) -> int:
         with self._store.read() as transaction:
             found = [
                 contract_notice(
@@ -130,7 +140,7 @@ class Finder:
                 for each in due
             ]
         known = [notice for notice in found if notice is not None]
-        return Notices(self._service).take(connection_id, known, because=because)
+        return Notices(self._service).take(connection_id, known, because=because, purpose=purpose)
 
     def _poll(self, opened: OpenConnection) -> int:
         connection_id = opened.connection_id

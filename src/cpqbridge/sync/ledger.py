@@ -82,6 +82,15 @@ class Ledger:
         with self.store.read() as transaction:
             return self._standings(transaction)
 
+    def require_lane(self) -> None:
+        """Check that the lane is still ours, before something is sent that stands for what was found.
+
+        Raises:
+            ConflictError: somebody else took it; nothing more may be written.
+        """
+        with self.store.read() as transaction:
+            lanes.require(transaction, self.lane)
+
     def doubts(self, plan: Plan) -> dict[str, str]:
         """Return by order id what is not as planned of what was made for it."""
         with self.store.read() as transaction:

@@ -12,7 +12,9 @@ import structlog
 
 from cpqbridge.store import cursors
 from cpqbridge.sync.finding import Finder
+from cpqbridge.sync.housekeeping import Housekeeping
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.reconcile import Reconciler
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -33,7 +35,11 @@ class NightlyJob:
 
 def nightly_jobs(service: SyncService) -> tuple[NightlyJob, ...]:
     """Return the jobs of a night in the order they are done."""
-    return (NightlyJob(name="sweep", run=Finder(service).sweep),)
+    return (
+        NightlyJob(name="sweep", run=Finder(service).sweep),
+        NightlyJob(name="reconcile", run=Reconciler(service).nightly),
+        NightlyJob(name="sync records", run=Housekeeping(service).prune_sync_records),
+    )
 
 
 class Night:

@@ -13,6 +13,7 @@ import structlog
 from cpqbridge.mapping.raw import OrderNotice
 from cpqbridge.store import connections, noticed
 from cpqbridge.store.noticed import NoticedOrder
+from cpqbridge.sync.allowance import Purpose
 from cpqbridge.sync.durable import partition_of
 from cpqbridge.sync.task import Task, root_of
 from cpqbridge.sync.wake import contract_notice
@@ -35,11 +36,19 @@ class Notices:
         self._service = service
         self._queued: set[str] | None = None
 
-    def take(self, connection_id: int, notices: Sequence[OrderNotice], *, because: str) -> int:
+    def take(
+        self,
+        connection_id: int,
+        notices: Sequence[OrderNotice],
+        *,
+        because: str,
+        purpose: Purpose = Purpose.BACKGROUND,
+    ) -> int:
         """Make sure that the contracts of these orders are synced; return how many were put on the queue.
 
         Every order is stored before its contract is queued. A contract that waits already is not queued
-        twice; one that a run is working on is queued once more. `because` is for the log.
+        twice; one that a run is working on is queued once more. `because` is for the log,
+        `purpose` says for whom the org is called.
         """
         if not notices:
             return 0
@@ -51,7 +60,7 @@ class Notices:
             noticed.note(transaction, connection_id=connection_id, orders=orders, at=now)
         count = 0
         for notice in {root_of(each): each for each in reversed(notices)}.values():
-            count += self.queue(Task(connection_id=connection_id, notice=notice))
+            count += self.queue(Task(connection_id=connection_id, notice=notice, purpose=purpose))
         if count:
             log.info("contracts_queued", connection=connection.name, because=because, contracts=count)
         return count

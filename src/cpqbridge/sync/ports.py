@@ -13,6 +13,7 @@ from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
 from cpqbridge.salesforce.changes import ChangesPage
+from cpqbridge.salesforce.sync_records import Deleted
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
 from cpqbridge.stripe_billing.client import EventsPage
@@ -57,8 +58,12 @@ class SalesforceSide(Protocol):
         """Return each order's present modification stamp by id."""
         ...
 
-    def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
-        """Write the records in one call and return those that were not taken."""
+    def write(self, records: Sequence[WriteBackRecord], *, root_id: str) -> Sequence[WriteFailure]:
+        """Write records of a contract in one call and return those that were not taken."""
+        ...
+
+    def delete_sync_records(self, *, keep: int) -> Deleted:
+        """Delete the oldest resolved Sync Records beyond `keep`, at most a thousand at a time."""
         ...
 
     def close(self) -> None:

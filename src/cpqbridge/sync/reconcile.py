@@ -31,10 +31,10 @@ from cpqbridge.store.findings import FindingState, Reconciliation, StoredFinding
 from cpqbridge.sync.allowance import Purpose, calling_for
 from cpqbridge.sync.dashboard import page_of
 from cpqbridge.sync.findings import Finding, FindingKind, Remedy
+from cpqbridge.sync.found_order import found_order
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.reconcile_read import ContractReader
-from cpqbridge.sync.service import found_order
 from cpqbridge.sync.task import Task, root_of
 from cpqbridge.sync.wake import contract_notice
 
@@ -123,8 +123,9 @@ class Reconciler:
             unsettled=() if settled else (root_of(notice),),
         )
 
-    def nightly(self, connection: Connection) -> int:
+    def nightly(self, opened: OpenConnection) -> int:
         """Look at all contracts of a connection, log each finding that is open, and return how many are."""
+        connection = opened.connection
         with calling_for(Purpose.BACKGROUND):
             result = self.run(connection.name)
         for each in result.open:

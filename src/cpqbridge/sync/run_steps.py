@@ -17,6 +17,7 @@ from cpqbridge.domain.order import OrderHistory
 from cpqbridge.errors import ConflictError, CpqbridgeError, InvariantError, RecordError
 from cpqbridge.mapping.raw import RawContract, WriteBackRecord
 from cpqbridge.planning.usage import usage_spans
+from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store import intents, plans
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
@@ -201,11 +202,15 @@ class RunSteps:
             standings = self._ledger.standings()
             records = self._records(read, self.plan(plan_id), standings)
             self._parts.boundary("before write-back")
-            failures = self._opened.salesforce.write(records) if records else ()
+            self._ledger.require_lane()
+            failures = self._write(records) if records else ()
         self._parts.boundary("written back")
         if failures:
             self._ledger.keep_not_written(failures)
         return {"records": len(records), "failures": len(failures)}
+
+    def _write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
+        return self._opened.salesforce.write(records, root_id=self._root_id)
 
     def states(self) -> dict[str, str]:
         """Return the state of every order of the contract as it is stored."""

@@ -35,6 +35,7 @@ from cpqbridge.sync.apply import Boundary, no_boundary
 from cpqbridge.sync.connect import Connections, FreshSecrets, NewConnection
 from cpqbridge.sync.durable import JsonObject, StepRunner
 from cpqbridge.sync.error_record import error_from_document
+from cpqbridge.sync.found_order import found_order
 from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
 from cpqbridge.sync.observing import Observers
@@ -465,20 +466,3 @@ class SyncService:
             is_worker=self._is_worker,
         )
         return runner.run(document, run_id, steps)
-
-
-def found_order(opened: OpenConnection, order: str) -> OrderNotice:
-    """Return the order of this id or number.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    notice = opened.salesforce.find_order(order)
-    if notice is None:
-        raise ConfigurationError(
-            f"There is no order {order!r} in {opened.connection.facts.org_name}.",
-            code="order_unknown",
-            field="order",
-            fix="Give the order's id (801…, 15 or 18 characters) or its order number.",
-        )
-    return notice

@@ -14,6 +14,7 @@ from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.schedule_standing import ENDED, ScheduleStanding
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.needs import FieldNeeds
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
@@ -22,6 +23,7 @@ from cpqbridge.salesforce.client import SalesforceClient
 from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema
+from cpqbridge.salesforce.sync_records import Deleted, delete_oldest
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.intents import call_of_key
 from cpqbridge.stripe_billing.billed import contract_invoices
@@ -151,13 +153,19 @@ class SalesforceOrg:
             lambda reader: reader.read_stamps(asked), step=f"stamps {asked[0] if asked else ''}"
         )
 
-    def write(self, records: Sequence[WriteBackRecord]) -> Sequence[WriteFailure]:
-        """Write the records in one call and return those that were not taken; see `writing.write_all`."""
-        failures = write_all(self.client, records, self.retries)
+    def write(self, records: Sequence[WriteBackRecord], *, root_id: str) -> Sequence[WriteFailure]:
+        """Write records of a contract and return those that were not taken; see `writing.write_all`."""
+        failures = write_all(self.client, records, self.retries, step=f"write {root_id}")
         if any(failure.code == _NO_SUCH_FIELD for failure in failures):
             # The next write leaves out what the org no longer has.
             self.fields.describe_again()
         return failures
+
+    def delete_sync_records(self, *, keep: int) -> Deleted:
+        """Delete the oldest resolved Sync Records beyond `keep`, at most a thousand at a time."""
+        if SYNC_RECORD_OBJECT not in self.writable():
+            return Deleted(count=0)
+        return self.retries.call(partial(delete_oldest, self.client, keep=keep), step="delete sync records")
 
     def close(self) -> None:
         """Close the connections."""

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cpqbridge.clock import Clock, SystemClock
-from cpqbridge.store import overview, pauses, polls
+from cpqbridge.store import api_usage, overview, pauses, polls
+from cpqbridge.store.api_usage import KnownUsage
 from cpqbridge.store.connections import Connection
-from cpqbridge.store.overview import OrderCounts, OrderInNeed, Usage
+from cpqbridge.store.overview import OrderCounts, OrderInNeed
 from cpqbridge.store.pauses import Pause
 from cpqbridge.store.polls import PollOutcome
 from cpqbridge.sync import liveness
@@ -32,16 +33,6 @@ _NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastPoll:
-    """How the last look for orders went; `code` is empty after a good one. Times are aware UTC."""
-
-    succeeded_at: datetime | None
-    code: str = ""
-    message: str = ""
-    fix: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionStatus:
     """How one connection stands at `at`; times are aware UTC, by the connection's clock.
 
@@ -56,8 +47,8 @@ class ConnectionStatus:
     in_need: tuple[OrderInNeed, ...]
     pause: Pause | None
     access_lost: str | None
-    last_poll: LastPoll | None
-    usage: Usage | None
+    last_poll: PollOutcome | None
+    usage: KnownUsage | None
     api_share: Decimal
     timers_overdue: int
     next_timer_at: datetime | None
@@ -122,8 +113,8 @@ def _look_at(service: SyncService, connection: Connection) -> ConnectionStatus:
             in_need=overview.in_need(transaction, connection_id=connection_id, limit=_NAMED_AT_MOST),
             pause=service.gate.pause_of(connection_id),
             access_lost=connection.access_lost,
-            last_poll=_last_poll(polls.find(transaction, connection_id=connection_id)),
-            usage=overview.usage(transaction, connection_id=connection_id),
+            last_poll=polls.find(transaction, connection_id=connection_id),
+            usage=api_usage.find(transaction, connection_id=connection_id),
             api_share=settings.api_share,
             timers_overdue=overdue,
             next_timer_at=next_timer_at,
@@ -135,12 +126,6 @@ def _look_at(service: SyncService, connection: Connection) -> ConnectionStatus:
             oldest_queued_at=overview.oldest_queued_at(transaction, connection_id=connection_id),
             lost=overview.contracts_without_orders(transaction, connection_id=connection_id),
         )
-
-
-def _last_poll(found: PollOutcome | None) -> LastPoll | None:
-    if found is None:
-        return None
-    return LastPoll(succeeded_at=found.succeeded_at, code=found.code, message=found.message, fix=found.fix)
 
 
 def _about_workers(

@@ -20,6 +20,7 @@ from cpqbridge.store.connections import Connection
 from cpqbridge.sync.allowance import Purpose, calling_for
 from cpqbridge.sync.event_desk import EventDesk
 from cpqbridge.sync.finding import Finder
+from cpqbridge.sync.housekeeping import Housekeeping
 from cpqbridge.sync.nightly import Night
 from cpqbridge.sync.pausing import go_on
 from cpqbridge.sync.ports import OpenConnection
@@ -61,6 +62,7 @@ class Worker:
         self._next: dict[str, float] = {}
         self._told: dict[int, str] = {}
         self._events = EventDesk(service)
+        self._housekeeping = Housekeeping(service)
 
     def start(self) -> None:
         """Begin in a thread of its own."""
@@ -132,6 +134,7 @@ class Worker:
                 log.info("work_taken_over", runs=taken)
         if self._is_due("forget", FORGET_SECONDS):
             engine.forget_finished(older_than=KEEP_FINISHED)
+            self._housekeeping.prune()
         if self._is_due("alert", ALERT_SECONDS):
             self.alert()
 
@@ -208,12 +211,19 @@ class Worker:
                 self._begin(connection, "night", partial(self._night.work, opened, jobs))
 
     def _poll(self, opened: OpenConnection, key: str) -> None:
+        outcome = "unexpected"
         try:
             self._finder.poll(opened)
-        except TransientError as error:
+            outcome = "ok"
+        except CpqbridgeError as error:
+            outcome = error.code
+            if not isinstance(error, TransientError):
+                raise
             asked_seconds = error.retry_after_seconds or 0.0
             self._next[key] = max(self._next[key], monotonic_seconds() + asked_seconds)
             raise
+        finally:
+            self._service.observers.polled(connection=opened.connection.name, outcome=outcome)
         self._told.pop(opened.connection_id, None)
 
     def _is_due(self, what: str, every_seconds: float) -> bool:

@@ -16,12 +16,12 @@ Source: the project's design notes, salesforce.md 1.6 and 2.5 (20 Nov 2026)."""
 
 
 def write_all(
-    client: SalesforceClient, records: Sequence[WriteBackRecord], retries: Retries
+    client: SalesforceClient, records: Sequence[WriteBackRecord], retries: Retries, *, step: str
 ) -> tuple[WriteFailure, ...]:
     """Write the records and return those that were not taken in the end.
 
     Records that somebody else holds, or that the org's triggers had no room for, are written again after a
-    wait, like a call that failed as a whole.
+    wait, like a call that failed as a whole. `step` names what is written, the same over runs.
 
     Raises:
         CpqbridgeError: no answer came in the end, or the token no longer opens the org.
@@ -29,7 +29,6 @@ def write_all(
     writing = _Writing(client, records)
     if not records:
         return ()
-    step = f"write {min(record.record_id for record in records)}"
     try:
         retries.call(writing.attempt, step=step)
     except TransientError:

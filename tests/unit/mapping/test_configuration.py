@@ -24,7 +24,7 @@ from cpqbridge.mapping.rules import SourcePath
 
 FULL = """
 version: 1
-sync: {live: true, start_date: 2026-01-01, poll_seconds: 30, api_share: 0.5, record_retention: 500}
+sync: {live: true, start_date: 2026-01-01, poll_seconds: 30, api_share: 0.5, record_retention: 500, history_days: 40, audit_days: 400}
 currency: EUR
 filters: {Order: "Region__c = 'EMEA'", Account: "a = 1", Product2: "b = 1", PricebookEntry: "c = 1", activated: "Live__c = true"}
 policy:
@@ -65,6 +65,8 @@ def test_parse_when_everything_is_set_reads_every_value():
         poll_seconds=30,
         api_share=Decimal("0.5"),
         record_retention=500,
+        history_days=40,
+        audit_days=400,
     )
     assert found.currency == "eur"
     assert found.filters == Filters(

@@ -43,8 +43,15 @@ def synced(*orders, now=BEFORE):
     return life
 
 
-def planned(state, *orders, when=BEFORE, released=frozenset(), **history):
-    return plan_contract(a_history(*orders, **history), state, CONFIGURATION, as_of=when, released=released)
+def planned(state, *orders, when=BEFORE, released=frozenset(), restores=frozenset(), **history):
+    return plan_contract(
+        a_history(*orders, **history),
+        state,
+        CONFIGURATION,
+        as_of=when,
+        released=released,
+        restores=restores,
+    )
 
 
 def test_edited_amendment_freezes_the_contract_and_later_ones_wait():
@@ -176,13 +183,14 @@ def test_credit_half_made_is_completed_with_its_other_portions():
     assert [outcome.state for outcome in again.outcomes] == [OrderState.UNCHANGED, OrderState.SYNCED]
 
 
-def touched(*orders, when=JULY, first=FIRST, released=(), **touch):
-    """Plan after somebody touched the first schedule in Stripe."""
+def touched(*orders, when=JULY, first=FIRST, released=(), restores=False, **touch):
+    """Plan after somebody touched the first schedule in Stripe; with `restores` to put it back."""
     life = synced(first)
     life.run_until(when)
     (key,) = life.state.objects
     state = replace(life.state, touched={key: Touched(words="it was cancelled", **touch)})
-    return planned(state, first, *orders, when=when, released=frozenset(released))
+    back = frozenset({key} if restores else ())
+    return planned(state, first, *orders, when=when, released=frozenset(released), restores=back)
 
 
 ENDED = {"is_over": True, "ended_at": at("2026-06-10")}
@@ -492,3 +500,35 @@ def test_cancellations_of_one_order_are_counted_together():
     found = planned(replace(state, recent_cancels=most - 1), both, ended)
     assert states_of(found)[1] == (OrderState.HELD, ["cap_cancels"])
     assert "cancels 2 subscription schedules at once" in found.outcomes[1].refusals[0].message
+
+
+def test_schedule_changed_in_stripe_is_put_back_when_a_person_asks_for_it():
+    found = touched(restores=True)
+    assert [step.action for step in found.steps] == [StepAction.UPDATE_SCHEDULE]
+    assert states_of(found) == [(OrderState.UNCHANGED, [])]
+    assert [item["quantity"] for item in found.steps[0].parameters["phases"][0]["items"]] == [10]
+    # The same may be put back again another day; then it is another call.
+    again = touched(restores=True, when=at("2026-07-11T09:00:00"))
+    assert again.steps[0].fingerprint != found.steps[0].fingerprint
+
+
+def test_schedule_ended_in_stripe_is_restarted_when_a_person_asks_for_it():
+    found = touched(restores=True, **ENDED)
+    assert [step.action for step in found.steps] == [StepAction.CREATE_SCHEDULE]
+    assert found.steps[0].parameters["start_date"] == int(at("2026-08-01").timestamp())
+
+
+def test_schedule_whose_subscription_goes_on_is_not_put_back_beside_it():
+    assert touched(restores=True, is_over=True, goes_on="sub_1").steps == ()
+
+
+def test_amendment_beside_what_is_put_back_is_carried_out_with_it():
+    found = touched(LATER, restores=True)
+    assert states_of(found)[1] == (OrderState.SYNCED, [])
+    assert found.steps[-1].action is StepAction.UPDATE_SCHEDULE
+
+
+def test_schedule_that_stands_as_sold_needs_nothing_to_be_put_back():
+    life = synced(FIRST)
+    (key,) = life.state.objects
+    assert planned(life.state, FIRST, restores=frozenset({key})).steps == ()

@@ -117,6 +117,22 @@ def test_retry_after_is_kept() -> None:
     assert error.retry_after_seconds == 30
 
 
+@pytest.mark.parametrize(
+    ("message", "code", "seconds"),
+    [
+        ("TotalRequests Limit exceeded.", "salesforce_limit", 300),
+        ("ConcurrentRequests (Concurrent API Requests) Limit exceeded.", "salesforce_busy", None),
+        ("ConcurrentPerOrgLongTxn Limit exceeded.", "salesforce_busy", None),
+    ],
+)
+def test_a_day_without_calls_is_waited_for_and_too_many_at_once_is_not(
+    message: str, code: str, seconds: float | None
+) -> None:
+    error = mapped(refusal("REQUEST_LIMIT_EXCEEDED", message), status=403)
+    assert isinstance(error, TransientError)
+    assert (error.code, error.retry_after_seconds) == (code, seconds)
+
+
 def test_victims_of_another_failure_come_last() -> None:
     body = refusal("PROCESSING_HALTED") + refusal("INVALID_FIELD", "No such column 'X'")
     assert [problem.code for problem in problems_in(body)] == ["INVALID_FIELD", "PROCESSING_HALTED"]

@@ -19,6 +19,7 @@ from cpqbridge.errors import (
     RecordError,
     TransientError,
 )
+from cpqbridge.stripe_billing.error_codes import REPEATED_ERROR
 from cpqbridge.stripe_billing.error_map import error_for
 
 
@@ -173,6 +174,29 @@ def test_retry_after_when_it_is_a_number_is_kept() -> None:
     ours = error_for(error, writes=True, secret=KEY)
     assert isinstance(ours, TransientError)
     assert ours.retry_after_seconds == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"stripe-rate-limited-reason": "resource-specific"}, 60),
+        ({"stripe-rate-limited-reason": "resource-specific", "retry-after": "5"}, 5),
+        ({"stripe-rate-limited-reason": "global-rate"}, None),
+    ],
+)
+def test_a_limit_on_one_object_is_waited_for_without_being_asked(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    ours = error_for(stripe.RateLimitError("slow", None, 429, None, headers), writes=True, secret=KEY)
+    assert isinstance(ours, TransientError)
+    assert ours.retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize(("replayed", "code"), [("true", REPEATED_ERROR), ("", "stripe_outcome_unknown")])
+def test_an_error_that_a_key_repeats_is_told_apart(replayed: str, code: str) -> None:
+    error = stripe.APIError("failed", None, 500, None, {"idempotent-replayed": replayed})
+    ours = error_for(error, writes=True, secret=KEY)
+    assert (type(ours), ours.code) == (OutcomeUnknownError, code)
 
 
 def test_refusal_of_a_second_currency_has_its_own_code() -> None:
