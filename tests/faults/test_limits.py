@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -20,6 +21,7 @@ from cpqbridge.store import plans
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.allowance import Purpose
 from cpqbridge.sync.error_record import error_from_document
+from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.task import Task
 from cpqbridge.sync.try_book import SENDS_AN_HOUR
@@ -292,3 +294,28 @@ def test_a_lost_customer_is_found_without_listing_the_account(setting: Setting) 
     assert setting.sync() == "synced"
     assert setting.sent("/v1/customers", "GET") == before + 1
     assert len(setting.sides.objects("customer")) == 251
+
+
+def test_a_service_that_stops_ends_its_waits_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    with two_sides() as sides:
+        sides.account.faults.plan("rate_limit", retry_after=15, method="POST", path="/v1/prices")
+        with service(tmp_path, synchronous="OFF", sleep=None) as opened:
+            connect(opened, sides)
+            notice = opened.open(None).salesforce.find_order(sides.order_id)
+            assert notice is not None
+            opened.become_worker()
+            Notices(opened).take(1, [notice], because="test")
+            wait_until(lambda: sides.account.faults.struck)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 5
+        with service(tmp_path, synchronous="OFF") as opened:
+            opened.become_worker()
+            wait_until(lambda: opened.list_orders(None)[0].state.value == "synced")
+        assert [len(sides.objects(kind)) for kind in ONE_OF_EACH] == [1, 1, 1, 1]
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
