@@ -17,7 +17,7 @@ from tests.faults.two_sides import NOW, TwoSides, connect, move_everything_to, s
 from cpqbridge.clock import SettableClock
 from cpqbridge.errors import CpqbridgeError, TransientError
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import plans
+from cpqbridge.store import plans, polls
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.allowance import Purpose
 from cpqbridge.sync.error_record import error_from_document
@@ -25,6 +25,7 @@ from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.task import Task
 from cpqbridge.sync.try_book import SENDS_AN_HOUR
+from cpqbridge.sync.worker import Worker
 from cpqbridge_sim.hosting import host
 from cpqbridge_sim.stripe.account import Account
 from cpqbridge_sim.stripe.rate_limits import RateLimiter
@@ -251,6 +252,27 @@ def test_an_org_without_calls_left_holds_everything_up_at_once(setting: Setting)
     assert len(setting.sides.org_log.after()) == asked
     setting.clock.set(NOW + timedelta(minutes=5))
     assert setting.run(Purpose.BACKGROUND, notice) is None
+
+
+def test_a_live_connection_waits_at_the_share_and_goes_on_by_itself(tmp_path: Path) -> None:
+    clock = SettableClock(NOW)
+    with two_sides() as sides, service(tmp_path, clock=clock, synchronous="OFF") as opened:
+        connect(opened, sides, live_sync=True)
+        sides.org.daily_limit = sides.org.usage() + 2
+        opened.open(None).salesforce.find_order(sides.order_id)
+        opened.become_worker()
+        asked = len(sides.org_log.after())
+        for _ in range(3):
+            Worker(opened).tick()
+        assert len(sides.org_log.after()) == asked
+        with opened.store.read() as transaction:
+            problem = polls.find(transaction, connection_id=1)
+        assert problem is not None
+        assert problem.code == "api_share_used"
+        move_everything_to(NOW + timedelta(hours=25), sides, clock)
+        sides.org.daily_limit = 1000
+        Worker(opened).tick()
+        wait_until(lambda: [each.state.value for each in opened.list_orders(None)] == ["synced"])
 
 
 def test_too_many_at_once_backs_off_for_seconds(setting: Setting) -> None:
