@@ -1,8 +1,9 @@
 """`make soak`: whole matrices of faults, tens of thousands of random contracts, then planted errors.
 
-The matrices of which `make test` runs a sample are run whole. The contracts are lived in batches with seeds
-of their own on all cores; a batch that fails prints the contract that made it fail and the seed that draws it
-again. Then `mutants.py` plants errors that the tests have to catch. `--only` runs one of the three.
+The matrices of which `make test` runs a sample are run whole. The contracts, one of ten with coupons, are
+lived in batches with seeds of their own on all cores; a batch that fails prints the contract that made it
+fail and the seed that draws it again. Then `mutants.py` plants errors that the tests have to catch. `--only`
+runs one of the three.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import mutants
 ROOT = Path(__file__).resolve().parents[1]
 FAULTS = "tests/faults"
 LIVES = "tests/simulation/test_contract_lives.py"
+COUPON_LIVES = "tests/simulation/test_coupon_lives.py"
+WITH_COUPONS = 10
 CONTRACTS = 20_000
 MUTANTS = 400
 # A thousand orders take longer than a test may.
@@ -33,10 +36,11 @@ CONTRACTS_PER_BATCH = 2500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """So many contracts, drawn from one seed."""
+    """So many contracts, drawn from one seed and lived by one test."""
 
     contracts: int
     seed: int
+    lives: str = LIVES
 
     @property
     def options(self) -> list[str]:
@@ -45,17 +49,22 @@ class Batch:
 
 
 def batches(contracts: int, seed: int, processes: int) -> list[Batch]:
-    """Return the batches, at least one for each process, each with a seed of its own."""
-    count = max(processes, -(-contracts // CONTRACTS_PER_BATCH))
-    sizes = [contracts // count + (number < contracts % count) for number in range(count)]
-    return [
+    """Return the batches, at least one for each process, each with a seed of its own; coupons come last."""
+    with_coupons = contracts // WITH_COUPONS
+    plain = contracts - with_coupons
+    count = max(processes, -(-plain // CONTRACTS_PER_BATCH))
+    sizes = [plain // count + (number < plain % count) for number in range(count)]
+    found = [
         Batch(contracts=size, seed=seed * 1000 + number) for number, size in enumerate(sizes, start=1) if size
     ]
+    if with_coupons:
+        found.append(Batch(contracts=with_coupons, seed=seed * 1000, lives=COUPON_LIVES))
+    return found
 
 
 def is_lived(batch: Batch) -> bool:
     """Live a batch, print what came of it, and return whether all held."""
-    command = [LIVES, "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", *batch.options]
+    command = [batch.lives, "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", *batch.options]
     started = time.perf_counter()
     outcome = subprocess.run(
         [sys.executable, "-m", "pytest", *command], cwd=ROOT, capture_output=True, text=True, check=False
@@ -63,11 +72,8 @@ def is_lived(batch: Batch) -> bool:
     seconds = time.perf_counter() - started
     told = outcome.stdout + outcome.stderr if outcome.returncode else _ends(outcome.stdout)
     word = "failed" if outcome.returncode else "passed"
-    print(
-        f"{batch.contracts} contracts {word} in {seconds:.0f} s (pytest {' '.join([LIVES, *batch.options])})"
-        f"\n{told}",
-        flush=True,
-    )
+    again = " ".join(["pytest", batch.lives, *batch.options])
+    print(f"{batch.contracts} contracts {word} in {seconds:.0f} s ({again})\n{told}", flush=True)
     return outcome.returncode == 0
 
 

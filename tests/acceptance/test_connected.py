@@ -158,9 +158,6 @@ def test_forecast_is_what_the_simulated_account_bills(shell, sandbox):
 KINDS = {
     "Olive Hotels": "a coupon for ever, and an amendment",
     "Linden Energy": "usage with a flat fee beside seats",
-    "Maple Prints": "tiers by volume, and an amendment",
-    "Ginkgo Games": "without an end, and two amendments",
-    "Rosewood Media": "three frequencies, and an amendment of all",
     "Elder Housing": "two ramps beside seats, and two amendments",
 }
 

@@ -1,6 +1,6 @@
 """Random contracts through planner and simulated account over their whole life, to the cent.
 
-300 contracts, or as many as the Hypothesis profile or `--examples` asks for: `make soak` lives 20,000.
+150 contracts, or as many as the Hypothesis profile or `--examples` asks for: `make soak` lives 20,000.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.mapping.policies import CreditsPolicy, ItemsPolicy
 from cpqbridge_sim.stripe.account import Account
 
-EXAMPLES = 300 if settings.get_current_profile_name() == "steady" else settings.default.max_examples
+EXAMPLES = 150 if settings.get_current_profile_name() == "steady" else settings.default.max_examples
 SECONDS_EACH = 1
 DONE = {OrderState.SYNCED, OrderState.UNCHANGED}
 KINDS = {"cycle", "head", "tail", "cut", "catch_up", "credit", "one_time"}

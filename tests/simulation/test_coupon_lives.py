@@ -22,7 +22,7 @@ from cpqbridge.domain.order import Coupon, CouponDuration
 from cpqbridge.mapping.policies import ItemsPolicy
 from cpqbridge.planning.proof import REASONS
 
-EXAMPLES = 100 if settings.get_current_profile_name() == "steady" else settings.default.max_examples
+EXAMPLES = 50 if settings.get_current_profile_name() == "steady" else settings.default.max_examples
 SECONDS_EACH = 1
 
 
