@@ -123,6 +123,7 @@ class SyncService:
         self._connections = Connections(store, retries, watch=watches.of, clock_of=self.clock_of)
         self._guard = threading.Lock()
         self._is_worker = False
+        self._is_closed = False
         self._worker: Worker | None = None
         self._mark: ProcessMark | None = None
         self._lanes: LaneKeeper | None = None
@@ -397,8 +398,14 @@ class SyncService:
         return self._store
 
     def engine(self) -> DurableEngine:
-        """Return the durable engine, started."""
+        """Return the durable engine, started.
+
+        Raises:
+            InvariantError: the service was closed; a thread of it that goes on must not start anything.
+        """
         with self._guard:
+            if self._is_closed:
+                raise InvariantError("The service is closed.", code="service_closed")
             if self._engine is None:
                 # The engine takes a second to load; commands that only look do without it.
                 from cpqbridge.sync.durable import DurableEngine, EngineOptions  # noqa: PLC0415
@@ -422,6 +429,7 @@ class SyncService:
         self.stop_worker()
         self._waiting.stop()
         with self._guard:
+            self._is_closed = True
             if self._engine is not None:
                 self._engine.stop()
                 self._engine = None
