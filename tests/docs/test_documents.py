@@ -12,9 +12,11 @@ from tests.unit.planning.builders import a_line, a_one_time_line, plan
 from cpqbridge.domain.billing import InvoiceLine
 from cpqbridge.domain.order import Coupon, CouponDuration, Tier, TiersMode, TierTable
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.store.findings import FindingState, StoredFinding
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.documents import plan_document
 from cpqbridge.sync.explain import explained
+from cpqbridge.sync.findings import Finding, FindingKind, Remedy, finding_document
 from cpqbridge.sync.order_list import COLUMNS, ListedOrder, OrderAmounts
 from cpqbridge.sync.report import Calls, Report, ReportedOrder
 from cpqbridge.sync.report_invoices import BilledDocument
@@ -117,3 +119,29 @@ def test_page_on_the_list_of_orders_names_every_column_and_key():
     )
     document = ListedOrder(standing=standing, amounts=amounts).as_document()
     assert {*COLUMNS, *keys_of(document)} - named_in("order-list.md") == set()
+
+
+def test_reconcile_page_when_compared_with_a_finding_names_every_key_kind_and_state():
+    finding = Finding(
+        kind=FindingKind.MISSING,
+        root_id="Q1",
+        contract_key="800",
+        subject="801",
+        found="",
+        wanted="",
+        fix="",
+        marks=(),
+    )
+    seen = finding.as_seen(link=None, reason="")
+    stored = StoredFinding(
+        finding_id=1,
+        **{name: getattr(seen, name) for name in ("root_id", "kind", "subject", "fingerprint", "document")},
+        state=FindingState.OPEN,
+        reason="",
+        first_seen_at=datetime(2026, 5, 1, tzinfo=UTC),
+        last_seen_at=datetime(2026, 5, 1, tzinfo=UTC),
+        closed_at=None,
+    )
+    named = named_in("reconcile.md")
+    assert set(keys_of(finding_document(stored))) - named == set()
+    assert {each.value for each in (*FindingKind, *FindingState, *Remedy)} - named == set()
