@@ -17,7 +17,7 @@ from cpqbridge.sync.reconcile import Reconciler
 AUGUST = datetime(2026, 8, 20, 8, tzinfo=UTC)
 THE_END = datetime(2027, 2, 20, tzinfo=UTC)
 SAMPLE = {"orders": 5, "runs": ((1, 0.2),)}
-WHOLE = {"orders": 60, "runs": ((2, 0.05), (3, 0.1), (4, 0.2), (5, 0.2))}
+WHOLE = {"orders": 40, "runs": ((2, 0.05), (3, 0.1), (4, 0.2), (5, 0.2), (6, 0.4))}
 
 
 def sell(world: Live) -> None:
