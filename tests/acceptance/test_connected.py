@@ -377,3 +377,17 @@ def test_without_a_connection_the_way_to_one_is_said(shell):
     ended = shell.run("order", "sync", NEW_ORDER)
     assert ended.code == 2
     assert "connection add" in ended.err
+
+
+def test_live_sync_is_switched_on_and_off_and_the_rest_of_the_configuration_stays(connected):
+    before = connected.run("config", "show").out
+    switched = connected.run("connection", "live", "on", "--json")
+    assert switched.code == 0
+    assert (switched.document["live"], switched.document["was_live"]) == (True, False)
+    assert switched.document["worker_runs"] is False
+    told = connected.run("connection", "live", "on", "box")
+    assert "box is live" in told.out
+    assert "No worker runs" in told.out
+    assert connected.run("connection", "live", "off").code == 0
+    assert connected.run("config", "show").out == before
+    assert connected.run("connection", "live", "on", "nobody").code == 2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -16,13 +17,15 @@ from tests.faults.two_sides import NOW, TwoSides, connect, move_everything_to, s
 from cpqbridge.clock import SettableClock
 from cpqbridge.errors import CpqbridgeError, TransientError
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import plans
+from cpqbridge.store import plans, polls
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.allowance import Purpose
 from cpqbridge.sync.error_record import error_from_document
+from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.task import Task
 from cpqbridge.sync.try_book import SENDS_AN_HOUR
+from cpqbridge.sync.worker import Worker
 from cpqbridge_sim.hosting import host
 from cpqbridge_sim.stripe.account import Account
 from cpqbridge_sim.stripe.rate_limits import RateLimiter
@@ -251,6 +254,27 @@ def test_an_org_without_calls_left_holds_everything_up_at_once(setting: Setting)
     assert setting.run(Purpose.BACKGROUND, notice) is None
 
 
+def test_a_live_connection_waits_at_the_share_and_goes_on_by_itself(tmp_path: Path) -> None:
+    clock = SettableClock(NOW)
+    with two_sides() as sides, service(tmp_path, clock=clock, synchronous="OFF") as opened:
+        connect(opened, sides, live_sync=True)
+        sides.org.daily_limit = sides.org.usage() + 2
+        opened.open(None).salesforce.find_order(sides.order_id)
+        opened.become_worker()
+        asked = len(sides.org_log.after())
+        for _ in range(3):
+            Worker(opened).tick()
+        assert len(sides.org_log.after()) == asked
+        with opened.store.read() as transaction:
+            problem = polls.find(transaction, connection_id=1)
+        assert problem is not None
+        assert problem.code == "api_share_used"
+        move_everything_to(NOW + timedelta(hours=25), sides, clock)
+        sides.org.daily_limit = 1000
+        Worker(opened).tick()
+        wait_until(lambda: [each.state.value for each in opened.list_orders(None)] == ["synced"])
+
+
 def test_too_many_at_once_backs_off_for_seconds(setting: Setting) -> None:
     setting.sides.org.faults.plan("request_limit", reason="concurrent", path="*/composite", times=2)
     assert setting.sync() == "synced"
@@ -292,3 +316,28 @@ def test_a_lost_customer_is_found_without_listing_the_account(setting: Setting) 
     assert setting.sync() == "synced"
     assert setting.sent("/v1/customers", "GET") == before + 1
     assert len(setting.sides.objects("customer")) == 251
+
+
+def test_a_service_that_stops_ends_its_waits_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    with two_sides() as sides:
+        sides.account.faults.plan("rate_limit", retry_after=15, method="POST", path="/v1/prices")
+        with service(tmp_path, synchronous="OFF", sleep=None) as opened:
+            connect(opened, sides)
+            notice = opened.open(None).salesforce.find_order(sides.order_id)
+            assert notice is not None
+            opened.become_worker()
+            Notices(opened).take(1, [notice], because="test")
+            wait_until(lambda: sides.account.faults.struck)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 5
+        with service(tmp_path, synchronous="OFF") as opened:
+            opened.become_worker()
+            wait_until(lambda: opened.list_orders(None)[0].state.value == "synced")
+        assert [len(sides.objects(kind)) for kind in ONE_OF_EACH] == [1, 1, 1, 1]
+
+
+def wait_until(happened: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -10,6 +10,7 @@ import typer
 
 from cpqbridge.cli.configuration_file import read_configuration
 from cpqbridge.cli.documents import connection_document
+from cpqbridge.cli.live import live
 from cpqbridge.cli.output import JsonOption, answer, document, note, table
 from cpqbridge.cli.rehearse import DEFAULT_CURRENCY
 from cpqbridge.cli.runtime import service_of
@@ -18,6 +19,7 @@ from cpqbridge.cli.webhook import webhook
 from cpqbridge.mapping.configuration import Configuration, currency_code, default_configuration
 
 application = typer.Typer(help="Connect orgs and accounts.", no_args_is_help=True, rich_markup_mode=None)
+application.command("live")(live)
 application.command("webhook")(webhook)
 
 SECRET_HELP = "'-' reads it from standard input, '@FILE' from a file."  # noqa: S105 - a help text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,10 +75,7 @@ def reconcile(  # noqa: PLR0913, PLR0917 - each is one option of the command
             )
         if fix:
             found = _fixed(service, connection, found, asks=not yes)
-        numbers = service.views.numbers(
-            {order_id for each in found.findings for order_id in each.document["orders"]}
-        )
-    _show(found, numbers, as_csv=as_csv, as_json=as_json)
+    _show(found, as_csv=as_csv, as_json=as_json)
     if found.open:
         raise typer.Exit(ExitCode.NEEDS_SOMEONE)
 
@@ -139,7 +135,7 @@ def _plan_text(service: SyncService, fix: Fix) -> str:
     return f"{what}\n\n{plan}"
 
 
-def _show(found: Reconciled, numbers: Mapping[str, str], *, as_csv: bool, as_json: bool) -> None:
+def _show(found: Reconciled, *, as_csv: bool, as_json: bool) -> None:
     from cpqbridge.cli.reconcile_text import finding_rows, reconciled_text  # noqa: PLC0415
     from cpqbridge.sync.findings import finding_document  # noqa: PLC0415
 
@@ -156,6 +152,6 @@ def _show(found: Reconciled, numbers: Mapping[str, str], *, as_csv: bool, as_jso
     elif as_csv:
         from cpqbridge.sync.spreadsheet import csv_bytes  # noqa: PLC0415
 
-        table_bytes(csv_bytes(finding_rows(found.findings, numbers)))
+        table_bytes(csv_bytes(finding_rows(found.findings)))
     else:
-        answer(reconciled_text(found, numbers))
+        answer(reconciled_text(found))

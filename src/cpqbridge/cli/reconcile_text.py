@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cpqbridge.domain.money import major_text
@@ -16,8 +17,8 @@ _DETAILS = ("currency", "found_amount", "wanted_amount", "what_to_do", "reason",
 _HEAD = ("finding", "state", "kind", "contract", "orders", "stripe_id", "link", "found", "wanted", *_DETAILS)
 
 
-def reconciled_text(found: Reconciled, numbers: Mapping[str, str]) -> str:
-    """Return what was found as lines of text; `numbers` are order numbers by id."""
+def reconciled_text(found: Reconciled) -> str:
+    """Return what was found as lines of text."""
     contracts = found.contracts + found.earlier
     parts = [f"{contracts} contract{'' if contracts == 1 else 's'} compared."]
     if found.earlier:
@@ -29,15 +30,15 @@ def reconciled_text(found: Reconciled, numbers: Mapping[str, str]) -> str:
         parts.append(f"{accepted} accepted finding{'' if accepted == 1 else 's'} not shown.")
     if not found.open:
         return " ".join([*parts, "Stripe bills what was sold."])
-    count = len(found.open)
-    parts.append(f"{count} finding{'' if count == 1 else 's'}:")
-    return "\n\n".join([" ".join(parts), *(_finding_text(each, numbers) for each in found.open)])
+    kinds = Counter(each.kind for each in found.open)
+    parts.append(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) + ":")
+    return "\n\n".join([" ".join(parts), *(_finding_text(each) for each in found.open)])
 
 
-def _finding_text(finding: StoredFinding, numbers: Mapping[str, str]) -> str:
+def _finding_text(finding: StoredFinding) -> str:
     said = finding.document
-    orders = ", ".join(numbers.get(order_id, order_id) for order_id in said["orders"])
-    where = f"contract {said['contract']}" + (f", orders {orders}" if orders else "")
+    orders = ", ".join(said["order_numbers"])
+    where = f"contract {said['contract']}" + (f", order {orders}" if orders else "")
     lines = [f"{finding.finding_id}  {finding.kind}  {where}", f"   {said['found']}"]
     lines.append(f"   Should be: {said['wanted']}{_difference(finding)}")
     if said["link"]:
@@ -54,7 +55,7 @@ def _difference(finding: StoredFinding) -> str:
     return f" (difference {difference} {said['currency'].upper()})"
 
 
-def finding_rows(findings: Iterable[StoredFinding], numbers: Mapping[str, str]) -> Iterator[Row]:
+def finding_rows(findings: Iterable[StoredFinding]) -> Iterator[Row]:
     """Yield findings as rows of a table, the first one the head; amounts are in major units."""
     yield _HEAD
     for each in findings:
@@ -64,7 +65,7 @@ def finding_rows(findings: Iterable[StoredFinding], numbers: Mapping[str, str]) 
             each.state.value,
             each.kind,
             said["contract"],
-            " ".join(numbers.get(order_id, order_id) for order_id in said["orders"]),
+            " ".join(said["order_numbers"]),
             said["stripe_id"],
             said["link"],
             as_text(said["found"]),

@@ -279,20 +279,30 @@ def mark_checked(
     )
 
 
-def version(transaction: Transaction, *, connection_id: int) -> tuple[object, ...]:
-    """Return values that differ as soon as anything was stored that an opened connection depends on."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What an opened connection depends on: `given` was stored by people, `described_at` is of the fields."""
+
+    given: tuple[object, ...]
+    described_at: datetime | None
+
+
+def version(transaction: Transaction, *, connection_id: int) -> Version:
+    """Return a value that differs as soon as anything was stored that an opened connection depends on."""
     row = transaction.execute(
         select(
             connections.c.salesforce_token,
             connections.c.stripe_key,
             connections.c.checked_at,
             configurations.c.updated_at,
+            configurations.c.document,
             schema_caches.c.fetched_at,
         )
         .select_from(connections.outerjoin(configurations).outerjoin(schema_caches))
         .where(connections.c.connection_id == connection_id)
     ).one()
-    return tuple(row)
+    *given, described_at = row
+    return Version(given=tuple(given), described_at=described_at)
 
 
 def mark_access_lost(transaction: Transaction, *, connection_id: int, message: str) -> None:

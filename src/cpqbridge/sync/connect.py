@@ -111,6 +111,7 @@ class Connections:
         # Opened with older facts or secrets; a run may still be using them, so they are closed at the end.
         self._replaced: list[OpenConnection] = []
         self._guard = threading.Lock()
+        self._guards: dict[int, threading.Lock] = {}
 
     def add(self, new: NewConnection, clock: Clock) -> Connection:
         """Ask both sides who they are, store the connection, link customers that carry our metadata.
@@ -195,24 +196,38 @@ class Connections:
         Raises:
             ConfigurationError: the secrets or the configuration cannot be read.
         """
-        # One at a time: two threads that need the same connection first must not both open it.
+        # One at a time: two threads that need the same connection first must not both open it. Other
+        # connections are not held up by an org that is slow to say which fields it has.
         with self._guard:
-            with self._store.read() as transaction:
-                version = connections.version(transaction, connection_id=connection_id)
-                present = self._opened.get(connection_id)
-                if present is not None and present[0] == version:
-                    return present[1]
-                connection = connections.get(transaction, connection_id=connection_id)
-                document = connections.configuration(transaction, connection_id=connection_id)
-                secrets = connections.open_secrets(self._store, transaction, connection_id=connection_id)
-            opened = self._open(connection, parse_configuration(document or {}), secrets)
-            with self._store.read() as transaction:
-                # Opening may have stored the org's fields, which is part of the version.
-                version = connections.version(transaction, connection_id=connection_id)
+            guard = self._guards.setdefault(connection_id, threading.Lock())
+        with guard:
+            while True:
+                opened = self._opened_now(connection_id)
+                if opened is not None:
+                    return opened
+
+    def _opened_now(self, connection_id: int) -> OpenConnection | None:
+        """Return the connection as it is stored, None when something else was stored while it was opened."""
+        with self._store.read() as transaction:
+            before = connections.version(transaction, connection_id=connection_id)
+            present = self._opened.get(connection_id)
+            if present is not None and present[0] == before:
+                return present[1]
+            connection = connections.get(transaction, connection_id=connection_id)
+            document = connections.configuration(transaction, connection_id=connection_id)
+            secrets = connections.open_secrets(self._store, transaction, connection_id=connection_id)
+        opened = self._open(connection, parse_configuration(document or {}), secrets)
+        with self._store.read() as transaction:
+            # Opening may have stored the org's fields, which is part of the version.
+            version = connections.version(transaction, connection_id=connection_id)
+        with self._guard:
+            if version.given != before.given:
+                self._replaced.append(opened)
+                return None
             if present is not None:
                 self._replaced.append(present[1])
             self._opened[connection_id] = (version, opened)
-            return opened
+        return opened
 
     def apply_configuration(self, name: str | None, configuration: Configuration, clock: Clock) -> Connection:
         """Replace a connection's configuration."""

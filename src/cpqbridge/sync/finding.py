@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.errors import CpqbridgeError, PausedError
+from cpqbridge.errors import CpqbridgeError, InvariantError, PausedError
 from cpqbridge.mapping.configuration import Configuration, configuration_document
 from cpqbridge.mapping.raw import OrderNotice, WatchedGroup
 from cpqbridge.salesforce.changes import GROUPS_AT_ONCE, IDS_PER_QUERY
@@ -57,7 +57,7 @@ class Finder:
         """
         try:
             return self._poll(opened)
-        except PausedError:
+        except (InvariantError, PausedError):
             raise
         except CpqbridgeError as error:
             now = self._service.clock_of(opened.connection).now()

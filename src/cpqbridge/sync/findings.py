@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -52,7 +52,8 @@ class Finding:
     `order_ids` are the orders concerned, `stripe_id` the object to look at (None: there is none). `found` and
     `wanted` say what is and what should be; `found_minor` and `wanted_minor` are both in minor units of
     `currency`, None where it is not about an amount. `marks` are the parts of the difference, the same on
-    every day. `key` is the link key of the schedule it is about, `billed_on` the UTC date of its invoice.
+    every day. `key` is the link key of the schedule it is about, `billed_on` the UTC date of its invoice,
+    `numbers` are order numbers by id.
     """
 
     kind: FindingKind
@@ -71,6 +72,7 @@ class Finding:
     remedy: Remedy = Remedy.BY_HAND
     key: str = ""
     billed_on: date | None = None
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
     def as_document(self, *, link: str | None) -> dict[str, Any]:
         """Return it as it is stored and shown; `link` is the Dashboard's page of the object."""
@@ -80,6 +82,7 @@ class Finding:
             "contract": self.contract_key,
             "subject": self.subject,
             "orders": list(self.order_ids),
+            "order_numbers": [self.numbers.get(order_id, order_id) for order_id in self.order_ids],
             "stripe_id": self.stripe_id,
             "link": link,
             "found": self.found,

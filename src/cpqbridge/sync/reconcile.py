@@ -390,6 +390,7 @@ def _unreadable(root_id: str, notice: OrderNotice, error: CpqbridgeError) -> Fin
         contract_key=notice.contract_id or notice.order_id,
         subject=root_id,
         order_ids=(notice.order_id,),
+        numbers={notice.order_id: notice.order_number},
         found=f"The contract of order {notice.order_number} could not be compared: {error.message}",
         wanted="readable in Salesforce and Stripe",
         fix=error.fix or "Look at the records it names, then reconcile again.",
@@ -405,6 +406,7 @@ def _orphan(root_id: str, schedule_id: str, metadata: Mapping[str, str]) -> Find
         contract_key=metadata.get("salesforce_contract_key") or root_id,
         subject=schedule_id,
         order_ids=(order_id,),
+        numbers={order_id: metadata.get("salesforce_order_number") or order_id},
         stripe_id=schedule_id,
         found=f"Subscription schedule {schedule_id} bills order {order_id}, which is known "
         "neither in Salesforce nor here",

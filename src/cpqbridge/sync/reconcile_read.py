@@ -100,8 +100,9 @@ class ContractReader:
         own = self._own_links(stored, account_id)
         records = [self._customer(customer_id) for customer_id in sorted(self._customer_ids(stored, own))]
         facts = self._facts(root_id, stored, read, records=records, own=own, at=at)
-        yield from facts.findings()
-        yield from self._billed(facts, records).findings()
+        numbers = _numbers(stored, read)
+        for each in (*facts.findings(), *self._billed(facts, records).findings()):
+            yield replace(each, numbers=numbers)
 
     def _own_links(self, stored: StoredContract, account_id: str | None) -> dict[str, Link]:
         """Return the contract's links and that of its account's customer."""
@@ -163,7 +164,7 @@ class ContractReader:
             executed=stored.executed,
             adopted=_adopted(read),
             not_shown=self._not_shown(read, stored),
-            numbers={each.order_id: each.order_number for each in stored.standings},
+            numbers=_numbers(stored, read),
             due_since=stored.due_at if stored.due_at is not None and stored.due_at <= at else None,
             under_way=stored.under_way,
             fresh_since=at - _FRESH if self._opened.configuration.sync.live else None,
@@ -236,6 +237,15 @@ def _contract_key(root_id: str, stored: StoredContract, read: ReadContract | Non
     if read is not None:
         return read.history.contract_key
     return next((each.contract_key for each in stored.standings), root_id)
+
+
+def _numbers(stored: StoredContract, read: ReadContract | None) -> dict[str, str]:
+    """Return the order numbers by order id, also of orders that are gone."""
+    present = read.history.orders if read is not None else ()
+    return {
+        **{each.order_id: each.order_number for each in stored.standings},
+        **{each.order_id: each.order_number for each in present},
+    }
 
 
 def _adopted(read: ReadContract | None) -> frozenset[str]:

@@ -23,6 +23,7 @@ from cpqbridge.sync.observing import Observer
 from cpqbridge.sync.pausing import PauseGate
 from cpqbridge.sync.run_steps import RunParts, RunSteps
 from cpqbridge.sync.task import Task
+from cpqbridge.sync.waiting import WorkStoppedError
 from cpqbridge.sync.workflow import GOES_ON_LATER, run_contract
 
 log = structlog.get_logger(__name__)
@@ -65,6 +66,9 @@ class ContractRunner:
             try:
                 result = self._unless_paused(task, run_id, steps)
                 ended = result["error"]["code"] if result["error"] else "done"
+            except WorkStoppedError:
+                ended = "stopped"
+                raise
             finally:
                 seconds = monotonic_seconds() - begun
                 self.observer.run_ended(result=ended, seconds=seconds)

@@ -23,7 +23,7 @@ from cpqbridge.errors import (
 from cpqbridge.mapping.configuration import Configuration, default_configuration
 from cpqbridge.mapping.fields import CouponFields, OurFields
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import connections, plans, timers
+from cpqbridge.store import connections, pauses, plans, timers
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
 from cpqbridge.store.engine import Synchronous
@@ -40,7 +40,7 @@ from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
 from cpqbridge.sync.observing import Observers
 from cpqbridge.sync.order_list import ListedOrder, listed_order
-from cpqbridge.sync.pausing import PauseGate, told_of_pause
+from cpqbridge.sync.pausing import PauseGate
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.retry import Retries
@@ -123,6 +123,7 @@ class SyncService:
         self._connections = Connections(store, retries, watch=watches.of, clock_of=self.clock_of)
         self._guard = threading.Lock()
         self._is_worker = False
+        self._is_closed = False
         self._worker: Worker | None = None
         self._mark: ProcessMark | None = None
         self._lanes: LaneKeeper | None = None
@@ -203,7 +204,7 @@ class SyncService:
             }
         pause = self.gate.pause_of(connection.connection_id)
         if pause is not None:
-            return tuple(told_of_pause(standing, pause) for standing in known.values())
+            return tuple(pauses.told(standing, pause) for standing in known.values())
         opened = self.open(name)
         at = self.clock_of(connection).now()
         for notice in opened.salesforce.qualifying_orders(since=None):
@@ -397,8 +398,14 @@ class SyncService:
         return self._store
 
     def engine(self) -> DurableEngine:
-        """Return the durable engine, started."""
+        """Return the durable engine, started.
+
+        Raises:
+            InvariantError: the service was closed; a thread of it that goes on must not start anything.
+        """
         with self._guard:
+            if self._is_closed:
+                raise InvariantError("The service is closed.", code="service_closed")
             if self._engine is None:
                 # The engine takes a second to load; commands that only look do without it.
                 from cpqbridge.sync.durable import DurableEngine, EngineOptions  # noqa: PLC0415
@@ -422,6 +429,7 @@ class SyncService:
         self.stop_worker()
         self._waiting.stop()
         with self._guard:
+            self._is_closed = True
             if self._engine is not None:
                 self._engine.stop()
                 self._engine = None

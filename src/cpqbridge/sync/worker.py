@@ -35,7 +35,7 @@ ALERT_SECONDS = 3600.0
 NIGHT_SECONDS = 300.0
 """How often it is looked whether a night's work is due, and how long after a failure it is tried again."""
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 3.0
 """How long stopping waits for turns under way; what they were doing is done again by the next worker."""
 
 KEEP_FINISHED = timedelta(days=7)
@@ -166,7 +166,8 @@ class Worker:
         except PausedError:
             return
         except CpqbridgeError as error:
-            self._tell(connection, error)
+            if not self._stopped.is_set():
+                self._tell(connection, error)
         except Exception:
             if not self._stopped.is_set():
                 log.exception("worker_turn_failed", connection=connection.name)
