@@ -35,7 +35,8 @@ document and nothing else; everything else goes to standard error.
 | `CPQBRIDGE_SECRET_KEY` | key that encrypts secrets at rest, instead of the key file in the home |
 | `CPQBRIDGE_DATABASE_URL` | database to use instead of the embedded one |
 | `CPQBRIDGE_NOW` | ISO time at which simulated connections stand; refused for real ones |
-| `CPQBRIDGE_STRIPE_WEBHOOK_SECRET` | signing secrets of Stripe webhooks, separated by commas or spaces, beside those that `connection webhook` stored |
+| `CPQBRIDGE_STRIPE_WEBHOOK_SECRET` | signing secrets of webhooks, by commas or spaces, beside those stored |
+| `CPQBRIDGE_LOG_FORMAT` | what `serve` and `worker` write to standard error: `text` or `json` |
 | `CPQBRIDGE_LOG_LEVEL` | `debug`, `info` (default), `warning` or `error` |
 
 ## Secrets

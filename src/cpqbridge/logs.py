@@ -23,6 +23,9 @@ _SECRET_TEXTS = re.compile(
 _LOG_BYTES = 5_000_000
 _LOG_FILES = 3
 _ID_BYTES = 4
+_LOUD_LIBRARIES = ("asyncio", "httpcore", "httpcore2", "httpx2", "stripe")
+"""Libraries that write several lines, and whole bodies, for each request; `call` says it in one, without."""
+
 _SAID_OTHERWISE = frozenset({"cpqbridge", "cpqbridge.sync.observing"})
 
 
@@ -68,6 +71,8 @@ def configure_logging(home: Path | None, *, level: str = "info", json_to_stderr:
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level.upper())
+    for name in _LOUD_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*processors[:4], structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.faults.crash_scenarios import Scenario
 from tests.faults.request_checker import problems
 from tests.faults.two_sides import NOW, connect
-from tests.faults.worlds import Changes, Kept, World, queue_and_wait, writes_of
+from tests.faults.worlds import Boundary, Changes, Kept, World, queue_and_wait, writes_of
 from tests.simulation.in_process import billed_by_day, listed
 
 from cpqbridge.errors import CpqbridgeError
@@ -109,6 +109,16 @@ class Matrix:
             self._work(opened, worker=worker)
             world.stop_watching()
         return kept
+
+    def interrupt(self, boundary: Boundary) -> None:
+        """Do the work with this boundary, which may end it by an exception."""
+        self._world.go_on(self.start, self._home())
+        with self._world.service(boundary, only_named=True) as opened:
+            self._work(opened, worker=False)
+
+    def end_of_what_is_there(self, away: timedelta) -> End:
+        """Return the end of what the world holds now, gone on with after a while."""
+        return self._end(self._scenario.at + away, worker=False)
 
     def end_without_a_stop(self, away: timedelta = AFTER_TROUBLE) -> End:
         """Return the end of work that nobody stopped, looked at again at the same instants."""

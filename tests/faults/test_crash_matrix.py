@@ -6,13 +6,16 @@ which takes an hour, and `--turn` repeats a day.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.faults.crash_matrix import AWAY, Matrix, is_explained_by_time
 from tests.faults.crash_scenarios import ALL
-from tests.faults.worlds import World, hosted_world
+from tests.faults.worlds import WAIT_SECONDS, World, hosted_world
+
+from cpqbridge.domain.refusal import OrderState
 
 STRIDE = 16
 """Every so many stops one is gone on with in `make test`."""
@@ -52,3 +55,51 @@ def test_it_ends_the_same_wherever_it_was_stopped(
             except BaseException as error:
                 error.add_note(f"stopped at {stop.names}, gone on with by a worker: {worker}, after {word}")
                 raise
+
+
+class Stopped(BaseException):
+    """Everything ends here; nothing that only an error is caught by sees it."""
+
+
+@pytest.mark.parametrize("name", ["one line", "a charge and a credit of two orders", "a charge falls due"])
+def test_it_ends_the_same_when_a_stop_is_injected(
+    name: str, world: World, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """The same by an exception, after which the service and its engine are closed and opened anew."""
+    matrix = Matrix(world, ALL[name], tmp_path)
+    seen: list[str] = []
+    matrix.interrupt(seen.append)
+    numbers = range(len(seen))
+    if not pytestconfig.getoption("--whole"):
+        numbers = numbers[pytestconfig.getoption("--turn") % STRIDE :: STRIDE]
+    expected = matrix.end_without_a_stop(AWAY["a minute"])
+    for number in numbers:
+        left = iter(range(number))
+
+        def boundary(place: str, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise Stopped(place)
+
+        with pytest.raises(Stopped) as stop:
+            matrix.interrupt(boundary)
+        assert matrix.end_of_what_is_there(AWAY["a minute"]) == expected, stop.value
+
+
+def test_a_worker_takes_over_what_a_dead_command_left(
+    world: World, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    turn = pytestconfig.getoption("--turn")
+    matrix = Matrix(world, ALL["seats added and billed now"], tmp_path)
+    stops = matrix.stops(worker=False, chosen=lambda number: number == 3 + turn % 12)
+    expected = matrix.end_without_a_stop(AWAY["a minute"])
+    assert len(stops) == 1
+    for stop in stops:
+        world.go_on(stop, tmp_path / f"taken over {stop.names[0].replace('/', ' ')}")
+        with world.service(worker=True) as opened:
+            assert opened.engine().take_over_from_the_dead() == 1
+            assert opened.engine().take_over_from_the_dead() == 0
+            deadline = time.monotonic() + WAIT_SECONDS
+            while not all(each.state is OrderState.SYNCED for each in opened.list_orders(None)):
+                assert time.monotonic() < deadline, opened.list_orders(None)
+                time.sleep(0.05)
+        assert matrix.end_of_what_is_there(AWAY["a minute"]) == expected

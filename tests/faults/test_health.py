@@ -152,6 +152,8 @@ def test_every_line_of_a_run_says_which_and_every_call_is_one_of_them(tmp_path: 
     assert {call["path"] for call in writes} >= {"/v1/customers", "/v1/subscription_schedules"}
     assert all(call["idempotency_key"] and call["request_id"].startswith("req_") for call in writes)
     assert {call["try_number"] for call in calls} == {1}
+    assert sum(len(json.dumps(entry)) for entry in of_run) < 700 * len(of_run), "no bodies"
+    assert len(of_run) == len(calls) + 1, "one line for a call, and one for the end"
     assert all(call["status"] == 200 and call["seconds"] >= 0 for call in calls)
 
 

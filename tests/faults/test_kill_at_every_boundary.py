@@ -1,4 +1,4 @@
-"""Kill -9 at every boundary, a new process, and always the same end: of an order, and of two amendments.
+"""Kill -9 at any boundary, a new process, and always the same end: of an order, and of two amendments.
 
 The simulators and the database stay up. Real processes: `order sync` and a worker.
 """
@@ -6,7 +6,6 @@ The simulators and the database stay up. Real processes: `order sync` and a work
 from __future__ import annotations
 
 import json
-import multiprocessing
 import signal
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults import crash_child
+from tests.faults.kills import places_to_kill, run_child
 from tests.faults.two_sides import (
     NOW,
     TwoSides,
@@ -30,22 +30,6 @@ MOST_BOUNDARIES = 60
 # Salesforce: find the order, read the contract, read the stamps again, write back. Stripe: one for each object.
 CALLS_OF_A_NEW_ORDER = 4 + 4
 CALLS_OF_A_SYNC_WITHOUT_CHANGE = 2
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.faults.crash_child"])
-
-
-def run_child(
-    target: Callable[..., None], home: Path, order_id: str, kill_at: int, *, now: datetime = NOW
-) -> int:
-    process = _CONTEXT.Process(target=target, args=(home, now, order_id, kill_at))
-    process.start()
-    process.join(90)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    exit_code = process.exitcode
-    process.close()
-    return exit_code
 
 
 def assert_same_end(sides: TwoSides, home: Path) -> None:
@@ -70,46 +54,46 @@ def boundaries_of(tmp_path: Path, target: Callable[..., None], *, live: bool) ->
         with service(home) as opened:
             connect(opened, sides, live_sync=live)
         before = sides.org_log.count + sides.account.log.count
-        assert run_child(target, home, sides.order_id, crash_child.NEVER) == 0
+        assert run_child(target, home, sides.order_id, crash_child.NEVER, now=NOW) == 0
         calls = sides.org_log.count + sides.account.log.count - before - CALLS_OF_A_SYNC_WITHOUT_CHANGE
         assert_same_end(sides, home)
     return json.loads((home / "result.json").read_text())["boundaries"], calls
 
 
 @pytest.mark.timeout(240)
-def test_a_killed_order_sync_ends_the_same_when_it_is_run_again(tmp_path: Path) -> None:
+def test_a_killed_order_sync_ends_the_same_when_it_is_run_again(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     boundaries, calls = boundaries_of(tmp_path, crash_child.sync_once, live=False)
     assert calls == CALLS_OF_A_NEW_ORDER
     assert len(boundaries) >= calls
     assert len(boundaries) < MOST_BOUNDARIES
-    for kill_at, name in enumerate(boundaries, start=1):
+    for kill_at, name in places_to_kill(boundaries, pytestconfig).items():
         home = tmp_path / str(kill_at)
         with two_sides() as sides:
             with service(home) as opened:
                 connect(opened, sides)
-            killed = run_child(crash_child.sync_once, home, sides.order_id, kill_at)
+            killed = run_child(crash_child.sync_once, home, sides.order_id, kill_at, now=NOW)
             assert killed == -signal.SIGKILL, (kill_at, name)
             assert not (home / "result.json").exists()
-            assert run_child(crash_child.sync_once, home, sides.order_id, crash_child.NEVER) == 0, name
+            never = crash_child.NEVER
+            assert run_child(crash_child.sync_once, home, sides.order_id, never, now=NOW) == 0, name
             assert_same_end(sides, home)
 
 
 @pytest.mark.timeout(240)
-def test_a_killed_worker_is_continued_by_the_next_one(tmp_path: Path) -> None:
+def test_a_killed_worker_is_continued_by_the_next_one(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     boundaries, calls = boundaries_of(tmp_path, crash_child.work, live=True)
     assert calls >= CALLS_OF_A_NEW_ORDER
-    # Every boundary is killed above; here it is the continuation by the engine that counts, once for each kind.
-    kinds = {name.partition(" ")[0]: place for place, name in enumerate(boundaries, start=1)}
-    assert len(kinds) >= 7
-    for kill_at in kinds.values():
-        name = boundaries[kill_at - 1]
+    assert len({name.partition(" ")[0] for name in boundaries}) >= 7
+    for kill_at, name in places_to_kill(boundaries, pytestconfig, start=1).items():
         home = tmp_path / str(kill_at)
         with two_sides() as sides:
             with service(home) as opened:
                 connect(opened, sides, live_sync=True)
-            killed = run_child(crash_child.work, home, sides.order_id, kill_at)
+            killed = run_child(crash_child.work, home, sides.order_id, kill_at, now=NOW)
             assert killed == -signal.SIGKILL, (kill_at, name)
-            assert run_child(crash_child.work, home, sides.order_id, crash_child.NEVER) == 0, name
+            assert run_child(crash_child.work, home, sides.order_id, crash_child.NEVER, now=NOW) == 0, name
             assert_same_end(sides, home)
 
 
@@ -143,7 +127,7 @@ def assert_amended_once(home: Path, sides: TwoSides) -> list[str]:
 
 
 @pytest.mark.timeout(480)
-def test_killed_amendments_bill_and_credit_once(tmp_path: Path) -> None:
+def test_killed_amendments_bill_and_credit_once(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     home = tmp_path / "counted"
     with two_sides(records=one_line_orders(contracted=True)) as sides:
         amended(home, sides)
@@ -151,7 +135,7 @@ def test_killed_amendments_bill_and_credit_once(tmp_path: Path) -> None:
         assert run_child(crash_child.sync_once, home, sides.order_id, never, now=AMENDED) == 0
         boundaries = assert_amended_once(home, sides)
     assert 15 <= len(boundaries) < MOST_BOUNDARIES
-    for kill_at, name in enumerate(boundaries, start=1):
+    for kill_at, name in places_to_kill(boundaries, pytestconfig, start=2).items():
         home = tmp_path / str(kill_at)
         with two_sides(records=one_line_orders(contracted=True)) as sides:
             amended(home, sides)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 from tests.faults import crash_child
+from tests.faults.kills import CONTEXT
 from tests.faults.request_checker import problems
 from tests.faults.two_sides import NOW, connect, move_everything_to, one_line_orders, service, two_sides
 
@@ -22,8 +22,6 @@ from cpqbridge.store.tables import intents, lanes, links, order_states
 from cpqbridge.sync.service import SyncService
 
 LATER = NOW + timedelta(hours=1)
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.faults.crash_child"])
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -58,7 +56,7 @@ def test_a_process_that_wakes_up_after_its_lease_changes_nothing(tmp_path: Path,
         service(tmp_path, clock=clock) as opened,
     ):
         connect(opened, sides)
-        sleeper = _CONTEXT.Process(
+        sleeper = CONTEXT.Process(
             target=crash_child.sync_with_a_pause, args=(tmp_path, NOW, sides.order_id, place)
         )
         sleeper.start()

@@ -127,7 +127,7 @@ def test_lost_access_and_open_differences_are_told(tmp_path: Path, sides: TwoSid
                 insert(tables.api_usage).values(connection_id=1, used=600, allowed=1000, noted_at=NOW)
             )
         found = look(opened)
-        assert ["access was lost" in found.what_to_do[0], "differences" in found.what_to_do[1]] == [
+        assert ["access was lost" in found.what_to_do[0], "open difference" in found.what_to_do[1]] == [
             True,
             True,
         ]
@@ -159,7 +159,7 @@ def test_what_waits_on_the_queue_is_counted_with_its_age(tmp_path: Path, sides: 
         assert (found.queue.waiting, found.queue.running) == (1, 0)
         assert found.queue.oldest_at is not None
         assert timedelta(0) <= found.at - found.queue.oldest_at < timedelta(seconds=20)
-        assert "1 contracts wait" in found.what_to_do[0]
+        assert "1 contract waiting" in found.what_to_do[0]
 
 
 def test_the_queue_and_the_workers_are_seen_by_another_process(tmp_path: Path, sides: TwoSides) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults import crash_child
+from tests.faults.kills import places_to_kill, run_child
 from tests.faults.test_troubled_calls import Setting
 from tests.faults.two_sides import (
     NOW,
@@ -30,8 +30,6 @@ from cpqbridge.sync.finding import Finder
 
 SUMMER = datetime(2026, 8, 3, 10, tzinfo=UTC)
 DUE = datetime(2026, 8, 13, tzinfo=UTC)
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.faults.crash_child"])
 
 
 def amended(home: Path, sides: TwoSides) -> None:
@@ -127,16 +125,6 @@ def test_an_amendment_that_takes_back_what_was_to_come_takes_the_timer_back(sett
     assert own_invoices(setting.sides) == []
 
 
-def run_child(target: Callable[..., None], home: Path, order_id: str, kill_at: int) -> int | None:
-    process = _CONTEXT.Process(target=target, args=(home, DUE, order_id, kill_at))
-    process.start()
-    process.join(90)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    return process.exitcode
-
-
 def due(home: Path, sides: TwoSides) -> None:
     amended(home, sides)
     sides.org.set_clock(DUE)
@@ -152,19 +140,20 @@ def assert_billed_once(home: Path, sides: TwoSides) -> list[str]:
 
 
 @pytest.mark.timeout(240)
-def test_a_timer_survives_a_kill_at_every_kind_of_boundary(tmp_path: Path) -> None:
+def test_a_timer_survives_a_kill_at_every_kind_of_boundary(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     home = tmp_path / "counted"
     with two_sides(records=one_line_orders(contracted=True)) as sides:
         due(home, sides)
-        assert run_child(crash_child.wake, home, sides.order_id, crash_child.NEVER) == 0
+        assert run_child(crash_child.wake, home, sides.order_id, crash_child.NEVER, now=DUE) == 0
         boundaries = assert_billed_once(home, sides)
-    kinds = {name.partition(":")[0]: place for place, name in enumerate(boundaries, start=1)}
-    assert len(kinds) >= 10
-    for name, kill_at in kinds.items():
+    assert len({name.partition(":")[0] for name in boundaries}) >= 10
+    for kill_at, name in places_to_kill(boundaries, pytestconfig).items():
         home = tmp_path / str(kill_at)
         with two_sides(records=one_line_orders(contracted=True)) as sides:
             due(home, sides)
-            killed = run_child(crash_child.wake, home, sides.order_id, kill_at)
+            killed = run_child(crash_child.wake, home, sides.order_id, kill_at, now=DUE)
             assert killed == -signal.SIGKILL, (kill_at, name)
-            assert run_child(crash_child.wake, home, sides.order_id, crash_child.NEVER) == 0, name
+            assert run_child(crash_child.wake, home, sides.order_id, crash_child.NEVER, now=DUE) == 0, name
             assert_billed_once(home, sides)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import signal
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.faults import crash_child, kinds
+from tests.faults.kills import places_to_kill, run_child
 from tests.faults.test_meters_and_coupons import make, set_up
 from tests.faults.test_timers import wait_until
 from tests.faults.test_troubled_calls import Setting
@@ -23,8 +23,6 @@ FIRST_END, SECOND_END = datetime(2028, 2, 1, tzinfo=UTC), datetime(2029, 2, 1, t
 DUE = datetime(2027, 2, 1, tzinfo=UTC)
 LATE = datetime(2030, 3, 12, 9, tzinfo=UTC)
 MONTH = 12_000
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.faults.crash_child"])
 
 
 def planned_until(sides: TwoSides) -> datetime:
@@ -34,16 +32,6 @@ def planned_until(sides: TwoSides) -> datetime:
 
 def totals(sides: TwoSides) -> list[int]:
     return [each["total"] for each in sides.objects("invoice")]
-
-
-def run_child(home: Path, order_id: str, kill_at: int) -> int | None:
-    process = _CONTEXT.Process(target=crash_child.extend, args=(home, DUE, order_id, kill_at))
-    process.start()
-    process.join(90)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    return process.exitcode
 
 
 def due(home: Path, sides: TwoSides) -> None:
@@ -74,20 +62,23 @@ def assert_extended_once(home: Path, sides: TwoSides) -> list[str]:
 
 
 @pytest.mark.timeout(240)
-def test_a_timer_plans_it_further_once_wherever_the_worker_is_killed(tmp_path: Path) -> None:
+def test_a_timer_plans_it_further_once_wherever_the_worker_is_killed(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     home = tmp_path / "counted"
     with two_sides(records=kinds.without_an_end()) as sides:
         due(home, sides)
-        assert run_child(home, sides.order_id, crash_child.NEVER) == 0
+        assert run_child(crash_child.extend, home, sides.order_id, crash_child.NEVER, now=DUE) == 0
         boundaries = assert_extended_once(home, sides)
-    at_each_kind = {name.partition(":")[0]: place for place, name in enumerate(boundaries, start=1)}
-    assert len(at_each_kind) >= 7
-    for name, kill_at in at_each_kind.items():
+    assert len({name.partition(":")[0] for name in boundaries}) >= 7
+    for kill_at, name in places_to_kill(boundaries, pytestconfig, start=1).items():
         home = tmp_path / str(kill_at)
         with two_sides(records=kinds.without_an_end()) as sides:
             due(home, sides)
-            assert run_child(home, sides.order_id, kill_at) == -signal.SIGKILL, name
-            assert run_child(home, sides.order_id, crash_child.NEVER) == 0, name
+            assert run_child(crash_child.extend, home, sides.order_id, kill_at, now=DUE) == -signal.SIGKILL, (
+                name
+            )
+            assert run_child(crash_child.extend, home, sides.order_id, crash_child.NEVER, now=DUE) == 0, name
             assert_extended_once(home, sides)
 
 

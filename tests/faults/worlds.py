@@ -213,8 +213,13 @@ class World:
         self.move_to(self.clock.now() + timedelta(seconds=seconds))
 
     @contextmanager
-    def service(self, boundary: Boundary | None = None, *, worker: bool = False) -> Iterator[SyncService]:
-        """Open the home as a new process does; with a boundary it is called at every one of them."""
+    def service(
+        self, boundary: Boundary | None = None, *, worker: bool = False, only_named: bool = False
+    ) -> Iterator[SyncService]:
+        """Open the home as a new process does; with a boundary it is called at every one of them.
+
+        With `only_named` it is called at those of the service only, not at each request and commit.
+        """
         store = open_store(self.home, synchronous="OFF")
         options = ServiceOptions(
             clock=self.clock,
@@ -222,9 +227,11 @@ class World:
             sleep=self.wait,
             boundary=boundary or no_boundary,
         )
-        opened = SyncService(store if boundary is None else WatchedStore(store, boundary), options)
+        opened = SyncService(
+            store if boundary is None or only_named else WatchedStore(store, boundary), options
+        )
         for gate in self._gates:
-            gate.boundary = boundary
+            gate.boundary = None if only_named else boundary
         try:
             if worker:
                 opened.become_worker()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,12 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.tables import parked_runs, pauses
 
 EVERYTHING = "everything"
+GOES_ON = "Go on with `cpqbridge resume`; what was begun or waits then goes on by itself."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,25 @@ class Pause:
 def scope_of(connection_id: int) -> str:
     """Return the scope of a pause of one connection."""
     return f"connection:{connection_id}"
+
+
+def waits_because(pause: Pause) -> str:
+    """Return why nothing happens, in a sentence."""
+    what = "Everything" if pause.scope == EVERYTHING else "The connection"
+    why = f" ({pause.reason})" if pause.reason else ""
+    return f"{what} is paused since {pause.paused_at:%Y-%m-%d %H:%M} UTC{why}."
+
+
+def of_connection(known: Mapping[str, Pause], connection_id: int) -> Pause | None:
+    """Return the pause that stops a connection, that of everything first; None when it may work."""
+    return known.get(EVERYTHING) or known.get(scope_of(connection_id))
+
+
+def told(standing: OrderStanding, pause: Pause | None) -> OrderStanding:
+    """Return where an order stands: in a pause, what is queued waits for its end and says so."""
+    if pause is None or standing.state is not OrderState.QUEUED:
+        return standing
+    return replace(standing, message=waits_because(pause), fix=GOES_ON)
 
 
 def put(transaction: Transaction, pause: Pause) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from cpqbridge.domain.billing import Link, Plan
-from cpqbridge.store import connections, links, plans
+from cpqbridge.store import connections, links, pauses, plans
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
 from cpqbridge.store.missing_phases import MissingPhase, missing_phases
@@ -66,6 +66,7 @@ class OrderViews:
         """Return orders of all connections by order number, `limit` of them after the first `offset`."""
         with self._store.read() as transaction:
             known = {each.connection_id: each for each in connections.list_all(transaction)}
+            paused = pauses.standing(transaction)
             total = int(transaction.execute(select(func.count()).select_from(order_states)).scalar_one())
             rows = transaction.execute(
                 select(order_states.c.connection_id, order_states.c.order_id)
@@ -85,7 +86,10 @@ class OrderViews:
                         transaction, connection_id=row.connection_id, plan_id=standing.plan_id
                     )
                 plan = loaded.get(standing.plan_id) if standing.plan_id is not None else None
-                orders.append(OrderView(standing=standing, plan=plan, connection=connection))
+                pause = pauses.of_connection(paused, connection.connection_id)
+                orders.append(
+                    OrderView(standing=pauses.told(standing, pause), plan=plan, connection=connection)
+                )
         return OrderPage(orders=tuple(orders), total=total)
 
     def of_connection(self, connection_id: int) -> tuple[OrderDetail, ...]:
@@ -139,8 +143,8 @@ class OrderViews:
                 found = plans.standings(transaction, connection_id=connection_id, order_id=order_id)
                 if not found:
                     continue
-                standing = found[0]
-                plan = None
+                pause = pauses.of_connection(pauses.standing(transaction), connection_id)
+                standing, plan = pauses.told(found[0], pause), None
                 if standing.plan_id is not None:
                     plan = plans.load_plan(transaction, connection_id=connection_id, plan_id=standing.plan_id)
                 own = links.of_contract(transaction, connection_id=connection_id, root_id=standing.root_id)

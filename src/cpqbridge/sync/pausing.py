@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cpqbridge.clock import Clock, SystemClock, monotonic_seconds
@@ -26,9 +25,6 @@ KNOWN_FOR_SECONDS = 0.25
 """How long a process goes by what it read; a pause by another process is seen after that at the latest."""
 
 
-GOES_ON = "Nothing is lost: it goes on by itself after `cpqbridge resume`."
-
-
 class PauseGate:
     """What is paused, asked before every call to either side."""
 
@@ -42,8 +38,7 @@ class PauseGate:
 
     def pause_of(self, connection_id: int) -> Pause | None:
         """Return the pause that stops a connection, that of everything first; None when it may work."""
-        known = self._standing()
-        return known.get(EVERYTHING) or known.get(scope_of(connection_id))
+        return pauses.of_connection(self._standing(), connection_id)
 
     def require_open(self, connection_id: int) -> None:
         """Check that a connection may work.
@@ -54,9 +49,9 @@ class PauseGate:
         pause = self.pause_of(connection_id)
         if pause is not None:
             raise PausedError(
-                waits_because(pause),
+                pauses.waits_because(pause),
                 code="paused",
-                fix=GOES_ON,
+                fix=pauses.GOES_ON,
             )
 
     def forget(self) -> None:
@@ -167,20 +162,6 @@ def go_on(service: SyncService, connection_id: int) -> int:
         with service.store.write() as transaction:
             pauses.unpark(transaction, connection_id=connection_id, root_id=task.root_id)
     return len(waiting)
-
-
-def waits_because(pause: Pause) -> str:
-    """Return why nothing happens, in a sentence."""
-    what = "Everything" if pause.scope == EVERYTHING else "The connection"
-    why = f" ({pause.reason})" if pause.reason else ""
-    return f"{what} is paused since {pause.paused_at:%Y-%m-%d %H:%M} UTC{why}."
-
-
-def told_of_pause(standing: OrderStanding, pause: Pause) -> OrderStanding:
-    """Return where an order stands in a pause: what is queued waits for its end."""
-    if standing.state is not OrderState.QUEUED:
-        return standing
-    return replace(standing, message=waits_because(pause), fix=GOES_ON)
 
 
 def _scope(connection: Connection | None) -> str:

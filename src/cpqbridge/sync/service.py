@@ -23,7 +23,7 @@ from cpqbridge.errors import (
 from cpqbridge.mapping.configuration import Configuration, default_configuration
 from cpqbridge.mapping.fields import CouponFields, OurFields
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import connections, plans, timers
+from cpqbridge.store import connections, pauses, plans, timers
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
 from cpqbridge.store.engine import Synchronous
@@ -40,7 +40,7 @@ from cpqbridge.sync.lanes import LaneKeeper
 from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
 from cpqbridge.sync.observing import Observers
 from cpqbridge.sync.order_list import ListedOrder, listed_order
-from cpqbridge.sync.pausing import PauseGate, told_of_pause
+from cpqbridge.sync.pausing import PauseGate
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.retry import Retries
@@ -204,7 +204,7 @@ class SyncService:
             }
         pause = self.gate.pause_of(connection.connection_id)
         if pause is not None:
-            return tuple(told_of_pause(standing, pause) for standing in known.values())
+            return tuple(pauses.told(standing, pause) for standing in known.values())
         opened = self.open(name)
         at = self.clock_of(connection).now()
         for notice in opened.salesforce.qualifying_orders(since=None):

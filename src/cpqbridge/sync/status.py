@@ -18,7 +18,6 @@ from cpqbridge.store.polls import PollOutcome
 from cpqbridge.sync import liveness
 from cpqbridge.sync.durable import QueueDepth, queue_depth
 from cpqbridge.sync.liveness import SeenWorker
-from cpqbridge.sync.pausing import waits_because
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -138,7 +137,7 @@ def _about_workers(
     live = [each.name for each in connections if each.live and each.pause is None]
     waits = depth.waiting + depth.running + sum(each.timers_overdue + each.parked for each in connections)
     if not alive and (live or waits):
-        why = f"{', '.join(live)} should sync by itself" if live else f"{waits} contracts wait"
+        why = f"{', '.join(live)} should sync by itself" if live else f"{_counted(waits, 'contract')} waiting"
         yield f"No worker runs on this machine, and {why}: start `cpqbridge serve` or `cpqbridge worker`."
     for each in alive:
         if at - each.turned_at > SILENT:
@@ -161,7 +160,7 @@ def _about(status: ConnectionStatus) -> Iterator[str]:
         yield f"{name}: access was lost ({status.access_lost}) Renew it with `cpqbridge connection check`."
     if status.pause is not None:
         named = "" if status.pause.scope == pauses.EVERYTHING else f" --connection {name}"
-        yield f"{name}: {waits_because(status.pause)} Go on with `cpqbridge resume{named}`."
+        yield f"{name}: {pauses.waits_because(status.pause)} Go on with `cpqbridge resume{named}`."
     if status.last_poll is not None and status.last_poll.code:
         poll = status.last_poll
         yield f"{name}: looking for orders fails ({poll.code}): {poll.message} {poll.fix}".rstrip()
@@ -170,15 +169,19 @@ def _about(status: ConnectionStatus) -> Iterator[str]:
         named = ", ".join(f"{each.order_number} ({each.code or each.state})" for each in status.in_need)
         more = "" if orders.needs_someone <= len(status.in_need) else ", …"
         yield (
-            f"{name}: {orders.needs_someone} orders need someone: {named}{more}. `cpqbridge order list` says "
-            "what to do about each."
+            f"{name}: somebody is needed for {_counted(orders.needs_someone, 'order')}: {named}{more}. "
+            "`cpqbridge order list` says what to do about each."
         )
     open_findings = status.findings.get("open", 0)
     if open_findings:
-        yield f"{name}: {open_findings} differences are open; see `cpqbridge reconcile`."
+        yield f"{name}: {_counted(open_findings, 'open difference')}; see `cpqbridge reconcile`."
     oldest = status.oldest_queued_at
     if status.pause is None and oldest is not None and status.at - oldest > LONG_QUEUED:
         yield (
             f"{name}: an order is queued since {oldest:%Y-%m-%d %H:%M} UTC. With a worker running, look into "
             "its log for that order; `cpqbridge order sync` does it at once."
         )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
