@@ -7,7 +7,7 @@ one-time item is billed net of it, and never reduced again by Stripe.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -276,6 +276,7 @@ def _terms(coupon: Coupon, currency: str, until: date | None) -> DiscountTerms:
         percent_off=None if amount is not None else f"{percent.normalize():f}",
         amount_off_minor=amount,
         until_on=until,
+        once=coupon.duration is CouponDuration.ONCE,
     )
 
 
@@ -293,8 +294,8 @@ def reduced(
     amounts: Sequence[int],
     days: Sequence[date],
     *,
-    own: Mapping[int, Sequence[DiscountTerms]],
-    bearers: Sequence[int],
+    own: Mapping[Hashable, Sequence[DiscountTerms]],
+    bearers: Sequence[Hashable],
     shared: Sequence[Sequence[DiscountTerms]],
 ) -> list[int]:
     """Return what discounts take off each line of one invoice, in minor units.
@@ -308,8 +309,10 @@ def reduced(
     for bearer, discounts in own.items():
         for terms in discounts:
             _take_off(left, [place for place, each in enumerate(bearers) if each == bearer], days, terms)
-    for terms in dict.fromkeys(chain.from_iterable(shared)):
-        _take_off(left, [place for place, each in enumerate(shared) if terms in each], days, terms)
+    # Equal coupons stack: each one of a line is told from the others by its place among them.
+    told = [[(terms, each[:place].count(terms)) for place, terms in enumerate(each)] for each in shared]
+    for one in dict.fromkeys(chain.from_iterable(told)):
+        _take_off(left, [place for place, each in enumerate(told) if one in each], days, one[0])
     return [amount - rest for amount, rest in zip(amounts, left, strict=True)]
 
 
