@@ -390,7 +390,7 @@ class _Account:
                 continue
             for stripe_id, amounts in _matched(billed[key], expected[key]).items():
                 by_document[stripe_id][key] = amounts
-            if key not in billed:
+            if not billed[key]:
                 by_invoice[self._expected.index(invoice_of[key])][key] = expected[key]
         for place, owed in sorted(by_invoice.items()):
             yield self._missing(self._expected[place], owed)
