@@ -20,6 +20,7 @@ from cpqbridge.bootstrap import open_throwaway_service
 from cpqbridge.clock import SettableClock
 from cpqbridge.mapping.configuration import default_configuration
 from cpqbridge.store import plans
+from cpqbridge.sync.reconcile import Reconciler
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.worker import Worker
 from cpqbridge_sim.hosting import host
@@ -231,6 +232,23 @@ def _time_rows(what: str, salesforce: float, stripe: float) -> Iterator[Row]:
         world.service.stop_worker()
         measured = f"{AT_ONCE / seconds:.1f} orders/s, {seconds:.1f} s"
         yield Row(what=f"{AT_ONCE} orders at once, {what}", measured=measured)
+        yield _reconciled(what, world)
+
+
+def _reconciled(what: str, world: Live) -> Row:
+    before = [log.count for log in world.logs]
+    begun = time.perf_counter()
+    found = Reconciler(world.service).run(None)
+    seconds = time.perf_counter() - begun
+    if found.open:
+        raise SystemExit(f"The bench's orders are not as sold: {found.open[0].document}")
+    salesforce, stripe = (
+        (log.count - count) / found.contracts for log, count in zip(world.logs, before, strict=True)
+    )
+    return Row(
+        what=f"reconcile {found.contracts} contracts, {what}",
+        measured=f"{salesforce:.1f} and {stripe:.1f} calls each, {seconds / found.contracts:.2f} s each",
+    )
 
 
 def _waits(what: str, instants: Instants, order_ids: tuple[str, ...]) -> Iterator[Row]:

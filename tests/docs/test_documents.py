@@ -7,19 +7,32 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.planning.builders import a_line, a_one_time_line, plan
 
+from cpqbridge.bootstrap import open_throwaway_service
+from cpqbridge.clock import SystemClock
 from cpqbridge.domain.billing import InvoiceLine
+from cpqbridge.domain.calls import Call, CallEnd
 from cpqbridge.domain.order import Coupon, CouponDuration, Tier, TiersMode, TierTable
 from cpqbridge.domain.refusal import OrderState
+from cpqbridge.store.api_usage import KnownUsage
 from cpqbridge.store.findings import FindingState, StoredFinding
+from cpqbridge.store.overview import OrderCounts, OrderInNeed
+from cpqbridge.store.pauses import Pause
 from cpqbridge.store.plans import OrderStanding
+from cpqbridge.store.polls import PollOutcome
 from cpqbridge.sync.documents import plan_document
+from cpqbridge.sync.durable import QueueDepth
 from cpqbridge.sync.explain import explained
 from cpqbridge.sync.findings import Finding, FindingKind, Remedy, finding_document
+from cpqbridge.sync.liveness import SeenWorker
+from cpqbridge.sync.metrics import Metrics
 from cpqbridge.sync.order_list import COLUMNS, ListedOrder, OrderAmounts
 from cpqbridge.sync.report import Calls, Report, ReportedOrder
 from cpqbridge.sync.report_invoices import BilledDocument
+from cpqbridge.sync.status import ConnectionStatus, Status
+from cpqbridge.sync.status_words import status_document
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
@@ -40,6 +53,53 @@ def named_in(page: str) -> set[str]:
     prose = re.sub(r"```.*?```", "", (PAGES / page).read_text(), flags=re.DOTALL)
     quoted = re.findall(r"`([^`]+)`", prose)
     return {word for text in quoted for word in re.findall(r"[a-z_]+", text)}
+
+
+def test_status_page_when_compared_with_a_status_names_every_key():
+    now = datetime(2026, 2, 1, tzinfo=UTC)
+    connection = ConnectionStatus(
+        name="name",
+        at=now,
+        live=True,
+        orders=OrderCounts(seen=0, open=0, done=0, needs_someone=0, by_state={}),
+        in_need=(OrderInNeed(order_number="1", state="held", code="overlap"),),
+        pause=Pause(scope="everything", reason="", paused_at=now),
+        access_lost=None,
+        last_poll=PollOutcome(polled_at=now),
+        usage=KnownUsage(used=1, allowed=2, noted_at=now),
+        api_share=Decimal("0.6"),
+        timers_overdue=0,
+        next_timer_at=None,
+        events={},
+        findings={},
+        alerts=(),
+        unsettled_calls=0,
+        parked=0,
+        oldest_queued_at=None,
+        lost=(),
+    )
+    status = Status(
+        at=now,
+        connections=(connection,),
+        queue=QueueDepth(waiting=0, running=0, oldest_at=None, workers=frozenset()),
+        workers=(SeenWorker(name="worker-1", alive=True, turned_at=now),),
+        dead_with_work=(),
+        what_to_do=(),
+    )
+    assert set(keys_of(status_document(status))) - named_in("status.md") == set()
+
+
+def test_watching_page_when_compared_with_the_metrics_names_all_and_no_others(tmp_path):
+    with open_throwaway_service(tmp_path, clock=SystemClock()) as service:
+        metrics = Metrics(service)
+        metrics.call_ended(CallEnd(call=Call(side="stripe", method="GET", path="/"), status=200, seconds=1))
+        families = list(text_string_to_metric_families(metrics.text().decode()))
+    # A name that ends in _bucket, _sum, _count or _created is a part of its family.
+    known = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    page = (PAGES.parent / "how-to" / "watch-it-run.md").read_text()
+    told = set(re.findall(r"cpqbridge_[a-z_]+[a-z]", page))
+    parts = ("_created", "_created_total")
+    assert {name for name in known if not name.endswith(parts)} == told - {"cpqbridge_queue"}
 
 
 def test_preview_page_when_compared_with_a_preview_names_every_key():

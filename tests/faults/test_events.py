@@ -18,7 +18,7 @@ from tests.faults.two_sides import KEY, NOW, TwoSides, connect, one_line_orders,
 from cpqbridge.clock import SettableClock, SystemClock, monotonic_seconds
 from cpqbridge.errors import AccessLostError, EventRefusedError
 from cpqbridge.mapping.policies import EventsWay
-from cpqbridge.store import connections, cursors, events, lanes
+from cpqbridge.store import connections, cursors, events, findings, lanes
 from cpqbridge.store.events import StripeEvent
 from cpqbridge.sync.event_desk import LISTED_FOR, OWN_CALL_LIFE, EventDesk
 from cpqbridge.sync.event_names import HEARD, named
@@ -161,6 +161,9 @@ def test_what_somebody_does_in_stripe_right_after_our_own_call_is_looked_at(fres
     assert fresh.look() == 1
     wait_until(fresh.is_idle)
     assert fresh.stored()["noticed"] >= 2
+    with fresh.service.store.read() as transaction:
+        found = findings.of_connection(transaction, connection_id=1)
+    assert any(schedule["id"] in str(each.document) for each in found)
 
 
 @pytest.mark.parametrize("answer_comes", [True, False])
@@ -279,16 +282,34 @@ def test_after_more_than_the_days_that_stripe_lists_every_contract_is_looked_at(
         assert cursors.read(transaction, connection_id=1, name="stripe_listed") == fresh.clock.now()
 
 
-@pytest.mark.parametrize(("way", "lists"), [(EventsWay.WEBHOOK, 2), (EventsWay.POLL, 2), (EventsWay.OFF, 0)])
-def test_a_worker_lists_at_its_start_unless_events_are_off(
-    tmp_path: Path, way: EventsWay, lists: int
+@pytest.mark.parametrize(
+    ("way", "lists"),
+    [
+        (EventsWay.WEBHOOK, [2, 0, 0, 2]),
+        (EventsWay.POLL, [2, 0, 1, 2]),
+        (EventsWay.OFF, [0, 0, 0, 0]),
+    ],
+)
+def test_a_worker_lists_at_its_start_and_then_as_often_as_configured(
+    tmp_path: Path, way: EventsWay, lists: list[int]
 ) -> None:
+    """After 0 seconds, 4 minutes, 5 minutes, and an hour more; what contracts share once an hour."""
+    passed = 0.0
     with listener(tmp_path, way=way) as made:
+        desk = EventDesk(made.service, elapsed_seconds=lambda: passed)
+        opened = made.service.open(None)
+        desk.tick(opened)
+        passed += 60
+        assert made.lists() == 0
         made.service.sync(None, made.sides.order_id)
-        desk, opened = EventDesk(made.service), made.service.open(None)
-        for _ in range(3):
-            desk.tick(opened)
-        assert made.lists() == lists
+        found = []
+        for seconds in (0, 240, 60, 3600):
+            passed += seconds
+            before = made.lists()
+            for _ in range(3):
+                desk.tick(opened)
+            found.append(made.lists() - before)
+        assert found == lists
         assert "waiting" not in made.stored()
 
 

@@ -17,7 +17,8 @@ from cpqbridge.salesforce.changes import ChangesPage
 from cpqbridge.store import cursors
 from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.ports import SalesforceSide
-from cpqbridge_sim.stripe.faults import Fault, PlannedFault
+from cpqbridge_sim.fault_plan import PlannedFault
+from cpqbridge_sim.faults import Fault
 
 MINUTE = timedelta(minutes=1)
 

@@ -214,6 +214,16 @@ def test_what_is_turned_away_is_told_what_to_do(endpoint: Endpoint) -> None:
     assert (status, str(EVENT_BYTES) in said["error"]) == (413, True)
 
 
+def test_an_event_that_cannot_be_stored_is_to_be_sent_again(endpoint: Endpoint) -> None:
+    def broken(_payload: bytes, _signature: str) -> None:
+        raise RuntimeError("the disk is full")
+
+    with host(create_app(Shown(orders=endpoint.setting.service.views, take_event=broken))) as pages:
+        status, said = refusal(urllib.request.Request(f"{pages.url}/hooks/stripe", data=b"{}"))
+    assert (status, "disk" in str(said)) == (500, False)
+    assert "sends it again" in said["fix"]
+
+
 def test_a_huge_header_is_turned_away(endpoint: Endpoint) -> None:
     for value in ("x" * 8000, ",".join(["v1=" + "0" * 64] * 100), "t=1," * 2000):
         assert endpoint.post(b"{}", value) == 400

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from tests.faults.live import Live, live
 
+from cpqbridge.sync.reconcile import Reconciler
+
 AUGUST = datetime(2026, 8, 20, 8, tzinfo=UTC)
 THE_END = datetime(2027, 2, 20, tzinfo=UTC)
 SAMPLE = {"orders": 5, "runs": ((1, 0.2),)}
-WHOLE = {"orders": 60, "runs": ((2, 0.05), (3, 0.1), (4, 0.2), (5, 0.2))}
+WHOLE = {"orders": 40, "runs": ((2, 0.05), (3, 0.1), (4, 0.2), (5, 0.2), (6, 0.4))}
 
 
 def sell(world: Live) -> None:
@@ -55,6 +57,7 @@ def lived(world: Live, *, seed: int = 0, rate: float = 0.0) -> tuple[Mapping[str
         struck += world.calm()
         world.converge()
         world.assert_one_of_each()
+        assert Reconciler(world.opened).run(None).open == ()
     world.live_until(THE_END)
     world.turn()
     return world.billed(), struck

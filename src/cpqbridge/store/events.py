@@ -33,8 +33,8 @@ class StripeEvent:
     """An event of Stripe without its data.
 
     `created_at` is Stripe's own stamp (aware UTC). `root_id` is the contract that metadata of ours names,
-    `stripe_ids` what else it is about. `request_key` is the idempotency key of the call that caused it, None
-    where no call with a key did.
+    `stripe_ids` what else it is about. `was_asked` tells that a call or a person caused it and not time;
+    `request_key` is the idempotency key of that call, None where it had none.
     """
 
     event_id: str
@@ -42,6 +42,7 @@ class StripeEvent:
     created_at: datetime
     root_id: str | None = None
     stripe_ids: tuple[str, ...] = ()
+    was_asked: bool = False
     request_key: str | None = None
 
 
@@ -72,7 +73,7 @@ def keep(
             "type": event.type,
             "created_at": event.created_at,
             "received_at": at,
-            "names": {"root": event.root_id, "ids": list(event.stripe_ids)},
+            "names": {"root": event.root_id, "ids": list(event.stripe_ids), "asked": event.was_asked},
             "request_key": event.request_key,
             "state": state.value,
         }
@@ -99,6 +100,7 @@ def waiting(transaction: Transaction, *, connection_id: int, limit: int) -> tupl
                 created_at=row.created_at,
                 root_id=row.names["root"],
                 stripe_ids=tuple(row.names["ids"]),
+                was_asked=row.names["asked"],
                 request_key=row.request_key,
             ),
             received_at=row.received_at,

@@ -7,7 +7,8 @@ missing after a while, the contract is looked at after all, and the call is sett
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import structlog
 from sqlalchemy import Connection as Transaction
 
 from cpqbridge.clock import monotonic_seconds
-from cpqbridge.errors import AccessLostError
+from cpqbridge.errors import AccessLostError, CpqbridgeError, PausedError
 from cpqbridge.mapping.policies import EventsWay
 from cpqbridge.store import cursors, event_contracts, events
 from cpqbridge.store.connections import Connection
@@ -24,6 +25,7 @@ from cpqbridge.sync.contracts_of_events import ContractsOfEvents
 from cpqbridge.sync.event_names import CATALOGUE_EVENTS, CONTRACT_EVENTS, HEARD, named
 from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.reconcile import Reconciler
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -46,8 +48,11 @@ CATCH_UP_SECONDS = 3600.0
 AGAIN_SECONDS = 60.0
 """How long after a list was tried it may be tried again, at the earliest."""
 
+COMPARED_AT_ONCE = 20
+"""How many contracts that somebody touched in Stripe are compared in one go, a few calls each."""
+
 _LISTS = ("tried", "contracts", "catalogue")
-_SEEN = "stripe_events"
+_SEEN, _SEEN_CATALOGUE = "stripe_events", "stripe_catalogue"
 _LISTED = "stripe_listed"
 _PERMISSION = "stripe_permission"
 
@@ -57,9 +62,12 @@ log = structlog.get_logger(__name__)
 class EventDesk:
     """Turns stored events into work, and lists the ones that never arrived; one per worker."""
 
-    def __init__(self, service: SyncService) -> None:
+    def __init__(
+        self, service: SyncService, *, elapsed_seconds: Callable[[], float] = monotonic_seconds
+    ) -> None:
         """Begin; the first look at each connection lists what was missed."""
         self._service = service
+        self._elapsed_seconds = elapsed_seconds
         self._done_at: dict[tuple[int, str], float] = {}
 
     def tick(self, opened: OpenConnection) -> None:
@@ -73,7 +81,7 @@ class EventDesk:
         tried, contracts, catalogue = ((opened.connection_id, what) for what in _LISTS)
         if not (self._is_due(tried, AGAIN_SECONDS) and self._is_due(contracts, every_seconds)):
             return
-        now = self._done_at[tried] = monotonic_seconds()
+        now = self._done_at[tried] = self._elapsed_seconds()
         with_catalogue = self._is_due(catalogue, CATCH_UP_SECONDS)
         if self.catch_up(opened, with_catalogue=with_catalogue) is None:
             return
@@ -82,9 +90,11 @@ class EventDesk:
             self._done_at[catalogue] = now
 
     def work(self, connection: Connection) -> int:
-        """Notice the contracts that waiting events name; return how many contracts.
+        """Notice the contracts that waiting events name; return how many were put on the queue.
 
         The events are settled after their contracts were queued: a crash between begins the syncs again.
+        What somebody did in Stripe is compared with what was sold at once; what is left out here, or fails,
+        the nightly reconciliation compares.
         """
         connection_id = connection.connection_id
         now = self._service.clock_of(connection).now()
@@ -93,11 +103,14 @@ class EventDesk:
             if not waiting:
                 return 0
             found = _outcomes(transaction, waiting, connection_id=connection_id, now=now)
-        roots = sorted({root_id for outcome in found.values() for root_id in outcome[1]})
+        roots = sorted({root_id for outcome in found.values() for root_id in outcome.roots})
         count = Notices(self._service).take_contracts(connection_id, roots, because="event of Stripe")
         self._settle(connection_id, found)
         if found:
             log.info("events_seen", connection=connection.name, events=len(found), contracts=len(roots))
+        touched = {root_id for outcome in found.values() if outcome.is_touched for root_id in outcome.roots}
+        for root_id in sorted(touched)[:COMPARED_AT_ONCE]:
+            self._compare(connection, root_id)
         return count
 
     def catch_up(self, opened: OpenConnection, *, with_catalogue: bool = True) -> int | None:
@@ -111,15 +124,13 @@ class EventDesk:
         now = self._service.clock_of(connection).now()
         with self._service.store.read() as transaction:
             began_at = event_contracts.first_linked_at(transaction, connection_id=connection_id)
-            seen = cursors.read(transaction, connection_id=connection_id, name=_SEEN)
             listed_at = cursors.read(transaction, connection_id=connection_id, name=_LISTED)
         if began_at is None:
             return None
-        since = max((seen or began_at) - OVERLAP, now - LISTED_FOR)
         try:
-            new, newest = self._list(opened, CONTRACT_EVENTS, since=since, at=now)
+            new = self._list(opened, CONTRACT_EVENTS, _SEEN, began_at=began_at)
             if with_catalogue:
-                new += self._list(opened, CATALOGUE_EVENTS, since=since, at=now)[0]
+                new += self._list(opened, CATALOGUE_EVENTS, _SEEN_CATALOGUE, began_at=began_at)
         except AccessLostError as error:
             if error.code != _PERMISSION:
                 raise
@@ -130,27 +141,47 @@ class EventDesk:
         if last < now - LISTED_FOR + OVERLAP:
             self._look_at_all(connection, since=last)
         with self._service.store.write() as transaction:
-            if newest is not None and (seen is None or newest > seen):
-                cursors.move(transaction, connection_id=connection_id, name=_SEEN, instant=newest)
             cursors.move(transaction, connection_id=connection_id, name=_LISTED, instant=now)
         if new:
             log.info("events_caught_up", connection=connection.name, events=new)
         return new
 
     def _list(
-        self, opened: OpenConnection, types: tuple[str, ...], *, since: datetime, at: datetime
-    ) -> tuple[int, datetime | None]:
-        """Store what Stripe lists, page by page; return how many were new and when the newest was made."""
-        new, newest, after = 0, None, None
-        while True:
+        self, opened: OpenConnection, types: tuple[str, ...], cursor: str, *, began_at: datetime
+    ) -> int:
+        """Store what Stripe lists of these types since the newest known one; return how many were new.
+
+        The cursor moves when all pages are stored: a list that was cut off is read again.
+        """
+        store, connection_id = self._service.store, opened.connection_id
+        now = self._service.clock_of(opened.connection).now()
+        with store.read() as transaction:
+            seen = cursors.read(transaction, connection_id=connection_id, name=cursor)
+        since = max((seen or began_at) - OVERLAP, now - LISTED_FOR)
+        new, newest, after, more = 0, seen, None, True
+        while more:
             page = opened.stripe.events_page(types, since=since, after=after)
             found = [named(event) for event in page.events]
-            with self._service.store.write() as transaction:
-                new += events.keep(transaction, connection_id=opened.connection_id, events=found, at=at)
+            with store.write() as transaction:
+                new += events.keep(transaction, connection_id=connection_id, events=found, at=now)
             newest = max([each.created_at for each in found] + ([newest] if newest else []), default=None)
-            if not page.has_more or not found:
-                return new, newest
-            after = found[-1].event_id
+            after = found[-1].event_id if found else None
+            more = page.has_more and bool(found)
+        if newest is not None and newest != seen:
+            with store.write() as transaction:
+                cursors.move(transaction, connection_id=connection_id, name=cursor, instant=newest)
+        return new
+
+    def _compare(self, connection: Connection, root_id: str) -> None:
+        """Compare a contract with Stripe and keep what differs for a person."""
+        try:
+            Reconciler(self._service).run(connection.name, contract=root_id)
+        except (AccessLostError, PausedError):
+            raise
+        except CpqbridgeError as error:
+            log.warning(
+                "contract_not_compared", connection=connection.name, contract=root_id, code=error.code
+            )
 
     def _look_at_all(self, connection: Connection, *, since: datetime) -> None:
         with self._service.store.read() as transaction:
@@ -166,11 +197,11 @@ class EventDesk:
             what_to_do="Nothing: every contract that ran meanwhile is looked at.",
         )
 
-    def _settle(self, connection_id: int, found: Mapping[str, tuple[EventState, frozenset[str]]]) -> None:
+    def _settle(self, connection_id: int, found: Mapping[str, _Outcome]) -> None:
         groups: dict[tuple[EventState, str | None], list[str]] = {}
-        for event_id, (state, roots) in found.items():
-            only = next(iter(roots)) if len(roots) == 1 else None
-            groups.setdefault((state, only), []).append(event_id)
+        for event_id, outcome in found.items():
+            only = next(iter(outcome.roots)) if len(outcome.roots) == 1 else None
+            groups.setdefault((outcome.state, only), []).append(event_id)
         with self._service.store.write() as transaction:
             for (state, root_id), event_ids in groups.items():
                 events.settle(
@@ -183,15 +214,24 @@ class EventDesk:
 
     def _is_due(self, what: tuple[int, str], every_seconds: float) -> bool:
         done_at = self._done_at.get(what)
-        return done_at is None or monotonic_seconds() - done_at >= every_seconds
+        return done_at is None or self._elapsed_seconds() - done_at >= every_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What becomes of an event, the contracts to look at, and whether somebody touched them in Stripe."""
+
+    state: EventState
+    roots: frozenset[str] = frozenset()
+    is_touched: bool = False
 
 
 def _outcomes(
     transaction: Transaction, waiting: Sequence[WaitingEvent], *, connection_id: int, now: datetime
-) -> dict[str, tuple[EventState, frozenset[str]]]:
-    """Return what becomes of each event that need not wait on, and the contracts to look at."""
+) -> dict[str, _Outcome]:
+    """Return what becomes of each event that need not wait on."""
     contracts = ContractsOfEvents(transaction, [each.event for each in waiting], connection_id=connection_id)
-    found: dict[str, tuple[EventState, frozenset[str]]] = {}
+    found: dict[str, _Outcome] = {}
     for each in waiting:
         event = each.event
         call = None
@@ -202,6 +242,9 @@ def _outcomes(
         if call == "sent" and now - each.received_at < OWN_CALL_LIFE:
             continue
         roots = contracts.of(event) if call != "done" and event.type in HEARD else frozenset()
+        is_touched = event.was_asked and call is None and event.type not in CATALOGUE_EVENTS
         state = EventState.NOTICED if roots else EventState.IGNORED
-        found[event.event_id] = (EventState.OWN if call == "done" else state, roots)
+        found[event.event_id] = _Outcome(
+            state=EventState.OWN if call == "done" else state, roots=roots, is_touched=is_touched
+        )
     return found

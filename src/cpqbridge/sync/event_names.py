@@ -64,6 +64,7 @@ def named(event: Mapping[str, Any]) -> StripeEvent:
         created_at=_instant(event["created"]),
         root_id=_root_id(subject),
         stripe_ids=tuple(dict.fromkeys(_ids(event, subject))),
+        was_asked=_text(_part(event, "request").get("id")) is not None,
         request_key=_text(_part(event, "request").get("idempotency_key")),
     )
 

@@ -103,6 +103,8 @@ class ConnectionWatch:
             self.allowance.require()
         elif self.pacer is not None:
             self.pacer.before(call)
+            # It may have waited, and a pause may have come meanwhile.
+            self.gate.require_open(self.connection_id)
 
     def after(self, end: CallEnd) -> None:
         """Write the request down and count it."""

@@ -271,7 +271,9 @@ class StripeAccountSide:
 
     def events_page(self, types: Sequence[str], *, since: datetime, after: str | None) -> EventsPage:
         """Return events of these types made at or after `since`, newest first, those older than `after`."""
-        return self.retries.call(lambda: self.client.events_page(types, since=since, after=after))
+        return self.retries.call(
+            lambda: self.client.events_page(types, since=since, after=after), step=f"events {types[0]}"
+        )
 
     def schedule_standing(self, schedule_id: str) -> ScheduleStanding:
         """Return a schedule as it stands in Stripe, one call; a missing one has the status missing."""

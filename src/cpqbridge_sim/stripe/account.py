@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cpqbridge_sim.faults import BEFORE
+from cpqbridge_sim.fault_plan import FaultPlan
+from cpqbridge_sim.faults import BEFORE, NO_FAULT, Fault, LostAnswerError
 from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.stripe.assumptions import Assumptions
 from cpqbridge_sim.stripe.billing.lifecycle import run_until
@@ -15,16 +16,7 @@ from cpqbridge_sim.stripe.collection_settings import CollectionSettings
 from cpqbridge_sim.stripe.credentials import Credentials
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
 from cpqbridge_sim.stripe.expansion import expand
-from cpqbridge_sim.stripe.faults import (
-    KINDS,
-    NO_FAULT,
-    Fault,
-    FaultPlan,
-    LostAnswerError,
-    refusal_of,
-    strike_after,
-    strike_before,
-)
+from cpqbridge_sim.stripe.faults import KINDS, refusal_of, strike_after, strike_before
 from cpqbridge_sim.stripe.idempotency import IdempotencyKeys, StoredAnswer, fingerprint_of
 from cpqbridge_sim.stripe.in_flight import InFlight
 from cpqbridge_sim.stripe.listing import paged

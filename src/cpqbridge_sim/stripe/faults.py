@@ -5,22 +5,10 @@ machine in between, so that the key replays the true answer. With `stored` also 
 the endpoint began and failed (docs.stripe.com/api/idempotent_requests, read 20 Nov 2026).
 """
 
-from cpqbridge_sim.fault_plan import FaultPlan, PlannedFault, planned_of
-from cpqbridge_sim.faults import AFTER, HEADER, NO_FAULT, Fault, LostAnswerError
+from cpqbridge_sim.faults import AFTER, Fault, LostAnswerError
 from cpqbridge_sim.stripe.errors import StripeApiError
 from cpqbridge_sim.stripe.in_flight import key_in_use, lock_timeout
 from cpqbridge_sim.stripe.rate_limits import too_many
-
-__all__ = [
-    "HEADER",
-    "KINDS",
-    "NO_FAULT",
-    "Fault",
-    "FaultPlan",
-    "LostAnswerError",
-    "PlannedFault",
-    "planned_of",
-]
 
 KINDS = frozenset(
     {

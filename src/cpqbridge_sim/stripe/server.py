@@ -11,11 +11,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from cpqbridge_sim.faults import fault_of_header
+from cpqbridge_sim.faults import HEADER, NO_FAULT, Fault, LostAnswerError, fault_of_header
 from cpqbridge_sim.stripe.account import Account, Answer
 from cpqbridge_sim.stripe.controls import Controls
 from cpqbridge_sim.stripe.errors import StripeApiError, invalid
-from cpqbridge_sim.stripe.faults import HEADER, NO_FAULT, Fault, LostAnswerError
 from cpqbridge_sim.stripe.form import decode
 from cpqbridge_sim.stripe.webhooks import post_over_loopback
 from cpqbridge_sim.wire import lose_answer, remember_transport

@@ -55,6 +55,20 @@ def test_home_is_expanded(environment):
     assert "~" not in str(load_settings().home)
 
 
+@pytest.mark.parametrize(
+    ("value", "secrets"),
+    [
+        ("", ()),
+        (" , ", ()),
+        ("whsec_a", ("whsec_a",)),
+        (" whsec_a,whsec_b  whsec_c ", ("whsec_a", "whsec_b", "whsec_c")),
+    ],
+)
+def test_several_signing_secrets_stand_in_one_variable(environment, value, secrets):
+    environment("STRIPE_WEBHOOK_SECRET", value)
+    assert load_settings().webhook_secrets() == secrets
+
+
 @pytest.mark.parametrize("name", ["SECRET_KEY", "STRIPE_WEBHOOK_SECRET"])
 def test_secrets_are_not_shown(environment, name):
     environment(name, "very-secret")

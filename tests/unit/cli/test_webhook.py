@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.unit.store.test_events import NOW, an_event, store  # noqa: F401 - a fixture
 
 from cpqbridge.cli.main import main
@@ -24,7 +26,7 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(store, tmp_path: Path, monkeypatch, capsys) -> Run:  # noqa: F811 - the fixture
+def run(store, tmp_path: Path, monkeypatch, capsys) -> Iterator[Run]:  # noqa: F811 - the fixture
     @contextmanager
     def open_service(_settings: Settings) -> Iterator[SyncService]:
         yield SyncService(store, ServiceOptions(clock=SettableClock(NOW)))
@@ -39,7 +41,13 @@ def run(store, tmp_path: Path, monkeypatch, capsys) -> Run:  # noqa: F811 - the 
         assert "canary" not in said.out + said.err + log
         return code, said.out or said.err
 
-    return run
+    yield run
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if type(handler).__module__ != "_pytest.logging":
+            root.removeHandler(handler)
+            handler.close()
+    structlog.reset_defaults()
 
 
 def secrets_told(said: str) -> int:
