@@ -454,7 +454,7 @@ def features(story: Story) -> set[str]:
 def test_stories_have_all_that_is_rare():
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=1200, derandomize=True, database=None)
+    @settings(max_examples=800, derandomize=True, database=None)
     @given(contract_stories())
     def one(story):
         seen.update(features(story))

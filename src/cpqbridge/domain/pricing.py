@@ -16,7 +16,7 @@ class DiscountTerms:
     """What a coupon takes off an invoice line: `percent_off` of it, else `amount_off_minor` of the invoice.
 
     `key` is the coupon's link, `name` what people call it; `until_on` is the first day whose periods are not
-    reduced any more, None without an end.
+    reduced any more, None without an end. One that holds `once` is used up by its first invoice.
     """
 
     key: str
@@ -24,6 +24,7 @@ class DiscountTerms:
     percent_off: str | None
     amount_off_minor: int | None
     until_on: date | None = None
+    once: bool = False
 
     def is_in_force(self, day: date) -> bool:
         """Return whether a period that begins on `day` is still reduced."""

@@ -7,7 +7,7 @@ one-time item is billed net of it, and never reduced again by Stripe.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -276,6 +276,7 @@ def _terms(coupon: Coupon, currency: str, until: date | None) -> DiscountTerms:
         percent_off=None if amount is not None else f"{percent.normalize():f}",
         amount_off_minor=amount,
         until_on=until,
+        once=coupon.duration is CouponDuration.ONCE,
     )
 
 
@@ -293,8 +294,8 @@ def reduced(
     amounts: Sequence[int],
     days: Sequence[date],
     *,
-    own: Mapping[int, Sequence[DiscountTerms]],
-    bearers: Sequence[int],
+    own: Mapping[Hashable, Sequence[DiscountTerms]],
+    bearers: Sequence[Hashable],
     shared: Sequence[Sequence[DiscountTerms]],
 ) -> list[int]:
     """Return what discounts take off each line of one invoice, in minor units.

@@ -21,12 +21,10 @@ from cpqbridge.domain.billing import (
     PhaseItem,
 )
 from cpqbridge.domain.dates import Cycle, day_after, midnight
-from cpqbridge.domain.pricing import DiscountTerms
 from cpqbridge.planning.discounts import reduced, spread
+from cpqbridge.planning.usage_charges import Charge, cycle_of, usage_charges
 
 Period = tuple[date, date]
-Charge = tuple[PhaseItem, InvoiceLine, tuple[DiscountTerms, ...]]
-"""A line of an invoice with its item and the discounts of the whole schedule in its time."""
 
 
 def forecast_object(
@@ -57,26 +55,24 @@ def first_invoice(
         return ()
     found: list[tuple[PhaseItem, InvoiceLine]] = []
     for item in first.items:
-        cycle = _cycle(wanted, item)
+        cycle = cycle_of(wanted, item)
         begun = cycle.within(first.starts_at.date(), day_after(at.date()))
         periods = [(day, cycle.after(day)) for day in begun]
         found += [(item, line) for line in _item_lines(item, periods, product_names)]
-    used = (each for ended, some in _usage(wanted, product_names).items() if ended <= at for each in some)
+    used = (
+        each for ended, some in usage_charges(wanted, product_names).items() if ended <= at for each in some
+    )
     charges = [each for each in used if each[1].amount_minor]
     lines = _net([*charges, *((item, line, first.discounts) for item, line in found)])
     lines += [_one_time_line(item) for item in first.one_time_items]
     return (_document(wanted, at, tuple(lines)),)
 
 
-def _cycle(wanted: BillingObject, item: PhaseItem) -> Cycle:
-    return Cycle(wanted.anchor_at.date(), item.interval_count)
-
-
 def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterator[ForecastInvoice]:
     """Yield an invoice for each boundary after the last change on which a period ends and another begins."""
     if wanted.ended_at is not None or wanted.sent_at is None:
         return
-    used = _usage(wanted, product_names)
+    used = usage_charges(wanted, product_names)
     before: Phase | None = None
     for phase in wanted.phases:
         if phase.ends_at > wanted.sent_at and not phase.trial:
@@ -97,42 +93,6 @@ def _to_come(wanted: BillingObject, product_names: Mapping[str, str]) -> Iterato
     last_lines = _net([each for each in used.get(wanted.phases[-1].ends_at, ()) if each[1].amount_minor])
     if last_lines and wanted.end_behavior == "cancel":
         yield _document(wanted, wanted.phases[-1].ends_at, tuple(last_lines))
-
-
-def _usage(wanted: BillingObject, product_names: Mapping[str, str]) -> dict[datetime, list[Charge]]:
-    """Return what usage comes to without any, by the instant at which its periods end.
-
-    An item's period begins on a boundary, or when the item does inside a period; it ends with the last phase
-    at the latest. What was used is not known before.
-    """
-    found: dict[datetime, list[Charge]] = {}
-    since: dict[tuple[str, ...], datetime] = {}
-    ends_at = wanted.phases[-1].ends_at
-    for phase in wanted.phases:
-        metered = [item for item in phase.items if item.metered]
-        since = {
-            item.order_item_ids: since.get(item.order_item_ids, phase.starts_at)
-            for item in metered
-            if not phase.trial
-        }
-        for item in metered if not phase.trial else ():
-            cycle = _cycle(wanted, item)
-            days = cycle.within(day_after(phase.starts_at.date()), day_after(phase.ends_at.date()))
-            instants = [midnight(day) for day in days]
-            if phase.ends_at == ends_at and ends_at not in instants:
-                instants.append(ends_at)
-            for at in instants:
-                start = since[item.order_item_ids]
-                since[item.order_item_ids] = at
-                line = InvoiceLine(
-                    amount_minor=item.unused_minor,
-                    period_start=start.date(),
-                    period_end=at.date(),
-                    description=f"Usage of {product_names[item.product_id]}",
-                    shares=((item.order_item_ids[0], item.unused_minor),),
-                )
-                found.setdefault(at, []).append((item, line, phase.discounts))
-    return found
 
 
 def _cycles(wanted: BillingObject, phase: Phase) -> set[Cycle]:
@@ -198,8 +158,8 @@ def _net(found: Sequence[Charge]) -> list[InvoiceLine]:
     off = reduced(
         [line.amount_minor for _, line, _ in found],
         [line.period_start for _, line, _ in found],
-        own={id(item): item.discounts for item, _, _ in found},
-        bearers=[id(item) for item, _, _ in found],
+        own={item.order_item_ids: item.discounts for item, _, _ in found},
+        bearers=[item.order_item_ids for item, _, _ in found],
         shared=[shared for _, _, shared in found],
     )
     return [_less(line, taken) for (_, line, _), taken in zip(found, off, strict=True)]

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from cpqbridge.domain.ids import is_salesforce_id, salesforce_id
 from cpqbridge.mapping.raw import RawContract
 
+_ATTRIBUTES = "attributes"
+_ORDER = "Order"
 _OBJECT_OF_PREFIX = {
     "001": "Account",
     "003": "Contact",
@@ -14,19 +16,18 @@ _OBJECT_OF_PREFIX = {
     "01t": "Product2",
     "01u": "PricebookEntry",
     "800": "Contract",
-    "801": "Order",
+    "801": _ORDER,
     "802": "OrderItem",
 }
 """Source: Salesforce Help, "Standard Field Record ID Prefix Decoder"; these are the same in all orgs."""
-
-_ATTRIBUTES = "attributes"
 
 
 def records_read(raw: RawContract) -> Mapping[str, frozenset[str]]:
     """Return the ids of all records that were read for a contract, by object name.
 
-    Rows name themselves and the records their relationships lead to; a plain reference to a standard object
-    is known by the prefix of its id.
+    Orders that qualify are left out: polls find their changes, and ours. Rows name
+    themselves and the records their relationships lead to; a plain reference to a standard object is known
+    by the prefix of its id.
     """
     found: dict[str, set[str]] = {}
     rows = [*raw.orders, *raw.items, *([raw.contract] if raw.contract is not None else [])]
@@ -37,7 +38,8 @@ def records_read(raw: RawContract) -> Mapping[str, frozenset[str]]:
     if raw.renewed is not None:
         for object_name, ids in records_read(raw.renewed).items():
             found.setdefault(object_name, set()).update(ids)
-    return {name: frozenset(ids) for name, ids in sorted(found.items())}
+    found.get(_ORDER, set()).difference_update(raw.qualifying_order_ids or ())
+    return {name: frozenset(ids) for name, ids in sorted(found.items()) if ids}
 
 
 def _records_in(row: Mapping[str, object]) -> Iterator[tuple[str, str]]:
