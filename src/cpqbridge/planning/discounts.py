@@ -309,8 +309,10 @@ def reduced(
     for bearer, discounts in own.items():
         for terms in discounts:
             _take_off(left, [place for place, each in enumerate(bearers) if each == bearer], days, terms)
-    for terms in dict.fromkeys(chain.from_iterable(shared)):
-        _take_off(left, [place for place, each in enumerate(shared) if terms in each], days, terms)
+    # Equal coupons stack: each one of a line is told from the others by its place among them.
+    told = [[(terms, each[:place].count(terms)) for place, terms in enumerate(each)] for each in shared]
+    for one in dict.fromkeys(chain.from_iterable(told)):
+        _take_off(left, [place for place, each in enumerate(told) if one in each], days, one[0])
     return [amount - rest for amount, rest in zip(amounts, left, strict=True)]
 
 

@@ -389,6 +389,12 @@ class TestInvoiceArithmetic:
         # 1000 - 100 = 900, half of it 450; of 999 half up 500.
         assert off == [550, 500]
 
+    def test_equal_coupons_of_two_orders_stack(self):
+        terms = DiscountTerms(key="coupon:1", name="One", percent_off=None, amount_off_minor=500)
+        days = [date(2026, 2, 1)] * 2
+        off = reduced([1000, 1000], days, own={}, bearers=[1, 2], shared=[[terms, terms]] * 2)
+        assert off == [500, 500]
+
     def test_what_begins_after_the_end_is_not_reduced(self):
         terms = DiscountTerms(
             key="coupon:1", name="One", percent_off=None, amount_off_minor=500, until_on=date(2026, 3, 1)
