@@ -88,6 +88,22 @@ class BilledContract:
         """Return the order lines whose amounts nobody knows before."""
         return metered_lines(self.sent)
 
+    @cached_property
+    def shared(self) -> Mapping[str, str]:
+        """Return, for order lines that share an item of a schedule, the one that stands for them together.
+
+        An invoice line names all of them, and how much of it is for which is not said to the cent.
+        """
+        found: dict[str, str] = {}
+        for each in self.sent:
+            for phase in (*each.phases, *each.past):
+                for item in phase.items:
+                    together = {found.get(line_id, line_id) for line_id in item.order_item_ids}
+                    first = min(together, default="")
+                    found |= {line_id: first for line_id, old in found.items() if old in together}
+                    found |= dict.fromkeys(item.order_item_ids, first)
+        return found
+
     @property
     def currency(self) -> str:
         """Return the currency of the contract, empty where nothing was sent."""
@@ -280,8 +296,8 @@ class _Account:
         self._contract = contract
         self._documents = [each for each in billed if each.kind == "invoice"]
         self._expected = [each for each in expected if each.kind == "invoice"]
-        self._is = billed_by_order_item(billed)
-        self._should = billed_by_line(expected)
+        self._is = self._together(billed_by_order_item(billed))
+        self._should = self._together(billed_by_line(expected))
         self._gap = {
             line_id: gap
             for line_id in (*self._is, *self._should)
@@ -309,7 +325,7 @@ class _Account:
 
     def _undone(self, documents: tuple[BilledDocument, ...], words: str) -> Iterator[Finding]:
         """Yield a finding for what somebody took back, where the contract lacks it since."""
-        shares = billed_by_order_item(documents)
+        shares = self._together(billed_by_order_item(documents))
         taken = {line_id: amount for line_id, amount in shares.items() if self._lacks(line_id, amount)}
         if not taken:
             return
@@ -336,7 +352,7 @@ class _Account:
         """Yield a finding for a credit note by hand, unless it gives back what was billed too much."""
         shares = {
             line_id: amount
-            for line_id, amount in billed_by_order_item([note]).items()
+            for line_id, amount in self._together(billed_by_order_item([note])).items()
             if self._gap.get(line_id, 0) <= amount < 0
         }
         if not shares and any(line.shares for line in note.lines):
@@ -360,12 +376,12 @@ class _Account:
         expected: Counter[Identity] = Counter()
         invoice_of: dict[Identity, ForecastInvoice] = {}
         for invoice in self._expected:
-            for key, amount in _identities(invoice):
+            for key, amount in self._identities(invoice):
                 expected[key] += amount
                 invoice_of[key] = invoice
         billed: defaultdict[Identity, Counter[str]] = defaultdict(Counter)
         for document in self._documents:
-            for key, amount in _identities(document):
+            for key, amount in self._identities(document):
                 billed[key][document.stripe_id] += amount
         by_invoice: defaultdict[int, dict[Identity, int]] = defaultdict(dict)
         by_document: defaultdict[str, dict[Identity, Amounts]] = defaultdict(dict)
@@ -433,6 +449,17 @@ class _Account:
             "`cpqbridge order preview`; put the difference right in Stripe by hand, or accept it.",
             line_ids=(line_id,),
         )
+
+    def _together(self, amounts: Mapping[str, int]) -> Counter[str]:
+        """Return amounts with those of order lines that share an item as one."""
+        found: Counter[str] = Counter()
+        for line_id, amount in amounts.items():
+            found[self._contract.shared.get(line_id, line_id)] += amount
+        return found
+
+    def _identities(self, invoice: ForecastInvoice | BilledDocument) -> Iterator[tuple[Identity, int]]:
+        shared = self._contract.shared
+        return (((shared.get(key[0], key[0]), *key[1:]), amount) for key, amount in _identities(invoice))
 
     def _text(self, amount_minor: int) -> str:
         currency = self._contract.currency

@@ -249,6 +249,9 @@ def _period(line: StripeObject) -> tuple[object, object]:
 
 
 def _net_amount(line: StripeObject) -> int:
+    """Return what a line comes to less its discounts; a credit note's line tells them as one sum."""
+    if line.get("discount_amount") is not None:
+        return int(line["amount"]) - int(line["discount_amount"])
     discounts = line.get("discount_amounts") or ()
     return int(line["amount"]) - sum(int(discount["amount"]) for discount in discounts)
 
