@@ -29,7 +29,6 @@ PATIENCE = timedelta(seconds=5)
 LATE_CODES = frozenset({"backdated", "contract_over"})
 """The holds that being late may cause (B5.5, B5.6): a person decides, and nothing is billed before."""
 ROUND = timedelta(minutes=10)
-AFTER_TROUBLE = timedelta(hours=2)
 MOST_TIMERS = 100
 ONE_PER_KEY = ("customer", "product", "subscription", "billing.meter", "coupon")
 DONE = frozenset({"synced", "unchanged"})
@@ -120,14 +119,14 @@ class Matrix:
         """Return the end of what the world holds now, gone on with after a while."""
         return self._end(self._scenario.at + away, worker=False)
 
-    def end_without_a_stop(self, away: timedelta = AFTER_TROUBLE) -> End:
+    def end_without_a_stop(self, away: timedelta) -> End:
         """Return the end of work that nobody stopped, looked at again at the same instants."""
         self._world.go_on(self.start, self._home())
         with self._world.service() as opened:
             self._work(opened, worker=False)
         return self._end(self._scenario.at + away, worker=False)
 
-    def end_of_late_work(self, away: timedelta = AFTER_TROUBLE) -> End:
+    def end_of_late_work(self, away: timedelta) -> End:
         """Return the end of work that begins only when the other would be gone on with."""
         self._world.go_on(self.start, self._home())
         return self._end(self._scenario.at + away, worker=False)
@@ -140,11 +139,11 @@ class Matrix:
             yield opened
 
     def end_after_trouble(
-        self, plan: Callable[[World], None], *, rounds: int, by_command: bool = False
+        self, plan: Callable[[World], None], away: timedelta, *, rounds: int, by_command: bool = False
     ) -> tuple[End, set[str]]:
         """Return the end where things went wrong for so many rounds, and the codes that were told meanwhile.
 
-        A round is ten minutes after the one before. Then nothing is wrong any more, and two hours pass. A run
+        A round is ten minutes after the one before. Then nothing is wrong any more, and time passes. A run
         knows its order already; a command looks for it first.
         """
         world, told = self._world, set[str]()
@@ -159,7 +158,7 @@ class Matrix:
             for faults in (world.org.faults, world.account.faults):
                 faults.clear()
             opened.check_connection(None)
-        return self._end(self._scenario.at + AFTER_TROUBLE, worker=False), told
+        return self._end(self._scenario.at + away, worker=False), told
 
     def _tasks(self, opened: SyncService) -> list[Task]:
         """Return what a worker would be given: each contract once, by its newest order."""

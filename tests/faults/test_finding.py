@@ -17,10 +17,13 @@ from cpqbridge.salesforce.changes import ChangesPage
 from cpqbridge.store import cursors
 from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.ports import SalesforceSide
+from cpqbridge.sync.worker import Worker
 from cpqbridge_sim.fault_plan import PlannedFault
 from cpqbridge_sim.faults import Fault
+from cpqbridge_sim.stripe.credentials import Credentials
 
 MINUTE = timedelta(minutes=1)
+NO_KEYS = Credentials(["sk_test_another"], live=False, account_id="acct_1SSimulated00")
 
 
 def test_an_idle_poll_is_one_call_and_the_cursor_is_the_orgs_own_time(tmp_path: Path) -> None:
@@ -96,6 +99,25 @@ def test_what_may_pass_is_tried_again_with_growing_waits_until_it_passes(tmp_pat
         assert setting.try_again() == 1
         assert setting.states() == {setting.sides.order_id: "synced"}
         assert (setting.tries().attempts, setting.tries().next_try_at) == (0, None)
+
+
+def test_orders_that_lost_access_stopped_go_on_by_themselves_when_it_is_renewed(tmp_path: Path) -> None:
+    with live(tmp_path) as setting:
+        worker = Worker(setting.service)
+        known, setting.sides.account.credentials = setting.sides.account.credentials, NO_KEYS
+        worker.tick()
+        setting.settled()
+        standing = setting.standings()[setting.sides.order_id]
+        assert (standing.state.value, standing.retryable) == ("failed", True)
+        calls = setting.calls()
+        setting.pass_time(5 * MINUTE)
+        worker.tick()
+        assert setting.calls() == calls, "nothing is asked while access is lost"
+        setting.sides.account.credentials = known
+        setting.service.check_connection(None)
+        worker.tick()
+        setting.settled()
+        assert setting.states() == {setting.sides.order_id: "synced"}
 
 
 def test_an_order_that_is_deleted_or_drafted_again_is_found_by_the_sweep_and_billing_stands(

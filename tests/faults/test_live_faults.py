@@ -16,6 +16,10 @@ from cpqbridge.sync.reconcile import Reconciler
 
 AUGUST = datetime(2026, 8, 20, 8, tzinfo=UTC)
 THE_END = datetime(2027, 2, 20, tzinfo=UTC)
+# So much is done while requests still fail.
+LEAST_SYNCED = 0.3
+# Long enough apart that what failed is tried anew while requests still fail.
+NEW_TRIES = (2, 6, 12, 20, 30)
 SAMPLE = {"orders": 5, "runs": ((1, 0.2),)}
 WHOLE = {"orders": 40, "runs": ((2, 0.05), (3, 0.1), (4, 0.2), (5, 0.2), (6, 0.4))}
 
@@ -27,8 +31,8 @@ def sell(world: Live) -> None:
         if number % 2:
             world.turn()
             world.amend(order_id, 2, start=date(2026, 4, 1) if number % 4 == 1 else date(2026, 5, 13))
-    for _ in range(3):
-        world.turn(2)
+    for minutes in NEW_TRIES:
+        world.turn(minutes)
 
 
 def change(world: Live) -> None:
@@ -42,8 +46,8 @@ def change(world: Live) -> None:
             world.amend(order_id, 4, start=date(2026, 8, 13))
         if number % 3 == 0:
             world.turn()
-    for _ in range(3):
-        world.turn(2)
+    for minutes in NEW_TRIES:
+        world.turn(minutes)
 
 
 def lived(world: Live, *, seed: int = 0, rate: float = 0.0) -> tuple[Mapping[str, int], int]:
@@ -54,6 +58,8 @@ def lived(world: Live, *, seed: int = 0, rate: float = 0.0) -> tuple[Mapping[str
             world.live_until(instant)
         world.trouble(seed=seed, rate=rate)
         part(world)
+        states = world.states()
+        assert states["synced"] >= sum(states.values()) * LEAST_SYNCED, states
         struck += world.calm()
         world.converge()
         world.assert_one_of_each()

@@ -90,10 +90,16 @@ def test_simulated_account_bills_the_forecast(name):
         until = "9999"
     if any(outcome.state in CARRIED_OUT for outcome in lived.last.outcomes):
         forecast = in_process.forecast_by_day(lived.last)
-        # What is used is not known before, so no plan forecasts it.
-        licensed = {key: amount for key, amount in billed.items() if key[1] not in scenario.metered()}
+        used = scenario.metered()
         together = _tiered_together(lived.last)
-        assert _joined(_before(licensed, until), together) == _joined(_before(forecast, until), together)
+        assert _joined(_before(_without(billed, used), until), together) == _joined(
+            _before(_without(forecast, used), until), together
+        )
+        # What is used is not known before, so a plan forecasts what is due without any.
+        unused = _before({key: amount for key, amount in forecast.items() if key[1] in used}, until)
+        assert all(amount <= billed.get(key, 0) for key, amount in unused.items())
+        if not scenario.usage:
+            assert unused == _before({key: each for key, each in billed.items() if key[1] in used}, until)
     assert not billed or lived.last.objects
     assert prorations(lived.account) == []
 
@@ -105,6 +111,10 @@ def _tiered_together(plan):
     """
     items = (item for wanted in plan.objects for phase in wanted.phases for item in phase.items)
     return {each: item.order_item_ids[0] for item in items if item.tiers for each in item.order_item_ids}
+
+
+def _without(billed, line_ids):
+    return {key: amount for key, amount in billed.items() if key[1] not in line_ids}
 
 
 def _joined(billed, together):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, and_, delete, func, or_, select
@@ -15,6 +14,9 @@ from cpqbridge.store.tables import audit, findings, intents, order_states, plans
 
 ROWS_AT_ONCE = 500
 """Rows deleted in one transaction, so that nobody waits long for it."""
+
+ROWS_A_TURN = 20_000
+"""Rows of one table deleted in one go; what is left goes the next time."""
 
 _NAME_CUSTOMERS = (StepAction.CREATE_SCHEDULE.value, StepAction.CREATE_INVOICE.value)
 _CLOSED = ("gone", "fixed")
@@ -81,18 +83,11 @@ def _old_intents(connection_id: int, before: datetime) -> ColumnElement[bool]:
 
 
 def _delete(store: Store, table: Table, key: ColumnElement[int], where: ColumnElement[bool]) -> int:
-    return sum(_deletions(store, table, key, where))
-
-
-def _deletions(
-    store: Store, table: Table, key: ColumnElement[int], where: ColumnElement[bool]
-) -> Iterator[int]:
-    some = select(key).where(where).order_by(key).limit(ROWS_AT_ONCE)
-    while True:
-        with store.read() as transaction:
-            # Looking first takes no lock while there is nothing to do.
-            left = transaction.execute(select(func.count()).select_from(some.subquery())).scalar_one()
-        if not left:
-            return
+    """Delete the oldest rows that meet the condition, which is asked once and without a lock."""
+    with store.read() as transaction:
+        found = select(key).where(where).order_by(key).limit(ROWS_A_TURN)
+        ids = list(transaction.execute(found).scalars())
+    for start in range(0, len(ids), ROWS_AT_ONCE):
         with store.write() as transaction:
-            yield transaction.execute(delete(table).where(key.in_(some))).rowcount
+            transaction.execute(delete(table).where(key.in_(ids[start : start + ROWS_AT_ONCE])))
+    return len(ids)

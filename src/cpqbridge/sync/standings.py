@@ -9,7 +9,13 @@ from datetime import datetime
 from cpqbridge.domain.billing import OrderOutcome, Plan, Step
 from cpqbridge.domain.order import OrderHistory
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.errors import ConflictError, CpqbridgeError, OutcomeUnknownError, TransientError
+from cpqbridge.errors import (
+    AccessLostError,
+    ConflictError,
+    CpqbridgeError,
+    OutcomeUnknownError,
+    TransientError,
+)
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.references import refs_of
@@ -25,6 +31,9 @@ CAP_CANCELS = "cap_cancels"
 
 NOT_WRITTEN = "write_back_failed"
 """The code of orders that are billed rightly but whose ids or status Salesforce did not take."""
+
+_PASSING = (AccessLostError, ConflictError, OutcomeUnknownError, TransientError)
+"""Errors after which the same may succeed by itself; lost access once somebody renewed it."""
 
 _HALF_DONE = frozenset({FIRST_INVOICE_DIFFERS, CREDIT_REFUSED})
 _BILLABLE = (OrderState.SYNCED, OrderState.UNCHANGED)
@@ -104,7 +113,7 @@ def failed_standing(
         record_id=error.record_id or standing.order_id,
         field=error.field or "",
         request_link=error.request_link,
-        retryable=isinstance(error, (TransientError, OutcomeUnknownError, ConflictError)),
+        retryable=isinstance(error, _PASSING),
         updated_at=at,
     )
 

@@ -246,7 +246,7 @@ def test_what_salesforce_did_not_take_is_said_once_by_synced_orders() -> None:
         (OutcomeUnknownError("m", code="c", fix="f"), True),
         (ConflictError("m", code="c", fix="f"), True),
         (RecordError("m", code="c", record_id="r", field="x", fix="f", request_link="https://l"), False),
-        (AccessLostError("m", code="c", fix="f"), False),
+        (AccessLostError("m", code="c", fix="f"), True),
         (ConfigurationError("m", code="c", fix="f"), False),
         (InvariantError("m", code="c", fix="f"), False),
         (CpqbridgeError("m", code="c", fix="f"), False),
