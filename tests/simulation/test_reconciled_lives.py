@@ -15,6 +15,7 @@ from tests.simulation import in_process
 from tests.simulation.histories import contract_stories
 from tests.simulation.stories import Story, known
 from tests.simulation.test_contract_lives import last_instant, pay
+from tests.simulation.test_coupon_lives import coupon_stories
 
 from cpqbridge.planning.tracks import going_on
 from cpqbridge.stripe_billing.customer_records import read_customer
@@ -138,3 +139,13 @@ def test_random_contracts_reconcile_silently_and_a_voided_invoice_is_told():
 
     one()
     assert told * 4 >= EXAMPLES
+
+
+@pytest.mark.timeout(120 + EXAMPLES * SECONDS_EACH)
+def test_random_contracts_with_coupons_reconcile_silently():
+    @settings(max_examples=max(1, EXAMPLES // 2))
+    @given(coupon_stories())
+    def one(story):
+        lived(story)
+
+    one()

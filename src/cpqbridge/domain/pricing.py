@@ -70,19 +70,26 @@ class TieredPrice:
         Source: Stripe, "Tiered pricing" (read 20 Nov 2026): graduated prices each unit by its own tier and
         adds the flat amount of every tier that is reached, volume prices all units by the tier they reach.
         """
+        return sum(self.charges_minor(quantity))
+
+    def charges_minor(self, quantity: int) -> tuple[int, ...]:
+        """Return the invoice lines so many units make, in minor units: one for each tier that is reached.
+
+        Stripe rounds, and takes a percentage off, each of these lines by itself; `charge_minor` is their sum.
+        """
         if quantity <= 0:
-            return 0
+            return ()
         if self.mode == "volume":
             reached = next(tier for tier in self.tiers if tier.up_to is None or quantity <= tier.up_to)
-            return _tier_minor(reached, quantity)
-        total, below = 0, 0
+            return (_tier_minor(reached, quantity),)
+        found, below = [], 0
         for tier in self.tiers:
             if quantity <= below:
                 break
             held = quantity if tier.up_to is None else min(quantity, tier.up_to)
-            total += _tier_minor(tier, held - below)
+            found.append(_tier_minor(tier, held - below))
             below = held
-        return total
+        return tuple(found)
 
 
 def _tier_minor(tier: PriceTier, units: int) -> int:

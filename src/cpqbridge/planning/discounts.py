@@ -221,15 +221,18 @@ class Discounts:
     def _after_first_invoice(self, order: Order, track: Track, start: date) -> date | None:
         """Return the day of the second invoice of a schedule that could be reduced; None without one.
 
-        What had begun when the order was executed is billed at once, net of its coupons.
+        What had begun when the order was executed is billed at once, net of its coupons. Usage that ends
+        where nothing renews makes an invoice by itself, which uses the coupon up.
         """
         executed_on = self.contract.executed_at(order).date()
         if start <= executed_on:
-            return track.invoice_after(executed_on)
-        day = (
-            start if start <= track.starts_on or track.makes_invoice_on(start) else track.invoice_after(start)
-        )
-        return None if day is None else track.invoice_after(max(day, track.starts_on))
+            found, after, first = track.invoice_after(executed_on), executed_on, None
+        else:
+            begins = start <= track.starts_on or track.makes_invoice_on(start)
+            first, after = start if begins else track.invoice_after(start), start
+            found = None if first is None else track.invoice_after(max(first, track.starts_on))
+        ends = (run.item_over_at.date() for run in track.runs if run.line.metered)
+        return min((day for day in (found, *ends) if day and after < day != first), default=None)
 
     def splits(self, order: Order) -> Coupon | None:
         """Return a fixed amount of an order whose lines lie on several schedules, or None (B11.3)."""

@@ -155,14 +155,26 @@ def _net(found: Sequence[Charge]) -> list[InvoiceLine]:
     """Return the lines of one invoice less what coupons take off them."""
     if not any(shared or item.discounts for item, _, shared in found):
         return [line for _, line, _ in found]
+    # Each tier of an item is a line of its own in Stripe, and its discounts are rounded by itself.
+    parts = [(place, amount) for place, (item, _, _) in enumerate(found) for amount in _parts(item)]
     off = reduced(
-        [line.amount_minor for _, line, _ in found],
-        [line.period_start for _, line, _ in found],
+        [amount for _, amount in parts],
+        [found[place][1].period_start for place, _ in parts],
         own={item.order_item_ids: item.discounts for item, _, _ in found},
-        bearers=[item.order_item_ids for item, _, _ in found],
-        shared=[shared for _, _, shared in found],
+        bearers=[found[place][0].order_item_ids for place, _ in parts],
+        shared=[found[place][2] for place, _ in parts],
     )
-    return [_less(line, taken) for (_, line, _), taken in zip(found, off, strict=True)]
+    taken = [0 for _ in found]
+    for (place, _), part in zip(parts, off, strict=True):
+        taken[place] += part
+    return [_less(line, each) for (_, line, _), each in zip(found, taken, strict=True)]
+
+
+def _parts(item: PhaseItem) -> tuple[int, ...]:
+    """Return what each invoice line of an item comes to before coupons, in minor units."""
+    if item.tiers is None or item.metered:
+        return (item.charge_minor(item.quantity) + item.unused_minor,)
+    return item.tiers.charges_minor(item.quantity)
 
 
 def _less(line: InvoiceLine, off_minor: int) -> InvoiceLine:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cpqbridge.domain.billing import BillingObject, InvoiceLine, Phase, PhaseItem
 from cpqbridge.domain.dates import Cycle, day_after, midnight
@@ -12,6 +13,8 @@ from cpqbridge.domain.pricing import DiscountTerms
 
 Charge = tuple[PhaseItem, InvoiceLine, tuple[DiscountTerms, ...]]
 """A line of an invoice with its item and the discounts of the whole schedule in its time."""
+
+_AN_INSTANT = timedelta(seconds=1)
 
 
 def cycle_of(wanted: BillingObject, item: PhaseItem) -> Cycle:
@@ -56,7 +59,7 @@ def usage_charges(wanted: BillingObject, product_names: Mapping[str, str]) -> di
                     each for each in phase.discounts if _is_left(each, wanted, phase, at, bearer=None)
                 )
                 if at == phase.ends_at:
-                    shared = tuple(_former(terms, wanted) for terms in shared)
+                    shared = tuple(_former(shared, wanted))
                 found.setdefault(at, []).append((replace(item, discounts=own), line, shared))
     return found
 
@@ -74,27 +77,33 @@ def _is_left(
         return True
     ran = [each for each in wanted.past[-1:] if each.ends_at == phase.starts_at]
     for each in (phase, *ran):
-        begun = day_after(each.starts_at.date())
+        until = min(each.ends_at, at)
         for item in each.items:
             if bearer is not None and item.order_item_ids != bearer.order_item_ids:
                 continue
+            bears = any(other.key == terms.key for other in (each if bearer is None else item).discounts)
+            days = cycle_of(wanted, item).within(each.starts_at.date(), day_after(until.date()))
             # Usage is invoiced when its period ends, all else when it begins.
-            first = begun if item.metered else each.starts_at.date()
-            bears = terms in (each.discounts if bearer is None else item.discounts)
-            if bears and any(cycle_of(wanted, item).within(first, min(each.ends_at, at).date())):
+            first = each.starts_at + _AN_INSTANT if item.metered else each.starts_at
+            if bears and any(first <= midnight(day) < until for day in days):
                 return False
     return True
 
 
-def _former(terms: DiscountTerms, wanted: BillingObject) -> DiscountTerms:
-    """Return a fixed amount of a phase that is over as one beside that of the next phase.
+def _former(shared: Sequence[DiscountTerms], wanted: BillingObject) -> Iterator[DiscountTerms]:
+    """Yield the discounts of a phase that is over, a fixed amount as one beside that of the next phase.
 
     Stripe redeems a coupon for each phase that names it, and usage keeps the discount under which it ran, so
-    that both come off one invoice. A phase that was sent while the discount ran names the discount itself.
+    that both come off one invoice. A phase that was sent while the discount ran names the discount itself; of
+    equal ones, as many as ran.
 
     Source: the project's design notes on Stripe, 3.4 and 3.6 (read 21 Nov 2026).
     """
-    names_it = bool(wanted.past) and terms in wanted.past[-1].discounts
-    if terms.amount_off_minor is None or names_it:
-        return terms
-    return replace(terms, key=f"{terms.key}:former")
+    running = Counter(wanted.past[-1].discounts if wanted.past else ())
+    for terms in shared:
+        names_it = running[terms] > 0
+        running[terms] -= 1
+        if terms.amount_off_minor is None or names_it:
+            yield terms
+        else:
+            yield replace(terms, key=f"{terms.key}:former")

@@ -57,6 +57,12 @@ def test_tiers_price_each_unit_by_its_own_or_all_by_the_one_they_reach(quantity,
     assert TieredPrice(mode="volume", tiers=TIERS).charge_minor(quantity) == volume
 
 
+def test_each_tier_that_is_reached_is_an_invoice_line():
+    assert TieredPrice(mode="graduated", tiers=TIERS).charges_minor(11) == (25000, 10000, 3000)
+    assert TieredPrice(mode="graduated", tiers=TIERS).charges_minor(5) == (25000,)
+    assert TieredPrice(mode="volume", tiers=TIERS).charges_minor(11) == (33000,)
+
+
 def test_item_by_usage_comes_to_nothing_before_it_is_used():
     item = PhaseItem(
         product_id="01tSEAT",

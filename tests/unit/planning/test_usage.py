@@ -119,6 +119,36 @@ def test_coupon_for_one_invoice_reduces_all_that_was_over_when_it_was_synced():
     assert [*bills.values()][:2] == [1200, 1200]
 
 
+@pytest.mark.parametrize(
+    ("ends_on", "reduced_on"), [("2026-08-31", "2026-09-01"), ("2026-09-20", "2026-09-01")]
+)
+def test_coupon_for_one_invoice_is_used_up_by_the_usage_of_its_time(ends_on, reduced_on):
+    """The quarterly seats of 11-01 are billed whole: 09-01 was the first invoice."""
+    seats = a_line(2, months=3, unit_price="60")
+    more = a_line(3, months=3, start="2026-08-20", unit_price="30")
+    once = an_amendment(more, coupons=(a_coupon(CouponDuration.ONCE, percent=50),))
+    sold = an_order([usage(end=ends_on, unit_price="70"), seats])
+    life = lived(sold, once, synced_at=[BEFORE, at("2026-08-10T09:00:00")])
+    bills = usage_bills(life)
+    assert [day for day, amount in bills.items() if amount == 600] == [reduced_on]
+    assert in_process.billed_by_day(life.account)["2026-11-01", "802LINE002"] == 15_000
+
+
+def test_coupon_for_one_invoice_reduces_usage_of_a_phase_that_begins_while_it_is_synced():
+    once = a_coupon(CouponDuration.ONCE, percent=50)
+    late = a_line(2, start="2026-04-01", unit_price="500")
+    bills = usage_bills(lived(an_order([usage(), late], coupons=(once,)), synced_at=[at("2026-05-01")]))
+    assert [*bills.values()][:3] == [1800, 600, 1200]
+
+
+def test_equal_fixed_amounts_come_off_usage_each_as_often_as_it_was_redeemed():
+    three = a_coupon(amount=3)
+    sold = an_order([usage(end="2026-06-30", unit_price="60"), a_line(2)], coupons=(three,))
+    more = an_amendment(a_line(3, start="2026-06-01", unit_price="400"), coupons=(three,))
+    bills = usage_bills(lived(sold, more, synced_at=[BEFORE, at("2026-06-04T09:00:00")]))
+    assert bills["2026-07-01"] < 1200 - 300
+
+
 def test_fixed_amount_comes_off_usage_and_off_what_begins_with_a_phase_that_names_it_again():
     sold = an_order(
         [usage(), a_line(2), a_line(3, start="2026-04-01", unit_price="500")], coupons=(a_coupon(amount=13),)
