@@ -188,7 +188,9 @@ class Discounts:
             run = self.contract.runs.get(line.order_item_id)
             if run is None:
                 continue
-            begins = max(run.pieces.full_from, run.executed_at.date())
+            # Usage has no first part billed apart: its first invoice is for whatever time ran by then.
+            first = run.pieces.start if run.line.metered else run.pieces.full_from
+            begins = max(first, run.executed_at.date())
             for coupon in line.coupons:
                 until = _until(coupon, run.pieces.start, once=run.pieces.cycle.after(begins))
                 yield Redemption(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cpqbridge.domain.billing import BillingObject, InvoiceLine, Phase, PhaseItem
 from cpqbridge.domain.dates import Cycle, day_after, midnight
@@ -13,8 +13,6 @@ from cpqbridge.domain.pricing import DiscountTerms
 
 Charge = tuple[PhaseItem, InvoiceLine, tuple[DiscountTerms, ...]]
 """A line of an invoice with its item and the discounts of the whole schedule in its time."""
-
-_AN_INSTANT = timedelta(seconds=1)
 
 
 def cycle_of(wanted: BillingObject, item: PhaseItem) -> Cycle:
@@ -69,25 +67,49 @@ def _is_left(
 ) -> bool:
     """Return whether a discount of a phase is not used up by an invoice before `at`.
 
-    One for a single invoice is by the phase's first; each phase that names a coupon redeems it. `bearer` is
-    the item that has it, None where the whole phase does.
+    One for a single invoice is by the first of the phases that it lies on. `bearer` is the item that has it,
+    None where the whole phase does.
     """
     # All that was over when the schedule was made is on its first invoice.
     if not terms.once or (wanted.made_at is not None and at <= wanted.made_at):
         return True
-    ran = [each for each in wanted.past[-1:] if each.ends_at == phase.starts_at]
-    for each in (phase, *ran):
-        until = min(each.ends_at, at)
-        for item in each.items:
-            if bearer is not None and item.order_item_ids != bearer.order_item_ids:
-                continue
-            bears = any(other.key == terms.key for other in (each if bearer is None else item).discounts)
-            days = cycle_of(wanted, item).within(each.starts_at.date(), day_after(until.date()))
-            # Usage is invoiced when its period ends, all else when it begins.
-            first = each.starts_at + _AN_INSTANT if item.metered else each.starts_at
-            if bears and any(first <= midnight(day) < until for day in days):
-                return False
-    return True
+    ran = wanted.past[-1:]
+    if any(_uses_up(each, terms, wanted, at, bearer=bearer) for each in ran):
+        # It does not run any more: a phase that names it later redeems it anew.
+        return phase.starts_at > ran[0].ends_at and not _uses_up(phase, terms, wanted, at, bearer=bearer)
+    together: Sequence[Phase] = (phase,)
+    if any(_bears(each, item, terms, bearer) for each in ran for item in each.items):
+        # What is sent while a discount runs names the discount, so that all phases to come share it.
+        together = tuple(
+            each for each in wanted.lived[len(wanted.past) :] if each.starts_at <= phase.starts_at
+        )
+    return not any(_uses_up(each, terms, wanted, at, bearer=bearer) for each in together)
+
+
+def _uses_up(
+    phase: Phase, terms: DiscountTerms, wanted: BillingObject, at: datetime, *, bearer: PhaseItem | None
+) -> bool:
+    """Return whether an invoice before `at` of what runs in a phase bears the discount there."""
+    for item in phase.items:
+        days = cycle_of(wanted, item).within(phase.starts_at.date(), day_after(phase.ends_at.date()))
+        instants = [midnight(day) for day in days if midnight(day) < at]
+        # Usage is invoiced when its period ends, all else when it begins.
+        billed = any(
+            phase.starts_at < each <= phase.ends_at
+            if item.metered
+            else phase.starts_at <= each < phase.ends_at
+            for each in instants
+        )
+        if billed and _bears(phase, item, terms, bearer):
+            return True
+    return False
+
+
+def _bears(phase: Phase, item: PhaseItem, terms: DiscountTerms, bearer: PhaseItem | None) -> bool:
+    """Return whether a coupon lies on an item in a phase: on itself where it is `bearer`, else on all."""
+    if bearer is not None and item.order_item_ids != bearer.order_item_ids:
+        return False
+    return any(each.key == terms.key for each in (phase if bearer is None else item).discounts)
 
 
 def _former(shared: Sequence[DiscountTerms], wanted: BillingObject) -> Iterator[DiscountTerms]:

@@ -134,6 +134,31 @@ def test_coupon_for_one_invoice_is_used_up_by_the_usage_of_its_time(ends_on, red
     assert in_process.billed_by_day(life.account)["2026-11-01", "802LINE002"] == 15_000
 
 
+def test_coupon_for_one_invoice_that_runs_when_a_phase_is_changed_is_used_up_once():
+    """Redeemed on 08-20, it reduces the usage of 11-01; the phase from 12-21 on shares it and has none left."""
+    yearly = a_line(2, months=12, end="2026-12-20", unit_price="500")
+    sold = an_order([usage(months=3), yearly])
+    once = a_coupon(CouponDuration.ONCE, percent=50)
+    more = an_amendment(
+        a_line(3, months=12, start="2026-08-20", end="2026-12-20", unit_price="200"), coupons=(once,)
+    )
+    third = an_amendment(
+        a_line(4, months=12, start="2026-10-01", end="2026-12-20", unit_price="150"), number=3
+    )
+    instants = [BEFORE, at("2026-08-19T09:00:00"), at("2026-09-30T09:00:00")]
+    bills = usage_bills(lived(sold, more, third, synced_at=instants))
+    assert (bills["2026-11-01"], bills["2027-02-01"]) == (600, 1200)
+
+
+def test_coupon_of_usage_for_one_invoice_is_not_given_again_by_a_change():
+    """Usage from 03-10 on is first billed on 05-01, for what ran by then; from there on it is whole."""
+    once = a_coupon(CouponDuration.ONCE, percent=50)
+    metered = replace(usage(months=3, start="2026-03-10"), coupons=(once,))
+    more = an_amendment(a_line(3, start="2026-07-01", unit_price="350"))
+    life = lived(an_order([metered, a_line(2)]), more, synced_at=[BEFORE, at("2026-06-04T09:00:00")])
+    assert [*usage_bills(life).values()] == [600, 1200, 1200, 1200]
+
+
 def test_coupon_for_one_invoice_reduces_usage_of_a_phase_that_begins_while_it_is_synced():
     once = a_coupon(CouponDuration.ONCE, percent=50)
     late = a_line(2, start="2026-04-01", unit_price="500")
