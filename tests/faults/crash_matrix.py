@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -31,6 +32,8 @@ LATE_CODES = frozenset({"backdated", "contract_over"})
 ROUND = timedelta(minutes=10)
 MOST_TIMERS = 100
 ONE_PER_KEY = ("customer", "product", "subscription", "billing.meter", "coupon")
+SHARED_WRITTEN = re.compile(r": (Product2|PricebookEntry) \w+ has these values already")
+"""Contracts that are synced at the same time may both write the ids of what they share."""
 DONE = frozenset({"synced", "unchanged"})
 ENDED = frozenset({"canceled", "completed", "released"})
 
@@ -251,6 +254,8 @@ class Matrix:
             assert_one_of_each(world, opened)
         salesforce, stripe = (log._requests for log in world.logs)
         broken = problems(stripe=stripe, salesforce=salesforce)
+        if len(contracts_of(world)) > 1:
+            broken = [each for each in broken if not SHARED_WRITTEN.search(each)]
         assert not broken, broken
         return End(
             by_day=billed_by_day(world.account),
@@ -327,9 +332,17 @@ def our_names(world: World) -> Iterator[tuple[str, str]]:
         yield from ((f"{kind} {each[key]}", each["id"]) for each in made.get(kind, ()) if each[key])
     for kind in ("subscription_schedule", "invoice", "credit_note"):
         for each in made.get(kind, ()):
-            alive = each["status"] not in {"canceled", "void"}
+            # A draft that Stripe finalised before its lines came bills nothing, and is let go of.
+            was_empty = kind == "invoice" and each["status"] == "paid" and not each["lines"]["data"]
+            alive = each["status"] not in {"canceled", "void"} and not was_empty
             if alive and "cpqbridge_key" in each["metadata"]:
                 yield f"{kind} {each['metadata']['cpqbridge_key']}", each["id"]
+
+
+def contracts_of(world: World) -> set[str]:
+    """Return the original quotes, one for each contract."""
+    quotes = world.org.records("SBQQ__Quote__c")
+    return {str(quote["Id"]) for quote in quotes if quote.get("SBQQ__Type__c") != "Amendment"}
 
 
 def shown(world: World) -> dict[str, str]:

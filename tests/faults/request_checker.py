@@ -133,6 +133,10 @@ def _done_twice(log: Sequence[LoggedRequest]) -> Iterator[str]:
         if entry.method == "DELETE" or entry.path.endswith(_TAKING_BACK):
             # What was taken back may be made anew.
             done.clear()
+        if entry.path.endswith("/add_lines") and entry.status == 400 and entry.fault is None:
+            # An invoice that takes no lines any more, since Stripe finalised it empty, may be made anew.
+            refused = entry.path.split("/")[3]
+            done = {what: call for what, call in done.items() if call.response.get("id") != refused}
         adds = entry.path in _COLLECTIONS or entry.path.endswith(_ADDING)
         if entry.method != "POST" or not adds or not _had_effect(entry):
             continue

@@ -40,6 +40,13 @@ def forget(transaction: Transaction, *, connection_id: int, stripe_ids: Iterable
     )
 
 
+def drop(transaction: Transaction, *, connection_id: int, stripe_id: str) -> None:
+    """Drop the links to one object that is to be made anew, of a contract's too."""
+    transaction.execute(
+        delete(links).where(links.c.connection_id == connection_id, links.c.stripe_id == stripe_id)
+    )
+
+
 def load(transaction: Transaction, *, connection_id: int, keys: Iterable[str]) -> dict[str, Link]:
     """Return the links that exist under these keys."""
     wanted = sorted(set(keys))

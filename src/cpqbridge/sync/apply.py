@@ -18,7 +18,7 @@ from sqlalchemy import Connection as Transaction
 from cpqbridge.clock import Clock
 from cpqbridge.domain.billing import BillingObject, Link, Step, StepAction
 from cpqbridge.domain.parameters import json_form
-from cpqbridge.errors import OutcomeUnknownError, RecordError, TransientError
+from cpqbridge.errors import ConflictError, OutcomeUnknownError, RecordError, TransientError
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.store import intents, lanes, links, objects, tries
 from cpqbridge.store.database import Store
@@ -36,6 +36,9 @@ from cpqbridge.sync.touched import what_was_touched
 IDEMPOTENCY_KEY_LIFE = timedelta(hours=23)
 """How long an unsettled call is repeated under its key. Stripe keeps keys for at least 24 hours
 (API reference, "Idempotent requests", as restated in the project's design notes, 20 Nov 2026)."""
+
+CLOSED_EMPTY = "invoice_closed_empty"
+"""The code of a conflict after which the contract is to be planned anew at once."""
 
 CALLS_AT_MOST = 2
 """How many calls a step makes in one run, each under a key of its own, where Stripe itself fails."""
@@ -134,6 +137,9 @@ class Applier:
             self._carry_out(intent)
         except RecordError:
             return
+        except ConflictError as error:
+            if error.code != CLOSED_EMPTY:
+                raise
         except (OutcomeUnknownError, TransientError) as error:
             looks = isinstance(error, OutcomeUnknownError) or error.code == TOO_MANY_TRIES
             made = self._look_for(intent, now) if looks else None
@@ -237,6 +243,8 @@ class Applier:
                 raise self._forgotten(error) from error
             if content.action is StepAction.CREATE_CREDIT_NOTE:
                 raise _credit_refused(content, error) from error
+            if content.action is StepAction.ADD_INVOICE_LINES:
+                self._require_open_invoice(content, error)
             raise
         except OutcomeUnknownError as error:
             if error.code != REPEATED_ERROR:
@@ -251,6 +259,29 @@ class Applier:
         self._finish(intent, made)
         self.boundary(f"outcome {content.step_key}")
         return True
+
+    def _require_open_invoice(self, content: NewIntent, error: RecordError) -> None:
+        """Let go of an invoice that Stripe finalised empty while we were away, so that another is made.
+
+        A draft of one-time lines advances by itself after an hour (decision 0006). An empty one bills
+        nothing and stays in Stripe as it is.
+
+        Raises:
+            ConflictError: that is why its lines were refused; code `invoice_closed_empty`.
+        """
+        target = content.target or ""
+        invoice = self.opened.stripe.find_shown(target)
+        lines = (invoice or {}).get("lines") or {}
+        if invoice is None or invoice.get("status") in {None, "draft"} or lines.get("data"):
+            return
+        with self.store.write() as transaction:
+            lanes.require(transaction, self.lane)
+            links.drop(transaction, connection_id=self.opened.connection_id, stripe_id=target)
+        raise ConflictError(
+            f"Invoice {target} became final before its lines were added.",
+            code=CLOSED_EMPTY,
+            fix="Nothing to do: the lines are billed on another invoice; the empty one bills nothing.",
+        ) from error
 
     def _require_planned_total(self, content: NewIntent) -> None:
         """Compare a draft with the plan before it is finalised; what is final already is left as it is."""

@@ -24,7 +24,7 @@ from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.aftermath import EndOfRun, keep_end
 from cpqbridge.sync.allowance import going_on
-from cpqbridge.sync.apply import Applier, Boundary, no_boundary
+from cpqbridge.sync.apply import CLOSED_EMPTY, Applier, Boundary, no_boundary
 from cpqbridge.sync.durable import JsonObject
 from cpqbridge.sync.error_record import error_document
 from cpqbridge.sync.ledger import USAGE_CLAIMED, Ledger, Planned
@@ -160,6 +160,10 @@ class RunSteps:
             self._applier.apply(step, sends)
         except RecordError as error:
             return {"refused": error_document(error)}
+        except ConflictError as error:
+            if error.code != CLOSED_EMPTY:
+                raise
+            return {"stale": True}
         return {}
 
     def was_too_late(self, plan_id: int, refused: Sequence[str]) -> JsonObject:
