@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 EVERY = 3
-"""A day kills at every third kind of boundary; tests that start at another one are others' complement."""
+"""A turn kills at every third kind of boundary; tests that start at another one are others' complement."""
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.faults.crash_child"])
@@ -34,7 +34,7 @@ def run_child(
 def places_to_kill(names: Sequence[str], config: pytest.Config, *, start: int = 0) -> dict[int, str]:
     """Return boundaries at which a process is to be killed, by their numbers from 1.
 
-    With `--whole` these are all; else one of each kind, of which every third is this day's. In-process stops
+    With `--whole` these are all; else one of each kind, of which every third is the turn's. In-process stops
     at all of them are in `test_crash_matrix`.
     """
     numbered = dict(enumerate(names, start=1))

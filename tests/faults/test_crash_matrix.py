@@ -1,7 +1,7 @@
 """Stopped at any boundary, gone on with a minute, a day or a month later: always the same end.
 
-`make test` stops every scenario at a few of its boundaries, at others each day; `--whole` stops at all of them,
-which takes an hour, and `--turn` repeats a day.
+`make test` stops every scenario at a few of its boundaries, `--turn N` at others; `--whole` stops at all of them,
+which takes an hour.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.faults.worlds import WAIT_SECONDS, World, hosted_world
 from cpqbridge.domain.refusal import OrderState
 
 STRIDE, WORKERS_STRIDE = 13, 17
-"""Of so many stops one is gone on with in `make test`; primes, so that every day brings other triples."""
+"""Of so many stops one is gone on with in `make test`; primes, so that every turn brings other triples."""
 
 MOST_STOPS = 1000
 
@@ -30,7 +30,7 @@ def world() -> Iterator[World]:
 
 
 def sample(name: str, turn: int) -> tuple[bool, str]:
-    """Return how the work is done that is stopped, and how long all is away: another pair each day."""
+    """Return how the work is done that is stopped, and how long all is away: another pair each turn."""
     number = list(ALL).index(name) + turn
     return number % 2 == 0, list(AWAY)[number % len(AWAY)]
 

@@ -1,6 +1,6 @@
 """Every kind of call, struck by every kind of trouble, once and until it is given up: the same end, or it is said why.
 
-`make test` takes other pairs each day; `--whole` takes all of them, and `--turn` repeats a day.
+`make test` takes some of the pairs, `--turn N` others; `--whole` takes all of them.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.faults.crash_scenarios import something_once
 from tests.faults.test_troubled_calls import ONE_OF_EACH, Setting, answer_lost, request_lost
 from tests.faults.two_sides import NOW, connect, service, two_sides
 
@@ -217,3 +218,22 @@ def test_a_second_schedule_whose_service_is_over_is_left_to_a_person(
         assert half_made.run()["states"] == {half_made.sides.order_id: "held"}
         assert half_made.standing().code == code
     assert half_made.counts()["subscription_schedule"] == 1
+
+
+@pytest.mark.parametrize("place", ["outcome invoice:", "intent invoice_lines:"])
+def test_lines_of_an_invoice_that_became_final_empty_are_billed_on_another(
+    tmp_path: Path, place: str
+) -> None:
+    """A draft of one-time lines advances by itself after an hour; the stop was longer."""
+    clock = SettableClock(NOW)
+    with two_sides(records=something_once()) as sides, service(tmp_path, clock=clock) as opened:
+        connect(opened, sides)
+        setting = Setting(home=tmp_path, sides=sides, clock=clock, service=opened)
+        killed_at(setting, place)
+        setting.move_everything_to(NOW + timedelta(hours=50))
+        assert setting.run()["states"] == {sides.order_id: "synced"}
+        empty, billed_once = sorted(sides.objects("invoice"), key=lambda invoice: invoice["created"])
+        assert (empty["status"], empty["total"], empty["lines"]["data"]) == ("paid", 0, [])
+        assert billed_once["total"] > 0
+        assert setting.sides.order()["Stripe_ID__c"] == billed_once["id"]
+        assert setting.run()["states"] == {sides.order_id: "unchanged"}
