@@ -153,7 +153,22 @@ class World:
         self._hold(_copy_of(kept.org_app), _copy_of(kept.account), home, kept.now)
 
     def keep(self, home: Path) -> Kept:
-        """Return what a power cut would leave now, with the files in `home`."""
+        """Return what a power cut would leave now, with the files in `home`.
+
+        Other contracts are worked on meanwhile: what was copied is kept only if nothing moved while it was.
+        """
+        changes = Changes(self, engine=True)
+        try:
+            while True:
+                changes.happened()
+                kept = self._copied(home)
+                if not changes.happened():
+                    return kept
+                shutil.rmtree(home)
+        finally:
+            changes.close()
+
+    def _copied(self, home: Path) -> Kept:
         home.mkdir()
         for path in self.home.iterdir():
             if path.suffix == ".sqlite3":
