@@ -116,6 +116,7 @@ class Setting:
                     store=self.service.store,
                     opened=replace(opened, **wrong),
                     clock=self.clock,
+                    wait=lambda _seconds: None,
                     boundary=boundary,
                 )
                 return run_contract(RunSteps(parts, task, lane), steps)

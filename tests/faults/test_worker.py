@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,14 @@ from tests.faults import crash_child
 from tests.faults.two_sides import NOW, TwoSides, connect, service, two_sides
 
 from cpqbridge.clock import SettableClock
+from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import InvariantError
 from cpqbridge.store import connections, lanes, plans
 from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.worker import Worker
+from cpqbridge_sim.salesforce.cpq.engine import Cpq
+from cpqbridge_sim.salesforce.cpq.model import Line
 
 
 @pytest.fixture
@@ -131,3 +136,53 @@ def test_several_processes_syncing_one_order_at_once_make_one_schedule(
         process.close()
     assert len(sides.objects("subscription_schedule")) == 1
     assert len([write for write in sides.stripe_writes() if write[1] == "/v1/subscription_schedules"]) == 1
+
+
+def several_contracts_of_one_account(count: int) -> tuple[dict, tuple[str, ...]]:
+    cpq = Cpq(clock=lambda: NOW)
+    product = cpq.product("Seat", frequency="Monthly", default_term=1)
+    cpq.price(product, Decimal(50))
+    account = cpq.account("Customer", email="billing@customer.example")
+    ids = []
+    for number in range(count):
+        line = Line(product=product, quantity=10 + number)
+        order = cpq.order(cpq.quote(account, start=date(2026, 2, 1), lines=[line], term=12))
+        cpq.activate(order, at=NOW)
+        ids.append(order.record_id)
+    return cpq.records(), tuple(ids)
+
+
+def test_contracts_of_one_new_account_that_are_synced_at_once_share_one_customer(tmp_path: Path) -> None:
+    with two_sides(records=several_contracts_of_one_account(6)) as sides, service(tmp_path) as opened:
+        connect(opened, sides, live_sync=True)
+        opened.start_worker()
+        wait_until(lambda: states(opened) == dict.fromkeys(sides.order_ids, "synced"))
+        opened.stop_worker()
+        (customer,) = sides.objects("customer")
+        schedules = sides.objects("subscription_schedule")
+        assert [each["customer"] for each in schedules] == [customer["id"]] * 6
+
+
+def test_a_contract_waits_while_it_is_not_known_whether_another_made_the_customer(tmp_path: Path) -> None:
+    def boundary(name: str) -> None:
+        if name.startswith("answer customer"):
+            raise Killed
+
+    clock = SettableClock(NOW)
+    with two_sides(records=several_contracts_of_one_account(2)) as sides:
+        first, second = sides.order_ids
+        with service(tmp_path, clock=clock, boundary=boundary) as opened:
+            connect(opened, sides)
+            with pytest.raises(Killed):
+                opened.sync(None, first)
+        with service(tmp_path, clock=clock) as opened:
+            waiting = opened.sync(None, second).order
+            assert (waiting.state, waiting.code) == (OrderState.FAILED, "customer_being_made")
+            assert waiting.retryable
+            assert opened.sync(None, first).order.state is OrderState.SYNCED
+            assert opened.sync(None, second).order.state is OrderState.SYNCED
+        assert len(sides.objects("customer")) == 1
+
+
+class Killed(BaseException):
+    """The process ends here."""

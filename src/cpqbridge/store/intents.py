@@ -112,6 +112,19 @@ def open_intent(
     )
 
 
+def is_open_elsewhere(transaction: Transaction, *, connection_id: int, root_id: str, step_key: str) -> bool:
+    """Return whether another contract's call under the same key has no known outcome."""
+    found = transaction.execute(
+        select(intents.c.intent_id).where(
+            intents.c.connection_id == connection_id,
+            intents.c.step_key == step_key,
+            intents.c.root_id != root_id,
+            intents.c.state == "sent",
+        )
+    )
+    return found.first() is not None
+
+
 def unsettled(transaction: Transaction, *, connection_id: int, root_id: str) -> tuple[Intent, ...]:
     """Return the contract's intents without a known outcome, oldest first."""
     rows = transaction.execute(

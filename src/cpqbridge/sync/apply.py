@@ -37,8 +37,11 @@ IDEMPOTENCY_KEY_LIFE = timedelta(hours=23)
 """How long an unsettled call is repeated under its key. Stripe keeps keys for at least 24 hours
 (API reference, "Idempotent requests", as restated in the project's design notes, 20 Nov 2026)."""
 
-CLOSED_EMPTY = "invoice_closed_empty"
-"""The code of a conflict after which the contract is to be planned anew at once."""
+PLAN_ANEW = frozenset({"invoice_closed_empty", "customer_made_meanwhile"})
+"""Codes of conflicts after which the contract is planned anew at once."""
+
+WAITS_FOR_ANOTHER = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""Seconds between two looks at whether another contract has made the customer."""
 
 CALLS_AT_MOST = 2
 """How many calls a step makes in one run, each under a key of its own, where Stripe itself fails."""
@@ -75,6 +78,7 @@ class Applier:
     opened: OpenConnection
     clock: Clock
     lane: Lane
+    wait: Callable[[float], object]
     boundary: Boundary = no_boundary
     released: frozenset[str] = frozenset()
 
@@ -93,7 +97,7 @@ class Applier:
             CpqbridgeError: the call did not succeed; the intent stays open where its outcome is not known.
         """
         for _ in range(CALLS_AT_MOST):
-            intent = self._opened_intent(step, sends)
+            intent = self._intent_when_free(step, sends)
             if intent is None:
                 return
             self.boundary(f"intent {step.key}")
@@ -138,7 +142,7 @@ class Applier:
         except RecordError:
             return
         except ConflictError as error:
-            if error.code != CLOSED_EMPTY:
+            if error.code not in PLAN_ANEW:
                 raise
         except (OutcomeUnknownError, TransientError) as error:
             looks = isinstance(error, OutcomeUnknownError) or error.code == TOO_MANY_TRIES
@@ -153,6 +157,43 @@ class Applier:
             lanes.require(transaction, self.lane)
             intents.fail(transaction, intent_id=intent.intent_id, error=why, at=self.clock.now())
 
+    def _intent_when_free(self, step: Step, sends: BillingObject | None) -> Intent | None:
+        """Return what `_opened_intent` does, after waiting for another contract that makes the same."""
+        for seconds in WAITS_FOR_ANOTHER:
+            try:
+                return self._opened_intent(step, sends)
+            except ConflictError as error:
+                if error.code != "customer_being_made":
+                    raise
+            self.wait(seconds)
+        return self._opened_intent(step, sends)
+
+    def _require_only_maker(self, transaction: Transaction, step: Step, known: Mapping[str, Link]) -> None:
+        """Check that no other contract makes, or has made, the customer that this one is to make.
+
+        Nothing in Stripe keeps two customers of one account apart, other than products, prices, coupons and
+        meters, which have names of their own.
+        """
+        if step.action is not StepAction.CREATE_CUSTOMER:
+            return
+        if step.key in known:
+            raise ConflictError(
+                "Another contract of the account made its customer meanwhile.",
+                code="customer_made_meanwhile",
+                fix="Nothing to do: the contract is planned anew with that customer.",
+            )
+        if intents.is_open_elsewhere(
+            transaction,
+            connection_id=self.opened.connection_id,
+            root_id=self.lane.root_id,
+            step_key=step.key,
+        ):
+            raise ConflictError(
+                "Another contract of the account is making its customer; how that ended is not known yet.",
+                code="customer_being_made",
+                fix="Nothing to do: it is tried again by itself when the other contract has gone on.",
+            )
+
     def _opened_intent(self, step: Step, sends: BillingObject | None) -> Intent | None:
         """Return the committed intent of a step, None when its link already stands."""
         with self.store.write() as transaction:
@@ -163,6 +204,7 @@ class Applier:
             present = known.get(step.key)
             if present is not None and stands(present, step):
                 return None
+            self._require_only_maker(transaction, step, known)
             if step.action is StepAction.CANCEL_SCHEDULE:
                 self._require_room_to_cancel(transaction, step)
             return intents.open_intent(
@@ -279,7 +321,7 @@ class Applier:
             links.drop(transaction, connection_id=self.opened.connection_id, stripe_id=target)
         raise ConflictError(
             f"Invoice {target} became final before its lines were added.",
-            code=CLOSED_EMPTY,
+            code="invoice_closed_empty",
             fix="Nothing to do: the lines are billed on another invoice; the empty one bills nothing.",
         ) from error
 

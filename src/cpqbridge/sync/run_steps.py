@@ -6,7 +6,7 @@ in the store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.aftermath import EndOfRun, keep_end
 from cpqbridge.sync.allowance import going_on
-from cpqbridge.sync.apply import CLOSED_EMPTY, Applier, Boundary, no_boundary
+from cpqbridge.sync.apply import PLAN_ANEW, Applier, Boundary, no_boundary
 from cpqbridge.sync.durable import JsonObject
 from cpqbridge.sync.error_record import error_document
 from cpqbridge.sync.ledger import USAGE_CLAIMED, Ledger, Planned
@@ -58,6 +58,7 @@ class RunParts:
     store: Store
     opened: OpenConnection
     clock: Clock
+    wait: Callable[[float], object]
     boundary: Boundary = no_boundary
 
 
@@ -89,6 +90,7 @@ class RunSteps:
             opened=parts.opened,
             clock=parts.clock,
             lane=lane,
+            wait=parts.wait,
             boundary=parts.boundary,
             released=task.released,
         )
@@ -161,7 +163,7 @@ class RunSteps:
         except RecordError as error:
             return {"refused": error_document(error)}
         except ConflictError as error:
-            if error.code != CLOSED_EMPTY:
+            if error.code not in PLAN_ANEW:
                 raise
             return {"stale": True}
         return {}

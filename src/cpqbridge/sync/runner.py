@@ -42,6 +42,7 @@ class ContractRunner:
     gate: PauseGate
     observer: Observer
     clock_of: Callable[[Connection], Clock]
+    wait: Callable[[float], object]
     boundary: Boundary
     is_worker: bool
 
@@ -101,6 +102,7 @@ class ContractRunner:
             store=self.store,
             opened=opened,
             clock=self.clock_of(opened.connection),
+            wait=self.wait,
             boundary=self.boundary,
         )
         with (

@@ -462,6 +462,7 @@ class SyncService:
             gate=self.gate,
             observer=self.observers,
             clock_of=self.clock_of,
+            wait=self._waiting.wait,
             boundary=self._options.boundary,
             is_worker=self._is_worker,
         )
