@@ -150,6 +150,19 @@ def test_coupon_for_one_invoice_that_runs_when_a_phase_is_changed_is_used_up_onc
     assert (bills["2026-11-01"], bills["2027-02-01"]) == (600, 1200)
 
 
+def test_equal_coupon_for_one_invoice_of_a_later_order_is_redeemed_anew():
+    """The first reduced the invoice of 09-01 and does not run any more; the second reduces that of 11-01."""
+    once = a_coupon(CouponDuration.ONCE, percent=50)
+    sold = an_order([usage(), a_line(2, months=12, unit_price="500")])
+    more = an_amendment(a_line(3, months=12, start="2026-08-20", unit_price="200"), coupons=(once,))
+    again = an_amendment(
+        a_line(4, months=12, start="2026-10-20", unit_price="150"), number=3, coupons=(once,)
+    )
+    instants = [BEFORE, at("2026-08-10T09:00:00"), at("2026-09-10T09:00:00")]
+    bills = usage_bills(lived(sold, more, again, synced_at=instants))
+    assert [bills[f"2026-{month}-01"] for month in ("09", "10", "11", "12")] == [600, 1200, 600, 1200]
+
+
 def test_coupon_of_usage_for_one_invoice_is_not_given_again_by_a_change():
     """Usage from 03-10 on is first billed on 05-01, for what ran by then; from there on it is whole."""
     once = a_coupon(CouponDuration.ONCE, percent=50)
