@@ -430,6 +430,8 @@ def test_prefixed_fields_are_read() -> None:
 
 
 def test_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    # Another test may have begun our own log, which quiets the library.
+    caplog.set_level(logging.DEBUG, logger="httpx2")
     with caplog.at_level(logging.DEBUG), opened(sample(), token="00DQy!very-secret") as client:
         client.query("SELECT Id FROM Order LIMIT 1")
         with pytest.raises(ConfigurationError):
