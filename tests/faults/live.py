@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from tests.faults.crash_matrix import our_names
+from tests.faults.crash_matrix import SHARED_WRITTEN, our_names
 from tests.faults.request_checker import problems
 from tests.faults.two_sides import NOW, TwoSides, connect, move_everything_to, service, two_sides
 from tests.simulation.in_process import billed_by_day
@@ -39,7 +39,7 @@ WAIT_SECONDS = 900.0
 PATIENCE = timedelta(seconds=5)
 OF_SEVERAL_CONTRACTS = (
     r"outcome of \d+ was not known \(POST /v1/(products|prices) ",
-    r": (Product2|PricebookEntry) \w+ has these values already",
+    SHARED_WRITTEN,
 )
 # Whatever passes by itself: access lost or forbidden needs a person, and says so.
 SALESFORCE_KINDS = (
