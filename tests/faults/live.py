@@ -17,11 +17,19 @@ from pathlib import Path
 
 from tests.faults.crash_matrix import SHARED_WRITTEN, our_names
 from tests.faults.request_checker import problems
-from tests.faults.two_sides import NOW, TwoSides, connect, move_everything_to, service, two_sides
+from tests.faults.two_sides import (
+    NOW,
+    TwoSides,
+    connect,
+    is_idle,
+    move_everything_to,
+    service,
+    two_sides,
+)
 from tests.simulation.in_process import billed_by_day
 
 from cpqbridge.clock import SettableClock
-from cpqbridge.store import intents, lanes, plans
+from cpqbridge.store import intents, plans
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.worker import Worker
@@ -166,9 +174,7 @@ class Live:
         calm = 0
         while calm < 3:
             assert time.monotonic() < deadline, "the worker does not come to an end"
-            with self.opened.store.read() as transaction:
-                is_busy = bool(lanes.held(transaction))
-            calm = 0 if is_busy or self.opened.engine().waiting_partitions() else calm + 1
+            calm = calm + 1 if is_idle(self.opened) else 0
             time.sleep(0.02)
 
     def standings(self) -> tuple[OrderStanding, ...]:

@@ -13,12 +13,21 @@ from typing import Any
 
 import pytest
 from tests.faults.test_timers import DUE, amended, own_invoices, wait_until
-from tests.faults.two_sides import KEY, NOW, TwoSides, connect, one_line_orders, service, two_sides
+from tests.faults.two_sides import (
+    KEY,
+    NOW,
+    TwoSides,
+    connect,
+    is_idle,
+    one_line_orders,
+    service,
+    two_sides,
+)
 
 from cpqbridge.clock import SettableClock, SystemClock, monotonic_seconds
 from cpqbridge.errors import AccessLostError, EventRefusedError
 from cpqbridge.mapping.policies import EventsWay
-from cpqbridge.store import connections, cursors, events, findings, lanes
+from cpqbridge.store import connections, cursors, events, findings
 from cpqbridge.store.events import StripeEvent
 from cpqbridge.sync.event_desk import LISTED_FOR, OWN_CALL_LIFE, EventDesk
 from cpqbridge.sync.event_names import HEARD, named
@@ -82,9 +91,7 @@ class Listener:
         return sum(each["path"] == "/v1/events" for each in self.sides.account.log.after())
 
     def is_idle(self) -> bool:
-        with self.service.store.read() as transaction:
-            held = lanes.held(transaction)
-        return not held and not self.service.engine().waiting_partitions()
+        return is_idle(self.service)
 
     def move_to(self, instant: Any) -> None:
         self.clock.set(instant)

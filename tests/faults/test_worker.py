@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from tests.faults import crash_child
-from tests.faults.two_sides import NOW, TwoSides, connect, service, two_sides
+from tests.faults.two_sides import NOW, TwoSides, connect, is_idle, service, two_sides
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import InvariantError
-from cpqbridge.store import connections, lanes, plans
+from cpqbridge.store import connections, plans
 from cpqbridge.sync.finding import Finder
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.worker import Worker
@@ -65,13 +65,8 @@ def test_a_connection_that_is_not_live_is_left_alone(tmp_path: Path, sides: TwoS
 
 def polled(opened: SyncService) -> int:
     count = Finder(opened).poll(opened.open(None))
-    wait_until(lambda: not opened.engine().waiting_partitions() and not held_lanes(opened))
+    wait_until(lambda: is_idle(opened))
     return count
-
-
-def held_lanes(opened: SyncService) -> tuple[lanes.Lane, ...]:
-    with opened.store.read() as transaction:
-        return lanes.held(transaction)
 
 
 def test_a_poll_passes_orders_it_has_seen_and_queues_what_changed(tmp_path: Path, sides: TwoSides) -> None:

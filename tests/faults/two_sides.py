@@ -14,6 +14,7 @@ from pathlib import Path
 from cpqbridge.clock import SettableClock
 from cpqbridge.mapping.configuration import parse_configuration
 from cpqbridge.store.database import open_store
+from cpqbridge.sync.durable import queue_depth
 from cpqbridge.sync.service import ServiceOptions, SyncService
 from cpqbridge_sim.hosting import Hosted, host
 from cpqbridge_sim.request_log import RequestLog
@@ -138,6 +139,12 @@ def service(home: Path, *, clock: SettableClock | None = None, **options: object
     finally:
         opened.close()
         store.close()
+
+
+def is_idle(opened: SyncService) -> bool:
+    """Whether no run waits and none is under way: also none that was begun and holds no lane yet."""
+    depth = queue_depth(opened.store.home)
+    return depth.waiting == 0 and depth.running == 0
 
 
 def move_everything_to(instant: datetime, sides: TwoSides, clock: SettableClock) -> None:
