@@ -1,6 +1,7 @@
-"""The tables. Every row but those of `connections` itself carries its connection.
+"""The tables. Every row carries its connection but those of `connections` itself and of the home's people.
 
-A change here needs a new module in `migrations/versions`; a test compares both.
+Those that only the app uses are in `app_tables`. A change here or there needs a new module in
+`migrations/versions`; a test compares both.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ metadata = MetaData(
 )
 
 
-def _connection_id() -> Column[int]:
+def connection_column() -> Column[int]:
+    """Return the column that says whose connection's a row is; it goes with its connection."""
     return Column(
         "connection_id", Integer, ForeignKey("connections.connection_id", ondelete="CASCADE"), nullable=False
     )
@@ -63,7 +65,7 @@ connections = Table(
 configurations = Table(
     "configurations",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("document", JsonDocument, nullable=False),
     Column("updated_at", UtcInstant, nullable=False),
     PrimaryKeyConstraint("connection_id"),
@@ -72,7 +74,7 @@ configurations = Table(
 schema_caches = Table(
     "schema_caches",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("document", JsonDocument, nullable=False),
     Column("fetched_at", UtcInstant, nullable=False),
     PrimaryKeyConstraint("connection_id"),
@@ -81,7 +83,7 @@ schema_caches = Table(
 links = Table(
     "links",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("key", String(255), nullable=False),
     Column("object_kind", String(32), nullable=False),
     Column("stripe_id", String(255), nullable=False),
@@ -95,7 +97,7 @@ intents = Table(
     "intents",
     metadata,
     Column("intent_id", Integer, primary_key=True, autoincrement=True),
-    _connection_id(),
+    connection_column(),
     Column("root_id", String(64), nullable=False),
     Column("step_key", String(255), nullable=False),
     Column("action", String(32), nullable=False),
@@ -121,7 +123,7 @@ intents = Table(
 billing_objects = Table(
     "billing_objects",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("root_id", String(64), nullable=False),
     Column("key", String(255), nullable=False),
     Column("document", JsonDocument, nullable=False),
@@ -132,7 +134,7 @@ billing_objects = Table(
 timers = Table(
     "timers",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("root_id", String(64), nullable=False),
     Column("order_id", String(18), nullable=False),
     Column("due_at", UtcInstant, nullable=False),
@@ -146,7 +148,7 @@ plans = Table(
     "plans",
     metadata,
     Column("plan_id", Integer, primary_key=True, autoincrement=True),
-    _connection_id(),
+    connection_column(),
     Column("root_id", String(64), nullable=False),
     Column("document", JsonDocument, nullable=False),
     Column("state", String(16), nullable=False),
@@ -159,7 +161,7 @@ plans = Table(
 order_states = Table(
     "order_states",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("order_id", String(18), nullable=False),
     Column("order_number", String(64), nullable=False),
     Column("root_id", String(64), nullable=False),
@@ -178,7 +180,12 @@ order_states = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_try_at", UtcInstant),
     Column("noticed_stamp", String(40), nullable=False, server_default=""),
+    Column("account_name", String(255), nullable=False, server_default=""),
     PrimaryKeyConstraint("connection_id", "order_id"),
+    Index(None, "order_number", "order_id"),
+    Index(None, "updated_at", "order_id"),
+    Index(None, "account_name", "order_id"),
+    Index(None, "state", "code"),
     Index(None, "connection_id", "root_id"),
     Index(None, "connection_id", "state"),
     Index(None, "connection_id", "next_try_at"),
@@ -187,7 +194,7 @@ order_states = Table(
 cursors = Table(
     "cursors",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("name", String(32), nullable=False),
     Column("instant", UtcInstant, nullable=False),
     PrimaryKeyConstraint("connection_id", "name"),
@@ -202,14 +209,18 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("subject", String(255), nullable=False),
     Column("detail", JsonDocument, nullable=False),
+    Column("actor", String(80), nullable=False, server_default=""),
+    Column("before", JsonDocument),
+    Column("after", JsonDocument),
     Index(None, "connection_id", "at"),
+    Index(None, "actor", "at"),
     sqlite_autoincrement=True,
 )
 
 lanes = Table(
     "lanes",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("root_id", String(64), nullable=False),
     Column("owner", String(128), nullable=False),
     Column("host", String(255), nullable=False),
@@ -223,7 +234,7 @@ lanes = Table(
 watches = Table(
     "watches",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("root_id", String(64), nullable=False),
     Column("object_name", String(80), nullable=False),
     Column("record_id", String(18), nullable=False),
@@ -235,7 +246,7 @@ watches = Table(
 polls = Table(
     "polls",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("polled_at", UtcInstant, nullable=False),
     Column("succeeded_at", UtcInstant),
     Column("code", String(64), nullable=False),
@@ -248,7 +259,7 @@ polls = Table(
 stripe_events = Table(
     "stripe_events",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("event_id", String(255), nullable=False),
     Column("type", String(80), nullable=False),
     Column("created_at", UtcInstant, nullable=False),
@@ -266,7 +277,7 @@ webhook_secrets = Table(
     "webhook_secrets",
     metadata,
     Column("secret_id", Integer, primary_key=True, autoincrement=True),
-    _connection_id(),
+    connection_column(),
     Column("secret", Text, nullable=False),
     Column("added_at", UtcInstant, nullable=False),
     Index(None, "connection_id"),
@@ -276,7 +287,7 @@ webhook_secrets = Table(
 usage_spans = Table(
     "usage_spans",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("root_id", String(64), nullable=False),
     Column("meter", String(255), nullable=False),
     Column("starts_at", UtcInstant, nullable=False),
@@ -290,7 +301,7 @@ usage_spans = Table(
 tries = Table(
     "tries",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("step", String(255), nullable=False),
     Column("instants", JsonDocument, nullable=False),
     Column("last_at", UtcInstant, nullable=False),
@@ -309,7 +320,7 @@ rate_buckets = Table(
 api_usage = Table(
     "api_usage",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("used", Integer, nullable=False),
     Column("allowed", Integer, nullable=False),
     Column("noted_at", UtcInstant, nullable=False),
@@ -328,7 +339,7 @@ pauses = Table(
 parked_runs = Table(
     "parked_runs",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("root_id", String(64), nullable=False),
     Column("task", JsonDocument, nullable=False),
     Column("parked_at", UtcInstant, nullable=False),
@@ -339,7 +350,7 @@ findings = Table(
     "findings",
     metadata,
     Column("finding_id", Integer, primary_key=True, autoincrement=True),
-    _connection_id(),
+    connection_column(),
     Column("root_id", String(64), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("subject", String(255), nullable=False),
@@ -358,7 +369,7 @@ findings = Table(
 reconciliations = Table(
     "reconciliations",
     metadata,
-    _connection_id(),
+    connection_column(),
     Column("started_at", UtcInstant, nullable=False),
     Column("finished_at", UtcInstant),
     Column("last_place", String(255), nullable=False),

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.store.engine import WRITE_OPTION
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision of `migrations/versions`, oldest first; the last one is this release's."""
 
 

@@ -15,10 +15,10 @@ from sqlalchemy import select, text
 import cpqbridge.store
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.store import audit
+from cpqbridge.store.app_tables import metadata
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.database import DATABASE_FILE, open_store
 from cpqbridge.store.tables import audit as audit_table
-from cpqbridge.store.tables import metadata
 from cpqbridge.store.upgrade import REVISIONS
 
 NOW = datetime(2026, 2, 1, 12, 30, 15, 123456, tzinfo=UTC)

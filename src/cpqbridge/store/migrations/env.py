@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from cpqbridge.store.tables import metadata
+from cpqbridge.store.app_tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()
