@@ -15,7 +15,6 @@ from cpqbridge.store import audit, configuration_versions, connections
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.configuration_versions import ConfigurationVersion
 from cpqbridge.store.connections import Connection
-from cpqbridge.sync.acting import acting_name
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -106,7 +105,7 @@ class Configure:
             found = configuration_versions.listed(
                 transaction, connection_id=connection.connection_id, limit=MOST_VERSIONS + 1
             )
-        befores = [*(each.document for each in found[1:]), {}]
+        befores = [*(each.document for each in found[1:]), *({} for _ in found[:1])]
         listed = [
             ListedVersion(
                 version=each.version,
@@ -138,9 +137,7 @@ class Configure:
         Raises:
             ConfigurationError: there is no such version.
         """
-        return configuration_changes(
-            self.version(name, before).document, self.version(name, after).document
-        )
+        return configuration_changes(self.version(name, before).document, self.version(name, after).document)
 
     def restore(self, name: str | None, version: int, *, based_on: int | None = None) -> int:
         """Put an old version in force again, as a new version, and return its number.
@@ -177,7 +174,7 @@ def save_version(
         transaction,
         connection_id=connection_id,
         document=document,
-        actor=acting_name(),
+        actor=audit.current_actor.get(),
         reason=reason.strip()[:_LONGEST_REASON],
         at=at,
     )
