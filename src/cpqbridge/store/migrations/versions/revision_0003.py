@@ -281,6 +281,7 @@ def _create_salesforce_logins() -> None:
         sa.Column("refresh_token", sa.Text(), nullable=False),
         sa.Column("username", sa.String(length=255), nullable=False),
         sa.Column("refreshed_at", sa.String(length=32), nullable=False),
+        sa.Column("claimed_until", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(
             ["connection_id"],
             ["connections.connection_id"],
