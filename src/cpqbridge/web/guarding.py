@@ -19,7 +19,8 @@ _NOTICE_SECONDS = 60
 _SESSION = "cpqbridge_session"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     # With no-referrer a browser sends the origin `null` with our own forms, which looks like a foreign one.
     "Referrer-Policy": "same-origin",
