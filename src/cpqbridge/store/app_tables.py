@@ -107,6 +107,7 @@ salesforce_logins = Table(
     Column("refresh_token", Text, nullable=False),
     Column("username", String(255), nullable=False),
     Column("refreshed_at", UtcInstant, nullable=False),
+    Column("claimed_until", UtcInstant),
     PrimaryKeyConstraint("connection_id"),
 )
 

@@ -184,6 +184,12 @@ def _create_configuration_versions() -> None:
         ),
         sa.PrimaryKeyConstraint("connection_id", "version", name=op.f("pk_configuration_versions")),
     )
+    # What is in force when versions begin is the first of them.
+    op.execute(
+        "INSERT INTO configuration_versions (connection_id, version, document, actor, reason, created_at) "
+        "SELECT connection_id, 1, document, '', 'It was in force before versions were kept.', updated_at "
+        "FROM configurations"
+    )
 
 
 def _create_dry_runs() -> None:
@@ -275,6 +281,7 @@ def _create_salesforce_logins() -> None:
         sa.Column("refresh_token", sa.Text(), nullable=False),
         sa.Column("username", sa.String(length=255), nullable=False),
         sa.Column("refreshed_at", sa.String(length=32), nullable=False),
+        sa.Column("claimed_until", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(
             ["connection_id"],
             ["connections.connection_id"],
