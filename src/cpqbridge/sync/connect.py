@@ -14,12 +14,7 @@ from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.domain.billing import Link
 from cpqbridge.domain.calls import CallWatch, NoWatch
 from cpqbridge.errors import ConfigurationError
-from cpqbridge.mapping.configuration import (
-    Configuration,
-    configuration_document,
-    default_configuration,
-    parse_configuration,
-)
+from cpqbridge.mapping.configuration import Configuration, default_configuration, parse_configuration
 from cpqbridge.mapping.needs import FieldNeeds, field_needs
 from cpqbridge.salesforce.client import SalesforceClient
 from cpqbridge.salesforce.reader import SalesforceReader
@@ -30,6 +25,7 @@ from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.connections import Connection, ConnectionFacts, ConnectionSecrets
 from cpqbridge.store.database import Store
 from cpqbridge.stripe_billing.client import StripeBilling
+from cpqbridge.sync.configure import save_version
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.retry import Retries
 from cpqbridge.sync.sides import OrgFields, SalesforceOrg, StripeAccountSide
@@ -138,12 +134,7 @@ class Connections:
                 self._store, transaction, name=new.name, facts=examined.facts, secrets=secrets, at=now
             )
             connection_id = connection.connection_id
-            connections.save_configuration(
-                transaction,
-                connection_id=connection_id,
-                document=configuration_document(configuration),
-                at=now,
-            )
+            save_version(transaction, connection, configuration, at=now)
             self._save_schema(transaction, connection_id, examined.schema)
             for account_id, customer_id in sorted(examined.customers.items()):
                 # The empty fingerprint makes the first sync of the account bring the customer up to date.
@@ -230,17 +221,10 @@ class Connections:
         return opened
 
     def apply_configuration(self, name: str | None, configuration: Configuration, clock: Clock) -> Connection:
-        """Replace a connection's configuration."""
-        now = clock.now()
+        """Replace a connection's configuration, as a new version of it."""
         with self._store.write() as transaction:
             connection = connections.find(transaction, name)
-            connections.save_configuration(
-                transaction,
-                connection_id=connection.connection_id,
-                document=configuration_document(configuration),
-                at=now,
-            )
-            _note(transaction, connection, "configuration_applied", now)
+            save_version(transaction, connection, configuration, at=clock.now())
         return connection
 
     def configuration(self, name: str | None) -> Configuration:

@@ -218,6 +218,12 @@ def _create_configuration_versions() -> None:
         ),
         sa.PrimaryKeyConstraint("connection_id", "version", name=op.f("pk_configuration_versions")),
     )
+    # What is in force when versions begin is the first of them.
+    op.execute(
+        "INSERT INTO configuration_versions (connection_id, version, document, actor, reason, created_at) "
+        "SELECT connection_id, 1, document, '', 'It was in force before versions were kept.', updated_at "
+        "FROM configurations"
+    )
 
 
 def _create_dry_runs() -> None:
