@@ -66,7 +66,9 @@ def _add_causes() -> None:
 
 def _add_to_reconciliation() -> None:
     """Say who accepted a finding, how far a reconciliation is, why it stopped, and who asked for one."""
-    op.add_column("findings", sa.Column("accepted_by", sa.String(length=80), server_default="", nullable=False))
+    op.add_column(
+        "findings", sa.Column("accepted_by", sa.String(length=80), server_default="", nullable=False)
+    )
     op.add_column("findings", sa.Column("accepted_at", sa.String(length=32), nullable=True))
     op.add_column("reconciliations", sa.Column("total", sa.Integer(), server_default="0", nullable=False))
     op.add_column("reconciliations", sa.Column("problem", sa.Text(), server_default="", nullable=False))
