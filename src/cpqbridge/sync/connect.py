@@ -27,6 +27,7 @@ from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.sync.configure import save_version
 from cpqbridge.sync.examining import Sides, examine
 from cpqbridge.sync.identity import IdentityWatch, questions, require_same
+from cpqbridge.sync.mapping_check import require_fitting
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.retry import Retries
 from cpqbridge.sync.session_keeping import SessionKeeper
@@ -120,7 +121,8 @@ class Connections:
         """Ask both sides who they are, store the connection, link customers that carry our metadata.
 
         Raises:
-            ConfigurationError: the name is taken, the mode is another one, an address or key cannot be.
+            ConfigurationError: the name is taken, the mode is another one, an address or key cannot be, or a
+                rule of the mapping does not fit the org.
             CpqbridgeError: a side does not answer or does not let us in.
         """
         configuration = new.configuration
@@ -138,6 +140,7 @@ class Connections:
             self._retries,
             with_customers=True,
         )
+        require_fitting(configuration.mapping, examined.schema)
         now = clock.now()
         with self._store.write() as transaction:
             connection = connections.add(
