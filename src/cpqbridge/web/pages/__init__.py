@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import catalogue, orders
+from cpqbridge.web.pages import catalogue, order, order_steps, orders
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
     orders.add,
+    order_steps.add,
+    order.add,
     catalogue.add,
 )
