@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import catalogue, orders
+from cpqbridge.web.pages import catalogue, demo, orders
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
     orders.add,
     catalogue.add,
+    demo.add,
 )
