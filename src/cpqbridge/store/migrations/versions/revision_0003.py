@@ -34,6 +34,8 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_order_states_updated_at_order_id"), "order_states", ["updated_at", "order_id"], unique=False
     )
+    _add_causes()
+    _add_to_reconciliation()
     _create_users()
     _create_setups()
     _create_alert_channels()
@@ -48,6 +50,41 @@ def upgrade() -> None:
     _create_salesforce_logins()
     _create_sessions()
     _create_oauth_requests()
+
+
+def _add_causes() -> None:
+    """Group orders that need somebody; known ones by their code until the next try."""
+    op.add_column("order_states", sa.Column("cause", sa.String(length=80), server_default="", nullable=False))
+    op.execute("UPDATE order_states SET cause = code WHERE code <> ''")
+    op.create_index(
+        op.f("ix_order_states_connection_id_cause_state"),
+        "order_states",
+        ["connection_id", "cause", "state"],
+        unique=False,
+    )
+
+
+def _add_to_reconciliation() -> None:
+    """Say who accepted a finding, how far a reconciliation is, why it stopped, and who asked for one."""
+    op.add_column(
+        "findings", sa.Column("accepted_by", sa.String(length=80), server_default="", nullable=False)
+    )
+    op.add_column("findings", sa.Column("accepted_at", sa.String(length=32), nullable=True))
+    op.add_column("reconciliations", sa.Column("total", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("reconciliations", sa.Column("problem", sa.Text(), server_default="", nullable=False))
+    op.create_table(
+        "reconciliation_requests",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.Column("requested_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_reconciliation_requests_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_reconciliation_requests")),
+    )
 
 
 def downgrade() -> None:
