@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from cpqbridge.errors import ConfigurationError
 from cpqbridge.store.users import Role
-from cpqbridge.sync.accounts import LONGEST
 from cpqbridge.sync.demo_entry import enter_demo
-from cpqbridge.web.ask import Ask, Cookie, Redirect
-from cpqbridge.web.guarding import session_cookie
+from cpqbridge.web.ask import Ask, Redirect
+from cpqbridge.web.session import begun, role_of
 from cpqbridge.web.site import Site
 
 
@@ -18,14 +16,5 @@ def add(site: Site) -> None:
 
     @site.post("/demo/enter", role=Role.VIEWER, open_to_all=True)
     def enter(ask: Ask) -> Redirect:
-        wanted = ask.form.text("role")
-        if wanted not in list(Role):
-            raise ConfigurationError(
-                f"There is no role {wanted!r}.",
-                code="role_unknown",
-                field="role",
-                fix=f"Choose one of {', '.join(Role)}.",
-            )
-        entered = enter_demo(site.service, Role(wanted))
-        cookie = Cookie(name=session_cookie(site), value=entered.token, seconds=int(LONGEST.total_seconds()))
-        return Redirect("/", cookies=(cookie,))
+        entered = enter_demo(site.service, role_of(ask.form.text("role")))
+        return Redirect("/", cookies=(begun(site, entered),))
