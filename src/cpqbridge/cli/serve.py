@@ -41,9 +41,10 @@ def serve(
     """Show the orders at http://127.0.0.1:8080 and sync live connections."""
     listener = listen(port)
     with service_of(context, is_service=True) as service:
+        from cpqbridge.sync.alerting import watching_over  # noqa: PLC0415
         from cpqbridge.web.app import Shown, create_app  # noqa: PLC0415
 
-        with until_interrupted():
+        with until_interrupted(), watching_over(service):
             if not no_worker:
                 service.start_worker()
             shown = Shown(
@@ -91,8 +92,10 @@ def worker(
     with service_of(context, is_service=True) as service:
         if listener is not None:
             _answer_for(service, listener)
+        from cpqbridge.sync.alerting import watching_over  # noqa: PLC0415 - the other commands need none of it
+
         note("The worker is running. Press Ctrl+C to stop.")
-        with until_interrupted():
+        with until_interrupted(), watching_over(service):
             service.run_worker()
 
 
