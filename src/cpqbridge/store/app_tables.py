@@ -28,6 +28,7 @@ __all__ = [
     "oauth_requests",
     "one_time_links",
     "order_holds",
+    "reconciliation_requests",
     "run_hours",
     "salesforce_logins",
     "sessions",
@@ -40,7 +41,8 @@ users = Table(
     "users",
     metadata,
     Column("user_id", Integer, primary_key=True, autoincrement=True),
-    Column("name", String(80), nullable=False, unique=True),
+    Column("name", String(80), nullable=False),
+    Column("name_key", String(255), nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),
     Column("role", String(16), nullable=False),
     Column("is_active", Boolean, nullable=False),
@@ -107,6 +109,7 @@ salesforce_logins = Table(
     Column("refresh_token", Text, nullable=False),
     Column("username", String(255), nullable=False),
     Column("refreshed_at", UtcInstant, nullable=False),
+    Column("claimed_until", UtcInstant),
     PrimaryKeyConstraint("connection_id"),
 )
 
@@ -144,6 +147,15 @@ order_holds = Table(
     Column("actor", String(80), nullable=False),
     Column("held_at", UtcInstant, nullable=False),
     PrimaryKeyConstraint("connection_id", "root_id"),
+)
+
+reconciliation_requests = Table(
+    "reconciliation_requests",
+    metadata,
+    connection_column(),
+    Column("actor", String(80), nullable=False),
+    Column("requested_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
 )
 
 dry_runs = Table(
