@@ -96,7 +96,7 @@ def orders_in_need(transaction: Transaction, *, connection_id: int) -> Mapping[s
         select(
             order_states.c.order_id, order_states.c.order_number, order_states.c.state, order_states.c.code
         )
-        .where(order_states.c.connection_id == connection_id, _needs_someone())
+        .where(order_states.c.connection_id == connection_id, needs_someone())
         .order_by(order_states.c.updated_at, order_states.c.order_number)
     )
     return {row.order_id: _in_need(row) for row in rows}
