@@ -92,7 +92,8 @@ def test_status_page_when_compared_with_a_status_names_every_key():
 def test_watching_page_when_compared_with_the_metrics_names_all_and_no_others(tmp_path):
     with open_throwaway_service(tmp_path, clock=SystemClock()) as service:
         metrics = Metrics(service)
-        metrics.call_ended(CallEnd(call=Call(side="stripe", method="GET", path="/"), status=200, seconds=1))
+        call = Call(side="stripe", method="GET", path="/")
+        metrics.call_ended(CallEnd(call=call, status=200, seconds=1), connection_id=1)
         families = list(text_string_to_metric_families(metrics.text().decode()))
     # A name that ends in _bucket, _sum, _count or _created is a part of its family.
     known = {family.name + ("_total" if family.type == "counter" else "") for family in families}

@@ -33,16 +33,21 @@ def show(context: typer.Context, connection: ConnectionOption = None, as_json: J
 
 
 @application.command("apply")
-def apply(
+def apply(  # noqa: PLR0917 - each is one option of the command
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Configuration file (YAML).")],
     connection: ConnectionOption = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why, for whoever reads the list of versions.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Check a configuration file and put it in force."""
+    """Check a configuration file and put it in force, as a new version."""
+    from cpqbridge.sync.configure import Configure  # noqa: PLC0415 - loads the database
+
     configuration = read_configuration(file)
     with service_of(context) as service:
-        service.apply_configuration(connection, configuration)
+        Configure(service).save(connection, configuration, reason=reason)
     if as_json:
         document(configuration_document(configuration))
     else:

@@ -56,10 +56,13 @@ def service_of(context: typer.Context, *, is_service: bool = False) -> Iterator[
     for long, and in a container nobody reads its files.
     """
     from cpqbridge.logs import configure_logging  # noqa: PLC0415
+    from cpqbridge.sync.acting import COMMAND_LINE, NOBODY, acting_as  # noqa: PLC0415 - loads the database
+    from cpqbridge.sync.activity import recording  # noqa: PLC0415 - as above
 
     runtime = runtime_of(context)
     settings = runtime.settings()
     as_json = is_service and settings.log_format == LogFormat.JSON
     configure_logging(settings.home, level=settings.log_level, json_to_stderr=as_json)
-    with runtime.open_service(settings) as service:
+    actor = NOBODY if is_service else COMMAND_LINE
+    with runtime.open_service(settings) as service, acting_as(actor), recording(service):
         yield service

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from cpqbridge.sync.service import SyncService
-    from cpqbridge.web.app import TakeEvent
     from cpqbridge.web.health import Health
+    from cpqbridge.web.hook import TakeEvent
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -41,17 +41,18 @@ def serve(
     """Show the orders at http://127.0.0.1:8080 and sync live connections."""
     listener = listen(port)
     with service_of(context, is_service=True) as service:
-        from cpqbridge.web.app import Shown, create_app  # noqa: PLC0415
+        from cpqbridge.web.app import Outside, create_app  # noqa: PLC0415
+        from cpqbridge.web.site import Site  # noqa: PLC0415
 
         with until_interrupted():
             if not no_worker:
                 service.start_worker()
-            shown = Shown(
-                orders=service.views,
+            outside = Outside(
                 take_event=_event_taker(context, service),
                 health=_health(service, works=not no_worker),
             )
-            serve_pages(create_app(shown), listener)
+            site = Site(service, public_url=runtime_of(context).settings().public_url)
+            serve_pages(create_app(site, outside), listener)
 
 
 def _event_taker(context: typer.Context, service: SyncService) -> TakeEvent:

@@ -1,14 +1,14 @@
-"""One org over REST: one token, one pinned version, time-outs, no redirects, exact numbers, no retries.
+"""One org over REST: one session, one pinned version, time-outs, no redirects, exact numbers, no retries.
 
-Retries have their one home in `cpqbridge.sync.retry`.
+Retries have their one home in `cpqbridge.sync.retry`. Only a session that has ended is renewed here, once.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -33,6 +33,7 @@ from cpqbridge.errors import (
 )
 from cpqbridge.salesforce.address import api_address
 from cpqbridge.salesforce.error_map import error_for, parse_json, problems_in
+from cpqbridge.salesforce.public_hosts import PublicHostsOnly
 
 API_VERSION = "68.0"
 """Winter '27, the one version every request names. Source: design notes, section 1.1 (20 Nov 2026)."""
@@ -48,6 +49,7 @@ _LONGEST_PATH = 12_000
 _NEXT_PAGE = re.compile(r"/services/[!-~]*")
 # The beginning of the message that comes with REQUEST_LIMIT_EXCEEDED when the day's calls are used up.
 _NONE_LEFT = "TotalRequests Limit exceeded"
+_SESSION_ENDED = "INVALID_SESSION_ID"
 _API_USAGE = re.compile(r"(?:^|[,;\s])api-usage=(\d+)/(\d+)")
 
 
@@ -99,11 +101,22 @@ def query_path(soql: str, *, with_deleted: bool = False) -> str:
     return f"/{'queryAll' if with_deleted else 'query'}/?q={quote(soql, safe='')}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Where an org's API is (an origin) and the access token that opens it."""
+
+    base_url: str
+    token: str = field(repr=False)
+
+
+Renew = Callable[[Session], Session]
+"""Returns a session in place of one that has ended; raises AccessLostError when there is none."""
+
+
 class SalesforceClient:
     """A session with one org. It may be shared by threads; close it, or use it as a context manager.
 
     Attributes:
-        base_url: The org's API origin, without a trailing slash.
         api_usage: What the last answer said about used API calls, None before the first.
         server_time: The time of the last answer by the org's own clock (aware), None before the first.
     """
@@ -113,6 +126,7 @@ class SalesforceClient:
         base_url: str,
         token: str,
         *,
+        renew: Renew | None = None,
         timeout_seconds: float = 30,
         watch: CallWatch | None = None,
         transport: httpx2.BaseTransport | None = None,
@@ -122,6 +136,7 @@ class SalesforceClient:
         Args:
             base_url: The org's address; see `cpqbridge.salesforce.address.api_address`.
             token: The access token, sent as a bearer token and shown nowhere.
+            renew: Gives a session in place of one that has ended; without it access is lost then.
             timeout_seconds: How long to wait for an answer.
             watch: Is told of every request before and after it, and may keep it from being sent.
             transport: Stands in for the network in tests.
@@ -129,19 +144,25 @@ class SalesforceClient:
         Raises:
             ConfigurationError: The address is not an org's, or the token has characters no token has.
         """
-        self.base_url = api_address(base_url)
+        self._session = Session(base_url=api_address(base_url), token=_checked_token(token))
         self.api_usage: ApiUsage | None = None
         self.server_time: datetime | None = None
+        self._renew = renew
         self._watch = watch or NoWatch()
         self._http = httpx2.Client(
-            base_url=self.base_url,
-            headers={"Authorization": f"Bearer {_checked_token(token)}", "Accept": "application/json"},
+            headers={"Accept": "application/json"},
             timeout=httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, _CONNECT_TIMEOUT_SECONDS)),
             follow_redirects=False,
             # A proxy of the company's stands between us and the internet, never between us and ourselves.
             trust_env=not is_loopback_url(self.base_url),
             transport=transport,
+            event_hooks={"request": [PublicHostsOnly()]} if transport is None else None,
         )
+
+    @property
+    def base_url(self) -> str:
+        """Return the org's API origin, without a trailing slash."""
+        return self._session.base_url
 
     def __repr__(self) -> str:
         """Return the address only."""
@@ -196,10 +217,22 @@ class SalesforceClient:
 
         Raises:
             RecordError: The address of the page is not one of this org's REST API.
+            TransientError: The session ended and was renewed; the pages ended with it, so the query has to
+                begin anew (code `salesforce_pages_ended`).
         """
         if not isinstance(next_records_url, str) or not _NEXT_PAGE.fullmatch(next_records_url):
             raise _unexpected("the next page of a query lies outside of the REST API")
-        return checked_page(self._send("GET", next_records_url, body=None, writes=False))
+        session = self._session
+        try:
+            return checked_page(self._send("GET", next_records_url, body=None, writes=False))
+        except TransientError as error:
+            if session is self._session:
+                raise
+            raise TransientError(
+                "The session with Salesforce ended in the middle of a long list, and a new one was begun.",
+                code="salesforce_pages_ended",
+                fix="Nothing was changed; the list is read again from the start by itself.",
+            ) from error
 
     def composite(self, parts: Sequence[Subrequest], *, writes: bool) -> tuple[Answer, ...]:
         """Send up to 25 parts as one API call and return their answers in order.
@@ -229,25 +262,12 @@ class SalesforceClient:
         return self.base_url.split("://", 1)[1]
 
     def _send(self, method: str, path: str, *, body: Mapping[str, Any] | None, writes: bool) -> Any:
-        content = None if body is None else json.dumps(body, default=_json_value)
-        headers = None if body is None else {"Content-Type": "application/json"}
-        call = Call(side="salesforce", method=method, path=path.partition("?")[0])
-        self._watch.before(call)
-        begun = monotonic_seconds()
-        response = None
-        try:
-            response = self._http.request(method, path, content=content, headers=headers)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
-            raise TransientError(
-                f"Salesforce at {self._host} cannot be reached ({type(error).__name__}).",
-                code="salesforce_unreachable",
-                fix="Check the address and the network, then try again; a worker does so by itself.",
-            ) from error
-        except httpx2.RequestError as error:
-            raise self._lost_answer(error, writes=writes) from error
-        finally:
-            self._watch.after(_end(call, response, seconds=monotonic_seconds() - begun))
-        self._note(response)
+        """Send a request; when the session has ended, once more in a new one, since nothing was done then."""
+        session = self._session
+        response = self._request(session, method, path, body=body, writes=writes)
+        if self._renew is not None and _session_ended(response):
+            self._session = self._renew(session)
+            response = self._request(self._session, method, path, body=body, writes=writes)
         if not response.is_success:
             raise error_for(
                 status=response.status_code,
@@ -259,6 +279,32 @@ class SalesforceClient:
             return parse_json(response.text) if response.content else None
         except ValueError as error:
             raise _unexpected("the body of a successful answer is not JSON") from error
+
+    def _request(
+        self, session: Session, method: str, path: str, *, body: Mapping[str, Any] | None, writes: bool
+    ) -> httpx2.Response:
+        content = None if body is None else json.dumps(body, default=_json_value)
+        headers = {"Authorization": f"Bearer {session.token}"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        call = Call(side="salesforce", method=method, path=path.partition("?")[0])
+        self._watch.before(call)
+        begun = monotonic_seconds()
+        response = None
+        try:
+            response = self._http.request(method, session.base_url + path, content=content, headers=headers)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
+            raise TransientError(
+                f"Salesforce at {self._host} cannot be reached ({type(error).__name__}).",
+                code="salesforce_unreachable",
+                fix="Check the address and the network, then try again; a worker does so by itself.",
+            ) from error
+        except httpx2.RequestError as error:
+            raise self._lost_answer(error, writes=writes) from error
+        finally:
+            self._watch.after(_end(call, response, seconds=monotonic_seconds() - begun))
+        self._note(response)
+        return response
 
     def _lost_answer(self, error: httpx2.RequestError, *, writes: bool) -> CpqbridgeError:
         what = f"The answer of Salesforce at {self._host} was lost ({type(error).__name__})"
@@ -292,6 +338,17 @@ def _end(call: Call, response: httpx2.Response | None, *, seconds: float) -> Cal
         request_id=request_id,
         usage=_usage(response),
     )
+
+
+def _session_ended(response: httpx2.Response) -> bool:
+    """Return whether the request was turned away because its session is over; nothing was done then."""
+    if response.status_code != HTTPStatus.UNAUTHORIZED:
+        return False
+    try:
+        problems = problems_in(parse_json(response.text))
+    except ValueError:
+        return False
+    return any(problem.code == _SESSION_ENDED for problem in problems)
 
 
 def _usage(response: httpx2.Response) -> ApiUsage | None:

@@ -39,7 +39,8 @@ users = Table(
     "users",
     metadata,
     Column("user_id", Integer, primary_key=True, autoincrement=True),
-    Column("name", String(80), nullable=False, unique=True),
+    Column("name", String(80), nullable=False),
+    Column("name_key", String(255), nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),
     Column("role", String(16), nullable=False),
     Column("is_active", Boolean, nullable=False),
@@ -106,6 +107,7 @@ salesforce_logins = Table(
     Column("refresh_token", Text, nullable=False),
     Column("username", String(255), nullable=False),
     Column("refreshed_at", UtcInstant, nullable=False),
+    Column("claimed_until", UtcInstant),
     PrimaryKeyConstraint("connection_id"),
 )
 

@@ -1,7 +1,4 @@
-"""Connections: one Salesforce org, one Stripe account, their secrets and configuration.
-
-This is the only module that opens the vault.
-"""
+"""Connections: one Salesforce org, one Stripe account, their secrets and configuration."""
 
 from __future__ import annotations
 
@@ -11,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, case, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cpqbridge.errors import ConfigurationError
+from cpqbridge.store.app_tables import salesforce_logins
 from cpqbridge.store.database import Store
 from cpqbridge.store.tables import configurations, connections, schema_caches, webhook_secrets
 
@@ -91,7 +89,13 @@ def add(
     values |= {SALESFORCE_TOKEN: "", STRIPE_KEY: ""}
     row_id = transaction.execute(insert(connections).values(values)).inserted_primary_key
     connection_id = int(row_id[0]) if row_id else 0
-    replace_secrets(store, transaction, connection_id=connection_id, secrets=secrets)
+    replace_secrets(
+        store,
+        transaction,
+        connection_id=connection_id,
+        salesforce_token=secrets.salesforce_token,
+        stripe_key=secrets.stripe_key,
+    )
     return get(transaction, connection_id=connection_id)
 
 
@@ -118,19 +122,32 @@ def require_free_name(transaction: Transaction, name: str) -> None:
 
 
 def replace_secrets(
-    store: Store, transaction: Transaction, *, connection_id: int, secrets: ConnectionSecrets
+    store: Store,
+    transaction: Transaction,
+    *,
+    connection_id: int,
+    salesforce_token: str | None = None,
+    stripe_key: str | None = None,
 ) -> None:
-    """Encrypt and store the two credentials of a connection."""
-    vault = store.vault
+    """Encrypt and store credentials of a connection; what is None stays as it is stored."""
+    given = {SALESFORCE_TOKEN: salesforce_token, STRIPE_KEY: stripe_key}
+    sealed = {
+        field: store.vault.encrypt(secret, connection_id=connection_id, field=field)
+        for field, secret in given.items()
+        if secret is not None
+    }
+    if sealed:
+        transaction.execute(
+            update(connections).where(connections.c.connection_id == connection_id).values(sealed)
+        )
+
+
+def move_org(transaction: Transaction, *, connection_id: int, salesforce_url: str) -> None:
+    """Keep where the org's API is now (an origin): Salesforce said so when the session was renewed."""
     transaction.execute(
         update(connections)
         .where(connections.c.connection_id == connection_id)
-        .values(
-            salesforce_token=vault.encrypt(
-                secrets.salesforce_token, connection_id=connection_id, field=SALESFORCE_TOKEN
-            ),
-            stripe_key=vault.encrypt(secrets.stripe_key, connection_id=connection_id, field=STRIPE_KEY),
-        )
+        .values(salesforce_url=salesforce_url)
     )
 
 
@@ -288,17 +305,25 @@ class Version:
 
 
 def version(transaction: Transaction, *, connection_id: int) -> Version:
-    """Return a value that differs as soon as anything was stored that an opened connection depends on."""
+    """Return a value that differs as soon as anything was stored that an opened connection depends on.
+
+    A session that was renewed does not count: those that have the old one find the new one when they need it.
+    """
     row = transaction.execute(
         select(
-            connections.c.salesforce_token,
+            case((salesforce_logins.c.connection_id.is_(None), connections.c.salesforce_token), else_=""),
+            connections.c.salesforce_url,
             connections.c.stripe_key,
             connections.c.checked_at,
             configurations.c.updated_at,
             configurations.c.document,
             schema_caches.c.fetched_at,
         )
-        .select_from(connections.outerjoin(configurations).outerjoin(schema_caches))
+        .select_from(
+            connections.outerjoin(configurations)
+            .outerjoin(schema_caches)
+            .outerjoin(salesforce_logins, salesforce_logins.c.connection_id == connections.c.connection_id)
+        )
         .where(connections.c.connection_id == connection_id)
     ).one()
     *given, described_at = row

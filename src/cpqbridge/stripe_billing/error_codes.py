@@ -22,3 +22,6 @@ SCHEDULE_ENDED = "schedule_ended_in_stripe"
 
 REPEATED_ERROR = "stripe_error_repeated"
 """Stripe keeps an error of its own under the call's key and repeats it: trying again is of no use."""
+
+LACKS_PERMISSION = "stripe_permission"
+"""The key is accepted but lacks a permission, which Stripe's text names."""

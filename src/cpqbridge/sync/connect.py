@@ -10,28 +10,24 @@ from functools import partial
 from typing import Any
 
 from cpqbridge.clock import Clock, SystemClock
-from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.domain.billing import Link
 from cpqbridge.domain.calls import CallWatch, NoWatch
-from cpqbridge.errors import ConfigurationError
-from cpqbridge.mapping.configuration import (
-    Configuration,
-    configuration_document,
-    default_configuration,
-    parse_configuration,
-)
+from cpqbridge.mapping.configuration import Configuration, default_configuration, parse_configuration
 from cpqbridge.mapping.needs import FieldNeeds, field_needs
-from cpqbridge.salesforce.client import SalesforceClient
-from cpqbridge.salesforce.reader import SalesforceReader
+from cpqbridge.salesforce.client import Renew, SalesforceClient
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.selection import load_needed_schema
-from cpqbridge.store import audit, connections, links
+from cpqbridge.store import audit, connections, links, logins
 from cpqbridge.store.audit import AuditEntry
-from cpqbridge.store.connections import Connection, ConnectionFacts, ConnectionSecrets
+from cpqbridge.store.connections import Connection, ConnectionSecrets
 from cpqbridge.store.database import Store
+from cpqbridge.store.logins import Login
 from cpqbridge.stripe_billing.client import StripeBilling
+from cpqbridge.sync.configure import save_version
+from cpqbridge.sync.examining import Sides, examine, require_same
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.retry import Retries
+from cpqbridge.sync.session_keeping import SessionKeeper
 from cpqbridge.sync.sides import OrgFields, SalesforceOrg, StripeAccountSide
 from cpqbridge.sync.try_book import TryBook
 
@@ -44,7 +40,10 @@ Opener = Callable[[int], OpenConnection]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewConnection:
-    """What a person says to make a connection. `live` says that the Stripe key is meant to be a live one."""
+    """What a person says to make a connection. `live` says that the Stripe key is meant to be a live one.
+
+    `login` renews the session that `salesforce_token` is of; without it a person gives a fresh token.
+    """
 
     name: str
     salesforce_url: str
@@ -53,14 +52,20 @@ class NewConnection:
     stripe_api_base: str | None = None
     configuration: Configuration = field(default_factory=default_configuration)
     live: bool = False
+    login: Login | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshSecrets:
-    """Secrets that take the place of stored ones; None keeps the stored one."""
+    """Secrets that take the place of stored ones; None keeps the stored one.
+
+    `login` renews the session that `salesforce_token` is of, at `salesforce_url`; both are None without one.
+    """
 
     salesforce_token: str | None = field(default=None, repr=False)
     stripe_key: str | None = field(default=None, repr=False)
+    login: Login | None = None
+    salesforce_url: str | None = None
 
     def complete(self) -> ConnectionSecrets | None:
         """Return both secrets, None when one is to be kept: then the stored ones must be opened."""
@@ -74,15 +79,6 @@ class FreshSecrets:
             salesforce_token=self.salesforce_token or stored.salesforce_token,
             stripe_key=self.stripe_key or stored.stripe_key,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Examined:
-    """What both sides said, and which customers of the account are known by their metadata."""
-
-    facts: ConnectionFacts
-    schema: OrgSchema
-    customers: dict[str, str]
 
 
 class Connections:
@@ -107,6 +103,7 @@ class Connections:
         self._watch = watch or (lambda _connection, _configuration: NoWatch())
         self._machine_clock = machine_clock or SystemClock()
         self._clock_of = clock_of or (lambda _connection: self._machine_clock)
+        self._sessions = SessionKeeper(store, clock=self._machine_clock, sleep=retries.sleep)
         self._opened: dict[int, tuple[object, OpenConnection]] = {}
         # Opened with older facts or secrets; a run may still be using them, so they are closed at the end.
         self._replaced: list[OpenConnection] = []
@@ -124,12 +121,15 @@ class Connections:
         secrets = ConnectionSecrets(salesforce_token=new.salesforce_token, stripe_key=new.stripe_key)
         with self._store.read() as transaction:
             connections.require_free_name(transaction, new.name)
-        examined = self._examine(
-            secrets,
+        examined = examine(
+            Sides(
+                secrets=secrets,
+                salesforce_url=new.salesforce_url,
+                stripe_api_base=new.stripe_api_base,
+                live=new.live,
+            ),
             configuration,
-            salesforce_url=new.salesforce_url,
-            stripe_api_base=new.stripe_api_base,
-            live=new.live,
+            self._retries,
             with_customers=True,
         )
         now = clock.now()
@@ -138,12 +138,8 @@ class Connections:
                 self._store, transaction, name=new.name, facts=examined.facts, secrets=secrets, at=now
             )
             connection_id = connection.connection_id
-            connections.save_configuration(
-                transaction,
-                connection_id=connection_id,
-                document=configuration_document(configuration),
-                at=now,
-            )
+            save_version(transaction, connection, configuration, at=now)
+            self._save_login(transaction, connection_id, new.login)
             self._save_schema(transaction, connection_id, examined.schema)
             for account_id, customer_id in sorted(examined.customers.items()):
                 # The empty fingerprint makes the first sync of the account bring the customer up to date.
@@ -169,20 +165,28 @@ class Connections:
             )
             document = connections.configuration(transaction, connection_id=connection.connection_id)
         known = connection.facts
-        examined = self._examine(
-            secrets,
+        examined = examine(
+            Sides(
+                secrets=secrets,
+                salesforce_url=fresh.salesforce_url or known.salesforce_url,
+                stripe_api_base=known.stripe_api_base,
+                live=known.live_mode,
+                renew=self._renewal(connection, fresh),
+            ),
             parse_configuration(document or {}),
-            salesforce_url=known.salesforce_url,
-            stripe_api_base=known.stripe_api_base,
-            live=known.live_mode,
+            self._retries,
         )
-        _require_same(known, examined.facts)
+        require_same(known, examined.facts)
         now = clock.now()
         with self._store.write() as transaction:
-            if fresh != FreshSecrets():
-                connections.replace_secrets(
-                    self._store, transaction, connection_id=connection.connection_id, secrets=secrets
-                )
+            connections.replace_secrets(
+                self._store,
+                transaction,
+                connection_id=connection.connection_id,
+                salesforce_token=fresh.salesforce_token,
+                stripe_key=fresh.stripe_key,
+            )
+            self._save_login(transaction, connection.connection_id, fresh.login)
             connections.mark_checked(
                 transaction, connection_id=connection.connection_id, facts=examined.facts, at=now
             )
@@ -230,17 +234,10 @@ class Connections:
         return opened
 
     def apply_configuration(self, name: str | None, configuration: Configuration, clock: Clock) -> Connection:
-        """Replace a connection's configuration."""
-        now = clock.now()
+        """Replace a connection's configuration, as a new version of it."""
         with self._store.write() as transaction:
             connection = connections.find(transaction, name)
-            connections.save_configuration(
-                transaction,
-                connection_id=connection.connection_id,
-                document=configuration_document(configuration),
-                at=now,
-            )
-            _note(transaction, connection, "configuration_applied", now)
+            save_version(transaction, connection, configuration, at=clock.now())
         return connection
 
     def configuration(self, name: str | None) -> Configuration:
@@ -268,7 +265,12 @@ class Connections:
         book = TryBook(self._store, connection_id=connection.connection_id, clock=clock)
         retries = replace(self._retries, book=book)
         watch = self._watch(connection, configuration)
-        client = SalesforceClient(facts.salesforce_url, secrets.salesforce_token, watch=watch)
+        client = SalesforceClient(
+            facts.salesforce_url,
+            secrets.salesforce_token,
+            renew=self._sessions.renewal_of(connection.connection_id),
+            watch=watch,
+        )
         needs = field_needs(configuration)
         schema = self._schema(connection.connection_id, client, needs)
         return OpenConnection(
@@ -302,6 +304,21 @@ class Connections:
             self._save_schema(transaction, connection_id, schema)
         return schema
 
+    def _renewal(self, connection: Connection, fresh: FreshSecrets) -> Renew | None:
+        """Return what renews the stored session; one that was only just given is not older than that."""
+        is_stored = fresh.salesforce_token is None
+        return self._sessions.renewal_of(connection.connection_id) if is_stored else None
+
+    def _save_login(self, transaction: Any, connection_id: int, login: Login | None) -> None:
+        if login is not None:
+            logins.save(
+                self._store,
+                transaction,
+                connection_id=connection_id,
+                login=login,
+                at=self._machine_clock.now(),
+            )
+
     def _save_schema(self, transaction: Any, connection_id: int, schema: OrgSchema) -> None:
         connections.save_schema_cache(
             transaction,
@@ -309,90 +326,6 @@ class Connections:
             document=schema.to_dict(),
             at=self._machine_clock.now(),
         )
-
-    def _examine(
-        self,
-        secrets: ConnectionSecrets,
-        configuration: Configuration,
-        *,
-        salesforce_url: str,
-        stripe_api_base: str | None,
-        live: bool,
-        with_customers: bool = False,
-    ) -> _Examined:
-        with (
-            StripeBilling(secrets.stripe_key, api_base=stripe_api_base) as stripe,
-            SalesforceClient(salesforce_url, secrets.salesforce_token) as client,
-        ):
-            _require_mode(stripe, live=live)
-            call = self._retries.call
-            call(client.require_version)
-            schema = call(lambda: load_needed_schema(client, field_needs(configuration)))
-            organization = call(SalesforceReader(client, schema).organization)
-            account = call(stripe.account)
-            customers = call(lambda: _customers_by_account(stripe)) if with_customers else {}
-            facts = ConnectionFacts(
-                org_id=organization.org_id,
-                org_name=organization.name,
-                time_zone=organization.time_zone,
-                multi_currency=organization.multi_currency,
-                salesforce_url=client.base_url,
-                stripe_account_id=account.account_id,
-                stripe_account_name=account.display_name,
-                stripe_api_base=stripe_api_base,
-                live_mode=account.livemode,
-                simulated=stripe.simulated and is_loopback_url(client.base_url),
-            )
-        return _Examined(facts=facts, schema=schema, customers=customers)
-
-
-def _require_mode(stripe: StripeBilling, *, live: bool) -> None:
-    if stripe.livemode == live:
-        return
-    if stripe.livemode:
-        raise ConfigurationError(
-            "This is a live Stripe key: syncing with it bills real customers.",
-            code="stripe_live_key",
-            field="stripe_key",
-            fix="Use a test key (sk_test_… or rk_test_…), or say --live when real billing is meant.",
-        )
-    raise ConfigurationError(
-        "A live connection was asked for, but this is a test key.",
-        code="stripe_live_key",
-        field="stripe_key",
-        fix="Use a live key (rk_live_…), or leave --live out.",
-    )
-
-
-def _require_same(known: ConnectionFacts, found: ConnectionFacts) -> None:
-    checks = (
-        ("Salesforce org", "wrong_org", known.org_id, found.org_id),
-        ("Stripe account", "wrong_account", known.stripe_account_id, found.stripe_account_id),
-        ("Stripe mode", "wrong_mode", _mode(known), _mode(found)),
-    )
-    for what, code, before, now in checks:
-        if before != now:
-            raise ConfigurationError(
-                f"The {what} is {now}, but the connection was made with {before}.",
-                code=code,
-                field="connection",
-                fix="Give it credentials of the side it was made with (connection check takes them), or add "
-                "another connection.",
-            )
-
-
-def _mode(facts: ConnectionFacts) -> str:
-    return "live" if facts.live_mode else "test"
-
-
-def _customers_by_account(stripe: StripeBilling) -> dict[str, str]:
-    """Return the customers that carry the id of a Salesforce account; of several the oldest (listed last)."""
-    return {
-        account_id: customer["id"]
-        for customer in stripe.list_customers()
-        if (account_id := (customer.get("metadata") or {}).get("salesforce_account_id"))
-        and not customer.get("deleted")
-    }
 
 
 def _note(transaction: Any, connection: Connection, action: str, at: Any, **detail: object) -> None:

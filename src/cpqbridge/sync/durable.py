@@ -41,6 +41,7 @@ _APPLICATION = "cpqbridge"
 _APPLICATION_VERSION = "cpqbridge-1"
 _WORKFLOW = "sync_contract"
 _FORGET_AT_ONCE = 1000
+_MOMENT = "%Y%m%dT%H%M%S.%fZ"
 
 
 class StepRunner(Protocol):
@@ -204,7 +205,7 @@ class DurableEngine:
 
     def _new_id(self, root_id: str) -> str:
         # The time comes first: the engine's own order within one instant is by id.
-        moment = self._clock.now().strftime("%Y%m%dT%H%M%S.%fZ")
+        moment = self._clock.now().strftime(_MOMENT)
         return f"{moment}-{root_id}-{secrets.token_hex(3)}"
 
     @classmethod
@@ -268,6 +269,18 @@ def queue_depth(home: Path) -> QueueDepth:
 def partition_of(task: Mapping[str, Any]) -> str:
     """Return the queue's partition for a task: its connection and contract."""
     return f"{task['connection_id']}:{task['root_id']}"
+
+
+def seconds_since_queued(run_id: str, *, now: datetime) -> float | None:
+    """Return how long before `now` (aware UTC) a run was queued, or begun by a command; its id tells.
+
+    None where it does not.
+    """
+    try:
+        queued_at = datetime.strptime(run_id.partition("-")[0], _MOMENT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return max(0.0, (now - queued_at).total_seconds())
 
 
 def _sync_contract(task: JsonObject) -> JsonObject:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from cpqbridge.store import retention
+from cpqbridge.store import call_hours, retention, run_hours
 from cpqbridge.sync.ports import OpenConnection
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
+
+KEEP_HOURS = timedelta(days=35)
+"""How long the hourly counts of runs and requests are kept."""
 
 KEEP_AUDIT = timedelta(days=730)
 """How long entries of the audit that belong to no connection are kept."""
@@ -40,6 +43,9 @@ class Housekeeping:
             count += retention.prune_audit(
                 store, connection_id=connection_id, before=now - timedelta(days=settings.audit_days)
             )
+            with store.write() as transaction:
+                for hours in (run_hours, call_hours):
+                    count += hours.prune(transaction, connection_id=connection_id, before=now - KEEP_HOURS)
         if count:
             log.info("history_pruned", rows=count)
         return count

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from cpqbridge import __version__
 from cpqbridge.clock import monotonic_seconds
 from cpqbridge.domain.calls import CallEnd
+from cpqbridge.sync.observing import RunEnd
 from cpqbridge.sync.status import ConnectionStatus, Status, look
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Metrics:
         """Return all numbers in Prometheus's text format."""
         return generate_latest(self._registry)
 
-    def call_ended(self, end: CallEnd) -> None:
+    def call_ended(self, end: CallEnd, *, connection_id: int) -> None:  # noqa: ARG002 - no label names it
         """Count a request."""
         self._calls.labels(end.call.side, end.call.method, _outcome(end.status)).inc()
         self._call_seconds.labels(end.call.side).observe(end.seconds)
@@ -79,10 +80,10 @@ class Metrics:
         """Add what was waited."""
         self._waits.labels(reason).inc(seconds)
 
-    def run_ended(self, *, result: str, seconds: float) -> None:
+    def run_ended(self, end: RunEnd) -> None:
         """Count a run."""
-        self._runs.labels(result).inc()
-        self._run_seconds.observe(seconds)
+        self._runs.labels(end.result).inc()
+        self._run_seconds.observe(end.seconds)
 
     def polled(self, *, connection: str, outcome: str) -> None:
         """Count a poll."""

@@ -20,11 +20,27 @@ _TROUBLE = frozenset({None, 401, 403, 429})
 """Answers that are no news about a record: none at all, no access, too many calls."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run over one contract of a connection ended.
+
+    `result` is done, paused, stopped, or the code of the error that stopped it. `needs_someone` says whether
+    it left an order refused or held. `seconds` is how long it took, `seconds_since_seen` how long ago its
+    contract was put on the queue.
+    """
+
+    connection_id: int
+    result: str
+    needs_someone: bool
+    seconds: float
+    seconds_since_seen: float
+
+
 class Observer(Protocol):
     """Is told what happens, by several threads at once; does not raise. Texts are of small closed sets."""
 
-    def call_ended(self, end: CallEnd) -> None:
-        """One request to a side ended."""
+    def call_ended(self, end: CallEnd, *, connection_id: int) -> None:
+        """One request of a connection to a side ended."""
         ...
 
     def tried_again(self, *, code: str) -> None:
@@ -35,8 +51,8 @@ class Observer(Protocol):
         """Something waited so long for a rate limit or an allowance."""
         ...
 
-    def run_ended(self, *, result: str, seconds: float) -> None:
-        """A run over one contract ended: done, paused, or the code of the error that stopped it."""
+    def run_ended(self, end: RunEnd) -> None:
+        """A run over one contract ended."""
         ...
 
     def polled(self, *, connection: str, outcome: str) -> None:
@@ -55,10 +71,10 @@ class Observers:
         """Tell this one too from now on."""
         self._known = (*self._known, observer)
 
-    def call_ended(self, end: CallEnd) -> None:
+    def call_ended(self, end: CallEnd, *, connection_id: int) -> None:
         """Pass it on."""
         for observer in self._known:
-            observer.call_ended(end)
+            observer.call_ended(end, connection_id=connection_id)
 
     def tried_again(self, *, code: str) -> None:
         """Pass it on."""
@@ -70,10 +86,10 @@ class Observers:
         for observer in self._known:
             observer.waited(reason=reason, seconds=seconds)
 
-    def run_ended(self, *, result: str, seconds: float) -> None:
+    def run_ended(self, end: RunEnd) -> None:
         """Pass it on."""
         for observer in self._known:
-            observer.run_ended(result=result, seconds=seconds)
+            observer.run_ended(end)
 
     def polled(self, *, connection: str, outcome: str) -> None:
         """Pass it on."""
@@ -120,7 +136,7 @@ class ConnectionWatch:
             request_id=end.request_id or None,
             idempotency_key=call.idempotency_key or None,
         )
-        self.observer.call_ended(end)
+        self.observer.call_ended(end, connection_id=self.connection_id)
         try:
             if end.usage is not None:
                 self.allowance.note(end.usage)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from cpqbridge.clock import Clock, monotonic_seconds
+from cpqbridge.clock import Clock, SystemClock, monotonic_seconds
+from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, CpqbridgeError, InvariantError, PausedError
 from cpqbridge.store import connections
 from cpqbridge.store.connections import Connection
@@ -16,10 +17,10 @@ from cpqbridge.store.database import Store
 from cpqbridge.sync.allowance import calling_for
 from cpqbridge.sync.apply import Boundary
 from cpqbridge.sync.connect import Connections
-from cpqbridge.sync.durable import JsonObject, StepRunner
+from cpqbridge.sync.durable import JsonObject, StepRunner, seconds_since_queued
 from cpqbridge.sync.error_record import error_document, error_from_document
 from cpqbridge.sync.lanes import LaneKeeper
-from cpqbridge.sync.observing import Observer
+from cpqbridge.sync.observing import Observer, RunEnd
 from cpqbridge.sync.pausing import PauseGate
 from cpqbridge.sync.run_steps import RunParts, RunSteps
 from cpqbridge.sync.task import Task
@@ -28,6 +29,7 @@ from cpqbridge.sync.workflow import GOES_ON_LATER, run_contract
 
 log = structlog.get_logger(__name__)
 
+_NEEDS_SOMEONE = frozenset({OrderState.HELD.value, OrderState.REFUSED.value})
 _PATIENCE_SECONDS = 900.0
 """How long a run waits for another one that holds its contract."""
 
@@ -63,16 +65,25 @@ class ContractRunner:
             order_number=notice.order_number,
             run=run_id,
         ):
-            ended = "unexpected"
+            ended, states = "unexpected", frozenset[str]()
             try:
                 result = self._unless_paused(task, run_id, steps)
                 ended = result["error"]["code"] if result["error"] else "done"
+                states = frozenset(result["states"].values())
             except WorkStoppedError:
                 ended = "stopped"
                 raise
             finally:
                 seconds = monotonic_seconds() - begun
-                self.observer.run_ended(result=ended, seconds=seconds)
+                self.observer.run_ended(
+                    RunEnd(
+                        connection_id=task.connection_id,
+                        result=ended,
+                        needs_someone=bool(states & _NEEDS_SOMEONE),
+                        seconds=seconds,
+                        seconds_since_seen=seconds_since_queued(run_id, now=SystemClock().now()) or seconds,
+                    )
+                )
                 log.info("run_ended", result=ended, seconds=round(seconds, 3))
         return result
 

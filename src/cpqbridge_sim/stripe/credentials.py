@@ -12,6 +12,8 @@ _LIVE_PREFIXES = ("sk_live_", "rk_live_")
 # One permission covers several groups of addresses; the vendor still calls prices plans. Where the vendor's
 # word was not found, it is the last word of the address in the singular.
 _RESOURCES = {
+    # Source: a real refusal quoted in github.com/stripe/stripe-node/issues/2246 and later ones, 21 Nov 2026.
+    "account": "accounts_kyc_basic",
     "invoiceitems": "invoice",
     "prices": "plan",
     "subscription_items": "subscription",

@@ -60,6 +60,7 @@ def _create_users() -> None:
         "users",
         sa.Column("user_id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("name_key", sa.String(length=255), nullable=False),
         sa.Column("password_hash", sa.String(length=255), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
@@ -67,7 +68,7 @@ def _create_users() -> None:
         sa.Column("password_changed_at", sa.String(length=32), nullable=True),
         sa.Column("signed_in_at", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_users")),
-        sa.UniqueConstraint("name", name=op.f("uq_users_name")),
+        sa.UniqueConstraint("name_key", name=op.f("uq_users_name_key")),
         sqlite_autoincrement=True,
     )
 
@@ -183,6 +184,12 @@ def _create_configuration_versions() -> None:
         ),
         sa.PrimaryKeyConstraint("connection_id", "version", name=op.f("pk_configuration_versions")),
     )
+    # What is in force when versions begin is the first of them.
+    op.execute(
+        "INSERT INTO configuration_versions (connection_id, version, document, actor, reason, created_at) "
+        "SELECT connection_id, 1, document, '', 'It was in force before versions were kept.', updated_at "
+        "FROM configurations"
+    )
 
 
 def _create_dry_runs() -> None:
@@ -274,6 +281,7 @@ def _create_salesforce_logins() -> None:
         sa.Column("refresh_token", sa.Text(), nullable=False),
         sa.Column("username", sa.String(length=255), nullable=False),
         sa.Column("refreshed_at", sa.String(length=32), nullable=False),
+        sa.Column("claimed_until", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(
             ["connection_id"],
             ["connections.connection_id"],

@@ -1,0 +1,13 @@
+"""The pages of the app, one module each; every `add` registers its handlers at a site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cpqbridge.web.pages import catalogue, orders
+from cpqbridge.web.site import Site
+
+PAGES: tuple[Callable[[Site], None], ...] = (
+    orders.add,
+    catalogue.add,
+)
