@@ -83,7 +83,9 @@ def in_thread(function: Callable[[], Result]) -> Result:
         return threads.submit(function).result()
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: while Playwright's event loop is open, tests of other folders that come
+# next in this process could not start the engine.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("Chromium is missing: apt-get install chromium")

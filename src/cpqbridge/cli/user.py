@@ -44,7 +44,9 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
 def add(  # noqa: PLR0917 - each is one option of the command
     context: typer.Context,
     name: NameArgument,
-    role: Annotated[Role, typer.Option("--role", help="What the person may do.")] = Role.VIEWER,
+    role: Annotated[
+        Role, typer.Option("--role", help="viewer looks, operator acts, admin sets up.")
+    ] = Role.VIEWER,
     url: UrlOption = DEFAULT_URL,
     as_json: JsonOption = False,
 ) -> None:

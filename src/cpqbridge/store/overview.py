@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select, union
 from sqlalchemy import Connection as Transaction
@@ -58,14 +59,14 @@ def order_counts(transaction: Transaction, *, connection_id: int) -> OrderCounts
     """Return the connection's orders counted by what they ask of people."""
     mine = order_states.c.connection_id == connection_id
     states = order_states.c.state
-    is_open = states.in_([state.value for state in _OPEN]) | _is_tried_again()
+    is_open = states.in_([state.value for state in _OPEN]) | is_tried_again()
     is_done = states.in_([state.value for state in _DONE])
     row = transaction.execute(
         select(
             func.count(),
             func.count().filter(is_open),
             func.count().filter(is_done),
-            func.count().filter(_needs_someone()),
+            func.count().filter(needs_someone()),
         ).where(mine)
     ).one()
     by_state = transaction.execute(select(states, func.count()).where(mine).group_by(states))
@@ -82,11 +83,37 @@ def in_need(transaction: Transaction, *, connection_id: int, limit: int) -> tupl
     """Return the orders that need someone, those that wait longest first, at most `limit`."""
     rows = transaction.execute(
         select(order_states.c.order_number, order_states.c.state, order_states.c.code)
-        .where(order_states.c.connection_id == connection_id, _needs_someone())
+        .where(order_states.c.connection_id == connection_id, needs_someone())
         .order_by(order_states.c.updated_at, order_states.c.order_number)
         .limit(limit)
     )
-    return tuple(OrderInNeed(order_number=row.order_number, state=row.state, code=row.code) for row in rows)
+    return tuple(_in_need(row) for row in rows)
+
+
+def orders_in_need(transaction: Transaction, *, connection_id: int) -> Mapping[str, OrderInNeed]:
+    """Return every order that needs someone by id, those that wait longest first."""
+    rows = transaction.execute(
+        select(
+            order_states.c.order_id, order_states.c.order_number, order_states.c.state, order_states.c.code
+        )
+        .where(order_states.c.connection_id == connection_id, needs_someone())
+        .order_by(order_states.c.updated_at, order_states.c.order_number)
+    )
+    return {row.order_id: _in_need(row) for row in rows}
+
+
+def synced_with_code(transaction: Transaction, *, connection_id: int, code: str) -> Mapping[str, OrderInNeed]:
+    """Return the orders that are billed but still have this to say, by id."""
+    rows = transaction.execute(
+        select(
+            order_states.c.order_id, order_states.c.order_number, order_states.c.state, order_states.c.code
+        ).where(
+            order_states.c.connection_id == connection_id,
+            order_states.c.state == OrderState.SYNCED.value,
+            order_states.c.code == code,
+        )
+    )
+    return {row.order_id: _in_need(row) for row in rows}
 
 
 def contracts_without_orders(transaction: Transaction, *, connection_id: int) -> tuple[str, ...]:
@@ -152,11 +179,17 @@ def timers_due(transaction: Transaction, *, connection_id: int, at: datetime) ->
     return int(row[0]), row[1]
 
 
-def _is_tried_again() -> ColumnElement[bool]:
+def _in_need(row: Any) -> OrderInNeed:
+    return OrderInNeed(order_number=row.order_number, state=row.state, code=row.code)
+
+
+def is_tried_again() -> ColumnElement[bool]:
+    """Return the condition of orders that failed and may heal by themselves soon."""
     patient = and_(order_states.c.retryable, order_states.c.attempts < PATIENT_TRIES)
     return and_(order_states.c.state == OrderState.FAILED.value, patient)
 
 
-def _needs_someone() -> ColumnElement[bool]:
-    failed = and_(order_states.c.state == OrderState.FAILED.value, not_(_is_tried_again()))
+def needs_someone() -> ColumnElement[bool]:
+    """Return the condition of orders that go on only when a person does something."""
+    failed = and_(order_states.c.state == OrderState.FAILED.value, not_(is_tried_again()))
     return or_(order_states.c.state.in_([OrderState.HELD.value, OrderState.REFUSED.value]), failed)
