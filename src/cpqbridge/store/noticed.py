@@ -205,7 +205,7 @@ def roots_in_states(
 def roots_with_codes(
     transaction: Transaction, *, connection_id: int, codes: Iterable[str]
 ) -> tuple[str, ...]:
-    """Return the sorted root ids of contracts with an order that stands where it does for one of these codes."""
+    """Return the sorted root ids of contracts with an order that stands there for one of these codes."""
     rows = transaction.execute(
         select(order_states.c.root_id)
         .where(order_states.c.connection_id == connection_id, order_states.c.code.in_(sorted(codes)))

@@ -238,9 +238,7 @@ class Finder:
             needing = noticed.roots_in_states(
                 transaction, connection_id=connection_id, states=_NEEDS_SOMEBODY
             )
-            left_out = noticed.roots_with_codes(
-                transaction, connection_id=connection_id, codes=FILTERED_OUT
-            )
+            left_out = noticed.roots_with_codes(transaction, connection_id=connection_id, codes=FILTERED_OUT)
         found = sorted({*needing, *left_out})
         return notices.take_contracts(connection_id, found, because="configuration")
 
