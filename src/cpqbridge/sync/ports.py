@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from cpqbridge.domain.billing import BilledInvoice, StepAction
@@ -29,8 +29,13 @@ class SalesforceSide(Protocol):
         """Return the notice of an order by id or number, None when there is none."""
         ...
 
-    def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
-        """Yield the orders that qualify (B1.1), changed at or after `since`."""
+    def qualifying_orders(
+        self, *, since: datetime | None, activated_from: date | None = None
+    ) -> Iterator[OrderNotice]:
+        """Yield the orders that qualify (B1.1), changed at or after `since`.
+
+        `activated_from` takes the place of the configured start date.
+        """
         ...
 
     def changes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -105,8 +105,13 @@ class SalesforceOrg:
         """Return the notice of an order by id or number, None when there is none."""
         return self._read(lambda reader: reader.find_order(id_or_number))
 
-    def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
-        """Yield the orders that qualify (B1.1), changed at or after `since`."""
+    def qualifying_orders(
+        self, *, since: datetime | None, activated_from: date | None = None
+    ) -> Iterator[OrderNotice]:
+        """Yield the orders that qualify (B1.1), changed at or after `since`.
+
+        `activated_from` takes the place of the configured start date.
+        """
         filters = self.configuration.filters
         return iter(
             self._read(
@@ -115,7 +120,7 @@ class SalesforceOrg:
                         filters.activated or "",
                         filter=filters.order,
                         since=since,
-                        start_date=self.configuration.sync.start_date,
+                        start_date=activated_from or self.configuration.sync.start_date,
                     )
                 )
             )
