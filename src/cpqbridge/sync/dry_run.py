@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class DryRun:
     connection: str
     state: DryRunState
     days: int
-    activated_from: date
+    activated_since: datetime
     actor: str
     started_at: datetime
     finished_at: datetime | None
@@ -108,7 +108,7 @@ class DryRuns:
         run = _Run(
             days=days,
             as_of=as_of,
-            activated_from=(as_of - timedelta(days=days)).date(),
+            activated_since=as_of - timedelta(days=days),
             mark=mark.name,
         )
         try:
@@ -214,7 +214,7 @@ class _Run:
 
     days: int
     as_of: datetime
-    activated_from: date
+    activated_since: datetime
     mark: str
     done: int = 0
     total: int = 0
@@ -228,7 +228,7 @@ class _Run:
         return {
             "days": self.days,
             "as_of": self.as_of.isoformat(),
-            "activated_from": self.activated_from.isoformat(),
+            "activated_since": self.activated_since.isoformat(),
             "mark": self.mark,
             "done": self.done,
             "total": self.total,
@@ -290,7 +290,7 @@ class _Worker:
     def _plan_all(self) -> None:
         opened = self._service.open_id(self._connection.connection_id)
         found = tuple(
-            opened.salesforce.qualifying_orders(since=None, activated_from=self._run.activated_from)
+            opened.salesforce.qualifying_orders(since=None, activated_since=self._run.activated_since)
         )
         by_root: dict[str, list[OrderNotice]] = {}
         for notice in found[-MOST_ORDERS:]:
@@ -346,7 +346,7 @@ def _shown(stored: StoredDryRun, connection: Connection) -> DryRun:
         connection=connection.name,
         state=stored.state,
         days=told["days"],
-        activated_from=date.fromisoformat(told["activated_from"]),
+        activated_since=datetime.fromisoformat(told["activated_since"]),
         actor=stored.actor,
         started_at=stored.started_at,
         finished_at=stored.finished_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from cpqbridge.domain.billing import BilledInvoice, StepAction
@@ -30,11 +30,11 @@ class SalesforceSide(Protocol):
         ...
 
     def qualifying_orders(
-        self, *, since: datetime | None, activated_from: date | None = None
+        self, *, since: datetime | None, activated_since: datetime | None = None
     ) -> Iterator[OrderNotice]:
         """Yield the orders that qualify (B1.1), changed at or after `since`.
 
-        `activated_from` takes the place of the configured start date.
+        `activated_since` takes the place of the configured start date.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -106,11 +106,11 @@ class SalesforceOrg:
         return self._read(lambda reader: reader.find_order(id_or_number))
 
     def qualifying_orders(
-        self, *, since: datetime | None, activated_from: date | None = None
+        self, *, since: datetime | None, activated_since: datetime | None = None
     ) -> Iterator[OrderNotice]:
         """Yield the orders that qualify (B1.1), changed at or after `since`.
 
-        `activated_from` takes the place of the configured start date.
+        `activated_since` takes the place of the configured start date.
         """
         filters = self.configuration.filters
         return iter(
@@ -120,7 +120,7 @@ class SalesforceOrg:
                         filters.activated or "",
                         filter=filters.order,
                         since=since,
-                        start_date=activated_from or self.configuration.sync.start_date,
+                        activated_since=activated_since or self.configuration.activated_since,
                     )
                 )
             )
@@ -130,11 +130,10 @@ class SalesforceOrg:
         self, *, since: datetime | None, watched: Sequence[WatchedGroup] = ()
     ) -> Iterator[ChangesPage]:
         """Yield what changed at or after `since`, page by page, one call each."""
-        filters = self.configuration.filters
         wanted = Wanted(
-            qualification=Qualification(condition=filters.activated or "", filter=filters.order),
+            qualification=Qualification.of(self.configuration.filters),
             since=since,
-            start_date=self.configuration.sync.start_date,
+            activated_since=self.configuration.activated_since,
             watched=watched,
         )
         page = self._read(lambda reader: reader.changes.first(wanted))
@@ -152,7 +151,11 @@ class SalesforceOrg:
         filters = self.configuration.filters
         return self._read(
             lambda reader: reader.read_contract(
-                notice, self.needs, condition=filters.activated or "", filter=filters.order
+                notice,
+                self.needs,
+                condition=filters.activated or "",
+                filter=filters.order,
+                further=filters,
             ),
             step=f"contract {root_of(notice)}",
         )
