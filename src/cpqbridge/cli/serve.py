@@ -15,6 +15,7 @@ import typer
 from cpqbridge.cli.output import note
 from cpqbridge.cli.runtime import runtime_of, service_of
 from cpqbridge.cli.sandbox import port_taken
+from cpqbridge.cli.user import welcome_url
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
     from cpqbridge.web.health import Health
     from cpqbridge.web.hook import TakeEvent
+    from cpqbridge.web.site import Site
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -52,6 +54,7 @@ def serve(
                 health=_health(service, works=not no_worker),
             )
             site = Site(service, public_url=runtime_of(context).settings().public_url)
+            note_first_link(site, listener)
             serve_pages(create_app(site, outside), listener)
 
 
@@ -143,6 +146,17 @@ def listen(port: int, *, host: str = LOOPBACK) -> socket.socket:
         listener.close()
         raise port_taken(port) from None
     return listener
+
+
+def note_first_link(site: Site, listener: socket.socket) -> None:
+    """Say how the first admin comes in, as long as nobody has."""
+    token = site.accounts.first_link()
+    if token is not None:
+        address = site.public_url or f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        note(
+            "Nobody can sign in yet. This link makes the first admin, once, within a day:\n"
+            f"  {welcome_url(address, token)}"
+        )
 
 
 def serve_pages(app: FastAPI, listener: socket.socket) -> None:

@@ -24,6 +24,7 @@ from cpqbridge.store.users import User
 from cpqbridge.sync.acting import acting_as
 from cpqbridge.web.ask import Ask, Cookie, Fields, Page, Redirect
 from cpqbridge.web.guarding import (
+    HEADERS,
     NOTICE,
     allowed_hosts,
     is_from_own_page,
@@ -252,4 +253,5 @@ def _add_problem_pages(app: FastAPI, site: Site) -> None:
             message=f"This page could not be made (id {unexpected(error)}).",
             fix="Report the id together with the entry in the log.",
         )
-        return HTMLResponse(render("broken.html", problem=told), status_code=500)
+        # This handler stands outside of the one that adds the headers to all others.
+        return HTMLResponse(render("broken.html", problem=told), status_code=500, headers=HEADERS)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import catalogue, orders
+from cpqbridge.web.pages import account, catalogue, orders, people, sign_in
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
     orders.add,
+    people.add,
+    account.add,
+    sign_in.add,
     catalogue.add,
 )
