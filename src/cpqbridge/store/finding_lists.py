@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -93,7 +94,16 @@ def _conditions(transaction: Transaction, wanted: FindingFilter) -> list[ColumnE
     if wanted.kind:
         conditions.append(findings.c.kind == wanted.kind)
     if wanted.contract:
-        conditions.append(findings.c.root_id.in_(_roots(transaction, wanted.contract)))
+        # Of a contract that was never synced only the finding itself knows the order's number.
+        told = func.json_extract(findings.c.document, "$.order_numbers")
+        named = json.dumps(wanted.contract)
+        conditions.append(
+            or_(
+                findings.c.root_id.in_(_roots(transaction, wanted.contract)),
+                func.json_extract(findings.c.document, "$.contract") == wanted.contract,
+                told.contains(named, autoescape=True),
+            )
+        )
     return conditions
 
 

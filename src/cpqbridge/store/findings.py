@@ -189,7 +189,7 @@ def _is_part_of(seen: SeenFinding, accepted: StoredFinding) -> bool:
     return set(seen.document[MARKS]) <= set(accepted.document[MARKS])
 
 
-def accept(  # noqa: PLR0913 - each is one column
+def accept(
     transaction: Transaction,
     *,
     connection_id: int,
