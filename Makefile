@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 bin := .venv/bin
 ready := .venv/.ready
 
-.PHONY: help demo test check lint types imports spelling docs coverage bench soak generate lock clean
+.PHONY: help demo test check lint types imports spelling docs coverage bench soak generate assets screenshots lock clean
 
 help:
 	@echo "make demo    sync a sample org on simulated systems and show it (ARGS=\"--once --json\")"
@@ -22,6 +22,8 @@ help:
 	@echo "make bench   measure planning, calls, live work and rehearsals (ARGS=\"--orders 100 --strict\")"
 	@echo "make soak    all faults, 20,000 random contracts, 400 planted errors (ARGS=\"--only faults\")"
 	@echo "make generate  write the generated reference pages again"
+	@echo "make assets  write the app's style sheet and icons again (needs npm)"
+	@echo "make screenshots  make the pictures of the docs (needs chromium)"
 	@echo "make lock    resolve the dependencies again (needs uv; ARGS=--upgrade for newer ones)"
 	@echo "make clean   remove .venv and caches"
 
@@ -69,6 +71,14 @@ soak: $(ready)
 
 generate: $(ready)
 	@for page in errors mapping cli; do $(bin)/python tools/$${page}_reference.py || exit 1; done
+
+# The committed style sheet, icons and HTMX again, after templates use other classes; needs node and npm.
+assets:
+	@command -v npm >/dev/null || { echo "make assets needs node and npm" >&2; exit 2; }
+	@cd assets && npm install --no-package-lock --ignore-scripts --silent && node build.mjs
+
+screenshots: $(ready)
+	@$(bin)/python tools/screenshots.py $(ARGS)
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: see https://docs.astral.sh/uv/" >&2; exit 2; }

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
         database_url: Database to use instead of the embedded one (`CPQBRIDGE_DATABASE_URL`).
         stripe_webhook_secret: Signing secrets of the endpoints that Stripe sends events to, separated by
             commas or spaces (`CPQBRIDGE_STRIPE_WEBHOOK_SECRET`), beside those that the connections have.
+        public_url: Address under which people reach the pages where it is not http://127.0.0.1 and the port
+            (`CPQBRIDGE_PUBLIC_URL`), like https://cpqbridge.example.com; without a trailing slash.
         log_level: Least important entry that is logged (`CPQBRIDGE_LOG_LEVEL`).
         log_format: What `serve` and `worker` write to standard error (`CPQBRIDGE_LOG_FORMAT`): warnings as
             text, or every entry as a line of JSON, for containers.
@@ -55,6 +58,7 @@ class Settings(BaseSettings):
     now: datetime | None = None
     database_url: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
+    public_url: str = ""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.TEXT
 
@@ -62,6 +66,17 @@ class Settings(BaseSettings):
     @classmethod
     def _read_now(cls, value: object) -> object:
         return parse_instant(value, name=f"{_PREFIX}NOW") if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _read_public_url(cls, value: str) -> str:
+        if not value:
+            return ""
+        parts = urlsplit(value)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+        if not is_address or parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("it is no address like https://cpqbridge.example.com")
+        return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("home")
     @classmethod

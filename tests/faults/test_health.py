@@ -17,14 +17,14 @@ from tests.faults.two_sides import KEY, TOKEN, TwoSides, connect, service, two_s
 
 from cpqbridge.errors import AccessLostError
 from cpqbridge.logs import configure_logging, unexpected
-from cpqbridge.store.views import OrderViews
 from cpqbridge.sync.metrics import Metrics
 from cpqbridge.sync.pausing import Pausing
 from cpqbridge.sync.readiness import readiness
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.worker import Worker
-from cpqbridge.web.app import Shown, create_app
+from cpqbridge.web.app import create_app
 from cpqbridge.web.health import Health, create_health_app
+from cpqbridge.web.site import Site
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def samples(answer: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 def test_a_process_says_that_it_lives_also_where_nobody_answers_for_it(tmp_path: Path) -> None:
     with service(tmp_path) as opened:
-        client = TestClient(create_app(Shown(orders=OrderViews(opened.store))), base_url="http://127.0.0.1")
+        client = TestClient(create_app(Site(opened)), base_url="http://127.0.0.1")
         assert client.get("/healthz").json() == {"status": "alive"}
         assert client.get("/readyz").status_code == 404
         assert client.get("/health").status_code == 404

@@ -22,7 +22,9 @@ from cpqbridge.clock import SettableClock, SystemClock
 from cpqbridge.store import events
 from cpqbridge.sync.event_desk import EventDesk
 from cpqbridge.sync.hooks import StripeHook
-from cpqbridge.web.app import EVENT_BYTES, Shown, create_app
+from cpqbridge.web.app import Outside, create_app
+from cpqbridge.web.hook import EVENT_BYTES
+from cpqbridge.web.site import Site
 from cpqbridge_sim.hosting import host
 
 SECRET = "whsec_of_the_endpoint"
@@ -82,7 +84,7 @@ def endpoint(tmp_path) -> Iterator[Endpoint]:
             setting = Setting(home=tmp_path, sides=sides, clock=clock, service=opened)
             setting.move_everything_to(DUE)
             hook = StripeHook(opened, secrets=[SECRET])
-            with host(create_app(Shown(orders=opened.views, take_event=hook.take))) as pages:
+            with host(create_app(Site(opened), Outside(take_event=hook.take))) as pages:
                 yield Endpoint(setting, pages.url, EventDesk(opened))
 
 
@@ -218,7 +220,7 @@ def test_an_event_that_cannot_be_stored_is_to_be_sent_again(endpoint: Endpoint) 
     def broken(_payload: bytes, _signature: str) -> None:
         raise RuntimeError("the disk is full")
 
-    with host(create_app(Shown(orders=endpoint.setting.service.views, take_event=broken))) as pages:
+    with host(create_app(Site(endpoint.setting.service), Outside(take_event=broken))) as pages:
         status, said = refusal(urllib.request.Request(f"{pages.url}/hooks/stripe", data=b"{}"))
     assert (status, "disk" in str(said)) == (500, False)
     assert "sends it again" in said["fix"]
@@ -278,7 +280,7 @@ def test_an_event_of_another_kind_does_nothing(endpoint: Endpoint) -> None:
 
 def test_without_a_secret_there_is_nothing_under_the_address(endpoint: Endpoint) -> None:
     body = json.dumps(by_schedule(endpoint.setting)).encode()
-    with host(create_app(Shown(orders=endpoint.setting.service.views))) as pages:
+    with host(create_app(Site(endpoint.setting.service))) as pages:
         assert replace(endpoint, url=pages.url).post(body, signature(body)) == 404
 
 
@@ -288,7 +290,7 @@ def test_what_the_simulated_account_signs_and_posts_itself_bills_what_is_due(end
     wanted = {"url": endpoint.url, "enabled_events": ["subscription_schedule.updated"]}
     made = account.request("POST", "/v1/webhook_endpoints", wanted)[1]
     hook = StripeHook(setting.service, secrets=[made["secret"]])
-    with host(create_app(Shown(orders=setting.service.views, take_event=hook.take))) as pages:
+    with host(create_app(Site(setting.service), Outside(take_event=hook.take))) as pages:
         address = {"url": f"{pages.url}/hooks/stripe"}
         account.request("POST", f"/v1/webhook_endpoints/{made['id']}", address)
         change = {"metadata": {"seen": "yes"}, "proration_behavior": "none"}

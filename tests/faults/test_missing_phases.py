@@ -8,13 +8,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
+from tests.app_people import client_of
 from tests.faults.test_troubled_calls import Setting
 from tests.faults.two_sides import NOW, connect, service, two_sides
 
 from cpqbridge.clock import SettableClock
+from cpqbridge.store.users import Role
 from cpqbridge.sync.worker import Worker
-from cpqbridge.web.app import Shown, create_app
+from cpqbridge.web.site import Site
 from cpqbridge_sim.salesforce.cpq.engine import Cpq
 from cpqbridge_sim.salesforce.cpq.model import Line
 
@@ -67,8 +68,7 @@ def test_alert_when_two_cycles_are_left_and_none_once_it_is_loaded(setting: Sett
 
 
 def test_the_order_page_says_it(setting: Setting) -> None:
-    app = create_app(Shown(orders=setting.service.views, clock=setting.clock))
-    client = TestClient(app, base_url="http://127.0.0.1")
+    client = client_of(Site(setting.service, clock=setting.clock), Role.VIEWER)
     assert "Alert:" not in client.get(f"/orders/{setting.sides.order_id}").text
     setting.move_everything_to(TWO_CYCLES_BEFORE)
     assert 'role="alert"' in client.get(f"/orders/{setting.sides.order_id}").text

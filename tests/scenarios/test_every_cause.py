@@ -65,6 +65,10 @@ NAMED = {
         "faults/test_troubled_calls.py",
         "test_a_first_invoice_that_differs_is_an_alarm_until_a_person_accepts_it",
     ),
+    "held_by_person": (
+        "faults/test_holds_by_people.py",
+        "test_a_held_contract_is_not_carried_out_by_anybody_until_it_is_released",
+    ),
     "order_gone": (
         "faults/test_finding.py",
         "test_an_order_that_is_deleted_or_drafted_again_is_found_by_the_sweep_and_billing_stands",

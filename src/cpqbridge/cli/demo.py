@@ -130,18 +130,11 @@ def _received(coming: Connection) -> Report:
 
 
 def _pages(report: Report, live: LiveDemo) -> FastAPI:
-    from cpqbridge.web.app import Shown, create_app  # noqa: PLC0415 - it loads the web framework
-    from cpqbridge.web.order_pages import OrderLabel  # noqa: PLC0415
+    from cpqbridge.web.app import create_app  # noqa: PLC0415 - it loads the web framework
+    from cpqbridge.web.site import Demo, OrderLabel, Site  # noqa: PLC0415
 
     labels = {
         order.order_id: OrderLabel(customer=order.customer, purpose=order.purpose) for order in report.orders
     }
-    shown = Shown(
-        orders=live.service.views,
-        labels=labels,
-        introduction=_INTRODUCTION,
-        report=report,
-        clock=live.clock,
-        desk_url=live.desk_url,
-    )
-    return create_app(shown)
+    demo = Demo(labels=labels, introduction=_INTRODUCTION, report=report, desk_url=live.desk_url)
+    return create_app(Site(live.service, clock=live.clock, demo=demo))

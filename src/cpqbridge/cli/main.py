@@ -11,7 +11,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from cpqbridge import __version__
-from cpqbridge.cli import config, connection, demo, order, pause, reconcile, rehearse, sandbox, serve, status
+from cpqbridge.cli import (
+    config,
+    connection,
+    demo,
+    order,
+    pause,
+    reconcile,
+    rehearse,
+    sandbox,
+    serve,
+    status,
+    user,
+)
 from cpqbridge.cli.output import warn
 from cpqbridge.cli.runtime import ExitCode, Runtime
 from cpqbridge.errors import ConfigurationError, CpqbridgeError, InvariantError
@@ -29,6 +41,7 @@ application.add_typer(connection.application, name="connection")
 application.add_typer(order.application, name="order")
 application.add_typer(config.application, name="config")
 application.add_typer(sandbox.application, name="sandbox")
+application.add_typer(user.application, name="user")
 application.command("serve")(serve.serve)
 application.command("worker")(serve.worker)
 application.command("status")(status.status)

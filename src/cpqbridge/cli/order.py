@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,14 +11,7 @@ import typer
 from cpqbridge.cli.config import ConnectionOption
 from cpqbridge.cli.documents import standing_document
 from cpqbridge.cli.output import CsvOption, JsonOption, answer, document, table, table_bytes
-from cpqbridge.cli.releases import (
-    TAKEOVER,
-    CutoverOption,
-    ReleaseOption,
-    cutover_of,
-    releasable,
-    released_codes,
-)
+from cpqbridge.cli.releases import TAKEOVER, CutoverOption, ReleaseOption
 from cpqbridge.cli.runtime import ExitCode, service_of
 from cpqbridge.domain.ids import salesforce_id
 from cpqbridge.domain.refusal import OrderState
@@ -82,8 +76,7 @@ def preview(  # noqa: PLR0917 - each is one option of the command
     from cpqbridge.cli.preview_text import preview_text  # noqa: PLC0415
     from cpqbridge.sync.documents import plan_document  # noqa: PLC0415
 
-    released = released_codes(release or ())
-    first_day = cutover_of(cutover, released)
+    released, first_day = _released(release, cutover)
     with service_of(context) as service:
         found = service.preview(connection, order, released=released, cutover=first_day)
         numbers = service.views.numbers([each.order_id for each in found.plan.outcomes])
@@ -134,8 +127,7 @@ def sync(  # noqa: PLR0917 - each is one option of the command
     as_json: JsonOption = False,
 ) -> None:
     """Bill the order's contract in Stripe and tell Salesforce, up to a final state."""
-    released = released_codes(release or ())
-    first_day = cutover_of(cutover, released)
+    released, first_day = _released(release, cutover)
     with service_of(context) as service:
         report = service.sync(connection, order, released=released, cutover=first_day)
     if as_json:
@@ -144,6 +136,14 @@ def sync(  # noqa: PLR0917 - each is one option of the command
         answer(_orders_table(report.standings))
     if any(standing.state in _NEEDS_SOMEONE for standing in report.standings):
         raise typer.Exit(ExitCode.NEEDS_SOMEONE)
+
+
+def _released(release: Sequence[str] | None, cutover: str | None) -> tuple[frozenset[str], date | None]:
+    # Lists need none of it.
+    from cpqbridge.sync.releases import cutover_of, released_codes  # noqa: PLC0415
+
+    released = released_codes(release or ())
+    return released, cutover_of(cutover, released)
 
 
 def _line_id(text: str) -> str:
@@ -159,6 +159,8 @@ def _line_id(text: str) -> str:
 
 
 def _orders_table(standings: Sequence[OrderStanding]) -> str:
+    from cpqbridge.sync.releases import releasable  # noqa: PLC0415 - it loads the planner
+
     rows = [("Order", "Id", "State", "Message")]
     rows += [
         (each.order_number, each.order_id, each.state.value, each.message or _UNSAID.get(each.state, ""))

@@ -15,13 +15,15 @@ import typer
 from cpqbridge.cli.output import note
 from cpqbridge.cli.runtime import runtime_of, service_of
 from cpqbridge.cli.sandbox import port_taken
+from cpqbridge.cli.user import welcome_url
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from cpqbridge.sync.service import SyncService
-    from cpqbridge.web.app import TakeEvent
     from cpqbridge.web.health import Health
+    from cpqbridge.web.hook import TakeEvent
+    from cpqbridge.web.site import Site
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -41,17 +43,19 @@ def serve(
     """Show the orders at http://127.0.0.1:8080 and sync live connections."""
     listener = listen(port)
     with service_of(context, is_service=True) as service:
-        from cpqbridge.web.app import Shown, create_app  # noqa: PLC0415
+        from cpqbridge.web.app import Outside, create_app  # noqa: PLC0415
+        from cpqbridge.web.site import Site  # noqa: PLC0415
 
         with until_interrupted():
             if not no_worker:
                 service.start_worker()
-            shown = Shown(
-                orders=service.views,
+            outside = Outside(
                 take_event=_event_taker(context, service),
                 health=_health(service, works=not no_worker),
             )
-            serve_pages(create_app(shown), listener)
+            site = Site(service, public_url=runtime_of(context).settings().public_url)
+            note_first_link(site, listener)
+            serve_pages(create_app(site, outside), listener)
 
 
 def _event_taker(context: typer.Context, service: SyncService) -> TakeEvent:
@@ -142,6 +146,17 @@ def listen(port: int, *, host: str = LOOPBACK) -> socket.socket:
         listener.close()
         raise port_taken(port) from None
     return listener
+
+
+def note_first_link(site: Site, listener: socket.socket) -> None:
+    """Say how the first admin comes in, as long as nobody has."""
+    token = site.accounts.first_link()
+    if token is not None:
+        address = site.public_url or f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        note(
+            "Nobody can sign in yet. This link makes the first admin, once, within a day:\n"
+            f"  {welcome_url(address, token)}"
+        )
 
 
 def serve_pages(app: FastAPI, listener: socket.socket) -> None:

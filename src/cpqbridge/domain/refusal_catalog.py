@@ -432,6 +432,12 @@ _HOLDS = {
         "Billing all elapsed periods at once would need more lines than an invoice holds.",
         "Tick Skip_Past_Initial_Invoices__c on the order and bill the past by hand.",
     ),
+    "held_by_person": _held(
+        "Held by a person",
+        "Somebody stopped the contract in the app; the message says who, when and why. What Stripe bills "
+        "already goes on, and nothing new is sent for it.",
+        "Ask whoever holds it, then release the order.",
+    ),
     "changed_after_sync": _held(
         "Changed after it was synced",
         "The order was edited, deactivated or activated again in Salesforce; Stripe was left as it was.",

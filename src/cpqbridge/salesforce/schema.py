@@ -19,11 +19,13 @@ class FieldSchema:
     """One field of an object, as describe shows it.
 
     `kind` is describe's type (`currency`, `reference`, …), `scale` its decimals, `length` in characters;
-    `relationship` is the name that leads through a lookup, `targets` the objects it leads to.
+    `relationship` is the name that leads through a lookup, `targets` the objects it leads to. `label` is what
+    people see in the org.
     """
 
     name: str
     kind: str
+    label: str = ""
     scale: int = 0
     length: int = 0
     updateable: bool = False
@@ -37,9 +39,11 @@ class ObjectSchema:
     """One object, its fields by name, and its child lists.
 
     `children` names the list of records of another object that point here: `Object.Lookup` -> list name.
+    `label` is what people see in the org.
     """
 
     name: str
+    label: str = ""
     fields: Mapping[str, FieldSchema] = field(default_factory=dict)
     children: Mapping[str, str] = field(default_factory=dict)
 
@@ -108,6 +112,7 @@ class OrgSchema:
         return {
             "objects": {
                 name: {
+                    "label": described.label,
                     "fields": [_field_to_list(described.fields[key]) for key in sorted(described.fields)],
                     "children": dict(sorted(described.children.items())),
                 }
@@ -123,6 +128,7 @@ class OrgSchema:
             objects={
                 name: ObjectSchema(
                     name=name,
+                    label=described.get("label", ""),
                     fields={entry.name: entry for entry in map(_field_from_list, described["fields"])},
                     children=described["children"],
                 )
@@ -186,13 +192,19 @@ def _object_schema(name: str, body: Any) -> ObjectSchema:
         for child in body.get("childRelationships") or ()
         if isinstance(child, Mapping) and child.get("relationshipName")
     }
-    return ObjectSchema(name=name, fields={entry.name: entry for entry in described}, children=children)
+    return ObjectSchema(
+        name=name,
+        label=str(body.get("label") or ""),
+        fields={entry.name: entry for entry in described},
+        children=children,
+    )
 
 
 def _field_schema(entry: Mapping[str, Any]) -> FieldSchema:
     return FieldSchema(
         name=str(entry["name"]),
         kind=str(entry.get("type") or "string"),
+        label=str(entry.get("label") or ""),
         scale=int(entry.get("scale") or 0),
         length=int(entry.get("length") or 0),
         updateable=bool(entry.get("updateable")),
@@ -213,14 +225,17 @@ def _field_to_list(entry: FieldSchema) -> list[Any]:
         flags,
         entry.relationship,
         list(entry.targets),
+        entry.label,
     ]
 
 
 def _field_from_list(stored: Sequence[Any]) -> FieldSchema:
-    name, kind, scale, length, flags, relationship, targets = stored
+    # What an older release kept has no label at the end.
+    name, kind, scale, length, flags, relationship, targets, *label = stored
     return FieldSchema(
         name=name,
         kind=kind,
+        label=label[0] if label else "",
         scale=scale,
         length=length,
         updateable="u" in flags,

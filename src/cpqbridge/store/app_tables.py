@@ -27,6 +27,7 @@ __all__ = [
     "oauth_requests",
     "one_time_links",
     "order_holds",
+    "reconciliation_requests",
     "run_hours",
     "salesforce_logins",
     "sessions",
@@ -39,7 +40,8 @@ users = Table(
     "users",
     metadata,
     Column("user_id", Integer, primary_key=True, autoincrement=True),
-    Column("name", String(80), nullable=False, unique=True),
+    Column("name", String(80), nullable=False),
+    Column("name_key", String(255), nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),
     Column("role", String(16), nullable=False),
     Column("is_active", Boolean, nullable=False),
@@ -144,6 +146,15 @@ order_holds = Table(
     Column("actor", String(80), nullable=False),
     Column("held_at", UtcInstant, nullable=False),
     PrimaryKeyConstraint("connection_id", "root_id"),
+)
+
+reconciliation_requests = Table(
+    "reconciliation_requests",
+    metadata,
+    connection_column(),
+    Column("actor", String(80), nullable=False),
+    Column("requested_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
 )
 
 dry_runs = Table(

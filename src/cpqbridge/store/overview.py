@@ -58,14 +58,14 @@ def order_counts(transaction: Transaction, *, connection_id: int) -> OrderCounts
     """Return the connection's orders counted by what they ask of people."""
     mine = order_states.c.connection_id == connection_id
     states = order_states.c.state
-    is_open = states.in_([state.value for state in _OPEN]) | _is_tried_again()
+    is_open = states.in_([state.value for state in _OPEN]) | is_tried_again()
     is_done = states.in_([state.value for state in _DONE])
     row = transaction.execute(
         select(
             func.count(),
             func.count().filter(is_open),
             func.count().filter(is_done),
-            func.count().filter(_needs_someone()),
+            func.count().filter(needs_someone()),
         ).where(mine)
     ).one()
     by_state = transaction.execute(select(states, func.count()).where(mine).group_by(states))
@@ -82,7 +82,7 @@ def in_need(transaction: Transaction, *, connection_id: int, limit: int) -> tupl
     """Return the orders that need someone, those that wait longest first, at most `limit`."""
     rows = transaction.execute(
         select(order_states.c.order_number, order_states.c.state, order_states.c.code)
-        .where(order_states.c.connection_id == connection_id, _needs_someone())
+        .where(order_states.c.connection_id == connection_id, needs_someone())
         .order_by(order_states.c.updated_at, order_states.c.order_number)
         .limit(limit)
     )
@@ -152,11 +152,13 @@ def timers_due(transaction: Transaction, *, connection_id: int, at: datetime) ->
     return int(row[0]), row[1]
 
 
-def _is_tried_again() -> ColumnElement[bool]:
+def is_tried_again() -> ColumnElement[bool]:
+    """Return the condition of orders that failed and may heal by themselves soon."""
     patient = and_(order_states.c.retryable, order_states.c.attempts < PATIENT_TRIES)
     return and_(order_states.c.state == OrderState.FAILED.value, patient)
 
 
-def _needs_someone() -> ColumnElement[bool]:
-    failed = and_(order_states.c.state == OrderState.FAILED.value, not_(_is_tried_again()))
+def needs_someone() -> ColumnElement[bool]:
+    """Return the condition of orders that go on only when a person does something."""
+    failed = and_(order_states.c.state == OrderState.FAILED.value, not_(is_tried_again()))
     return or_(order_states.c.state.in_([OrderState.HELD.value, OrderState.REFUSED.value]), failed)

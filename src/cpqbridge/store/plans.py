@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from cpqbridge.domain.billing import Plan
+from cpqbridge.domain.causes import cause_of
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.plan_codec import decode_plan, encode_plan
 from cpqbridge.store.tables import order_states, plans
@@ -102,6 +103,9 @@ def save_standing(transaction: Transaction, *, connection_id: int, standing: Ord
     """Store where an order stands, replacing what was there."""
     values: dict[str, Any] = {name: getattr(standing, name) for name in OrderStanding.__slots__}
     values["state"] = standing.state.value
+    values["cause"] = cause_of(
+        code=standing.code, field=standing.field, message=standing.message, fix=standing.fix
+    )
     statement = upsert(order_states).values(connection_id=connection_id, **values)
     transaction.execute(
         statement.on_conflict_do_update(index_elements=["connection_id", "order_id"], set_=values)

@@ -7,6 +7,7 @@ Those that only the app uses are in `app_tables`. A change here or there needs a
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from cpqbridge.store.columns import JsonDocument, UtcInstant
@@ -181,11 +183,18 @@ order_states = Table(
     Column("next_try_at", UtcInstant),
     Column("noticed_stamp", String(40), nullable=False, server_default=""),
     Column("account_name", String(255), nullable=False, server_default=""),
+    Column("currency", String(3), nullable=False, server_default=""),
+    Column("sold_minor", BigInteger),
+    Column("billed_minor", BigInteger),
+    Column("is_mismatch", Boolean, nullable=False, server_default=false()),
+    Column("cause", String(80), nullable=False, server_default=""),
     PrimaryKeyConstraint("connection_id", "order_id"),
     Index(None, "order_number", "order_id"),
     Index(None, "updated_at", "order_id"),
     Index(None, "account_name", "order_id"),
     Index(None, "state", "code"),
+    Index(None, "state", "order_number", "order_id"),
+    Index(None, "connection_id", "cause", "state"),
     Index(None, "connection_id", "root_id"),
     Index(None, "connection_id", "state"),
     Index(None, "connection_id", "next_try_at"),
@@ -361,6 +370,8 @@ findings = Table(
     Column("first_seen_at", UtcInstant, nullable=False),
     Column("last_seen_at", UtcInstant, nullable=False),
     Column("closed_at", UtcInstant),
+    Column("accepted_by", String(80), nullable=False, server_default=""),
+    Column("accepted_at", UtcInstant),
     UniqueConstraint("connection_id", "root_id", "kind", "subject"),
     Index(None, "connection_id", "state"),
     sqlite_autoincrement=True,
@@ -374,5 +385,7 @@ reconciliations = Table(
     Column("finished_at", UtcInstant),
     Column("last_place", String(255), nullable=False),
     Column("contracts", Integer, nullable=False),
+    Column("total", Integer, nullable=False, server_default="0"),
+    Column("problem", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("connection_id"),
 )

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, select
 
 from cpqbridge.domain.billing import Link, Plan
-from cpqbridge.store import connections, links, pauses, plans
+from cpqbridge.domain.refusal import OrderState
+from cpqbridge.store import connections, links, order_lists, pauses, plans
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
 from cpqbridge.store.missing_phases import MissingPhase, missing_phases
+from cpqbridge.store.order_lists import FoundOrder, FoundOrders, OrderSearch, OrderSort
+from cpqbridge.store.pauses import Pause
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.tables import order_states
 
 __all__ = [
     "Connection",
+    "FoundOrder",
+    "FoundOrders",
     "MissingPhase",
     "OrderDetail",
     "OrderPage",
+    "OrderSearch",
+    "OrderSort",
     "OrderStanding",
     "OrderView",
     "OrderViews",
@@ -92,6 +99,25 @@ class OrderViews:
                 )
         return OrderPage(orders=tuple(orders), total=total)
 
+    def search(self, wanted: OrderSearch) -> FoundOrders:
+        """Return one page of a list of orders; in a pause, what is queued says what it waits for."""
+        with self._store.read() as transaction:
+            paused = pauses.standing(transaction)
+            found = order_lists.search(transaction, wanted)
+        return replace(found, rows=tuple(_told(row, paused) for row in found.rows))
+
+    def every(self, wanted: OrderSearch) -> Iterator[FoundOrder]:
+        """Yield every order of a list, all from one moment; the database is read while it is iterated."""
+        with self._store.read() as transaction:
+            paused = pauses.standing(transaction)
+            for row in order_lists.every(transaction, wanted):
+                yield _told(row, paused)
+
+    def connections(self) -> tuple[Connection, ...]:
+        """Return all connections by name."""
+        with self._store.read() as transaction:
+            return connections.list_all(transaction)
+
     def of_connection(self, connection_id: int) -> tuple[OrderDetail, ...]:
         """Return every order of a connection by order number, each with its contract's newest plan."""
         with self._store.read() as transaction:
@@ -155,3 +181,10 @@ class OrderViews:
                     links=(*first.values(), *(own[key] for key in sorted(own))),
                 )
         return None
+
+
+def _told(row: FoundOrder, paused: Mapping[str, Pause]) -> FoundOrder:
+    pause = pauses.of_connection(paused, row.connection_id)
+    if pause is None or row.state is not OrderState.QUEUED:
+        return row
+    return replace(row, message=pauses.waits_because(pause), fix=pauses.GOES_ON)

@@ -15,6 +15,7 @@ from cpqbridge.store import audit, configuration_versions, connections
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.configuration_versions import ConfigurationVersion
 from cpqbridge.store.connections import Connection
+from cpqbridge.sync.mapping_check import described_for, require_fitting
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -79,7 +80,8 @@ class Configure:
     ) -> int:
         """Put a configuration in force as a new version and return its number.
 
-        One that changes nothing makes no version; the number in force comes back.
+        One that changes nothing makes no version; the number in force comes back. A changed mapping is
+        checked against the org first.
 
         Args:
             name: the connection; None for the only one there is.
@@ -88,8 +90,13 @@ class Configure:
             reason: why, for whoever reads the list of versions.
 
         Raises:
-            ConfigurationError: somebody saved another version meanwhile (`configuration_changed_meanwhile`).
+            ConfigurationError: somebody saved another version meanwhile (`configuration_changed_meanwhile`),
+                or a rule of the mapping does not fit the org (`mapping_unfit`; `field` is its path).
+            CpqbridgeError: the org had to be asked for its fields, and did not answer.
         """
+        if configuration.mapping != self.current(name).configuration.mapping:
+            salesforce = self._service.open(name).salesforce
+            require_fitting(configuration.mapping, described_for(configuration.mapping, salesforce))
         with self._service.store.write() as transaction:
             connection = connections.find(transaction, name)
             if based_on is not None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.domain.billing import Link
-from cpqbridge.domain.calls import CallWatch, NoWatch
+from cpqbridge.domain.calls import CallWatch, NoWatch, Side
+from cpqbridge.errors import AccessLostError, ConfigurationError
 from cpqbridge.mapping.configuration import Configuration, default_configuration, parse_configuration
 from cpqbridge.mapping.needs import FieldNeeds, field_needs
 from cpqbridge.salesforce.client import Renew, SalesforceClient
@@ -19,12 +20,14 @@ from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.selection import load_needed_schema
 from cpqbridge.store import audit, connections, links, logins
 from cpqbridge.store.audit import AuditEntry
-from cpqbridge.store.connections import Connection, ConnectionSecrets
+from cpqbridge.store.connections import Connection, ConnectionFacts, ConnectionSecrets
 from cpqbridge.store.database import Store
 from cpqbridge.store.logins import Login
 from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.sync.configure import save_version
-from cpqbridge.sync.examining import Sides, examine, require_same
+from cpqbridge.sync.examining import Sides, examine
+from cpqbridge.sync.identity import IdentityWatch, questions, require_same
+from cpqbridge.sync.mapping_check import require_fitting
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.retry import Retries
 from cpqbridge.sync.session_keeping import SessionKeeper
@@ -33,6 +36,8 @@ from cpqbridge.sync.try_book import TryBook
 
 SCHEMA_LIFE = timedelta(hours=12)
 """How long what is known about the org's fields is used; `connection check` reads it again at once."""
+
+_BOTH_SIDES: tuple[Side, ...] = ("salesforce", "stripe")
 
 Opener = Callable[[int], OpenConnection]
 """Opens a connection by id."""
@@ -107,6 +112,8 @@ class Connections:
         self._opened: dict[int, tuple[object, OpenConnection]] = {}
         # Opened with older facts or secrets; a run may still be using them, so they are closed at the end.
         self._replaced: list[OpenConnection] = []
+        # The sides that have said who they are, for the secrets they were asked with.
+        self._proven: dict[int, tuple[ConnectionSecrets, set[Side]]] = {}
         self._guard = threading.Lock()
         self._guards: dict[int, threading.Lock] = {}
 
@@ -114,7 +121,8 @@ class Connections:
         """Ask both sides who they are, store the connection, link customers that carry our metadata.
 
         Raises:
-            ConfigurationError: the name is taken, the mode is another one, an address or key cannot be.
+            ConfigurationError: the name is taken, the mode is another one, an address or key cannot be, or a
+                rule of the mapping does not fit the org.
             CpqbridgeError: a side does not answer or does not let us in.
         """
         configuration = new.configuration
@@ -132,6 +140,7 @@ class Connections:
             self._retries,
             with_customers=True,
         )
+        require_fitting(configuration.mapping, examined.schema)
         now = clock.now()
         with self._store.write() as transaction:
             connection = connections.add(
@@ -146,6 +155,7 @@ class Connections:
                 link = Link(key=f"customer:{account_id}", stripe_id=customer_id, fingerprint="")
                 links.save(transaction, connection_id=connection_id, link=link, at=now)
             _note(transaction, connection, "connection_added", now, customers=len(examined.customers))
+        self._proven[connection_id] = (secrets, set(_BOTH_SIDES))
         return connection
 
     def check(self, name: str | None, clock: Clock, *, fresh: FreshSecrets | None = None) -> Connection:
@@ -176,7 +186,7 @@ class Connections:
             parse_configuration(document or {}),
             self._retries,
         )
-        require_same(known, examined.facts)
+        self._require_same(connection, examined.facts, is_fresh=fresh != FreshSecrets())
         now = clock.now()
         with self._store.write() as transaction:
             connections.replace_secrets(
@@ -192,6 +202,7 @@ class Connections:
             )
             self._save_schema(transaction, connection.connection_id, examined.schema)
             _note(transaction, connection, "connection_checked", now)
+            self._proven[connection.connection_id] = (secrets, set(_BOTH_SIDES))
             return connections.get(transaction, connection_id=connection.connection_id)
 
     def open(self, connection_id: int) -> OpenConnection:
@@ -264,13 +275,17 @@ class Connections:
         clock = self._clock_of(connection)
         book = TryBook(self._store, connection_id=connection.connection_id, clock=clock)
         retries = replace(self._retries, book=book)
-        watch = self._watch(connection, configuration)
+        watch = IdentityWatch(
+            self._watch(connection, configuration), proven=self._proven_sides(connection, secrets)
+        )
         client = SalesforceClient(
             facts.salesforce_url,
             secrets.salesforce_token,
             renew=self._sessions.renewal_of(connection.connection_id),
             watch=watch,
         )
+        stripe = StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base, watch=watch)
+        watch.ask(questions(facts, client, stripe, lost=partial(self._stop, connection.connection_id)))
         needs = field_needs(configuration)
         schema = self._schema(connection.connection_id, client, needs)
         return OpenConnection(
@@ -285,11 +300,34 @@ class Connections:
                 configuration=configuration,
                 retries=retries,
             ),
-            stripe=StripeAccountSide(
-                client=StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base, watch=watch),
-                retries=retries,
-            ),
+            stripe=StripeAccountSide(client=stripe, retries=retries),
         )
+
+    def _proven_sides(self, connection: Connection, secrets: ConnectionSecrets) -> set[Side]:
+        """Return the sides that said with these secrets who they are; it grows as others do."""
+        connection_id = connection.connection_id
+        asked_with, sides = self._proven.get(connection_id, (secrets, set()))
+        if asked_with != secrets:
+            # A renewed session of the org says nothing of the account, and the other way round.
+            same_token = asked_with.salesforce_token == secrets.salesforce_token
+            same_key = asked_with.stripe_key == secrets.stripe_key
+            still: dict[Side, bool] = {"salesforce": same_token, "stripe": same_key}
+            sides = {side for side in sides if still[side]}
+        self._proven[connection_id] = (secrets, sides)
+        return sides
+
+    def _stop(self, connection_id: int, error: AccessLostError) -> None:
+        with self._store.write() as transaction:
+            connections.mark_access_lost(transaction, connection_id=connection_id, message=error.message)
+
+    def _require_same(self, connection: Connection, found: ConnectionFacts, *, is_fresh: bool) -> None:
+        """Check that both sides are the connected ones; if not it stops, unless fresh secrets lead there."""
+        try:
+            require_same(connection.facts, found)
+        except ConfigurationError as error:
+            if not is_fresh:
+                self._stop(connection.connection_id, AccessLostError(error.message))
+            raise
 
     def _schema(self, connection_id: int, client: SalesforceClient, needs: FieldNeeds) -> OrgSchema:
         with self._store.read() as transaction:

@@ -1,4 +1,4 @@
-"""Asking both sides of a connection who they are, and whether they are the ones that it was made with."""
+"""Asking both sides of a connection who they are."""
 
 from __future__ import annotations
 
@@ -98,32 +98,6 @@ def require_mode(is_live: bool, *, live: bool) -> None:
         field="stripe_key",
         fix="Use a live key (rk_live_…), or leave --live out.",
     )
-
-
-def require_same(known: ConnectionFacts, found: ConnectionFacts) -> None:
-    """Check that org, account and mode are the ones a connection was made with.
-
-    Raises:
-        ConfigurationError: one is another (codes `wrong_org`, `wrong_account`, `wrong_mode`); says both.
-    """
-    checks = (
-        ("Salesforce org", "wrong_org", known.org_id, found.org_id),
-        ("Stripe account", "wrong_account", known.stripe_account_id, found.stripe_account_id),
-        ("Stripe mode", "wrong_mode", _mode(known), _mode(found)),
-    )
-    for what, code, before, now in checks:
-        if before != now:
-            raise ConfigurationError(
-                f"The {what} is {now}, but the connection was made with {before}.",
-                code=code,
-                field="connection",
-                fix="Give it credentials of the side it was made with (connection check takes them), or add "
-                "another connection.",
-            )
-
-
-def _mode(facts: ConnectionFacts) -> str:
-    return "live" if facts.live_mode else "test"
 
 
 def _customers_by_account(stripe: StripeBilling) -> dict[str, str]:

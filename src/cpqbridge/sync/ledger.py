@@ -17,7 +17,7 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.usage import UsageSpan
 from cpqbridge.errors import ConflictError, CpqbridgeError
 from cpqbridge.salesforce.writer import WriteFailure
-from cpqbridge.store import intents, lanes, links, objects, plans, timers, usage
+from cpqbridge.store import intents, lanes, links, objects, order_holds, order_lists, plans, timers, usage
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
 from cpqbridge.store.plans import OrderStanding
@@ -101,6 +101,11 @@ class Ledger:
         with self._writing() as transaction:
             intents.accept_doubts(transaction, connection_id=self._connection_id, root_id=self._root_id)
 
+    def lift_hold(self) -> None:
+        """Lift the hold that a person put on the contract: a person released it."""
+        with self._writing() as transaction:
+            order_holds.lift(transaction, connection_id=self._connection_id, root_id=self._root_id)
+
     def keep_found(self, found: Shown, *, at: datetime) -> None:
         """Store links and objects that were found again, before anything is planned on top of them."""
         if not found.links:
@@ -150,6 +155,7 @@ class Ledger:
                     for standing in planned.final
                 ),
             )
+            order_lists.keep_plan(transaction, connection_id=self._connection_id, plan=plan)
         return plan_id
 
     def _claim_usage(self, transaction: Transaction, planned: Planned) -> None:
@@ -179,6 +185,14 @@ class Ledger:
             return
         with self._writing() as transaction:
             self._set_timer(transaction, plan.wake_at)
+
+    def keep_listed(self, plan: Plan) -> None:
+        """Keep what lists show of a plan of which nothing else is kept, where they show something else."""
+        with self.store.read() as transaction:
+            news = order_lists.news(transaction, connection_id=self._connection_id, plan=plan)
+        if news:
+            with self._writing() as transaction:
+                order_lists.keep_plan(transaction, connection_id=self._connection_id, plan=plan)
 
     def note_stamps(self, planned: Planned) -> None:
         """Keep the stamps of orders that were saved without a change that matters."""

@@ -24,7 +24,7 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.schedule_standing import ENDED
 from cpqbridge.domain.usage import UsageSpan
 from cpqbridge.planning.plan import plan_contract
-from cpqbridge.store import findings, intents, links, objects, usage
+from cpqbridge.store import findings, intents, links, objects, order_holds, usage
 from cpqbridge.store.database import Store
 from cpqbridge.store.findings import FindingState
 from cpqbridge.sync.adoption import TAKEOVER, Search, Shown
@@ -72,13 +72,26 @@ def make_plan(store: Store, opened: OpenConnection, request: PlanRequest) -> Pla
     no more than that: ids that records show and the store does not know, schedules that are to be changed,
     and the contract's invoices when a credit note is due.
     """
-    planning = _Planning(store, opened, request)
+    planning = _Planning(store, opened, unless_held(store, opened, request))
     planning.learn_links()
     found = planning.look_at_shown()
     planning.learn_prices()
     planning.ask_stripe()
     planning.cancel_duplicates()
     return PlanMade(plan=planning.plan, found=found, usage_elsewhere=planning.usage_elsewhere)
+
+
+def unless_held(store: Store, opened: OpenConnection, request: PlanRequest) -> PlanRequest:
+    """Return the request with the hold that a person put on the contract, unless it is released."""
+    history = request.history
+    if order_holds.HELD_BY_PERSON in request.released:
+        return request
+    with store.read() as transaction:
+        hold = order_holds.find(transaction, connection_id=opened.connection_id, root_id=history.root_id)
+    if hold is None:
+        return request
+    held = (order_holds.refusal(hold, order_id=order.order_id) for order in history.orders if order.activated)
+    return replace(request, history=replace(history, refusals=(*history.refusals, *held)))
 
 
 class _Planning:

@@ -13,6 +13,7 @@ from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
 from cpqbridge.salesforce.changes import ChangesPage
+from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.sync_records import Deleted
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.connections import Connection
@@ -52,6 +53,10 @@ class SalesforceSide(Protocol):
 
     def history(self, raw: RawContract) -> OrderHistory:
         """Return the contract as the mapper understands it with this org's fields and the configuration."""
+        ...
+
+    def describe(self, object_names: Collection[str]) -> OrgSchema:
+        """Return the fields of these objects, with everything else that is known of the org."""
         ...
 
     def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store import intents, plans
 from cpqbridge.store.database import Store
 from cpqbridge.store.lanes import Lane
+from cpqbridge.store.order_holds import HELD_BY_PERSON
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.aftermath import EndOfRun, keep_end
 from cpqbridge.sync.allowance import going_on
@@ -28,6 +29,7 @@ from cpqbridge.sync.apply import PLAN_ANEW, Applier, Boundary, no_boundary
 from cpqbridge.sync.durable import JsonObject
 from cpqbridge.sync.error_record import error_document
 from cpqbridge.sync.ledger import USAGE_CLAIMED, Ledger, Planned
+from cpqbridge.sync.plan_mark import plan_mark
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.standings import (
@@ -83,6 +85,7 @@ class RunSteps:
         self._lane = lane
         self._ledger = Ledger(store=parts.store, task=task, lane=lane)
         self._root_id = task.root_id
+        self._expected = task.expects
         self._read: ReadContract | None = None
         self._plan: tuple[int, Plan] | None = None
         self._applier = Applier(
@@ -114,11 +117,13 @@ class RunSteps:
         """Read the contract, plan it, and keep the plan before anything of it is carried out."""
         read = self._read_again()
         planned = self._planned(read)
+        self._require_expected(planned.plan)
         self._parts.boundary("planned")
         is_done = not planned.plan.steps and planned.plan.record is None
         is_same = is_done and all(map(planned.is_same, planned.final))
         if is_same and not self._records(read, planned.plan, planned.final):
             self._ledger.note_stamps(planned)
+            self._ledger.keep_listed(planned.plan)
             self._ledger.set_timer_if_it_differs(planned.plan)
             return {"plan_id": None, "steps": [], "states": planned.reported()}
         plan_id, planned = self._kept(planned, read)
@@ -136,6 +141,21 @@ class RunSteps:
                 raise
         planned = self._planned(read)
         return self._ledger.keep_plan(planned), planned
+
+    def _require_expected(self, plan: Plan) -> None:
+        """Check that the run's first plan does what the person who asked for it was shown.
+
+        Raises:
+            ConflictError: it does something else; nothing was done.
+        """
+        expected, self._expected = self._expected, ""
+        if expected and plan_mark(plan) != expected:
+            raise ConflictError(
+                "The contract changed since its plan was shown, so nothing was done.",
+                code="plan_changed",
+                record_id=self._task.notice.order_id,
+                fix="Look at the plan again.",
+            )
 
     def check_stamps(self, plan_id: int) -> JsonObject:
         """Return whether an order of the contract was saved in Salesforce since it was read for the plan."""
@@ -241,6 +261,8 @@ class RunSteps:
         now = self._parts.clock.now()
         if FIRST_INVOICE_DIFFERS in self._task.released:
             self._ledger.accept_doubts()
+        if HELD_BY_PERSON in self._task.released:
+            self._ledger.lift_hold()
         request = PlanRequest(
             history=read.history,
             as_of=now,

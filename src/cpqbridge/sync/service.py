@@ -41,6 +41,7 @@ from cpqbridge.sync.liveness import ProcessMark, mark_once, mark_worker
 from cpqbridge.sync.observing import Observers
 from cpqbridge.sync.order_list import ListedOrder, listed_order
 from cpqbridge.sync.pausing import PauseGate
+from cpqbridge.sync.plan_mark import PLAN_CHANGED
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
 from cpqbridge.sync.retry import Retries
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from cpqbridge.sync.durable import DurableEngine
 
 log = structlog.get_logger(__name__)
+
+_ABOUT_NO_ORDER = (AccessLostError, ConfigurationError, PausedError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +311,7 @@ class SyncService:
         self.gate.require_open(connection_id)
         result = self.engine().run_now(task.as_document(), root_id=task.root_id)
         error = error_from_document(result["error"]) if result["error"] else None
-        if isinstance(error, (AccessLostError, ConfigurationError, PausedError)):
+        if isinstance(error, _ABOUT_NO_ORDER) or (error is not None and error.code == PLAN_CHANGED):
             raise error
         with self._store.read() as transaction:
             stored = plans.standings(transaction, connection_id=connection_id, root_id=task.root_id)

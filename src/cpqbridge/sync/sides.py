@@ -22,7 +22,7 @@ from cpqbridge.salesforce.changes import ChangesPage, Wanted
 from cpqbridge.salesforce.client import SalesforceClient
 from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.salesforce.reader import SalesforceReader
-from cpqbridge.salesforce.schema import OrgSchema
+from cpqbridge.salesforce.schema import OrgSchema, load_schema
 from cpqbridge.salesforce.sync_records import Deleted, delete_oldest
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.intents import call_of_key
@@ -52,6 +52,8 @@ class OrgFields:
         self._client = client
         self._describe = describe
         self._known = (schema, SalesforceReader(client, schema))
+        # Objects that no query reads: they are shown to people who map fields.
+        self._further = OrgSchema()
 
     @property
     def schema(self) -> OrgSchema:
@@ -62,6 +64,17 @@ class OrgFields:
         """Ask the org for its fields."""
         schema = self._describe()
         self._known = (schema, SalesforceReader(self._client, schema))
+        self._further = OrgSchema()
+
+    def with_objects(
+        self, object_names: Collection[str], describe: Callable[[Collection[str]], OrgSchema]
+    ) -> OrgSchema:
+        """Return what is known, with these objects too; `describe` asks the org for those that are not."""
+        known = self._further.merged(self.schema)
+        unknown = set(object_names) - known.objects.keys() - known.absent
+        if unknown:
+            self._further = self._further.merged(describe(sorted(unknown)))
+        return self._further.merged(self.schema)
 
     def reading(self, read: Callable[[SalesforceReader], Result]) -> Result:
         """Return what `read` returns; it is done again with fresh knowledge when a field was not there.
@@ -144,6 +157,16 @@ class SalesforceOrg:
         multiplier = self.fields.schema.field("OrderItem", _MULTIPLIER)
         return order_history(
             raw, self.configuration, multiplier_decimals=multiplier.scale if multiplier else None
+        )
+
+    def describe(self, object_names: Collection[str]) -> OrgSchema:
+        """Return the fields of these objects, with everything else that is known of the org.
+
+        Each object is asked for once while the connection is open.
+        """
+        return self.fields.with_objects(
+            object_names,
+            lambda names: self.retries.call(partial(load_schema, self.client, names), step="describe"),
         )
 
     def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:

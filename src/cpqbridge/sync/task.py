@@ -17,7 +17,9 @@ class Task:
 
     `cutover` is the first day that is billed here of a contract that is taken over (B1.8). `restores` are the
     keys of schedules to put back to what was sold, `cancels` the Stripe ids of schedules of ours that stand
-    there beside those that are wanted; a person asked for both. `purpose` says for whom the org is called.
+    there beside those that are wanted; a person asked for both. `expects` is the mark of the plan that the
+    person was shown (`cpqbridge.sync.plan_mark`); empty: any plan is carried out. `purpose` says for whom the
+    org is called.
     """
 
     connection_id: int
@@ -27,6 +29,7 @@ class Task:
     restores: frozenset[str] = frozenset()
     cancels: frozenset[str] = frozenset()
     purpose: Purpose = Purpose.BACKGROUND
+    expects: str = ""
 
     @property
     def root_id(self) -> str:
@@ -47,6 +50,7 @@ class Task:
             "restores": sorted(self.restores),
             "cancels": sorted(self.cancels),
             "purpose": self.purpose.value,
+            "expects": self.expects,
         }
 
     @classmethod
@@ -65,6 +69,7 @@ class Task:
             restores=frozenset(document.get("restores", ())),
             cancels=frozenset(document.get("cancels", ())),
             purpose=Purpose(document.get("purpose", Purpose.BACKGROUND)),
+            expects=str(document.get("expects", "")),
         )
 
 

@@ -14,12 +14,14 @@ from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import ConflictError, CpqbridgeError
 from cpqbridge.sync.durable import JsonObject, StepRunner
 from cpqbridge.sync.error_record import error_document, error_from_document
+from cpqbridge.sync.plan_mark import PLAN_CHANGED
 from cpqbridge.sync.run_steps import RunSteps
 from cpqbridge.sync.standings import concerns_only, needs_one_of, orders_of_step
 
 PLANS_AT_MOST = 4
-GOES_ON_LATER = frozenset({"lane_lost", "paused"})
-"""Codes of errors that say nothing of the orders: another process goes on, or this one after a pause."""
+GOES_ON_LATER = frozenset({"lane_lost", "paused", PLAN_CHANGED})
+"""Codes of errors that say nothing of the orders: another process goes on, this one after a pause, or a
+person looks again."""
 
 
 def run_contract(bodies: RunSteps, steps: StepRunner) -> JsonObject:

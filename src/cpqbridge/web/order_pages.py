@@ -17,6 +17,7 @@ from cpqbridge.sync.dashboard import BALANCE_TRANSACTION, dashboard_address
 from cpqbridge.sync.documents import plan_document
 from cpqbridge.sync.explain import ExplainedLine, explained
 from cpqbridge.sync.plan_rows import ScheduleRows, labelled_names, schedule_rows, sight_texts, wake_text
+from cpqbridge.web.site import OrderLabel
 from cpqbridge.web.timeline import Timeline, timeline
 
 MISMATCH = "proof_mismatch"
@@ -27,14 +28,6 @@ _LINK_WORDS = {
     "invoice": "invoice",
     "credit_note": "credit note",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderLabel:
-    """What people call an order: who buys, and what the order is for."""
-
-    customer: str = ""
-    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

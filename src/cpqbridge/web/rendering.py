@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -22,14 +24,25 @@ _STATE_ICONS = {
     OrderState.REFUSED: "✕",
     OrderState.FAILED: "!",
 }
+_STATE_SIGNS = {
+    OrderState.QUEUED: "clock",
+    OrderState.SYNCED: "check",
+    OrderState.UNCHANGED: "check",
+    OrderState.WAITING: "hourglass",
+    OrderState.SKIPPED: "dash",
+    OrderState.HELD: "pause",
+    OrderState.REFUSED: "error",
+    OrderState.FAILED: "warning",
+}
 _STATE_WORDS = {state: state.value.capitalize() for state in OrderState}
 
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """How a state is shown: an icon, a word, and the name of its colour."""
+    """How a state is shown: an icon (`sign` in the app's sprite), a word, and the name of its colour."""
 
     icon: str
+    sign: str
     word: str
     name: str
 
@@ -37,7 +50,9 @@ class Badge:
 def badge(state: str) -> Badge:
     """Return how an order state is shown."""
     known = OrderState(state)
-    return Badge(icon=_STATE_ICONS[known], word=_STATE_WORDS[known], name=known.value)
+    return Badge(
+        icon=_STATE_ICONS[known], sign=_STATE_SIGNS[known], word=_STATE_WORDS[known], name=known.value
+    )
 
 
 def money_text(text: str) -> str:
@@ -58,10 +73,20 @@ def render(template: str, **context: Any) -> str:
 
 
 def stylesheet() -> str:
-    """Return the one style sheet, for pages that must stand alone."""
+    """Return the report's style, for pages that must stand alone."""
     environment = _environment()
     loader = PackageLoader("cpqbridge.web", "static")
-    return loader.get_source(environment, "cpqbridge.css")[0]
+    return "".join(loader.get_source(environment, name)[0] for name in ("report.css", "timeline.css"))
+
+
+def zone_text(at: datetime, zone: str) -> str:
+    """Return an instant to the minute in a zone, with the zone's name."""
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
+
+
+def utc_text(at: datetime) -> str:
+    """Return an instant to the second in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @cache
@@ -70,6 +95,8 @@ def _environment() -> Environment:
         loader=PackageLoader("cpqbridge.web"),
         autoescape=True,
         undefined=StrictUndefined,
+        # One page names a hundred pieces; each is read once.
+        cache_size=1000,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -78,6 +105,9 @@ def _environment() -> Environment:
         "reason_fix": reason_fix,
         "badge": badge,
         "money": money_text,
+        "iso": datetime.isoformat,
+        "utc_text": utc_text,
+        "zone_text": zone_text,
     }
     environment.globals |= {"version": __version__, "counted": counted}
     return environment

@@ -67,8 +67,8 @@ def configure(store: Store, clock: SettableClock):
     service.close()
 
 
-def mapped(**rules: object):
-    return parse_configuration({"currency": "usd", "mapping": {"customer": rules}})
+def capped(cancels_per_hour: int = 20, **caps: object):
+    return parse_configuration({"currency": "usd", "caps": {"cancels_per_hour": cancels_per_hour, **caps}})
 
 
 def test_a_save_is_a_version_with_author_time_and_reason(
@@ -76,24 +76,22 @@ def test_a_save_is_a_version_with_author_time_and_reason(
 ) -> None:
     clock.set(NOW + timedelta(hours=1))
     with acting_as("ana"):
-        made = configure.save(
-            "one", mapped(phone={"field": "Account.Fax"}), based_on=1, reason=" fax is right "
-        )
+        made = configure.save("one", capped(5), based_on=1, reason=" fewer is safer ")
     newest, first = configure.versions("one")
-    assert (made, newest.version, newest.actor, newest.reason) == (2, 2, "ana", "fax is right")
+    assert (made, newest.version, newest.actor, newest.reason) == (2, 2, "ana", "fewer is safer")
     assert newest.created_at == NOW + timedelta(hours=1)
     assert (newest.is_newest, first.is_newest) == (True, False)
     (change,) = newest.changes
     assert (change.path, change.before, change.after) == (
-        "mapping.customer.phone",
-        None,
-        {"field": "Account.Fax"},
+        "caps.cancels_per_hour",
+        20,
+        5,
     )
     with store.read() as transaction:
         (entry,) = audit.latest(transaction, connection_id=1, limit=5)
     assert (entry.action, entry.actor, entry.detail["version"]) == ("configuration_applied", "ana", 2)
-    assert entry.before == {"mapping.customer.phone": None}
-    assert entry.after == {"mapping.customer.phone": {"field": "Account.Fax"}}
+    assert entry.before == {"caps.cancels_per_hour": 20}
+    assert entry.after == {"caps.cancels_per_hour": 5}
 
 
 def test_a_save_that_changes_nothing_makes_no_version(configure: Configure) -> None:
@@ -103,29 +101,29 @@ def test_a_save_that_changes_nothing_makes_no_version(configure: Configure) -> N
 
 def test_a_save_on_top_of_an_old_version_is_refused_and_says_who_changed_what(configure: Configure) -> None:
     with acting_as("ana"):
-        configure.save("one", mapped(phone={"value": "1"}), based_on=1)
+        configure.save("one", capped(7), based_on=1)
     with pytest.raises(ConfigurationError) as caught:
-        configure.save("one", mapped(email={"value": "a@b.example"}), based_on=1)
+        configure.save("one", capped(bill_per_order=9), based_on=1)
     assert caught.value.code == "configuration_changed_meanwhile"
-    assert "ana changed mapping.customer.phone meanwhile" in caught.value.message
+    assert "ana changed caps.cancels_per_hour meanwhile" in caught.value.message
     assert configure.current("one").version == 2
-    assert configure.save("one", mapped(email={"value": "a@b.example"}), based_on=2) == 3
+    assert configure.save("one", capped(bill_per_order=9), based_on=2) == 3
 
 
 def test_without_a_base_a_save_always_counts(configure: Configure) -> None:
-    configure.save(None, mapped(phone={"value": "1"}), based_on=1)
+    configure.save(None, capped(7), based_on=1)
     assert configure.save(None, FIRST) == 3
     assert configure.current(None).configuration == FIRST
 
 
 def test_an_old_version_comes_back_as_a_new_one(configure: Configure) -> None:
-    configure.save("one", mapped(phone={"value": "1"}), based_on=1)
+    configure.save("one", capped(7), based_on=1)
     assert configure.restore("one", 1, based_on=2) == 3
     assert configure.current("one").configuration == FIRST
     assert configure.versions("one")[0].reason == "Version 1 was put back in force."
     assert configure.difference("one", 1, 3) == ()
     (change,) = configure.difference("one", 2, 3)
-    assert change.path == "mapping.customer.phone"
+    assert change.path == "caps.cancels_per_hour"
 
 
 def test_a_version_that_never_was_is_refused(configure: Configure) -> None:
@@ -146,7 +144,7 @@ def test_a_connection_without_versions_gets_its_first_one(configure: Configure, 
         transaction.execute(text("DELETE FROM configuration_versions"))
     assert configure.current("one").version == 0
     assert configure.versions("one") == ()
-    assert configure.save("one", mapped(phone={"value": "1"}), based_on=0) == 1
+    assert configure.save("one", capped(7), based_on=0) == 1
 
 
 def test_the_upgrade_keeps_what_was_in_force_as_the_first_version(tmp_path: Path) -> None:
@@ -177,3 +175,12 @@ def test_the_upgrade_keeps_what_was_in_force_as_the_first_version(tmp_path: Path
     finally:
         store.close()
     assert (found.document, found.created_at) == ({"currency": "eur"}, NOW)
+
+
+def test_the_rule_of_a_parameter_is_one_value() -> None:
+    """Its dots and those of metadata keys stay in the path; going from a field to a value is one change."""
+    before = {"mapping": {"customer": {"metadata.region": {"field": "Account.Region__c"}}}}
+    after = {"mapping": {"customer": {"metadata.region": {"value": "EMEA"}}}}
+    (change,) = configuration_changes(before, after)
+    assert change.path == "mapping.customer.metadata.region"
+    assert (change.before, change.after) == ({"field": "Account.Region__c"}, {"value": "EMEA"})

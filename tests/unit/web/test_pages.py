@@ -27,11 +27,14 @@ from cpqbridge.store.connections import Connection, ConnectionFacts
 from cpqbridge.store.views import OrderDetail, OrderStanding, OrderView
 from cpqbridge.sync.report import MISMATCH, Calls, Report, ReportedOrder
 from cpqbridge.sync.report_invoices import BilledDocument
+from cpqbridge.web.navigation import Navigation
 from cpqbridge.web.order_pages import OrderLabel, order_facts, order_row
 from cpqbridge.web.rendering import render
 from cpqbridge.web.report_page import report_page
+from cpqbridge.web.site import Demo
 
-VOID = {"meta", "link", "br", "line", "rect", "circle", "path"}
+AROUND = {"navigation": Navigation(), "user": None, "notice": "", "demo": Demo()}
+VOID = {"img", "input", "use", "meta", "link", "br", "line", "rect", "circle", "path"}
 NUMBERS = {NEW: "00000101", MORE: "00000117", FEWER: "00000130"}
 
 
@@ -221,7 +224,7 @@ def order_page(order_id=FEWER, plan=None):
     detail = a_detail(plan or a_plan(), order_id)
     facts = order_facts(detail, report=None, numbers=NUMBERS, today=date(2026, 8, 19))
     row = order_row(detail.view, label=OrderLabel(), report=None)
-    return render("order.html", has_report=False, order=row, page=facts)
+    return render("order.html", order=row, page=facts, **AROUND)
 
 
 def test_order_page_says_which_order_changed_what_and_where_its_credit_goes():

@@ -15,25 +15,9 @@ def upgrade() -> None:
     op.add_column("audit", sa.Column("before", sa.Text(), nullable=True))
     op.add_column("audit", sa.Column("after", sa.Text(), nullable=True))
     op.create_index(op.f("ix_audit_actor_at"), "audit", ["actor", "at"], unique=False)
-    op.add_column(
-        "order_states", sa.Column("account_name", sa.String(length=255), server_default="", nullable=False)
-    )
-    op.create_index(
-        op.f("ix_order_states_account_name_order_id"),
-        "order_states",
-        ["account_name", "order_id"],
-        unique=False,
-    )
-    op.create_index(
-        op.f("ix_order_states_order_number_order_id"),
-        "order_states",
-        ["order_number", "order_id"],
-        unique=False,
-    )
-    op.create_index(op.f("ix_order_states_state_code"), "order_states", ["state", "code"], unique=False)
-    op.create_index(
-        op.f("ix_order_states_updated_at_order_id"), "order_states", ["updated_at", "order_id"], unique=False
-    )
+    _extend_order_states()
+    _add_causes()
+    _add_to_reconciliation()
     _create_users()
     _create_setups()
     _create_alert_channels()
@@ -50,9 +34,87 @@ def upgrade() -> None:
     _create_oauth_requests()
 
 
+def _add_causes() -> None:
+    """Group orders that need somebody; known ones by their code until the next try."""
+    op.add_column("order_states", sa.Column("cause", sa.String(length=80), server_default="", nullable=False))
+    op.execute("UPDATE order_states SET cause = code WHERE code <> ''")
+    op.create_index(
+        op.f("ix_order_states_connection_id_cause_state"),
+        "order_states",
+        ["connection_id", "cause", "state"],
+        unique=False,
+    )
+
+
+def _add_to_reconciliation() -> None:
+    """Say who accepted a finding, how far a reconciliation is, why it stopped, and who asked for one."""
+    op.add_column(
+        "findings", sa.Column("accepted_by", sa.String(length=80), server_default="", nullable=False)
+    )
+    op.add_column("findings", sa.Column("accepted_at", sa.String(length=32), nullable=True))
+    op.add_column("reconciliations", sa.Column("total", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("reconciliations", sa.Column("problem", sa.Text(), server_default="", nullable=False))
+    op.create_table(
+        "reconciliation_requests",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.Column("requested_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_reconciliation_requests_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_reconciliation_requests")),
+    )
+
+
 def downgrade() -> None:
     """Refuse: going back means restoring a backup made before the upgrade."""
     raise NotImplementedError("restore a backup instead")
+
+
+def _extend_order_states() -> None:
+    """Add what lists show of an order, and tell it from the plan that each order was last part of."""
+    text = sa.String(length=255)
+    op.add_column("order_states", sa.Column("account_name", text, server_default="", nullable=False))
+    op.add_column(
+        "order_states", sa.Column("currency", sa.String(length=3), server_default="", nullable=False)
+    )
+    op.add_column("order_states", sa.Column("sold_minor", sa.BigInteger(), nullable=True))
+    op.add_column("order_states", sa.Column("billed_minor", sa.BigInteger(), nullable=True))
+    op.add_column(
+        "order_states", sa.Column("is_mismatch", sa.Boolean(), server_default=sa.false(), nullable=False)
+    )
+    for columns in (
+        ["account_name", "order_id"],
+        ["order_number", "order_id"],
+        ["state", "code"],
+        ["state", "order_number", "order_id"],
+        ["updated_at", "order_id"],
+    ):
+        op.create_index(op.f(f"ix_order_states_{'_'.join(columns)}"), "order_states", columns, unique=False)
+    op.execute(_FILL_ACCOUNTS)
+    op.execute(_FILL_AMOUNTS)
+
+
+_FILL_ACCOUNTS = """
+UPDATE order_states SET account_name = COALESCE(
+    (SELECT substr(json_extract(plans.document, '$.account_name'), 1, 255)
+       FROM plans WHERE plans.plan_id = order_states.plan_id), '')
+WHERE plan_id IS NOT NULL
+"""
+_FILL_AMOUNTS = """
+UPDATE order_states SET (currency, sold_minor, billed_minor, is_mismatch) = (
+    SELECT COALESCE(max(json_extract(proof.value, '$.currency')), ''),
+           sum(json_extract(proof.value, '$.sold_minor')),
+           sum(json_extract(proof.value, '$.billed_minor')),
+           COALESCE(max(json_extract(proof.value, '$.reason') IS 'proof_mismatch'), 0)
+      FROM plans, json_each(plans.document, '$.proof.value') AS proof
+     WHERE plans.plan_id = order_states.plan_id
+       AND json_extract(proof.value, '$.order_id') = order_states.order_id)
+WHERE plan_id IS NOT NULL
+"""
 
 
 def _create_users() -> None:
@@ -60,6 +122,7 @@ def _create_users() -> None:
         "users",
         sa.Column("user_id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("name_key", sa.String(length=255), nullable=False),
         sa.Column("password_hash", sa.String(length=255), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
@@ -67,7 +130,7 @@ def _create_users() -> None:
         sa.Column("password_changed_at", sa.String(length=32), nullable=True),
         sa.Column("signed_in_at", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_users")),
-        sa.UniqueConstraint("name", name=op.f("uq_users_name")),
+        sa.UniqueConstraint("name_key", name=op.f("uq_users_name_key")),
         sqlite_autoincrement=True,
     )
 
