@@ -154,7 +154,7 @@ def test_a_filter_that_the_org_refuses_is_kept_as_the_last_polls_outcome(tmp_pat
         good = setting.last_poll()
         assert good.is_good
         assert good.succeeded_at == NOW
-        wrong = replace(settings, filters=replace(settings.filters, order="Typo__c LIKEE 'x'"))
+        wrong = replace(settings, filters=replace(settings.filters, order="Typo__c LIKE 'x'"))
         setting.service.apply_configuration(None, wrong)
         with pytest.raises(ConfigurationError):
             setting.poll()

@@ -115,7 +115,7 @@ class SalesforceOrg:
                         filters.activated or "",
                         filter=filters.order,
                         since=since,
-                        start_date=self.configuration.sync.start_date,
+                        activated_since=self.configuration.activated_since,
                     )
                 )
             )
@@ -125,11 +125,10 @@ class SalesforceOrg:
         self, *, since: datetime | None, watched: Sequence[WatchedGroup] = ()
     ) -> Iterator[ChangesPage]:
         """Yield what changed at or after `since`, page by page, one call each."""
-        filters = self.configuration.filters
         wanted = Wanted(
-            qualification=Qualification(condition=filters.activated or "", filter=filters.order),
+            qualification=Qualification.of(self.configuration.filters),
             since=since,
-            start_date=self.configuration.sync.start_date,
+            activated_since=self.configuration.activated_since,
             watched=watched,
         )
         page = self._read(lambda reader: reader.changes.first(wanted))
@@ -147,7 +146,11 @@ class SalesforceOrg:
         filters = self.configuration.filters
         return self._read(
             lambda reader: reader.read_contract(
-                notice, self.needs, condition=filters.activated or "", filter=filters.order
+                notice,
+                self.needs,
+                condition=filters.activated or "",
+                filter=filters.order,
+                further=filters,
             ),
             step=f"contract {root_of(notice)}",
         )
