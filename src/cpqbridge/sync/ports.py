@@ -59,6 +59,10 @@ class SalesforceSide(Protocol):
         """Return the fields of these objects, with everything else that is known of the org."""
         ...
 
+    def drafted(self, configuration: Configuration) -> SalesforceSide:
+        """Return the same org read with another configuration, which is not saved."""
+        ...
+
     def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """Return each order's present modification stamp by id."""
         ...
