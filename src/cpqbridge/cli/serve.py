@@ -43,10 +43,11 @@ def serve(
     """Show the orders at http://127.0.0.1:8080 and sync live connections."""
     listener = listen(port)
     with service_of(context, is_service=True) as service:
+        from cpqbridge.sync.alerting import watching_over  # noqa: PLC0415
         from cpqbridge.web.app import Outside, create_app  # noqa: PLC0415
         from cpqbridge.web.site import Site  # noqa: PLC0415
 
-        with until_interrupted():
+        with until_interrupted(), watching_over(service):
             if not no_worker:
                 service.start_worker()
             outside = Outside(
@@ -95,8 +96,10 @@ def worker(
     with service_of(context, is_service=True) as service:
         if listener is not None:
             _answer_for(service, listener)
+        from cpqbridge.sync.alerting import watching_over  # noqa: PLC0415 - the other commands need none of it
+
         note("The worker is running. Press Ctrl+C to stop.")
-        with until_interrupted():
+        with until_interrupted(), watching_over(service):
             service.run_worker()
 
 

@@ -93,6 +93,16 @@ def of_connection(
     return tuple(finding_of(row) for row in rows.mappings())
 
 
+def open_subjects(transaction: Transaction, *, connection_id: int) -> Mapping[int, str]:
+    """Return what the open findings are about, by id, oldest first."""
+    rows = transaction.execute(
+        select(findings.c.finding_id, findings.c.subject)
+        .where(findings.c.connection_id == connection_id, findings.c.state == FindingState.OPEN.value)
+        .order_by(findings.c.finding_id)
+    )
+    return {row.finding_id: row.subject for row in rows}
+
+
 def counts(transaction: Transaction, *, connection_id: int) -> Mapping[FindingState, int]:
     """Return how many findings are in each state, those with none left out."""
     rows = transaction.execute(

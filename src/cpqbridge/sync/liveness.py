@@ -102,6 +102,16 @@ def workers(home: Path) -> tuple[SeenWorker, ...]:
     return tuple(found)
 
 
+def is_alive(home: Path, name: str) -> bool:
+    """Return whether a process of this machine holds the mark of this name now."""
+    if _path(home, name).exists():
+        descriptor = _lock(_path(home, name), create=False)
+        if descriptor is None:
+            return _path(home, name).exists()
+        os.close(descriptor)
+    return False
+
+
 def mark_once(home: Path) -> ProcessMark:
     """Mark this process under a name of its own, for one command."""
     while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import account, catalogue, orders, people, sign_in
+from cpqbridge.web.pages import account, catalogue, demo, orders, people, sign_in
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
@@ -13,4 +13,5 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     account.add,
     sign_in.add,
     catalogue.add,
+    demo.add,
 )
