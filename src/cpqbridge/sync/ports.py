@@ -31,8 +31,13 @@ class SalesforceSide(Protocol):
         """Return the notice of an order by id or number, None when there is none."""
         ...
 
-    def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
-        """Yield the orders that qualify (B1.1), changed at or after `since`."""
+    def qualifying_orders(
+        self, *, since: datetime | None, activated_since: datetime | None = None
+    ) -> Iterator[OrderNotice]:
+        """Yield the orders that qualify (B1.1), changed at or after `since`.
+
+        `activated_since` takes the place of the configured start date.
+        """
         ...
 
     def changes(

@@ -109,8 +109,13 @@ class SalesforceOrg:
         """Return the notice of an order by id or number, None when there is none."""
         return self._read(lambda reader: reader.find_order(id_or_number))
 
-    def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
-        """Yield the orders that qualify (B1.1), changed at or after `since`."""
+    def qualifying_orders(
+        self, *, since: datetime | None, activated_since: datetime | None = None
+    ) -> Iterator[OrderNotice]:
+        """Yield the orders that qualify (B1.1), changed at or after `since`.
+
+        `activated_since` takes the place of the configured start date.
+        """
         filters = self.configuration.filters
         return iter(
             self._read(
@@ -119,7 +124,7 @@ class SalesforceOrg:
                         filters.activated or "",
                         filter=filters.order,
                         since=since,
-                        activated_since=self.configuration.activated_since,
+                        activated_since=activated_since or self.configuration.activated_since,
                     )
                 )
             )
