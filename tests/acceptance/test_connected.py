@@ -126,7 +126,8 @@ def test_order_is_previewed_synced_told_and_then_left_alone(shell, sandbox):
     synced = shell.run("order", "sync", NEW_ORDER, "--json")
     assert synced.code == 0
     assert [order["state"] for order in synced.document["orders"]] == ["synced"]
-    calls = requests_of(account)[before:]
+    # A process asks each side once who it is, which is no part of the sync.
+    calls = [each for each in requests_of(account)[before:] if each["path"] != "/v1/account"]
     assert len(calls) == len(preview["steps"]) == 4
     order = org_record(org, "Order", preview["order_id"])
     assert order["Stripe_ID__c"].startswith("sub_sched_")
