@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import account, catalogue, demo, orders, people, sign_in
+from cpqbridge.web.pages import account, catalogue, demo, mapping, orders, people, sign_in, versions
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
@@ -14,4 +14,6 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     sign_in.add,
     catalogue.add,
     demo.add,
+    mapping.add,
+    versions.add,
 )
