@@ -42,15 +42,16 @@ _DRAFT = {"Status": "Draft", "StatusCode": "Draft", "ActivatedDate": None}
 class Sync:
     """One sync. Orders activated after it are not there yet, those in `drafts` are there as drafts.
 
-    `records` are fields that were different then, by record id; `paid` says that the customer paid every
-    open invoice before it; `calls` after how many calls the machine stopped, None for a sync that came to its
-    end.
+    `records` are fields that were different then, by record id; `passing` are the filters that the connection
+    had then, by setting, and what met them; `paid` says that the customer paid every open invoice before it;
+    `calls` after how many calls the machine stopped, None for a sync that came to its end.
     """
 
     at: datetime
     released: frozenset[str] = frozenset()
     drafts: frozenset[str] = frozenset()
     records: Mapping[str, RawRecord] = field(default_factory=dict)
+    passing: Mapping[str, frozenset[str]] = field(default_factory=dict)
     paid: bool = False
     calls: int | None = None
 
@@ -91,7 +92,7 @@ class Scenario:
             item | sync.records.get(item["Id"], {}) for item in self.raw.items if item["OrderId"] in known
         )
         return order_history(
-            replace(self.raw, orders=orders, items=items),
+            replace(self.raw, orders=orders, items=items, passing=sync.passing),
             self.configuration,
             multiplier_decimals=self.multiplier_decimals,
         )
@@ -327,6 +328,7 @@ def _sync(given: Mapping[str, Any]) -> Sync:
         released=frozenset(given.get("released", ())),
         drafts=frozenset(given.get("drafts", ())),
         records=given.get("records", {}),
+        passing={setting: frozenset(ids) for setting, ids in given.get("passing", {}).items()},
         paid=given.get("paid", False),
         calls=given.get("calls"),
     )

@@ -15,6 +15,7 @@ import typer
 from cpqbridge.cli.output import note
 from cpqbridge.cli.runtime import runtime_of, service_of
 from cpqbridge.cli.sandbox import port_taken
+from cpqbridge.cli.user import welcome_url
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
     from cpqbridge.web.health import Health
     from cpqbridge.web.hook import TakeEvent
+    from cpqbridge.web.site import Site
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -41,10 +43,11 @@ def serve(
     """Show the orders at http://127.0.0.1:8080 and sync live connections."""
     listener = listen(port)
     with service_of(context, is_service=True) as service:
+        from cpqbridge.sync.alerting import watching_over  # noqa: PLC0415
         from cpqbridge.web.app import Outside, create_app  # noqa: PLC0415
         from cpqbridge.web.site import Site  # noqa: PLC0415
 
-        with until_interrupted():
+        with until_interrupted(), watching_over(service):
             if not no_worker:
                 service.start_worker()
             outside = Outside(
@@ -52,6 +55,7 @@ def serve(
                 health=_health(service, works=not no_worker),
             )
             site = Site(service, public_url=runtime_of(context).settings().public_url)
+            note_first_link(site, listener)
             serve_pages(create_app(site, outside), listener)
 
 
@@ -92,8 +96,10 @@ def worker(
     with service_of(context, is_service=True) as service:
         if listener is not None:
             _answer_for(service, listener)
+        from cpqbridge.sync.alerting import watching_over  # noqa: PLC0415 - the other commands need none of it
+
         note("The worker is running. Press Ctrl+C to stop.")
-        with until_interrupted():
+        with until_interrupted(), watching_over(service):
             service.run_worker()
 
 
@@ -143,6 +149,17 @@ def listen(port: int, *, host: str = LOOPBACK) -> socket.socket:
         listener.close()
         raise port_taken(port) from None
     return listener
+
+
+def note_first_link(site: Site, listener: socket.socket) -> None:
+    """Say how the first admin comes in, as long as nobody has."""
+    token = site.accounts.first_link()
+    if token is not None:
+        address = site.public_url or f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        note(
+            "Nobody can sign in yet. This link makes the first admin, once, within a day:\n"
+            f"  {welcome_url(address, token)}"
+        )
 
 
 def serve_pages(app: FastAPI, listener: socket.socket) -> None:

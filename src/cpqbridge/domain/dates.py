@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 MONTHS_PER_YEAR = 12
 SHORTEST_MONTH_DAYS = 28
@@ -47,6 +48,16 @@ def day_before(day: date) -> date:
 def midnight(day: date) -> datetime:
     """Return 00:00:00 UTC of a calendar date: the instant that stands for it in Stripe (B5.2)."""
     return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def day_begins(day: date, time_zone: str) -> datetime:
+    """Return when a calendar date begins where people live by `time_zone`, an IANA name; aware UTC."""
+    return datetime.combine(day, time.min, tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
+
+
+def day_of(instant: datetime, time_zone: str) -> date:
+    """Return the calendar date of an aware instant where people live by `time_zone`, an IANA name."""
+    return instant.astimezone(ZoneInfo(time_zone)).date()
 
 
 def timestamp(instant: datetime) -> int:

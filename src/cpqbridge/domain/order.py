@@ -140,6 +140,19 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedLine:
+    """A line that is left out on purpose (B1.6): `left_out_by` is the check box, or the filter's setting.
+
+    `total_price` is what it was sold for, in major units; 0 where that cannot be read.
+    """
+
+    order_item_id: str
+    total_price: Decimal
+    left_out_by: str
+    product_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One order of a contract. Lines that are skipped or have quantity 0 are already left out.
 
@@ -166,7 +179,7 @@ class Order:
     end_behavior: str = "cancel"
     trial_ends_on: date | None = None
     coupons: tuple[Coupon, ...] = ()
-    skipped_line_ids: tuple[str, ...] = ()
+    skipped_lines: tuple[SkippedLine, ...] = ()
     modified_at: str = ""
     before_start_date: bool = False
     displayed_stripe_id: str | None = None
@@ -174,6 +187,11 @@ class Order:
     phase_parameters: Parameters = field(default_factory=dict)
     subscription_parameters: Parameters = field(default_factory=dict)
     invoice_parameters: Parameters = field(default_factory=dict)
+
+    @property
+    def skipped_line_ids(self) -> tuple[str, ...]:
+        """Return the ids of the lines that are left out on purpose."""
+        return tuple(line.order_item_id for line in self.skipped_lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,19 @@ _ORDERS = {
         "The order does not meet the filter that an admin set for the connection.",
         "Change `filters.Order` if the order should be billed from here.",
     ),
+    "account_filtered_out": _skipped(
+        "Account outside the filter",
+        "The account of the order does not meet the filter that an admin set for accounts.",
+        "Change `filters.Account`, or the account, if its orders should be billed from here; then sync the "
+        "order.",
+    ),
+    "left_out_after_sync": _held(
+        "Billed, but left out now",
+        "The order is billed by Stripe, but a filter of the connection leaves its account, or one of its "
+        "lines, out now. What Stripe bills was left as it was, and later orders of the contract wait.",
+        "Let the filter cover it again (a filter may name what is left out from now on only). To end what is "
+        "billed, reduce it to zero by an amendment while the filter covers it.",
+    ),
     "record_unreadable": _refused(
         "Record cannot be read",
         "A record has no usable id, or lacks what it cannot be without.",
@@ -157,8 +170,14 @@ _LINES = {
     ),
     "revises_skipped_line": _refused(
         "Changes a skipped line",
-        "The line changes a line that is left out by Skip_Line_Item__c.",
+        "The line changes a line that is left out, by Skip_Line_Item__c or by a filter of the connection.",
         "Tick Skip_Line_Item__c on this line too, or bill the first line.",
+    ),
+    "filter_splits_line": _refused(
+        "Filter leaves out a change of a billed line",
+        "The line changes a line that is billed, but does not meet `filters.Product2` or "
+        "`filters.PricebookEntry`: left out, it would change nothing.",
+        "Let the filter cover both lines, or neither; Skip_Line_Item__c leaves out this line alone.",
     ),
     "dates_missing": _refused(
         "Dates missing",

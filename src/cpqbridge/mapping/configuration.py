@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo, available_timezones
 
+from cpqbridge.domain.dates import day_begins
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping import sections
 from cpqbridge.mapping.mapping_section import mapping_document, parse_mapping
@@ -66,6 +68,12 @@ class Configuration:
     policy: Policy = field(default_factory=Policy)
     caps: Caps = field(default_factory=Caps)
     mapping: MappingRules = field(default_factory=MappingRules)
+
+    @property
+    def activated_since(self) -> datetime | None:
+        """Return when the start date begins in the connection's time zone (aware UTC), None without one."""
+        start = self.sync.start_date
+        return None if start is None else day_begins(start, self.policy.time_zone)
 
 
 def default_configuration() -> Configuration:

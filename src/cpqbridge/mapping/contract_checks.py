@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from cpqbridge.domain.order import Order, OrderKind
 from cpqbridge.mapping.findings import Findings
 from cpqbridge.mapping.orders import CURRENCY
+from cpqbridge.mapping.qualifying import FILTERED_OUT
 from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import record_id_at
 
@@ -52,7 +53,7 @@ def _check_currencies(orders: Sequence[Order], findings: Findings) -> None:
 
 def _check_initial(orders: Sequence[Order], findings: Findings) -> None:
     """Refuse amendments whose initial order is not there, or outside the filter."""
-    left_out = {refusal.order_id for refusal in findings.refusals if refusal.code == "filtered_out"}
+    left_out = {refusal.order_id for refusal in findings.refusals if refusal.code in FILTERED_OUT}
     first = [order for order in orders if order.kind is not OrderKind.AMENDMENT]
     if any(order.order_id not in left_out for order in first):
         return

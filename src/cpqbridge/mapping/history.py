@@ -47,7 +47,7 @@ def order_history(
         configuration,
         multiplier_decimals,
         parts=(ours, mapper, findings),
-        qualified=qualified_orders(records, configuration, findings, raw.qualifying_order_ids),
+        qualified=qualified_orders(records, configuration, findings, raw),
     )
     orders = [
         read_order(record, order_id, items.get(order_id, []), context) for order_id, record in records.items()
@@ -58,7 +58,6 @@ def order_history(
     products = read_products(orders, records, items, ours=ours, mapper=mapper)
     by_effect = [records[order.order_id] for order in orders]
     renewed = _renewed(raw, by_effect, configuration, findings)
-    _warn_of_unused_filters(configuration, findings)
     return OrderHistory(
         root_id=raw.root_id,
         contract_key=_contract_key(raw, orders, records),
@@ -118,7 +117,7 @@ def _context(
         multiplier_decimals=multiplier_decimals,
         schedules=consumption_schedules(raw),
         coupons=coupon_links(raw),
-        revisions=revisions_of(raw.items, skip_field=ours.skip_line_item),
+        revisions=revisions_of(raw.items, skip_field=ours.skip_line_item, passing=raw.passing),
         ticks_activated=any(item.get(ACTIVATED_BOX) is True for item in raw.items),
     )
 
@@ -200,15 +199,3 @@ def _contract_key(raw: RawContract, orders: Sequence[Order], records: dict[str, 
     if known:
         return known[0]
     return orders[0].order_id if orders else raw.root_id
-
-
-def _warn_of_unused_filters(configuration: Configuration, findings: Findings) -> None:
-    filters = configuration.filters
-    unused = {
-        "Account": filters.account,
-        "Product2": filters.product,
-        "PricebookEntry": filters.pricebook_entry,
-    }
-    for name, condition in unused.items():
-        if condition is not None:
-            findings.warn(f"filters.{name} is not applied by this release: only filters.Order decides.")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from cpqbridge.domain.order import OrderKind, OrderLine
+from cpqbridge.domain.order import OrderKind, OrderLine, SkippedLine
 from cpqbridge.mapping.coupons import CouponLinks, read_coupons
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.findings import Findings
@@ -15,9 +15,10 @@ from cpqbridge.mapping.mapper import DefaultValue, Mapper, Owner
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import RecordReader, record_id_at
-from cpqbridge.mapping.revisions import Revisions, revised_line
+from cpqbridge.mapping.revisions import Revisions, check_left_out, revised_line
 from cpqbridge.mapping.spans import OrderDates, Span, one_time_span, recurring_span
 from cpqbridge.mapping.tiers import ConsumptionSchedules, tier_table
+from cpqbridge.mapping.values import UnreadableValueError, as_decimal
 
 ACTIVATED_BOX = "SBQQ__Activated__c"
 _CUSTOM_PRICE = "unit_amount_decimal"
@@ -64,7 +65,7 @@ def read_lines(items: Iterable[RawRecord], context: LineContext) -> tuple[OrderL
     Skipped lines and lines with quantity 0 are left out (B1.6).
     """
     lines: dict[str, OrderLine] = {}
-    seen = set(context.revisions.skipped_ids)
+    seen = set[str]()
     for item in items:
         order_item_id = record_id_at(item, "Id")
         if order_item_id is None:
@@ -88,10 +89,38 @@ def read_lines(items: Iterable[RawRecord], context: LineContext) -> tuple[OrderL
             findings=context.findings,
             name=f"Order line {order_item_id}{named}",
         )
+        if order_item_id in context.revisions.skipped:
+            check_left_out(reader, context.revisions)
+            continue
         line = _read_line(reader, context)
         if line is not None:
             lines[order_item_id] = line
     return tuple(lines[order_item_id] for order_item_id in sorted(lines))
+
+
+def skipped_lines(items: Iterable[RawRecord], revisions: Revisions) -> tuple[SkippedLine, ...]:
+    """Return the lines of one order that are left out on purpose, by id."""
+    found: dict[str, SkippedLine] = {}
+    for item in items:
+        order_item_id = record_id_at(item, "Id")
+        if order_item_id is None or order_item_id not in revisions.skipped:
+            continue
+        name = follow(item, ("Product2", "Name"))
+        found[order_item_id] = SkippedLine(
+            order_item_id=order_item_id,
+            total_price=_total_shown(item),
+            left_out_by=revisions.skipped[order_item_id],
+            product_name=name if isinstance(name, str) else "",
+        )
+    return tuple(found[order_item_id] for order_item_id in sorted(found))
+
+
+def _total_shown(item: RawRecord) -> Decimal:
+    """Return what a line was sold for that is not billed; what cannot be read hinders nobody."""
+    try:
+        return as_decimal(item.get("TotalPrice")) or Decimal(0)
+    except UnreadableValueError:
+        return Decimal(0)
 
 
 def _read_line(reader: RecordReader, context: LineContext) -> OrderLine | None:

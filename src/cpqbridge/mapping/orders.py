@@ -11,7 +11,7 @@ from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.coupons import CouponLinks, read_coupons
 from cpqbridge.mapping.fields import OurFields
 from cpqbridge.mapping.findings import Findings
-from cpqbridge.mapping.lines import LineContext, read_lines
+from cpqbridge.mapping.lines import LineContext, read_lines, skipped_lines
 from cpqbridge.mapping.mapper import DefaultValue, Mapper, Owner
 from cpqbridge.mapping.paths import follow
 from cpqbridge.mapping.payment_terms import days_until_due
@@ -120,7 +120,6 @@ def _order(
     trial = of_phase or of_subscription
     billed = read_lines(items, lines)
     days, subscription_days = _both_days(reader, context, billed, (schedule, subscription))
-    item_ids = {record_id_at(item, "Id") for item in items}
     modified_at = follow(record, ("SystemModstamp",))
     return Order(
         order_id=reader.record_id,
@@ -143,7 +142,7 @@ def _order(
             mapper=mapper,
             currency=lines.currency,
         ),
-        skipped_line_ids=tuple(sorted(context.revisions.skipped_ids & item_ids)),
+        skipped_lines=skipped_lines(items, context.revisions),
         modified_at=modified_at if isinstance(modified_at, str) else "",
         before_start_date=qualified.before_start_date,
         displayed_stripe_id=reader.text(context.ours.stripe_id),

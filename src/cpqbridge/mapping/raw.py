@@ -17,7 +17,9 @@ class RawContract:
     `root_id` is the id of the original quote (the order's own id where it has no quote). `contract` is None
     while CPQ has made none. `extra` holds further objects by name (`ObjectNeeds.object_name`); an object that
     the org lacks or that was not read has no key. `qualifying_order_ids` are the orders that meet the
-    connection's condition and filter, as Salesforce answered it; None where it was not asked.
+    connection's condition and filter, as Salesforce answered it; None where it was not asked. `passing` says
+    for each further filter that the connection has, by setting (`filters.Account`), which orders or order
+    products meet it, by id.
     `org_url` is the address of the org without a slash at the end, for links to records. `renewed` has the
     records of the contract that an order renews, without `extra`; its `contract` is that very one.
     """
@@ -28,6 +30,7 @@ class RawContract:
     items: tuple[RawRecord, ...]
     extra: Mapping[str, tuple[RawRecord, ...]] = field(default_factory=dict)
     qualifying_order_ids: frozenset[str] | None = None
+    passing: Mapping[str, frozenset[str]] = field(default_factory=dict)
     org_url: str = ""
     renewed: RawContract | None = None
 

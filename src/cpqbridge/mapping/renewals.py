@@ -19,13 +19,14 @@ from cpqbridge.domain.order import (
 )
 from cpqbridge.mapping.orders import QUOTE, order_kind
 from cpqbridge.mapping.original_quotes import original_quote
+from cpqbridge.mapping.qualifying import FILTERED_OUT
 from cpqbridge.mapping.raw import RawContract, RawRecord
 from cpqbridge.mapping.records import record_id_at
 from cpqbridge.mapping.values import UnreadableValueError, as_date
 
 _RENEWED = "Opportunity.SBQQ__RenewedContract"
 _MASTER = f"{QUOTE}.SBQQ__MasterContract"
-_LEFT_OUT = frozenset({"filtered_out", "before_start_date"})
+_LEFT_OUT = FILTERED_OUT | {"before_start_date"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cpqbridge.domain.order import OrderKind
+from cpqbridge.mapping.filter_names import LINE_FILTERS
 from cpqbridge.mapping.raw import RawRecord
 from cpqbridge.mapping.records import RecordReader, record_id_at
 from cpqbridge.mapping.values import UnreadableValueError, as_decimal
@@ -18,11 +19,12 @@ REVISED_LINE = "SBQQ__RevisedOrderProduct__c"
 class Revisions:
     """The lines of a contract: `revised` is what each of them names, by id, None for one that names none.
 
-    `skipped_ids` are left out on purpose, `empty_ids` are lines with quantity 0, which change nothing.
+    `skipped` are left out on purpose, by what says so: the check box, or the setting of a filter. `empty_ids`
+    are lines with quantity 0, which change nothing.
     """
 
     revised: Mapping[str, str | None] = field(default_factory=dict)
-    skipped_ids: frozenset[str] = frozenset()
+    skipped: Mapping[str, str] = field(default_factory=dict)
     empty_ids: frozenset[str] = frozenset()
 
     def is_circular(self, order_item_id: str) -> bool:
@@ -45,20 +47,30 @@ class Revisions:
         return place
 
 
-def revisions_of(items: Iterable[RawRecord], *, skip_field: str) -> Revisions:
-    """Return which line changes which; `skip_field` is the check box that leaves a line out."""
+def revisions_of(
+    items: Iterable[RawRecord], *, skip_field: str, passing: Mapping[str, frozenset[str]]
+) -> Revisions:
+    """Return which line changes which.
+
+    `skip_field` is the check box that leaves a line out, `passing` are the lines that meet each filter.
+    """
     revised: dict[str, str | None] = {}
-    skipped, empty = set(), set()
+    skipped: dict[str, str] = {}
+    empty = set()
+    asked = [(setting, passing[setting]) for setting in LINE_FILTERS if setting in passing]
     for item in items:
         order_item_id = record_id_at(item, "Id")
         if order_item_id is None:
             continue
         revised.setdefault(order_item_id, record_id_at(item, REVISED_LINE))
+        missed = next((setting for setting, ids in asked if order_item_id not in ids), None)
         if item.get(skip_field) is True:
-            skipped.add(order_item_id)
+            skipped[order_item_id] = skip_field
         elif _is_zero(item.get("Quantity")):
             empty.add(order_item_id)
-    return Revisions(revised=revised, skipped_ids=frozenset(skipped), empty_ids=frozenset(empty))
+        elif missed is not None:
+            skipped[order_item_id] = missed
+    return Revisions(revised=revised, skipped=skipped, empty_ids=frozenset(empty))
 
 
 def revised_line(
@@ -79,8 +91,10 @@ def revised_line(
         _refuse_unknown(reader, f"changes line {named}, which leads back to this one.")
         return None
     found = revisions.revised_by(reader.record_id)
-    if found in revisions.skipped_ids:
-        reader.refuse("revises_skipped_line", f"changes line {found}, which is skipped.", field=REVISED_LINE)
+    if found is not None and found in revisions.skipped:
+        by = revisions.skipped[found]
+        message = f"changes line {found}, which {by} leaves out."
+        reader.refuse("revises_skipped_line", message, field=REVISED_LINE)
     elif found is None or found in revisions.empty_ids:
         if reduces:
             message = f"takes away units of line {named}, which has none."
@@ -91,6 +105,18 @@ def revised_line(
             _refuse_unknown(reader, f"changes line {found}, which is not among the lines of its contract.")
         return None
     return found
+
+
+def check_left_out(reader: RecordReader, revisions: Revisions) -> None:
+    """Refuse a line that a filter leaves out although the line it changes is billed.
+
+    It would go on being billed as if nothing had changed. A check box is set by somebody who means that line.
+    """
+    by = revisions.skipped[reader.record_id]
+    found = None if revisions.is_circular(reader.record_id) else revisions.revised_by(reader.record_id)
+    if by in LINE_FILTERS and found in revisions.revised and found not in revisions.skipped:
+        message = f"changes line {found}, which is billed, but {by} leaves it out."
+        reader.refuse("filter_splits_line", message, field=REVISED_LINE)
 
 
 def _refuse_unknown(reader: RecordReader, message: str) -> None:

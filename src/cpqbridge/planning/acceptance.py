@@ -22,12 +22,14 @@ class Verdict:
     """The orders to carry out, executed ones first, and the outcomes of those that are not.
 
     A `frozen` contract has an executed order that is no longer what was sold: what stands in Stripe is left.
+    `without_lines` are orders of which every line is left out on purpose.
     """
 
     accepted: tuple[Order, ...]
     new: tuple[Order, ...]
     outcomes: Mapping[str, OrderOutcome] = field(default_factory=dict)
     frozen: bool = False
+    without_lines: tuple[Order, ...] = ()
 
 
 def stopped(order: Order, refusals: Iterable[Refusal]) -> OrderOutcome:
@@ -85,7 +87,14 @@ class Acceptance:
         executed.sort(
             key=lambda order: (self._sent.orders[order.order_id].executed_at, sequence[order.order_id])
         )
-        return Verdict(accepted=(*executed, *new), new=tuple(new), outcomes=outcomes)
+        without_lines = tuple(
+            order
+            for order in history.orders
+            if order.order_id in outcomes and outcomes[order.order_id].state is OrderState.UNCHANGED
+        )
+        return Verdict(
+            accepted=(*executed, *new), new=tuple(new), outcomes=outcomes, without_lines=without_lines
+        )
 
     def _is_taken_over(self) -> bool:
         """Return whether the contract has an order from before the start date that was not executed by us."""
@@ -104,15 +113,24 @@ class Acceptance:
         yield from self._found.get(order.order_id, ())
         own = [each for each in self._request.history.refusals if each.order_id == order.order_id]
         if not order.activated:
-            left_out = [each for each in own if each.state is OrderState.SKIPPED]
-            yield from left_out or [changed_after_sync(order)]
+            left_out = next((each for each in own if each.state is OrderState.SKIPPED), None)
+            yield changed_after_sync(order) if left_out is None else _left_out(order, left_out.message)
             return
         mark = self._sent.orders[order.order_id].fingerprint
         if mark and mark != facts_fingerprint(order, order.lines):
-            yield changed_after_sync(order)
+            lines = [line for line in order.skipped_lines if line.order_item_id in self._billed_line_ids]
+            texts = [f"{line.left_out_by} leaves out line {line.order_item_id}." for line in lines]
+            yield _left_out(order, " ".join(texts)) if lines else changed_after_sync(order)
             return
         # A policy or an address that would stop it today changes nothing of what was carried out.
         yield from own
+
+    @property
+    def _billed_line_ids(self) -> frozenset[str]:
+        """Return the lines that anything sent so far bills, one-time ones too."""
+        objects = self._request.state.objects.values()
+        items = (item for sent in objects for phase in sent.phases for item in phase.one_time_items)
+        return frozenset((*self._sent.lines, *(item.order_item_id for item in items)))
 
     def _outcome(
         self, order: Order, blocker: Order | None, *, frozen: bool, begun: bool, gone: bool
@@ -167,6 +185,21 @@ def changed_after_sync(order: Order) -> Refusal:
         record_id=order.order_id,
         field="",
         fix="Undo the change in Salesforce, or correct the subscription schedule in Stripe by hand.",
+        order_id=order.order_id,
+        state=OrderState.HELD,
+    )
+
+
+def _left_out(order: Order, why: str) -> Refusal:
+    """Return the hold of an order that is billed, but that the connection's settings leave out now."""
+    return Refusal(
+        code="left_out_after_sync",
+        message=f"Order {order.order_number} is billed already, but is left out now: {why} What Stripe bills "
+        "was left as it was.",
+        record_id=order.order_id,
+        field="",
+        fix="Let the connection's filters and start date cover it again; what Stripe bills is ended by an "
+        "amendment to zero, not by a filter.",
         order_id=order.order_id,
         state=OrderState.HELD,
     )

@@ -32,7 +32,7 @@ from cpqbridge.planning.objects import Designer, Wanted, placed_identities
 from cpqbridge.planning.pieces import CutRules
 from cpqbridge.planning.placing import Placed, place
 from cpqbridge.planning.price_book import give_prices, price_steps
-from cpqbridge.planning.proof import Evidence, mismatches
+from cpqbridge.planning.proof import Evidence, mismatches, skipped_proofs
 from cpqbridge.planning.request import Request
 from cpqbridge.planning.safety import Look, multiplier_warnings
 from cpqbridge.planning.timetable import load_again_at
@@ -61,6 +61,7 @@ class Build:
             as_of=request.as_of,
             cutover=request.cutover,
             split_frequencies=policy.frequencies == "split",
+            time_zone=policy.time_zone,
             restores=request.restores,
         )
         self._refused = self._take_in(verdict.accepted)
@@ -255,9 +256,11 @@ class Build:
 
     @cached_property
     def proof(self) -> tuple[Proof, ...]:
-        """Return the proof of every line of the orders that are carried out."""
+        """Return the proof of every line of the orders that are carried out, skipped ones too."""
         billed = billed_by_line(self.forecast)
-        return tuple(proof for order in self._contract.orders for proof in self.evidence.prove(order, billed))
+        proven = (proof for order in self._contract.orders for proof in self.evidence.prove(order, billed))
+        orders = (*self._contract.orders, *self._verdict.without_lines)
+        return (*proven, *(proof for order in orders for proof in skipped_proofs(order)))
 
     @cached_property
     def record(self) -> ContractRecord | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from cpqbridge.domain.billing import BilledOrderLine, BillingObject, BillingState, ExecutedOrder, TakenUnits
-from cpqbridge.domain.dates import MONTHS_PER_YEAR, Cycle, add_months, day_after, midnight
+from cpqbridge.domain.dates import MONTHS_PER_YEAR, Cycle, add_months, day_after, day_of, midnight
 from cpqbridge.domain.order import LineKind, Order, OrderHistory, OrderKind, OrderLine
 from cpqbridge.domain.refusal import Refusal
 from cpqbridge.planning.pieces import Bounds, CutRules, cut, whole, with_first_piece_as_head
@@ -101,7 +101,11 @@ class SentFacts:
 
 @dataclass(slots=True, kw_only=True)
 class Contract:
-    """Runs, reductions and one-time lines of the orders taken in so far, on their tracks."""
+    """Runs, reductions and one-time lines of the orders taken in so far, on their tracks.
+
+    What Stripe does follows from instants: its days begin at 00:00 UTC. `time_zone` decides which date it is
+    where an order is sold: which cycle is still running and how many have passed.
+    """
 
     history: OrderHistory
     state: BillingState
@@ -109,6 +113,7 @@ class Contract:
     as_of: datetime
     cutover: date | None = None
     split_frequencies: bool = False
+    time_zone: str = "UTC"
     restores: frozenset[str] = frozenset()
     sent: SentFacts = field(init=False)
     lineages: Lineages = field(init=False)
@@ -130,6 +135,11 @@ class Contract:
             if each.kind == "schedule":
                 horizon = self._horizon(anchor_of(key), each) if is_evergreen(key) else None
                 self.tracks.append(Track(key=key, anchor=anchor_of(key), sent=each, horizon=horizon))
+
+    @property
+    def today(self) -> date:
+        """Return the date of the present instant in the connection's time zone."""
+        return day_of(self.as_of, self.time_zone)
 
     def executed_at(self, order: Order, track: Track | None = None) -> datetime:
         """Return the execution instant of an order, on one track where it is named; now for a new one."""
@@ -385,7 +395,7 @@ class Contract:
         executed_at = self.executed_at(order, track)
         if order.skip_past_initial_invoices and midnight(line.starts_on) <= executed_at:
             cycle = Cycle(track.anchor, line.frequency_months or 1)
-            running = cycle.at_or_before(executed_at.date())
+            running = cycle.at_or_before(day_of(executed_at, self.time_zone))
             return running if running > line.starts_on else None
         return None
 

@@ -116,6 +116,12 @@ def _lines(history: OrderHistory) -> Iterator[PlannedLine]:
                 custom_price=line.custom_price is not None,
                 free_until=_free_until(order, line),
             )
+        for skipped in order.skipped_lines:
+            yield PlannedLine(
+                order_item_id=skipped.order_item_id,
+                order_id=order.order_id,
+                name=skipped.product_name or skipped.order_item_id,
+            )
 
 
 def _name(history: OrderHistory, line: OrderLine) -> str:

@@ -174,6 +174,19 @@ class Evidence:
         )
 
 
+def skipped_proofs(order: Order) -> Iterator[Proof]:
+    """Yield the proof of each line of an order that is left out on purpose: nothing is billed of it here."""
+    for line in order.skipped_lines:
+        yield Proof(
+            order_item_id=line.order_item_id,
+            order_id=order.order_id,
+            currency=order.currency,
+            sold_minor=rounded_minor(line.total_price, order.currency),
+            billed_minor=0,
+            reason="skipped",
+        )
+
+
 def mismatches(proofs: Iterable[Proof]) -> Iterator[Refusal]:
     """Yield a failure for each line whose bills would not sum to what was sold, for no reason we know."""
     for proof in proofs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
@@ -31,6 +31,7 @@ NEVER_RELEASED = frozenset(
     {
         "too_many_lines",
         "changed_after_sync",
+        "left_out_after_sync",
         "order_gone",
         "reduction_across_ends",
         "reduction_of_block_price",
@@ -165,7 +166,7 @@ class Look:
             )
 
     def _elapsed_holds(self, order: Order, runs: Sequence[Run]) -> Iterator[Refusal]:
-        now = self.contract.as_of
+        now, today = self.contract.as_of, self.contract.today
         late = [run for run in runs if run.executed_at == now and run.begins_at <= now]
         if not late:
             return
@@ -182,7 +183,7 @@ class Look:
             )
             return
         earliest = min(run.begins_at.date() for run in late)
-        elapsed = max(_elapsed_periods(run, now) for run in late)
+        elapsed = max(_elapsed_periods(run, today) for run in late)
         if elapsed > self.configuration.caps.backdated_periods:
             yield _hold(
                 order,
@@ -194,7 +195,7 @@ class Look:
                 fix="Release the order to bill them, set Skip_Past_Initial_Invoices__c to leave them out, "
                 "or raise `caps.backdated_periods`.",
             )
-        carried = sum(_elapsed_periods(run, now) + 1 for run in late if run.carried)
+        carried = sum(_elapsed_periods(run, now.date()) + 1 for run in late if run.carried)
         if carried + len(late) > MAXIMUM_INVOICE_LINES:
             yield _hold(
                 order,
@@ -276,10 +277,10 @@ def _charged_minor(run: Run) -> int:
     return sum(piece.amount_minor for piece in pieces.pieces if piece.start < until)
 
 
-def _elapsed_periods(run: Run, now: datetime) -> int:
+def _elapsed_periods(run: Run, today: date) -> int:
     """Return how many of the run's billing periods have passed since it began to be billed by us."""
     cycle = run.pieces.cycle
-    return cycle.index_at_or_before(now.date()) - cycle.index_at_or_before(run.begins_at.date())
+    return cycle.index_at_or_before(today) - cycle.index_at_or_before(run.begins_at.date())
 
 
 def _overlap(line: OrderLine, old: RenewedLine) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from cpqbridge.errors import ConfigurationError, CpqbridgeError
@@ -23,7 +23,7 @@ from cpqbridge.salesforce.pages import records_of
 from cpqbridge.salesforce.qualification import Qualification, blamed
 from cpqbridge.salesforce.roots import with_roots
 from cpqbridge.salesforce.schema import OrgSchema
-from cpqbridge.salesforce.soql import datetime_literal, day_start_literal, one_of, select
+from cpqbridge.salesforce.soql import datetime_literal, one_of, select
 
 IDS_PER_QUERY = 500
 GROUPS_AT_ONCE = QUERY_LIMIT - 1
@@ -32,15 +32,15 @@ GROUPS_AT_ONCE = QUERY_LIMIT - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What to look for: orders that qualify, saved at or after `since`, activated on or after `start_date`.
+    """What to look for: orders that qualify, saved at or after `since`, activated from `activated_since` on.
 
-    Both bounds are left out where they are None; `start_date` begins at 00:00:00 UTC. `watched` are further
-    records to look at, whenever they were saved: up to four groups of up to 500 ids of one object.
+    Both instants (aware) are left out where they are None. `watched` are further records to look at, whenever
+    they were saved: up to four groups of up to 500 ids of one object.
     """
 
     qualification: Qualification
     since: datetime | None
-    start_date: date | None = None
+    activated_since: datetime | None = None
     watched: Sequence[WatchedGroup] = ()
 
 
@@ -104,8 +104,8 @@ class Changes:
         conditions = wanted.qualification.conditions()
         if wanted.since is not None:
             conditions.append(f"SystemModstamp >= {datetime_literal(wanted.since)}")
-        if wanted.start_date is not None:
-            conditions.append(f"ActivatedDate >= {day_start_literal(wanted.start_date)}")
+        if wanted.activated_since is not None:
+            conditions.append(f"ActivatedDate >= {datetime_literal(wanted.activated_since)}")
         first = "SystemModstamp ASC" if wanted.since is not None else "ActivatedDate ASC NULLS LAST"
         return notice_query(self._schema, conditions, order_by=f"{first}, Id ASC")
 

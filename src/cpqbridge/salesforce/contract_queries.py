@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cpqbridge.mapping.needs import PRODUCT_RATE_OBJECT, FieldNeeds, ObjectNeeds
 from cpqbridge.salesforce.family import Family
+from cpqbridge.salesforce.qualification import FurtherFilter
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.selection import selected_fields
 from cpqbridge.salesforce.soql import one_of, quoted, select
@@ -21,7 +22,7 @@ _PRODUCT = "Product2"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractQuery:
-    """One query. `kind` says where its rows go: one of the names above, or the name of a further object.
+    """One query. `kind` says where its rows go: a name above, a filter's setting, or a further object.
 
     `children` are the lists inside each row, and inside the rows of such lists, that go to further objects:
     list name -> object name.
@@ -33,9 +34,15 @@ class ContractQuery:
 
 
 class ContractQueries:
-    """Writes the queries for one org, one set of needs and one qualifying condition."""
+    """Writes the queries for one org, one set of needs, one qualifying condition and further filters."""
 
-    def __init__(self, schema: OrgSchema, needs: FieldNeeds, qualifying_conditions: Sequence[str]) -> None:
+    def __init__(
+        self,
+        schema: OrgSchema,
+        needs: FieldNeeds,
+        qualifying_conditions: Sequence[str],
+        further: Sequence[FurtherFilter] = (),
+    ) -> None:
         """Settle what is asked for; without `qualifying_conditions` nobody is asked which orders qualify.
 
         Raises:
@@ -44,6 +51,7 @@ class ContractQueries:
         self._schema = schema
         self._family = Family(schema)
         self._qualifying = list(qualifying_conditions)
+        self._further = tuple(further)
         self._present = [
             need for need in needs.extra if schema.has_object(need.object_name) or not need.optional_object
         ]
@@ -128,6 +136,18 @@ class ContractQueries:
         if self._qualifying:
             soql = select(["Id"], "Order", where=" AND ".join([orders, *self._qualifying]), order_by="Id")
             queries.append(ContractQuery(kind=QUALIFYING, soql=soql))
+        queries += [
+            ContractQuery(
+                kind=each.setting,
+                soql=select(
+                    ["Id"],
+                    each.object_name,
+                    where=f"{orders if each.object_name == 'Order' else items} AND {each.condition}",
+                    order_by="Id",
+                ),
+            )
+            for each in self._further
+        ]
         return tuple(queries)
 
     def _select(self, need: ObjectNeeds) -> _Select:

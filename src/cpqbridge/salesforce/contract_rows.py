@@ -16,7 +16,13 @@ class ContractRows:
     """Collects records by kind; a record that several queries return counts once."""
 
     def __init__(
-        self, extra_names: Iterable[str], *, org_url: str, condition: str | None, is_filtered: bool
+        self,
+        extra_names: Iterable[str],
+        *,
+        org_url: str,
+        condition: str | None,
+        is_filtered: bool,
+        filters: Iterable[str] = (),
     ) -> None:
         """Start empty.
 
@@ -25,12 +31,14 @@ class ContractRows:
             org_url: The org's address, for links to records.
             condition: The qualifying condition, None when it was not asked.
             is_filtered: Whether Salesforce was asked which orders qualify.
+            filters: The settings of further filters that Salesforce was asked about.
         """
         self._rows: dict[str, dict[str, RawRecord]] = {name: {} for name in extra_names}
         self._extra_names = tuple(self._rows)
         self._org_url = org_url
         self._condition = condition
         self._is_filtered = is_filtered
+        self._filters = tuple(filters)
 
     def add(self, kind: str, record: RawRecord) -> None:
         """Keep a record; one without an id is kept out."""
@@ -58,6 +66,7 @@ class ContractRows:
             items=self.of(ITEMS),
             extra={name: self.of(name) for name in self._extra_names},
             qualifying_order_ids=self._qualifying(),
+            passing={setting: frozenset(self._rows.get(setting, {})) for setting in self._filters},
         )
 
     def _qualifying(self) -> frozenset[str] | None:

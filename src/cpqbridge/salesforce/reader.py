@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 
 from cpqbridge.domain.ids import is_salesforce_id, salesforce_id
 from cpqbridge.errors import CpqbridgeError, RecordError
 from cpqbridge.mapping.needs import FieldNeeds
+from cpqbridge.mapping.policies import Filters
 from cpqbridge.mapping.raw import OrderNotice, RawContract, RawRecord
 from cpqbridge.mapping.renewals import first_renewal
 from cpqbridge.mapping.tiers import product_schedule_ids
@@ -93,7 +94,7 @@ class SalesforceReader:
         *,
         filter: str | None,  # noqa: A002 - the configuration file's own word
         since: datetime | None,
-        start_date: date | None,
+        activated_since: datetime | None,
     ) -> Iterator[OrderNotice]:
         """Yield the orders that meet the condition and the filter, page by page.
 
@@ -102,7 +103,7 @@ class SalesforceReader:
             filter: The admin's further condition, if any.
             since: Only orders saved at or after this instant; they come in the order they were saved. Without
                 it they come in the order they were activated, drafts last.
-            start_date: Only orders activated at or after 00:00:00 UTC of this day.
+            activated_since: Only orders activated at or after this instant.
 
         Raises:
             ConfigurationError: Salesforce cannot read the condition or the filter (code `filter_refused`).
@@ -110,7 +111,7 @@ class SalesforceReader:
         wanted = Wanted(
             qualification=Qualification(condition=condition, filter=filter),
             since=since,
-            start_date=start_date,
+            activated_since=activated_since,
         )
         page = self.changes.first(wanted)
         while True:
@@ -126,6 +127,7 @@ class SalesforceReader:
         *,
         condition: str | None = None,
         filter: str | None = None,  # noqa: A002 - the configuration file's own word
+        further: Filters | None = None,
     ) -> RawContract:
         """Return everything of the contract that the order belongs to.
 
@@ -141,16 +143,22 @@ class SalesforceReader:
             needs: What to read.
             condition: The qualifying condition (empty: every order); None leaves `qualifying_order_ids` None.
             filter: The admin's further condition, if any.
+            further: The admin's conditions on accounts, products and price book entries, if any.
 
         Raises:
             ConfigurationError: The org lacks or hides something that is needed, or cannot read the filter.
         """
-        qualification = Qualification(condition=condition or "", filter=filter)
+        qualification = Qualification(condition=condition or "", filter=filter, further=further)
         is_filtered = not (is_answered_by_rows(condition) and not (filter or "").strip())
         asked = qualification.conditions() if is_filtered else []
-        queries = ContractQueries(self._schema, needs, asked)
+        filters = qualification.further_filters()
+        queries = ContractQueries(self._schema, needs, asked, filters)
         collect = partial(
-            ContractRows, org_url=self._client.base_url, condition=condition, is_filtered=is_filtered
+            ContractRows,
+            org_url=self._client.base_url,
+            condition=condition,
+            is_filtered=is_filtered,
+            filters=[each.setting for each in filters],
         )
         rows = collect(queries.extra_names)
         root_id = notice.root_quote_id or notice.quote_id
@@ -166,7 +174,7 @@ class SalesforceReader:
         renewed_id, old_root_id = self._renewed(raw)
         if old_root_id is None or old_root_id == raw.root_id:
             return raw
-        rows, queries = collect(()), ContractQueries(self._schema, needs.bare, asked)
+        rows, queries = collect(()), ContractQueries(self._schema, needs.bare, asked, filters)
         self._read_root(old_root_id, rows, queries, also=renewed_id, blame=qualification)
         return replace(raw, renewed=rows.contract(root_id=old_root_id, contract_id=renewed_id))
 

@@ -19,10 +19,12 @@ from cpqbridge.store.tables import connection_column, metadata
 
 __all__ = [
     "alert_channels",
+    "alert_messages",
     "alerts",
     "call_hours",
     "configuration_versions",
     "dry_runs",
+    "health_checks",
     "metadata",
     "oauth_requests",
     "one_time_links",
@@ -171,6 +173,16 @@ dry_runs = Table(
     sqlite_autoincrement=True,
 )
 
+health_checks = Table(
+    "health_checks",
+    metadata,
+    connection_column(),
+    Column("document", JsonDocument, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("checked_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
+)
+
 alert_channels = Table(
     "alert_channels",
     metadata,
@@ -192,13 +204,38 @@ alerts = Table(
     Column("alert_id", Integer, primary_key=True, autoincrement=True),
     connection_column(),
     Column("kind", String(32), nullable=False),
-    Column("subject", String(255), nullable=False),
     Column("message", Text, nullable=False),
+    Column("fix", Text, nullable=False),
+    Column("items", JsonDocument, nullable=False),
     Column("raised_at", UtcInstant, nullable=False),
+    Column("told_at", UtcInstant, nullable=False),
+    Column("reminded_at", UtcInstant, nullable=False),
     Column("ended_at", UtcInstant),
-    Column("sent_at", UtcInstant),
-    Column("end_sent_at", UtcInstant),
     Index(None, "connection_id", "ended_at"),
+    sqlite_autoincrement=True,
+)
+
+alert_messages = Table(
+    "alert_messages",
+    metadata,
+    Column("message_id", Integer, primary_key=True, autoincrement=True),
+    connection_column(),
+    Column("alert_id", Integer, ForeignKey("alerts.alert_id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "channel_id", Integer, ForeignKey("alert_channels.channel_id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("subject", String(255), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("next_at", UtcInstant, nullable=False),
+    Column("sent_at", UtcInstant),
+    Column("error", Text, nullable=False),
+    Index(None, "state", "next_at"),
+    Index(None, "channel_id", "message_id"),
+    Index(None, "alert_id"),
+    Index(None, "connection_id"),
     sqlite_autoincrement=True,
 )
 

@@ -345,6 +345,14 @@ def configuration(transaction: Transaction, *, connection_id: int) -> Mapping[st
     return found
 
 
+def configured_at(transaction: Transaction, *, connection_id: int) -> datetime | None:
+    """Return when the configuration was stored that is in force (aware UTC), None when none ever was."""
+    found: datetime | None = transaction.execute(
+        select(configurations.c.updated_at).where(configurations.c.connection_id == connection_id)
+    ).scalar()
+    return found
+
+
 def save_configuration(
     transaction: Transaction, *, connection_id: int, document: Mapping[str, Any], at: datetime
 ) -> None:

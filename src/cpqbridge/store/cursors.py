@@ -13,6 +13,9 @@ from cpqbridge.store.tables import cursors
 ORDERS = "orders"
 """The cursor of polls for orders: the org's own time at the last poll that found what there was."""
 
+EVENTS_HEARD, EVENTS_MISSED = "events_heard", "events_missed"
+"""When a webhook last brought an event, and when one was last found by asking that no webhook had brought."""
+
 OVERLAP = timedelta(minutes=15)
 """How far back a poll looks again: a slow transaction appears with an older stamp than it was committed.
 Source: the project's design notes, salesforce.md 3.1 (20 Nov 2026)."""

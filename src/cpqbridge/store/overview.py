@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select, union
 from sqlalchemy import Connection as Transaction
@@ -86,7 +87,33 @@ def in_need(transaction: Transaction, *, connection_id: int, limit: int) -> tupl
         .order_by(order_states.c.updated_at, order_states.c.order_number)
         .limit(limit)
     )
-    return tuple(OrderInNeed(order_number=row.order_number, state=row.state, code=row.code) for row in rows)
+    return tuple(_in_need(row) for row in rows)
+
+
+def orders_in_need(transaction: Transaction, *, connection_id: int) -> Mapping[str, OrderInNeed]:
+    """Return every order that needs someone by id, those that wait longest first."""
+    rows = transaction.execute(
+        select(
+            order_states.c.order_id, order_states.c.order_number, order_states.c.state, order_states.c.code
+        )
+        .where(order_states.c.connection_id == connection_id, needs_someone())
+        .order_by(order_states.c.updated_at, order_states.c.order_number)
+    )
+    return {row.order_id: _in_need(row) for row in rows}
+
+
+def synced_with_code(transaction: Transaction, *, connection_id: int, code: str) -> Mapping[str, OrderInNeed]:
+    """Return the orders that are billed but still have this to say, by id."""
+    rows = transaction.execute(
+        select(
+            order_states.c.order_id, order_states.c.order_number, order_states.c.state, order_states.c.code
+        ).where(
+            order_states.c.connection_id == connection_id,
+            order_states.c.state == OrderState.SYNCED.value,
+            order_states.c.code == code,
+        )
+    )
+    return {row.order_id: _in_need(row) for row in rows}
 
 
 def contracts_without_orders(transaction: Transaction, *, connection_id: int) -> tuple[str, ...]:
@@ -150,6 +177,10 @@ def timers_due(transaction: Transaction, *, connection_id: int, at: datetime) ->
     following = func.min(timers.c.due_at).filter(timers.c.due_at > at)
     row = transaction.execute(select(due, following).where(timers.c.connection_id == connection_id)).one()
     return int(row[0]), row[1]
+
+
+def _in_need(row: Any) -> OrderInNeed:
+    return OrderInNeed(order_number=row.order_number, state=row.state, code=row.code)
 
 
 def is_tried_again() -> ColumnElement[bool]:

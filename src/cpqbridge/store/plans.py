@@ -122,7 +122,8 @@ def sold_before(transaction: Transaction, *, connection_id: int, root_id: str) -
     found: dict[str, dict[str, int]] = {}
     for document in rows.scalars():
         proven: dict[str, dict[str, int]] = {}
-        for proof in decode_plan(document).proof:
+        billed = (proof for proof in decode_plan(document).proof if proof.reason != "skipped")
+        for proof in billed:
             proven.setdefault(proof.order_id, {})[proof.order_item_id] = proof.sold_minor
         found = proven | found
     return found

@@ -142,6 +142,11 @@ class EventDesk:
             self._look_at_all(connection, since=last)
         with self._service.store.write() as transaction:
             cursors.move(transaction, connection_id=connection_id, name=_LISTED, instant=now)
+            if new and (connection_id, _LISTS[1]) in self._done_at:
+                # What the first list finds happened while nobody may have listened.
+                cursors.move(
+                    transaction, connection_id=connection_id, name=cursors.EVENTS_MISSED, instant=now
+                )
         if new:
             log.info("events_caught_up", connection=connection.name, events=new)
         return new

@@ -13,7 +13,7 @@ import structlog
 
 from cpqbridge.clock import Clock, SystemClock
 from cpqbridge.errors import EventRefusedError
-from cpqbridge.store import connections, events
+from cpqbridge.store import connections, cursors, events
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.events import EventState
 from cpqbridge.stripe_billing.webhooks import event_of, is_signed
@@ -55,13 +55,11 @@ class StripeHook:
         new = 0
         with self._service.store.write() as transaction:
             for connection in takers:
+                connection_id, now = connection.connection_id, self._service.clock_of(connection).now()
                 new += events.keep(
-                    transaction,
-                    connection_id=connection.connection_id,
-                    events=[found],
-                    at=self._service.clock_of(connection).now(),
-                    state=state,
+                    transaction, connection_id=connection_id, events=[found], at=now, state=state
                 )
+                cursors.move(transaction, connection_id=connection_id, name=cursors.EVENTS_HEARD, instant=now)
         log.info("event_taken", type=found.type, stripe_event=found.event_id, is_new=new > 0)
 
     def _believed(self, payload: bytes, signature: str) -> tuple[Mapping[str, Any], Sequence[Connection]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from cpqbridge.store import call_hours, retention, run_hours
+from cpqbridge.store import alerts, call_hours, retention, run_hours
 from cpqbridge.sync.ports import OpenConnection
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Housekeeping:
             with store.write() as transaction:
                 for hours in (run_hours, call_hours):
                     count += hours.prune(transaction, connection_id=connection_id, before=now - KEEP_HOURS)
+                long_over = now - timedelta(days=settings.history_days)
+                count += alerts.prune(transaction, connection_id=connection_id, before=long_over)
         if count:
             log.info("history_pruned", rows=count)
         return count

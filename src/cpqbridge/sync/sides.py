@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from cpqbridge.domain.billing import BilledInvoice, StepAction
-from cpqbridge.domain.order import OrderHistory, Parameters
+from cpqbridge.domain.order import OrderHistory, OrderLine, Parameters
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.schedule_standing import ENDED, ScheduleStanding
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT
 from cpqbridge.mapping.history import order_history
-from cpqbridge.mapping.needs import FieldNeeds
+from cpqbridge.mapping.needs import FieldNeeds, field_needs
+from cpqbridge.mapping.policies import Filters
+from cpqbridge.mapping.precision_lines import lines_that_tell_precision
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
 from cpqbridge.salesforce.changes import ChangesPage, Wanted
 from cpqbridge.salesforce.client import SalesforceClient
+from cpqbridge.salesforce.inspection import Inspection, MatchCount
 from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema, load_schema
+from cpqbridge.salesforce.selection import load_needed_schema
 from cpqbridge.salesforce.sync_records import Deleted, delete_oldest
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.intents import call_of_key
@@ -105,8 +109,13 @@ class SalesforceOrg:
         """Return the notice of an order by id or number, None when there is none."""
         return self._read(lambda reader: reader.find_order(id_or_number))
 
-    def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
-        """Yield the orders that qualify (B1.1), changed at or after `since`."""
+    def qualifying_orders(
+        self, *, since: datetime | None, activated_since: datetime | None = None
+    ) -> Iterator[OrderNotice]:
+        """Yield the orders that qualify (B1.1), changed at or after `since`.
+
+        `activated_since` takes the place of the configured start date.
+        """
         filters = self.configuration.filters
         return iter(
             self._read(
@@ -115,7 +124,7 @@ class SalesforceOrg:
                         filters.activated or "",
                         filter=filters.order,
                         since=since,
-                        start_date=self.configuration.sync.start_date,
+                        activated_since=activated_since or self.configuration.activated_since,
                     )
                 )
             )
@@ -125,11 +134,10 @@ class SalesforceOrg:
         self, *, since: datetime | None, watched: Sequence[WatchedGroup] = ()
     ) -> Iterator[ChangesPage]:
         """Yield what changed at or after `since`, page by page, one call each."""
-        filters = self.configuration.filters
         wanted = Wanted(
-            qualification=Qualification(condition=filters.activated or "", filter=filters.order),
+            qualification=Qualification.of(self.configuration.filters),
             since=since,
-            start_date=self.configuration.sync.start_date,
+            activated_since=self.configuration.activated_since,
             watched=watched,
         )
         page = self._read(lambda reader: reader.changes.first(wanted))
@@ -147,7 +155,11 @@ class SalesforceOrg:
         filters = self.configuration.filters
         return self._read(
             lambda reader: reader.read_contract(
-                notice, self.needs, condition=filters.activated or "", filter=filters.order
+                notice,
+                self.needs,
+                condition=filters.activated or "",
+                filter=filters.order,
+                further=filters,
             ),
             step=f"contract {root_of(notice)}",
         )
@@ -169,6 +181,16 @@ class SalesforceOrg:
             lambda names: self.retries.call(partial(load_schema, self.client, names), step="describe"),
         )
 
+    def drafted(self, configuration: Configuration) -> SalesforceOrg:
+        """Return the same org read with another configuration, which is not saved."""
+        needs = field_needs(configuration)
+        fields = OrgFields(
+            self.client,
+            self.describe(()),
+            describe=lambda: self.retries.call(partial(load_needed_schema, self.client, needs)),
+        )
+        return replace(self, configuration=configuration, needs=needs, fields=fields)
+
     def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """Return each order's present modification stamp by id."""
         asked = sorted(order_ids)
@@ -183,6 +205,18 @@ class SalesforceOrg:
             # The next write leaves out what the org no longer has.
             self.fields.describe_again()
         return failures
+
+    def count_matching(self, filters: Filters, setting: str) -> MatchCount:
+        """Return how many records meet one of these filters; see `Inspection.count`."""
+        inspection = Inspection(self.client, self.fields.schema)
+        return self.retries.call(partial(inspection.count, filters, setting), step=f"count {setting}")
+
+    def lines_that_tell_precision(self) -> Sequence[OrderLine]:
+        """Return the newest order lines that can show the org's prorate precision, one call."""
+        schema = self.fields.schema
+        items = self.retries.call(Inspection(self.client, schema).precision_items, step="precision")
+        multiplier = schema.field("OrderItem", _MULTIPLIER)
+        return lines_that_tell_precision(items, multiplier_decimals=multiplier.scale if multiplier else None)
 
     def delete_sync_records(self, *, keep: int) -> Deleted:
         """Delete the oldest resolved Sync Records beyond `keep`, at most a thousand at a time."""

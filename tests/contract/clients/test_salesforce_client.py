@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -42,7 +42,7 @@ class Side:
     needs: FieldNeeds
 
     def orders(self, **changes: Any) -> list[OrderNotice]:
-        wanted = {"filter": None, "since": None, "start_date": None} | changes
+        wanted = {"filter": None, "since": None, "activated_since": None} | changes
         condition = wanted.pop("condition", DEFAULT_ACTIVATED_CONDITION)
         return list(self.reader.qualifying_orders(condition, **wanted))
 
@@ -260,7 +260,7 @@ def test_orders_qualify_by_condition_filter_and_day(whole: Side) -> None:
     assert all(notice.status_code == "Activated" for notice in activated)
     stamps = [notice.activated_at for notice in activated if notice.activated_at]
     assert stamps == sorted(stamps)
-    later = whole.orders(start_date=date(2026, 6, 1))
+    later = whole.orders(activated_since=datetime(2026, 6, 1, tzinfo=UTC))
     assert {notice.order_id for notice in later} == {
         notice.order_id
         for notice in activated
@@ -279,7 +279,7 @@ def test_orders_changed_since_come_in_the_order_they_were_saved(small: Side) -> 
     assert [notice.order_id for notice in found] == [second.order_id, first.order_id]
 
 
-@pytest.mark.parametrize("text", ["Typo__c = 'x'", "StatusCode LIKEE 'x'", "StatusCode ="])
+@pytest.mark.parametrize("text", ["Typo__c = 'x'", "EffectiveDate = 'x'", "Account.Typo__c > 5"])
 def test_filter_when_salesforce_cannot_read_it_is_named(whole: Side, text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         whole.orders(filter=text)

@@ -345,14 +345,6 @@ def test_custom_price_when_the_line_does_not_recur_is_left_out_and_said():
     ]
 
 
-def test_filters_that_are_not_applied_by_this_release_are_named():
-    filters = {"Order": "Type = 'New'", "Account": "Type = 'Customer'"}
-    history = history_of(configuration=configured(filters=filters))
-    assert history.warnings == (
-        "filters.Account is not applied by this release: only filters.Order decides.",
-    )
-
-
 def test_needs_when_nothing_is_mapped_cover_what_the_history_reads():
     needs = field_needs(configured())
     assert "SBQQ__BillingFrequency__c" in needs.of("OrderItem").required

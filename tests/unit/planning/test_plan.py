@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from tests.simulation import in_process
@@ -24,12 +25,17 @@ from tests.unit.planning.builders import (
 )
 
 from cpqbridge.domain.billing import BillingState, Link, Proof, Ref, StepAction
+from cpqbridge.domain.order import SkippedLine
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.planning.plan import line_price_keys, plan_contract
 from cpqbridge.planning.proof import mismatches
 from cpqbridge_sim.stripe.account import Account
 
 LATE = at("2026-09-25T08:00:00")
+
+A_SKIPPED_LINE = SkippedLine(
+    order_item_id="802LINE001", total_price=Decimal("12.50"), left_out_by="Skip_Line_Item__c"
+)
 
 
 def planned(*orders, **options):
@@ -88,9 +94,12 @@ def test_order_without_lines_is_skipped_and_says_so():
 
 
 def test_order_whose_lines_are_all_skipped_is_done():
-    found = planned(replace(an_order([]), skipped_line_ids=("802LINE001",)))
+    found = planned(replace(an_order([]), skipped_lines=(A_SKIPPED_LINE,)))
     assert states_of(found) == [(OrderState.UNCHANGED, [])]
-    assert (found.steps, found.forecast, found.proof) == ((), (), ())
+    assert (found.steps, found.forecast) == ((), ())
+    assert [(each.sold_minor, each.billed_minor, each.reason) for each in found.proof] == [
+        (1250, 0, "skipped")
+    ]
 
 
 def test_order_that_lost_its_lines_after_sync_is_held():

@@ -78,7 +78,7 @@ def test_frozen_contract_keeps_what_it_bills_in_view():
     assert states_of(later) == [(OrderState.HELD, ["changed_after_sync"])]
 
 
-def test_deactivated_order_freezes_unless_the_mapper_names_why_it_is_left_out():
+def test_billed_order_that_is_deactivated_or_left_out_now_is_held_with_what_follows():
     life = synced(FIRST)
     away = replace(FIRST, activated=False)
     assert states_of(planned(life.state, away)) == [(OrderState.HELD, ["changed_after_sync"])]
@@ -93,7 +93,7 @@ def test_deactivated_order_freezes_unless_the_mapper_names_why_it_is_left_out():
     )
     named = planned(life.state, away, MORE, refusals=(left_out,))
     assert states_of(named) == [
-        (OrderState.SKIPPED, ["filtered_out"]),
+        (OrderState.HELD, ["left_out_after_sync"]),
         (OrderState.WAITING, ["waiting_for_order"]),
     ]
     assert named.steps == ()

@@ -77,9 +77,9 @@ def test_a_part_that_may_pass_or_says_that_access_is_lost_fails_the_poll(
 
 
 def test_a_filter_that_is_refused_beside_watched_records_is_blamed() -> None:
-    org = composite((400, refusal("MALFORMED_QUERY", "unexpected token: LIKEE")), (200, page()))
+    org = composite((400, refusal("MALFORMED_QUERY", "Row:1:Column:9 unexpected token")), (200, page()))
     with pytest.raises(ConfigurationError) as caught:
-        changes_of(org).first(wanted(ACCOUNTS, filter_text="Typo__c LIKEE 'x'"))
+        changes_of(org).first(wanted(ACCOUNTS, filter_text="Typo__c LIKE 'x'"))
     assert caught.value.code == "filter_refused"
 
 

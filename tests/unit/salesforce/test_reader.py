@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -113,7 +113,7 @@ def test_qualifying_orders_reads_every_page_until_done() -> None:
         )
 
     org = FakeOrg(answer)
-    found = list(reader_of(org).qualifying_orders("", filter=None, since=None, start_date=None))
+    found = list(reader_of(org).qualifying_orders("", filter=None, since=None, activated_since=None))
     assert [notice.order_id for notice in found] == ["801A", "801B", "801C"]
     assert len(org.requests) == 2
 
@@ -121,7 +121,7 @@ def test_qualifying_orders_reads_every_page_until_done() -> None:
 def test_qualifying_orders_when_a_page_is_short_or_empty_goes_on() -> None:
     pages = iter([page(next_url="/services/data/v68.0/query/a-1"), page(a_row("801A"))])
     org = FakeOrg(lambda _: httpx2.Response(200, json=next(pages)))
-    found = list(reader_of(org).qualifying_orders("", filter=None, since=None, start_date=None))
+    found = list(reader_of(org).qualifying_orders("", filter=None, since=None, activated_since=None))
     assert [notice.order_id for notice in found] == ["801A"]
 
 
@@ -132,7 +132,7 @@ def test_qualifying_orders_joins_every_condition_in_parentheses() -> None:
             "StatusCode = 'Activated' OR Force__c = true",
             filter="Type = 'New'",
             since=datetime(2026, 11, 20, 9, 45, tzinfo=UTC),
-            start_date=date(2026, 1, 1),
+            activated_since=datetime(2026, 1, 1, tzinfo=UTC),
         )
     )
     where = soql_of(str(org.requests[0].url)).split(" WHERE ")[1]
@@ -146,21 +146,23 @@ def test_qualifying_orders_joins_every_condition_in_parentheses() -> None:
 def test_qualifying_orders_when_a_filter_reaches_outside_is_refused_before_any_call() -> None:
     org = querying(lambda _: page())
     with pytest.raises(ConfigurationError):
-        list(reader_of(org).qualifying_orders("", filter="A = 1) OR (B = 2", since=None, start_date=None))
+        list(
+            reader_of(org).qualifying_orders("", filter="A = 1) OR (B = 2", since=None, activated_since=None)
+        )
     assert org.requests == []
 
 
 @pytest.mark.parametrize(
     "problem",
     [
-        refusal("MALFORMED_QUERY", "unexpected token: 'LIKEE'"),
+        refusal("MALFORMED_QUERY", "value of filter criterion must be of another type"),
         refusal("INVALID_FIELD", "No such column 'Typo__c' on entity 'Order'."),
     ],
 )
 def test_refused_query_when_an_admin_typed_it_is_the_filters_fault(problem: object) -> None:
     reader = reader_of(answering(400, problem))
     with pytest.raises(ConfigurationError) as caught:
-        list(reader.qualifying_orders("", filter="Typo__c LIKEE 'x'", since=None, start_date=None))
+        list(reader.qualifying_orders("", filter="Typo__c LIKE 'x'", since=None, activated_since=None))
     assert (caught.value.code, caught.value.field) == ("filter_refused", "filters.Order")
     assert problem[0]["message"].rstrip(".") in caught.value.message
 
@@ -168,7 +170,7 @@ def test_refused_query_when_an_admin_typed_it_is_the_filters_fault(problem: obje
 def test_refused_query_when_nobody_typed_anything_is_ours() -> None:
     reader = reader_of(answering(400, refusal("MALFORMED_QUERY", "unexpected token")))
     with pytest.raises(InvariantError):
-        list(reader.qualifying_orders("", filter=None, since=None, start_date=None))
+        list(reader.qualifying_orders("", filter=None, since=None, activated_since=None))
 
 
 def test_refused_field_when_the_filter_does_not_name_it_is_not_blamed_on_it() -> None:
@@ -176,7 +178,7 @@ def test_refused_field_when_the_filter_does_not_name_it_is_not_blamed_on_it() ->
         answering(400, refusal("INVALID_FIELD", "No such column 'SBQQ__Quote__c' on entity 'Order'."))
     )
     with pytest.raises(ConfigurationError) as caught:
-        list(reader.qualifying_orders("", filter="Type = 'New'", since=None, start_date=None))
+        list(reader.qualifying_orders("", filter="Type = 'New'", since=None, activated_since=None))
     assert caught.value.code == "salesforce_configuration"
 
 

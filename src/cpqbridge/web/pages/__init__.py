@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import catalogue, order, order_steps, orders
+from cpqbridge.web.pages import (
+    account,
+    catalogue,
+    demo,
+    mapping,
+    order,
+    order_steps,
+    orders,
+    people,
+    sign_in,
+    versions,
+)
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
     orders.add,
     order_steps.add,
     order.add,
+    people.add,
+    account.add,
+    sign_in.add,
     catalogue.add,
+    demo.add,
+    mapping.add,
+    versions.add,
 )

@@ -26,9 +26,11 @@ def upgrade() -> None:
     _create_alert_channels()
     _create_sign_in_failures()
     _create_alerts()
+    _create_alert_messages()
     _create_call_hours()
     _create_configuration_versions()
     _create_dry_runs()
+    _create_health_checks()
     _create_one_time_links()
     _create_order_holds()
     _create_run_hours()
@@ -194,12 +196,13 @@ def _create_alerts() -> None:
         sa.Column("alert_id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("connection_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("subject", sa.String(length=255), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("fix", sa.Text(), nullable=False),
+        sa.Column("items", sa.Text(), nullable=False),
         sa.Column("raised_at", sa.String(length=32), nullable=False),
+        sa.Column("told_at", sa.String(length=32), nullable=False),
+        sa.Column("reminded_at", sa.String(length=32), nullable=False),
         sa.Column("ended_at", sa.String(length=32), nullable=True),
-        sa.Column("sent_at", sa.String(length=32), nullable=True),
-        sa.Column("end_sent_at", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(
             ["connection_id"],
             ["connections.connection_id"],
@@ -212,6 +215,44 @@ def _create_alerts() -> None:
     op.create_index(
         op.f("ix_alerts_connection_id_ended_at"), "alerts", ["connection_id", "ended_at"], unique=False
     )
+
+
+def _create_alert_messages() -> None:
+    op.create_table(
+        "alert_messages",
+        sa.Column("message_id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("alert_id", sa.Integer(), nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.String(length=32), nullable=False),
+        sa.Column("next_at", sa.String(length=32), nullable=False),
+        sa.Column("sent_at", sa.String(length=32), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_alert_messages_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["alert_id"], ["alerts.alert_id"], name=op.f("fk_alert_messages_alert_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["channel_id"],
+            ["alert_channels.channel_id"],
+            name=op.f("fk_alert_messages_channel_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_alert_messages")),
+        sqlite_autoincrement=True,
+    )
+    for columns in (["state", "next_at"], ["channel_id", "message_id"], ["alert_id"], ["connection_id"]):
+        name = op.f("ix_alert_messages_" + "_".join(columns))
+        op.create_index(name, "alert_messages", columns, unique=False)
 
 
 def _create_call_hours() -> None:
@@ -281,6 +322,23 @@ def _create_dry_runs() -> None:
         "dry_runs",
         ["connection_id", "started_at"],
         unique=False,
+    )
+
+
+def _create_health_checks() -> None:
+    op.create_table(
+        "health_checks",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.Column("checked_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_health_checks_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_health_checks")),
     )
 
 
