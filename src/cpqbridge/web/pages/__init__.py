@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import account, catalogue, demo, orders, people, sign_in
+from cpqbridge.web.pages import account, catalogue, demo, inbox, orders, people, sign_in
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
     orders.add,
+    inbox.add,
     people.add,
     account.add,
     sign_in.add,
