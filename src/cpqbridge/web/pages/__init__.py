@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import account, catalogue, demo, inbox, orders, people, sign_in
+from cpqbridge.web.pages import account, catalogue, demo, inbox, mapping, orders, people, sign_in, versions
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
@@ -15,4 +15,6 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     sign_in.add,
     catalogue.add,
     demo.add,
+    mapping.add,
+    versions.add,
 )
