@@ -111,3 +111,8 @@ def test_a_session_of_somebody_who_left_is_worth_nothing(own: House) -> None:
         person = users.by_name(transaction, "the admin")
         users.set_active(transaction, person.user_id, is_active=False)
     assert client.get("/account").status_code == 303
+
+
+def test_only_a_demo_has_a_door_without_a_password(own: House) -> None:
+    assert own.client(None).post("/demo/enter", data={"role": "admin"}).status_code == 404
+    assert "/demo/enter" not in own.client(None).get("/sign-in").text
