@@ -42,7 +42,7 @@ def add(site: Site) -> None:
     def retry(ask: Ask) -> Page | Redirect:
         chosen = None if ask.form.text("which") == "all" else ask.form_many("order")
         if chosen is not None and not chosen:
-            return _orders(ask, inbox, error=_NONE_TICKED)
+            return _orders(ask, inbox, error=_none_ticked())
         retried = inbox.retry(_connection(ask.form), ask.path["cause"], chosen)
         return Redirect("/inbox", notice=_retried_text(retried))
 
@@ -56,7 +56,7 @@ def _add_releases(site: Site, inbox: Inbox) -> None:
     def ask_first(ask: Ask) -> Page:
         chosen = ask.query_many("order")
         if not chosen:
-            return _orders(ask, inbox, error=_NONE_TICKED)
+            return _orders(ask, inbox, error=_none_ticked())
         name, cause = _connection(ask.query), ask.path["cause"]
         context = {
             "cause": inbox.cause(name, cause),
@@ -83,9 +83,13 @@ def address(cause: Cause, *, page: int = 1) -> str:
     return f"/inbox/{cause.group.cause}?{urlencode(query)}"
 
 
-_NONE_TICKED = ConfigurationError(
-    "No order is ticked.", code="none_ticked", field="order", fix="Tick the orders you mean, then try again."
-)
+def _none_ticked() -> ConfigurationError:
+    return ConfigurationError(
+        "No order is ticked.",
+        code="none_ticked",
+        field="order",
+        fix="Tick the orders you mean, then try again.",
+    )
 
 
 def _orders(ask: Ask, inbox: Inbox, *, error: ConfigurationError | None = None) -> Page:
