@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cpqbridge.mapping.parameter_words import OBJECT_WORDS
 from cpqbridge.mapping.targets import TARGETS, Kind, Target
 from pages import write_or_compare
 
@@ -13,8 +14,8 @@ HEAD = """# Parameters that can be mapped
 
 What `mapping` in the [configuration](configuration.md#mapping) can set, per Stripe object. Each object
 also takes `metadata.<key>` (keys up to 40 characters, not beginning with `salesforce_`; values up to 500).
-Texts longer than Stripe takes are cut, and the cut is shown as a warning. Everything else of these
-objects (items, dates, customer, prices) is computed.
+Texts longer than Stripe takes are cut, and the cut is shown as a warning. A default is what fills the
+parameter while nothing is mapped; without one, nothing is sent.
 """
 
 
@@ -29,16 +30,22 @@ def what_it_holds(target: Target) -> str:
 
 def sections() -> Iterator[str]:
     """Yield one table per Stripe object."""
-    for stripe_object, targets in TARGETS.items():
+    for stripe_object, words in OBJECT_WORDS.items():
         yield f"## {stripe_object}\n"
+        yield f"{words.meaning} Paths start at {words.source}.\n"
+        computed = "; ".join(f"`{name}`: {how}" for name, how in words.computed.items())
+        yield f"Always computed: {computed}.\n"
+        targets = TARGETS[stripe_object]
         if not targets:
             yield "Metadata only.\n"
             continue
         rows = [
-            f"| `{name}` | {what_it_holds(target)}{', needed' if target.required else ''} |"
+            f"| `{name}` | {words.parameters[name].meaning} | {what_it_holds(target)}"
+            f"{', needed' if target.required else ''} | {words.parameters[name].default} |"
             for name, target in targets.items()
         ]
-        yield "\n".join(["| parameter | holds |", "| --- | --- |", *rows]) + "\n"
+        head = ["| parameter | meaning | holds | default |", "| --- | --- | --- | --- |"]
+        yield "\n".join([*head, *rows]) + "\n"
 
 
 if __name__ == "__main__":

@@ -136,5 +136,7 @@ def _pages(report: Report, live: LiveDemo) -> FastAPI:
     labels = {
         order.order_id: OrderLabel(customer=order.customer, purpose=order.purpose) for order in report.orders
     }
-    demo = Demo(labels=labels, introduction=_INTRODUCTION, report=report, desk_url=live.desk_url)
+    demo = Demo(
+        is_open=True, labels=labels, introduction=_INTRODUCTION, report=report, desk_url=live.desk_url
+    )
     return create_app(Site(live.service, clock=live.clock, demo=demo))

@@ -11,12 +11,13 @@ from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping import sections
 from cpqbridge.mapping.conversion import UnfitValueError, converted
 from cpqbridge.mapping.rules import STRIPE_OBJECTS, FixedValue, MappedValue, MappingRules, field_rule
-from cpqbridge.mapping.targets import METADATA, TARGETS, Target, target
+from cpqbridge.mapping.targets import METADATA, TARGETS, Kind, Target, target
 from cpqbridge.mapping.values import shown
 
 _PREFIX = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*_{0,2}", re.ASCII)
 _PREFIX_LIMIT = 20
 _RULE_NAMES = ("field", "value")
+_DECIMALS = frozenset({Kind.PERCENT, Kind.AMOUNT})
 
 
 def parse_mapping(raw: object, path: str) -> MappingRules:
@@ -124,6 +125,9 @@ def _fixed(wanted: Target, value: object, path: str) -> FixedValue:
     plain = value.isoformat() if isinstance(value, date) else value
     if isinstance(plain, float):
         plain = sections.number(plain, path)
+    if isinstance(plain, str) and wanted.kind in _DECIMALS:
+        # A number that is written as a text keeps all its digits in YAML and JSON.
+        plain = _decimal(plain)
     try:
         text = converted(wanted, plain)
     except UnfitValueError as error:
@@ -133,3 +137,10 @@ def _fixed(wanted: Target, value: object, path: str) -> FixedValue:
     if isinstance(plain, (str, bool, int, Decimal)) and plain != "":
         return plain
     raise sections.wrong_value(path, value, "a text, a number, true or false")
+
+
+def _decimal(text: str) -> Decimal | str:
+    try:
+        return Decimal(text.strip())
+    except ArithmeticError:
+        return text

@@ -102,6 +102,16 @@ def workers(home: Path) -> tuple[SeenWorker, ...]:
     return tuple(found)
 
 
+def is_alive(home: Path, name: str) -> bool:
+    """Return whether a process of this machine holds the mark of this name now."""
+    if _path(home, name).exists():
+        descriptor = _lock(_path(home, name), create=False)
+        if descriptor is None:
+            return _path(home, name).exists()
+        os.close(descriptor)
+    return False
+
+
 def mark_once(home: Path) -> ProcessMark:
     """Mark this process under a name of its own, for one command."""
     while True:
@@ -109,6 +119,21 @@ def mark_once(home: Path) -> ProcessMark:
         descriptor = _lock(_path(home, name), create=True)
         if descriptor is not None:
             return ProcessMark(home, name, descriptor, keeps_file=False)
+
+
+def mark_alone(home: Path, name: str) -> ProcessMark | None:
+    """Mark this process under a name that one at a time may have, None while another one has it."""
+    descriptor = _lock(_path(home, name), create=True)
+    return None if descriptor is None else ProcessMark(home, name, descriptor, keeps_file=True)
+
+
+def is_marked(home: Path, name: str) -> bool:
+    """Return whether some process has that name now."""
+    descriptor = _lock(_path(home, name), create=False)
+    if descriptor is not None:
+        os.close(descriptor)
+        return False
+    return _path(home, name).exists()
 
 
 def _path(home: Path, name: str) -> Path:

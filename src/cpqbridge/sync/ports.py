@@ -29,8 +29,13 @@ class SalesforceSide(Protocol):
         """Return the notice of an order by id or number, None when there is none."""
         ...
 
-    def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
-        """Yield the orders that qualify (B1.1), changed at or after `since`."""
+    def qualifying_orders(
+        self, *, since: datetime | None, activated_since: datetime | None = None
+    ) -> Iterator[OrderNotice]:
+        """Yield the orders that qualify (B1.1), changed at or after `since`.
+
+        `activated_since` takes the place of the configured start date.
+        """
         ...
 
     def changes(
@@ -57,6 +62,10 @@ class SalesforceSide(Protocol):
 
     def describe(self, object_names: Collection[str]) -> OrgSchema:
         """Return the fields of these objects, with everything else that is known of the org."""
+        ...
+
+    def drafted(self, configuration: Configuration) -> SalesforceSide:
+        """Return the same org read with another configuration, which is not saved."""
         ...
 
     def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -16,13 +16,14 @@ from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT
 from cpqbridge.mapping.history import order_history
-from cpqbridge.mapping.needs import FieldNeeds
+from cpqbridge.mapping.needs import FieldNeeds, field_needs
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
 from cpqbridge.salesforce.changes import ChangesPage, Wanted
 from cpqbridge.salesforce.client import SalesforceClient
 from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema, load_schema
+from cpqbridge.salesforce.selection import load_needed_schema
 from cpqbridge.salesforce.sync_records import Deleted, delete_oldest
 from cpqbridge.salesforce.writer import WriteFailure
 from cpqbridge.store.intents import call_of_key
@@ -105,8 +106,13 @@ class SalesforceOrg:
         """Return the notice of an order by id or number, None when there is none."""
         return self._read(lambda reader: reader.find_order(id_or_number))
 
-    def qualifying_orders(self, *, since: datetime | None) -> Iterator[OrderNotice]:
-        """Yield the orders that qualify (B1.1), changed at or after `since`."""
+    def qualifying_orders(
+        self, *, since: datetime | None, activated_since: datetime | None = None
+    ) -> Iterator[OrderNotice]:
+        """Yield the orders that qualify (B1.1), changed at or after `since`.
+
+        `activated_since` takes the place of the configured start date.
+        """
         filters = self.configuration.filters
         return iter(
             self._read(
@@ -115,7 +121,7 @@ class SalesforceOrg:
                         filters.activated or "",
                         filter=filters.order,
                         since=since,
-                        activated_since=self.configuration.activated_since,
+                        activated_since=activated_since or self.configuration.activated_since,
                     )
                 )
             )
@@ -171,6 +177,16 @@ class SalesforceOrg:
             object_names,
             lambda names: self.retries.call(partial(load_schema, self.client, names), step="describe"),
         )
+
+    def drafted(self, configuration: Configuration) -> SalesforceOrg:
+        """Return the same org read with another configuration, which is not saved."""
+        needs = field_needs(configuration)
+        fields = OrgFields(
+            self.client,
+            self.describe(()),
+            describe=lambda: self.retries.call(partial(load_needed_schema, self.client, needs)),
+        )
+        return replace(self, configuration=configuration, needs=needs, fields=fields)
 
     def read_stamps(self, order_ids: Collection[str]) -> Mapping[str, str]:
         """Return each order's present modification stamp by id."""

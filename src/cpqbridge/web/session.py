@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from cpqbridge.errors import ConfigurationError
+from cpqbridge.store.users import Role
 from cpqbridge.sync.accounts import LONGEST, SignedIn
 from cpqbridge.web.ask import Cookie
 from cpqbridge.web.guarding import session_cookie
@@ -38,3 +40,17 @@ def local_address(wanted: str) -> str:
         return START
     is_again = any(parts.path == each or parts.path.startswith(f"{each}/") for each in _NOT_AGAIN)
     return START if parts.scheme or parts.netloc or is_again else wanted
+
+
+def role_of(text: str) -> Role:
+    """Return the role that a form names.
+
+    Raises:
+        ConfigurationError: there is no such role.
+    """
+    try:
+        return Role(text)
+    except ValueError:
+        raise ConfigurationError(
+            "There is no such role.", code="role_unknown", field="role", fix="Choose one of the three."
+        ) from None

@@ -27,8 +27,12 @@ class OrderLabel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
-    """What a demo shows beside the stored data: names, what was billed, the CPQ desk of its org."""
+    """What a demo shows beside the stored data: names, what was billed, the CPQ desk of its org.
 
+    `is_open` lets people in without a password, in the role they choose.
+    """
+
+    is_open: bool = False
     labels: Mapping[str, OrderLabel] = field(default_factory=dict)
     introduction: str = ""
     report: Report | None = None

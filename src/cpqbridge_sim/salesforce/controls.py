@@ -13,15 +13,17 @@ from cpqbridge_sim.salesforce.resources import MAX_NUMBER_DIGITS
 
 if TYPE_CHECKING:
     from cpqbridge_sim.request_log import RequestLog
+    from cpqbridge_sim.salesforce.oauth import OAuthDesk
     from cpqbridge_sim.salesforce.org import Org
 
 
 class Controls:
     """Clock, request log, state, faults and settings of one org."""
 
-    def __init__(self, org: Org, log: RequestLog) -> None:
+    def __init__(self, org: Org, log: RequestLog, oauth: OAuthDesk) -> None:
         self._org = org
         self._log = log
+        self._oauth = oauth
 
     def answer(self, method: str, path: str, parameters: dict[str, Any], body: Any) -> Answer:
         """Answer one request.
@@ -45,6 +47,8 @@ class Controls:
                 return self._faults(method, body)
             case ("POST", "/_sim/settings"):
                 return self._settings(body)
+            case ("POST", "/_sim/oauth"):
+                return self._sign_in(body)
         raise not_found()
 
     def _requests(self, parameters: dict[str, Any]) -> Answer:
@@ -85,6 +89,21 @@ class Controls:
             self._org.daily_limit = int(body["daily_limit"])
         if "tokens" in body:
             self._org.tokens = None if body["tokens"] is None else frozenset(body["tokens"])
+        return Answer(body=body)
+
+    def _sign_in(self, body: Any) -> Answer:
+        """Set switches of the sign-in, or `end` every session (`sessions`) or every token (`tokens`)."""
+        if not isinstance(body, dict) or body.get("end", "tokens") not in {"sessions", "tokens"}:
+            raise ApiError(400, "INVALID_SETTING", 'Send {"rotation": true} or {"end": "sessions"}.')
+        try:
+            self._oauth.settings.take({name: value for name, value in body.items() if name != "end"})
+        except ValueError as error:
+            raise ApiError(400, "INVALID_SETTING", str(error)) from None
+        match body.get("end"):
+            case "sessions":
+                self._oauth.tokens.end_sessions()
+            case "tokens":
+                self._oauth.tokens.revoke_all()
         return Answer(body=body)
 
     def _set_clock(self, text: str) -> None:

@@ -13,11 +13,13 @@ from cpqbridge_sim.request_log import RequestLog
 from cpqbridge_sim.salesforce import values
 from cpqbridge_sim.salesforce.composite import CompositeResource
 from cpqbridge_sim.salesforce.controls import Controls
+from cpqbridge_sim.salesforce.desk.resource import FORM_TYPE, DeskCall, DeskOptions, DeskResource
 from cpqbridge_sim.salesforce.desk.resource import ROOT as DESK
-from cpqbridge_sim.salesforce.desk.resource import DeskCall, DeskOptions, DeskResource
 from cpqbridge_sim.salesforce.errors import ApiError, not_found
 from cpqbridge_sim.salesforce.exchange import Answer, Call, parse_query, split_path
 from cpqbridge_sim.salesforce.faults import headers_of, strike
+from cpqbridge_sim.salesforce.oauth import ROOT as OAUTH
+from cpqbridge_sim.salesforce.oauth import OAuthCall, OAuthDesk
 from cpqbridge_sim.salesforce.org import USER_ID
 from cpqbridge_sim.salesforce.record_collections import CollectionResource
 from cpqbridge_sim.salesforce.resources import (
@@ -59,12 +61,14 @@ class OrgServer:
     Attributes:
         org: The org it serves.
         log: Every API request it answered, the simulator's own controls left out.
+        oauth: Its sign-in.
     """
 
     def __init__(self, org: Org, desk: DeskOptions) -> None:
         self.org = org
         self.log = RequestLog()
-        self._controls = Controls(org, self.log)
+        self.oauth = OAuthDesk(org)
+        self._controls = Controls(org, self.log, self.oauth)
         self._queries = QueryResource(org)
         self._records = RecordResource(org)
         self._collections = CollectionResource(org)
@@ -135,7 +139,7 @@ class OrgServer:
             return self._at_desk(method, raw_path, headers=headers, body=body)
         with self.org.lock:
             parameters: dict[str, Any] = parse_query(query)
-            parsed = _parse_body(method, headers, body)
+            parsed = _parse_body(method, raw_path, headers, body)
             if isinstance(parsed, dict):
                 parameters |= parsed
             if raw_path.startswith("/_sim/"):
@@ -231,9 +235,13 @@ class OrgServer:
         segments = split_path(raw_path)
         if segments == ("services", "data"):
             return Answer(body=[_version(number) for number in range(OLDEST_VERSION, CURRENT_VERSION + 1)])
-        if segments == ("services", "oauth2", "userinfo"):
+        if segments == (*OAUTH, "userinfo") or segments[:1] == ("id",):
             self._session(headers)
             return Answer(body=_userinfo(self.org))
+        if segments[:2] == OAUTH:
+            given = parse_query(query) | (body if isinstance(body, dict) else {})
+            host = headers.get("host", "")
+            return self.oauth.answer(OAuthCall(method=method, names=segments[2:], given=given, host=host))
         if segments[:2] != ("services", "data"):
             raise not_found()
         number = _known_version(segments[2])
@@ -263,7 +271,11 @@ class OrgServer:
     def _session(self, headers: dict[str, str]) -> str:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         token = token.strip()
-        known = self.org.tokens is None or token in self.org.tokens
+        known = (
+            self.oauth.tokens.is_open(token)
+            if token in self.oauth.tokens.sessions
+            else self.org.tokens is None or token in self.org.tokens
+        )
         if scheme.lower() not in {"bearer", "oauth"} or not token or not known:
             raise ApiError(401, "INVALID_SESSION_ID", "Session expired or invalid")
         return token
@@ -295,11 +307,17 @@ def _content(answer: Answer) -> bytes:
     return b"" if answer.body is None else values.dump_json(answer.body).encode()
 
 
-def _parse_body(method: str, headers: dict[str, str], body: bytes) -> Any:
-    """The JSON of a request; None without one, and the error to answer with when it cannot be read."""
+def _parse_body(method: str, raw_path: str, headers: dict[str, str], body: bytes) -> Any:
+    """The JSON of a request, or the form of a sign-in; None without one.
+
+    The error to answer with comes back when it cannot be read.
+    """
     if method not in {"POST", "PATCH", "PUT"} or not body:
         return None
     content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if split_path(raw_path)[:2] == OAUTH:
+        is_form = content_type == FORM_TYPE
+        return parse_query(body.decode("latin-1")) if is_form else None
     if content_type != "application/json":
         return ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type '{content_type}' not supported")
     try:

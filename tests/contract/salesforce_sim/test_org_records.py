@@ -70,8 +70,8 @@ def test_unknown_paths_are_not_found(rest, path):
 
 
 def test_sign_in_page_that_is_not_simulated_is_not_found_with_a_form_either(rest):
-    form = {"grant_type": "refresh_token"}
-    assert error_of(rest.call("POST", "/services/oauth2/token", data=form)) == (404, "NOT_FOUND")
+    form = {"access_token": "token-1"}
+    assert error_of(rest.call("POST", "/services/oauth2/singleaccess", data=form)) == (404, "NOT_FOUND")
 
 
 def test_session_comes_before_the_body(org, serve):

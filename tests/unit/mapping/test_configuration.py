@@ -267,3 +267,12 @@ def test_parse_when_anything_is_given_returns_or_refuses(raw):
         return
     assert isinstance(found, Configuration)
     assert parse_configuration(yaml.safe_load(yaml.safe_dump(configuration_document(found)))) == found
+
+
+@pytest.mark.parametrize("value", [12.5, "12.50", 7])
+def test_a_fixed_number_can_be_read_back_from_what_is_stored(value) -> None:
+    first = parse_configuration({"mapping": {"coupon": {"percent_off": {"value": value}}}})
+    document = configuration_document(first)
+    assert configuration_document(parse_configuration(document)) == document
+    (rule,) = parse_configuration(document).mapping.of("coupon").values()
+    assert rule.value == Decimal(str(value))

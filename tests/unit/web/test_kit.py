@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from tests.app_people import OWN, client_of
-from tests.faults.two_sides import service
+from tests.faults.two_sides import NOW, service
 
 from cpqbridge.errors import ConfigurationError
+from cpqbridge.store import connections
+from cpqbridge.store.connections import ConnectionFacts, ConnectionSecrets
 from cpqbridge.store.users import Role
 from cpqbridge.web.app import FORM_BYTES
 from cpqbridge.web.ask import Ask, Fields, Page, Redirect
-from cpqbridge.web.site import Site
+from cpqbridge.web.site import Demo, Site
 
 
 @pytest.fixture
@@ -136,3 +138,37 @@ def test_fields_keep_every_value_and_the_last_one_counts():
 
 def test_own_origin_is_where_the_app_was_asked(site):
     assert client_of(site, Role.VIEWER).get("/trial", headers={"Origin": OWN}).status_code == 200
+
+
+def test_a_demo_lets_people_in_by_role_and_no_other_home_does(tmp_path):
+    with service(tmp_path) as opened:
+        demo = client_of(Site(opened, demo=Demo(is_open=True)), None)
+        answer = demo.post("/demo/enter", data={"role": "operator"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert "Demo operator" in demo.get("/components").text
+        assert demo.post("/demo/enter", data={"role": "owner"}).status_code == 422
+        assert client_of(Site(opened), None).post("/demo/enter", data={"role": "admin"}).status_code == 404
+
+
+def test_a_demo_with_a_real_connection_lets_nobody_in(tmp_path):
+    with service(tmp_path) as opened:
+        facts = ConnectionFacts(
+            org_id="00D000000000001AAA",
+            org_name="Acme",
+            time_zone="UTC",
+            multi_currency=False,
+            salesforce_url="https://acme.my.salesforce.com",
+            stripe_account_id="acct_1",
+            stripe_account_name="Acme",
+            stripe_api_base=None,
+            live_mode=False,
+            simulated=False,
+        )
+        secrets = ConnectionSecrets(salesforce_token="t", stripe_key="sk_test_x")
+        with opened.store.write() as transaction:
+            connections.add(opened.store, transaction, name="real", facts=facts, secrets=secrets, at=NOW)
+        answer = client_of(Site(opened, demo=Demo(is_open=True)), None).post(
+            "/demo/enter", data={"role": "admin"}
+        )
+        assert answer.status_code == 422
+        assert "set-cookie" not in answer.headers

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import account, activity, alerts, audit, catalogue, orders, overview, people, sign_in
+from cpqbridge.web.pages import (
+    account,
+    activity,
+    alerts,
+    audit,
+    catalogue,
+    demo,
+    mapping,
+    orders,
+    overview,
+    people,
+    sign_in,
+    versions,
+)
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
@@ -17,4 +30,7 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     account.add,
     sign_in.add,
     catalogue.add,
+    demo.add,
+    mapping.add,
+    versions.add,
 )

@@ -11,6 +11,7 @@ from cpqbridge.errors import ConfigurationError
 from cpqbridge.store.users import Role, User
 from cpqbridge.sync.people import MadeLink, People
 from cpqbridge.web.ask import Ask, Page, Redirect
+from cpqbridge.web.session import role_of
 from cpqbridge.web.site import Site
 
 ROLES = (
@@ -33,7 +34,7 @@ def add(site: Site) -> None:
     def invite(ask: Ask) -> Page:
         name, role = ask.form.text("name"), ask.form.text("role")
         try:
-            made = people.invite(name, _role(role))
+            made = people.invite(name, role_of(role))
         except ConfigurationError as error:
             return _list(people, name=name, role=role, error=error)
         return _link(ask, made)
@@ -43,10 +44,10 @@ def add(site: Site) -> None:
         return _person(_asked_for(people, ask))
 
     @site.post("/people/{user_id}/role", role=Role.ADMIN)
-    def change_role(ask: Ask) -> Page | Redirect:
+    def changerole_of(ask: Ask) -> Page | Redirect:
         user = _asked_for(people, ask)
         try:
-            role = _role(ask.form.text("role"))
+            role = role_of(ask.form.text("role"))
             people.change_role(user, role)
         except ConfigurationError as error:
             return _person(user, error=error)
@@ -111,12 +112,3 @@ def _asked_for(people: People, ask: Ask) -> User:
         return people.of_id(int(text))
     except ConfigurationError:
         raise HTTPException(HTTPStatus.NOT_FOUND) from None
-
-
-def _role(text: str) -> Role:
-    try:
-        return Role(text)
-    except ValueError:
-        raise ConfigurationError(
-            "There is no such role.", code="role_unknown", field="role", fix="Choose one of the three."
-        ) from None

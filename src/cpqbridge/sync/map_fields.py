@@ -1,0 +1,96 @@
+"""The data mapper (B10): what fills each parameter, changed, checked, tried on an order, and saved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cpqbridge.errors import ConfigurationError
+from cpqbridge.mapping.rules import STRIPE_OBJECTS
+from cpqbridge.sync.configure import Configure
+from cpqbridge.sync.field_picker import FieldChoice, FieldPicker
+from cpqbridge.sync.mapping_check import described_for, rule_problems
+from cpqbridge.sync.mapping_draft import Draft, draft_of, read_draft, with_rules
+from cpqbridge.sync.mapping_sheet import EditedRules, MappingSheet, mapping_sheet, target_of
+from cpqbridge.sync.mapping_trial import try_mapping
+
+if TYPE_CHECKING:
+    from cpqbridge.sync.service import SyncService
+
+
+class MapFields:
+    """The mapper of one connection; nothing is kept between two calls."""
+
+    def __init__(self, service: SyncService, name: str | None) -> None:
+        """Work on the connection of this name; None is the only one there is."""
+        self._service = service
+        self._name = name
+
+    def sheet(
+        self, stripe_object: str, draft: Draft | None = None, *, order: str = "", sample: int = 0
+    ) -> MappingSheet:
+        """Return the sheet of a Stripe object, checked against the org. Nothing is written.
+
+        Args:
+            stripe_object: one of `cpqbridge.mapping.rules.STRIPE_OBJECTS`.
+            draft: its rules as somebody edits them; None shows those in force.
+            order: id or number of an order to try the rules on; empty for none.
+            sample: which of several objects of the order stands beside the rows, from 0.
+
+        Raises:
+            ConfigurationError: there is no such object, connection or order.
+            CpqbridgeError: Salesforce does not answer.
+        """
+        _require_known(stripe_object)
+        configured = Configure(self._service).current(self._name)
+        rules = configured.configuration.mapping.of(stripe_object)
+        draft = draft_of(rules) if draft is None else draft
+        read = read_draft(stripe_object, draft)
+        drafted = with_rules(configured.configuration, stripe_object, read.rules)
+        only = replace(drafted.mapping, objects={stripe_object: read.rules})
+        problems = read.problems
+        trial = None
+        if read.rules or order:
+            opened = self._service.open(self._name)
+            problems += rule_problems(only, described_for(only, opened.salesforce))
+            if order and not problems:
+                now = self._service.clock_of(opened.connection).now()
+                trial = try_mapping(opened, order, drafted, now=now)
+        edited = EditedRules(draft=draft, rules=read.rules, problems=problems)
+        return mapping_sheet(configured, stripe_object, edited, trial=trial, sample=sample)
+
+    def save(self, stripe_object: str, draft: Draft, *, based_on: int, reason: str = "") -> int:
+        """Put the draft of one Stripe object in force as a new version and return its number.
+
+        Raises:
+            ConfigurationError: a rule is wrong (`field` is its path), or as `Configure.save`.
+        """
+        _require_known(stripe_object)
+        read = read_draft(stripe_object, draft)
+        if read.problems:
+            first = read.problems[0]
+            raise ConfigurationError(first.message, code="mapping_unfit", field=first.path, fix=first.fix)
+        configure = Configure(self._service)
+        drafted = with_rules(configure.current(self._name).configuration, stripe_object, read.rules)
+        return configure.save(self._name, drafted, based_on=based_on, reason=reason)
+
+    def fields(self, stripe_object: str, parameter: str, *, at: str = "", search: str = "") -> FieldChoice:
+        """Return the fields that a parameter can be filled from; see `FieldPicker.choice`.
+
+        Raises:
+            ConfigurationError: there is no such object or connection.
+            CpqbridgeError: Salesforce does not answer.
+        """
+        _require_known(stripe_object)
+        picker = FieldPicker(self._service.open(self._name).salesforce, stripe_object)
+        return picker.choice(target_of(stripe_object, parameter), at=at, search=search)
+
+
+def _require_known(stripe_object: str) -> None:
+    if stripe_object not in STRIPE_OBJECTS:
+        raise ConfigurationError(
+            f"There is no Stripe object {stripe_object!r} to map.",
+            code="mapping_object_unknown",
+            field="object",
+            fix=f"Choose one of {', '.join(STRIPE_OBJECTS)}.",
+        )
