@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 from cpqbridge.web.pages import (
     account,
+    activity,
+    alerts,
+    audit,
     catalogue,
     demo,
+    inbox,
     mapping,
     order,
     order_steps,
     orders,
+    overview,
     people,
     sign_in,
     versions,
@@ -19,9 +24,14 @@ from cpqbridge.web.pages import (
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
+    overview.add,
     orders.add,
     order_steps.add,
     order.add,
+    inbox.add,
+    activity.add,
+    alerts.add,
+    audit.add,
     people.add,
     account.add,
     sign_in.add,
