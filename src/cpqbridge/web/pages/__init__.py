@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import account, catalogue, demo, mapping, orders, people, sign_in, versions
+from cpqbridge.web.pages import (
+    account,
+    catalogue,
+    demo,
+    mapping,
+    orders,
+    people,
+    preferences,
+    sign_in,
+    versions,
+)
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
@@ -16,4 +26,5 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     demo.add,
     mapping.add,
     versions.add,
+    preferences.add,
 )
