@@ -212,9 +212,9 @@ def test_what_concerns_no_running_contract_is_saved_at_once(admin, site, sides):
     site.service.sync(None, sides.order_id)
     data = filled(admin, caps__backdated_periods="3")
     assert admin.post(PAGE, data={**data, "action": "save"}).status_code == 303
+    euros = replace(site.service.configuration(None), currency="eur")
     with pytest.raises(ConfigurationError) as caught:
-        changed = site.service.configuration(None)
-        Preferences(site.service).save(None, replace(changed, currency="eur"))
+        Preferences(site.service).save(None, euros)
     assert caught.value.code == "preferences_not_confirmed"
 
 

@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from cpqbridge.web.pages import (
     account,
+    activity,
+    alerts,
+    audit,
     catalogue,
     demo,
     mapping,
     orders,
+    overview,
     people,
     preferences,
     sign_in,
@@ -18,7 +22,11 @@ from cpqbridge.web.pages import (
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
+    overview.add,
     orders.add,
+    activity.add,
+    alerts.add,
+    audit.add,
     people.add,
     account.add,
     sign_in.add,
