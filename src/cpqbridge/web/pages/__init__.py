@@ -11,6 +11,7 @@ from cpqbridge.web.pages import (
     audit,
     catalogue,
     demo,
+    inbox,
     mapping,
     orders,
     overview,
@@ -24,6 +25,7 @@ from cpqbridge.web.site import Site
 PAGES: tuple[Callable[[Site], None], ...] = (
     overview.add,
     orders.add,
+    inbox.add,
     activity.add,
     alerts.add,
     audit.add,
