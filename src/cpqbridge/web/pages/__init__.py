@@ -18,6 +18,7 @@ from cpqbridge.web.pages import (
     orders,
     overview,
     people,
+    preferences,
     sign_in,
     versions,
 )
@@ -39,4 +40,5 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     demo.add,
     mapping.add,
     versions.add,
+    preferences.add,
 )
