@@ -10,6 +10,9 @@ from tests.browser.conftest import DESKTOP, PHONE, BrowserApp
 
 PLACES: Mapping[str, str] = {
     "/orders/{order_id}": "/orders/{order}",
+    "/people/{user_id}": "/people/1",
+    "/people/{user_id}/disable": "/people/1/disable",
+    "/welcome/{token}": "/welcome/no-such-link",
 }
 """A real address for each path with placeholders; a route without one fails the test."""
 

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import account, catalogue, demo, mapping, orders, people, sign_in, versions
+from cpqbridge.web.pages import (
+    account,
+    activity,
+    alerts,
+    audit,
+    catalogue,
+    demo,
+    mapping,
+    orders,
+    overview,
+    people,
+    sign_in,
+    versions,
+)
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
+    overview.add,
     orders.add,
+    activity.add,
+    alerts.add,
+    audit.add,
     people.add,
     account.add,
     sign_in.add,

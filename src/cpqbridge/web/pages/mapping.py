@@ -127,8 +127,7 @@ def _save(ask: Ask, edited: _Edited) -> Page | Redirect:
             stripe_object, edited.draft or {}, based_on=edited.based_on or 0, reason=edited.reason
         )
     except ConfigurationError as error:
-        # What is wrong with a rule stands at its row; all else is told above them.
-        return _page(ask, edited, error=None if error.code == "mapping_unfit" else error, refused=True)
+        return _page(ask, edited, error=error, refused=True)
     saved = f"Saved as version {version}. It counts from the next sync; orders in Stripe stay as they are."
     return Redirect(mapping_address(name, stripe_object, edited.order), notice=saved)
 
@@ -146,6 +145,9 @@ def _page(
         if wrong.field != "order":
             raise
         error, sheet = wrong, mapper.sheet(stripe_object, edited.draft)
+    if error is not None and error.code == "mapping_unfit" and sheet.problems:
+        # It stands at its row, with what to do.
+        error = None
     context = {
         **_frame(ask, sheet),
         "sheet": sheet,
