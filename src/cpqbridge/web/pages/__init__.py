@@ -11,10 +11,14 @@ from cpqbridge.web.pages import (
     audit,
     catalogue,
     demo,
+    health,
     mapping,
     orders,
     overview,
     people,
+    setup_dry_run,
+    setup_fields,
+    setup_go_live,
     sign_in,
     versions,
 )
@@ -33,4 +37,8 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     demo.add,
     mapping.add,
     versions.add,
+    health.add,
+    setup_fields.add,
+    setup_dry_run.add,
+    setup_go_live.add,
 )

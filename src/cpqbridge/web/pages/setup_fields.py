@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from starlette.responses import Response
+
 from cpqbridge.errors import CpqbridgeError
 from cpqbridge.store.users import Role
 from cpqbridge.sync.checks import HealthChecks
@@ -9,6 +11,9 @@ from cpqbridge.sync.org_fields import FieldState, OrgChecks
 from cpqbridge.web.ask import Ask, Page
 from cpqbridge.web.pages.setup_places import setup_frame
 from cpqbridge.web.site import Site
+
+SALESFORCE_CALLBACK = "/salesforce/callback"
+"""Where people come back to after they signed in to Salesforce."""
 
 _KINDS = {
     FieldState.OK: ("There", "success"),
@@ -33,4 +38,15 @@ def add(site: Site) -> None:
         return Page(
             "setup_fields.html",
             {**frame, "checks": checks, "error": error, "kinds": _KINDS, "optional": ("Optional", "neutral")},
+        )
+
+    @site.get("/connections/{name}/fields.zip", role=Role.VIEWER)
+    def download(ask: Ask) -> Response:
+        packed = HealthChecks(ask.service).package(
+            ask.path["name"], callback_url=f"{ask.origin}{SALESFORCE_CALLBACK}"
+        )
+        return Response(
+            packed,
+            media_type="application/zip",
+            headers={"Content-Disposition": 'attachment; filename="cpqbridge-salesforce.zip"'},
         )

@@ -1,4 +1,4 @@
-"""The set-up step "go live": the start date, now or later, and what would happen first, before it is asked."""
+"""The set-up step "go live": the start date, now or later, and what would happen first, before it does."""
 
 from __future__ import annotations
 
