@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import (
-    account,
-    activity,
-    alerts,
-    audit,
-    catalogue,
-    demo,
-    findings,
-    inbox,
-    mapping,
-    orders,
-    overview,
-    people,
-    reconcile,
+from cpqbridge.web.pages import (account, activity, alerts, audit, catalogue, demo, findings, inbox, mapping, order, order_steps, orders, overview, people, preferences, reconcile, sign_in, versions)
     sign_in,
     versions,
 )
@@ -26,6 +13,8 @@ from cpqbridge.web.site import Site
 PAGES: tuple[Callable[[Site], None], ...] = (
     overview.add,
     orders.add,
+    order_steps.add,
+    order.add,
     inbox.add,
     reconcile.add,
     findings.add,
@@ -39,4 +28,5 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     demo.add,
     mapping.add,
     versions.add,
+    preferences.add,
 )
