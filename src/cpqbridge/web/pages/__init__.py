@@ -13,9 +13,12 @@ from cpqbridge.web.pages import (
     demo,
     inbox,
     mapping,
+    order,
+    order_steps,
     orders,
     overview,
     people,
+    preferences,
     sign_in,
     versions,
 )
@@ -24,6 +27,8 @@ from cpqbridge.web.site import Site
 PAGES: tuple[Callable[[Site], None], ...] = (
     overview.add,
     orders.add,
+    order_steps.add,
+    order.add,
     inbox.add,
     activity.add,
     alerts.add,
@@ -35,4 +40,5 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     demo.add,
     mapping.add,
     versions.add,
+    preferences.add,
 )
