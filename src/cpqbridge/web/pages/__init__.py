@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import (account, activity, alerts, audit, catalogue, demo, findings, inbox, mapping, order, order_steps, orders, overview, people, preferences, reconcile, sign_in, versions)
+from cpqbridge.web.pages import (
+    account,
+    activity,
+    alerts,
+    audit,
+    catalogue,
+    demo,
+    findings,
+    inbox,
+    mapping,
+    order,
+    order_steps,
+    orders,
+    overview,
+    people,
+    preferences,
+    reconcile,
     sign_in,
     versions,
 )
