@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from starlette.routing import Mount, Route
 from tests.security.conftest import House
@@ -84,10 +86,15 @@ def test_what_is_refused_shows_nothing_of_the_page(connected: House) -> None:
         assert order in connected.client(Role.VIEWER).get(path).text
 
 
+def fits(pattern: str, path: str) -> bool:
+    """Whether a route of this pattern answers at the path: /alerts/{channel_id} does at /alerts/new too."""
+    return re.fullmatch(re.sub(r"{\w+}", "[^/]+", pattern), path) is not None
+
+
 def test_no_other_method_comes_past_a_route(empty: House) -> None:
     wrong = []
     for path in sorted({empty.address(route) for route in empty.site.routes}):
-        known = {route.method for route in empty.site.routes if empty.address(route) == path}
+        known = {route.method for route in empty.site.routes if fits(route.path, path)}
         for method in ("HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "POST", "GET"):
             if method in known or (method == "HEAD" and "GET" in known):
                 continue

@@ -15,6 +15,7 @@ from cpqbridge.mapping.parameter_words import OBJECT_WORDS
 from cpqbridge.store import audit
 from cpqbridge.store.users import Role
 from cpqbridge.sync.configure import Configure
+from cpqbridge.sync.pausing import Pausing
 from cpqbridge.web.site import Site
 
 
@@ -168,6 +169,20 @@ def test_an_order_that_is_not_there_is_told_and_the_sheet_stays(admin, site) -> 
     assert answer.status_code == 422
     assert "There is no order" in unescape(answer.text)
     assert 'id="row-name"' in answer.text
+
+
+def test_rules_are_shown_unchecked_while_salesforce_cannot_be_asked(admin, site, sides) -> None:
+    form = form_of(admin.get(page_of(site)).text) | {"how.description": "field", "text.description": "Name"}
+    assert admin.post(page_of(site), data={**form, "action": "save"}).status_code == 303
+    Pausing(site.service).pause(None, reason="a look at the books")
+    answer = admin.get(page_of(site))
+    assert answer.status_code == 200
+    assert "The rules are not checked" in answer.text
+    form = form_of(answer.text)
+    assert form["text.description"] == "Name"
+    refused = admin.post(page_of(site), data={**form, "text.description": "Phone", "action": "save"})
+    assert refused.status_code == 422
+    assert form_of(refused.text)["text.description"] == "Phone"
 
 
 def test_a_viewer_sees_the_rules_and_cannot_change_them(site, sides) -> None:

@@ -14,10 +14,17 @@ from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
 
-from cpqbridge.errors import ConfigurationError
+from cpqbridge.errors import (
+    AccessLostError,
+    ConfigurationError,
+    CpqbridgeError,
+    PausedError,
+    TransientError,
+)
 from cpqbridge.mapping.parameter_words import OBJECT_WORDS
 from cpqbridge.mapping.targets import METADATA
 from cpqbridge.store.users import Role
+from cpqbridge.store.views import OrderSearch
 from cpqbridge.sync.field_picker import FieldChoice
 from cpqbridge.sync.map_fields import MapFields
 from cpqbridge.sync.mapping_draft import Draft, DraftRule, How
@@ -126,15 +133,13 @@ def _save(ask: Ask, edited: _Edited) -> Page | Redirect:
         version = mapper.save(
             stripe_object, edited.draft or {}, based_on=edited.based_on or 0, reason=edited.reason
         )
-    except ConfigurationError as error:
+    except (AccessLostError, ConfigurationError, PausedError, TransientError) as error:
         return _page(ask, edited, error=error, refused=True)
     saved = f"Saved as version {version}. It counts from the next sync; orders in Stripe stay as they are."
     return Redirect(mapping_address(name, stripe_object, edited.order), notice=saved)
 
 
-def _page(
-    ask: Ask, edited: _Edited, *, error: ConfigurationError | None = None, refused: bool = False
-) -> Page:
+def _page(ask: Ask, edited: _Edited, *, error: CpqbridgeError | None = None, refused: bool = False) -> Page:
     name, stripe_object = ask.path["name"], ask.path["object"]
     if stripe_object not in OBJECT_WORDS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -156,7 +161,7 @@ def _page(
         "error": error,
         "refused": refused,
         "can_edit": ask.user is not None and ask.user.role.covers(Role.ADMIN),
-        "orders": _known_orders(ask, sheet),
+        "orders": mapper.recent_orders(),
         "sent_json": [_json(each.body) for each in sheet.objects],
     }
     wrong_now = refused or error is not None
@@ -198,10 +203,8 @@ def _frame(ask: Ask, sheet: MappingSheet) -> Mapping[str, object]:
 def _known_orders(ask: Ask, sheet: MappingSheet) -> list[str]:
     """Return numbers of orders that were seen already, for choosing one without typing it whole."""
     connection_id = sheet.configured.connection.connection_id
-    page = ask.service.views.page(limit=50)
-    return [
-        each.standing.order_number for each in page.orders if each.connection.connection_id == connection_id
-    ]
+    found = ask.service.views.search(OrderSearch(connection_id=connection_id, limit=50))
+    return [each.order_number for each in found.rows]
 
 
 def _how(text: str) -> How:
