@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection as Transaction
 
@@ -15,13 +15,14 @@ from cpqbridge.store import audit, configuration_versions, connections
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.configuration_versions import ConfigurationVersion
 from cpqbridge.store.connections import Connection
+from cpqbridge.sync.documents import instant_text
 from cpqbridge.sync.mapping_check import described_for, require_fitting
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
-MOST_VERSIONS = 200
-"""How many versions a list shows; older ones are kept."""
+MOST_VERSIONS = 50
+"""How many versions one list shows; all are kept."""
 
 _MOST_NAMED = 5
 _LONGEST_REASON = 500
@@ -111,26 +112,28 @@ class Configure:
                 transaction, connection, configuration, at=self._service.clock.now(), reason=reason
             )
 
-    def versions(self, name: str | None) -> tuple[ListedVersion, ...]:
-        """Return the newest versions, newest first, each with what it changed."""
+    def versions(
+        self, name: str | None, *, up_to: int | None = None, limit: int = MOST_VERSIONS
+    ) -> tuple[ListedVersion, ...]:
+        """Return the newest versions, newest first, each with what it changed; older ones with `up_to`."""
         with self._service.store.read() as transaction:
-            connection = connections.find(transaction, name)
+            connection_id = connections.find(transaction, name).connection_id
+            newest = configuration_versions.newest(transaction, connection_id=connection_id)
             found = configuration_versions.listed(
-                transaction, connection_id=connection.connection_id, limit=MOST_VERSIONS + 1
+                transaction, connection_id=connection_id, limit=limit + 1, up_to=up_to
             )
         befores = [*(each.document for each in found[1:]), *({} for _ in found[:1])]
-        listed = [
+        return tuple(
             ListedVersion(
                 version=each.version,
                 actor=each.actor,
                 reason=each.reason,
                 created_at=each.created_at,
                 changes=configuration_changes(before, each.document),
-                is_newest=each is found[0],
+                is_newest=newest is not None and each.version == newest.version,
             )
-            for each, before in zip(found, befores, strict=True)
-        ]
-        return tuple(listed[:MOST_VERSIONS])
+            for each, before in list(zip(found, befores, strict=True))[:limit]
+        )
 
     def version(self, name: str | None, version: int) -> ConfigurationVersion:
         """Return one version.
@@ -162,6 +165,19 @@ class Configure:
         return self.save(
             name, configuration, based_on=based_on, reason=f"Version {version} was put back in force."
         )
+
+
+def version_document(listed: ListedVersion) -> dict[str, Any]:
+    """Return one version of the list as JSON values; its time is UTC."""
+    return {
+        "version": listed.version,
+        "created_at": instant_text(listed.created_at),
+        "actor": listed.actor,
+        "reason": listed.reason,
+        "changes": [
+            {"path": change.path, "before": change.before, "after": change.after} for change in listed.changes
+        ],
+    }
 
 
 def save_version(
