@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import account, catalogue, demo, orders, people, sign_in
+from cpqbridge.web.pages import account, catalogue, connections, demo, orders, people, set_up, sign_in
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
+    connections.add,
+    set_up.add,
     orders.add,
     people.add,
     account.add,
