@@ -36,7 +36,7 @@ document and nothing else; everything else goes to standard error.
 | `CPQBRIDGE_DATABASE_URL` | database to use instead of the embedded one |
 | `CPQBRIDGE_NOW` | ISO time at which simulated connections stand; refused for real ones |
 | `CPQBRIDGE_STRIPE_WEBHOOK_SECRET` | signing secrets of webhooks, by commas or spaces, beside those stored |
-| `CPQBRIDGE_PUBLIC_URL` | address under which people reach the pages behind a proxy, like `https://cpqbridge.example.com` |
+| `CPQBRIDGE_PUBLIC_URL` | address of the pages behind a proxy, like `https://cpqbridge.example.com` |
 | `CPQBRIDGE_LOG_FORMAT` | what `serve` and `worker` write to standard error: `text` or `json` |
 | `CPQBRIDGE_LOG_LEVEL` | `debug`, `info` (default), `warning` or `error` |
 

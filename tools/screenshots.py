@@ -1,4 +1,119 @@
-"""Make the pictures of the docs: the app on the sample org, in Chromium, at most 20 of at most 150 KB each.
+"""Make the pictures of the docs: the app on the sample org in Chromium, written to docs/pictures.
 
-`make screenshots` starts a demo of its own and writes docs/pictures/*.png.
+At most 20 pictures of at most 150 KB. Needs Chromium; starts a demo of its own and ends it.
 """
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+MOST = 20
+MOST_BYTES = 150 * 1024
+DESK = (1280, 800)
+PHONE = (390, 844)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: its file's name, the page, and what is done there before it is taken."""
+
+    name: str
+    path: str
+    before: Callable[[Page], object] = lambda _page: None
+    size: tuple[int, int] = DESK
+    color_scheme: str = "light"
+    signed_in: bool = True
+
+
+PLAN = (
+    Picture("sign-in", "/sign-in", signed_in=False),
+    Picture("overview", "/"),
+    Picture("orders", "/orders"),
+    Picture("order", "/orders/801Qy0000000001IAA"),
+    Picture("order-phone", "/orders/801Qy0000000001IAA", size=PHONE),
+    Picture("components-dark", "/components", color_scheme="dark"),
+)
+
+
+def main() -> int:
+    """Take every picture and say which are too large."""
+    assert len(PLAN) <= MOST
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("make screenshots needs Chromium: apt-get install chromium")
+    PICTURES.mkdir(exist_ok=True)
+    with demo() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for picture in PLAN:
+            take(browser, url, picture)
+        browser.close()
+    for stale in set(PICTURES.glob("*.png")) - {PICTURES / f"{each.name}.png" for each in PLAN}:
+        stale.unlink()
+    large = [path.name for path in PICTURES.glob("*.png") if path.stat().st_size > MOST_BYTES]
+    if large:
+        print(f"Over {MOST_BYTES // 1024} KB: {', '.join(sorted(large))}", file=sys.stderr)
+    return 1 if large else 0
+
+
+def take(browser: Browser, url: str, picture: Picture) -> None:
+    """Open the page as a demo admin, do what comes before, and write the picture with few colours."""
+    context = browser.new_context(
+        viewport={"width": picture.size[0], "height": picture.size[1]}, color_scheme=picture.color_scheme
+    )
+    page = context.new_page()
+    page.goto(f"{url}/sign-in")
+    if picture.signed_in:
+        page.get_by_role("button", name="Admin").click()
+        page.goto(f"{url}{picture.path}")
+    picture.before(page)
+    page.wait_for_load_state("networkidle")
+    path = PICTURES / f"{picture.name}.png"
+    page.screenshot(path=path)
+    context.close()
+    with Image.open(path) as taken:
+        taken.convert("RGB").quantize(colors=128).save(path, optimize=True)
+    print(f"{path.relative_to(ROOT)} {path.stat().st_size // 1024} KB")
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """Run a demo on a free port until the block ends; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as home:
+        process = subprocess.Popen(
+            [Path(sys.executable).parent / "cpqbridge", "demo", "--port", str(port)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PATH": "/usr/bin:/bin", "CPQBRIDGE_HOME": home},
+        )
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if re.match(r"Open http", line):
+                    break
+            else:
+                sys.exit("The demo did not start: run make demo to see why.")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

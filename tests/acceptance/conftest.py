@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import urllib.parse
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,28 @@ class Ended:
     def document(self) -> Any:
         """Standard output as the one JSON document it must be."""
         return json.loads(self.out)
+
+
+class Visitor:
+    """Somebody at the app over HTTP, with cookies, who sends the app's own origin as browsers do."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+    def page(self, path: str) -> str:
+        with self._opener.open(f"{self.address}{path}") as answer:
+            return answer.read().decode()
+
+    def send(self, path: str, **form: str) -> str:
+        """Send a form and return the page that one is led to."""
+        request = urllib.request.Request(
+            f"{self.address}{path}",
+            data=urllib.parse.urlencode(form).encode(),
+            headers={"Origin": self.address},
+        )
+        with self._opener.open(request) as answer:
+            return answer.read().decode()
 
 
 class Shell:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.acceptance.conftest import Shell
+from tests.acceptance.conftest import Shell, Visitor
 
 NOW = "2026-11-20T09:00:00Z"
 NEW_ORDER, DRAFT_ORDER, BAD_ORDER = "00000103", "00000162", "00000157"
@@ -73,8 +73,9 @@ def connect(shell, sandbox, *more, token="right-token", key="sk_test_abc"):
 
 
 def requests_of(address):
+    """What was asked of a side, but for who it is: each process asks that once, apart from any sync."""
     with urllib.request.urlopen(f"{address}/_sim/requests") as answer:
-        return json.load(answer)["requests"]
+        return [each for each in json.load(answer)["requests"] if each["path"] != "/v1/account"]
 
 
 def org_state(org):
@@ -298,10 +299,13 @@ def test_configuration_of_the_reference_is_applied_and_shown(connected, tmp_path
     assert connected.run("config", "apply", file, "--json").document == shown
 
 
+PASSWORD = "correct horse battery staple"
+
+
 def serve(shell):
     process = shell.start("serve", "--port", "0", "--no-worker")
     said = iter(process.stderr.readline, "")
-    return process, next(line for line in said if "http://" in line).split()[1]
+    return process, next(line for line in said if line.startswith("Open http")).split()[1]
 
 
 @pytest.mark.parametrize(("secret", "status"), [("", 404), (" ", 404), ("whsec_of_the_endpoint", 400)])
@@ -319,12 +323,14 @@ def test_events_are_taken_with_a_signing_secret_only(connected, monkeypatch, sec
 
 def test_pages_of_a_real_home_are_served(connected):
     connected.run("order", "sync", NEW_ORDER)
+    link = connected.run("user", "add", "Vera", "--role", "viewer", "--json").document["link"]
     process, address = serve(connected)
-    with urllib.request.urlopen(address) as answer:
-        page = answer.read().decode()
-    assert NEW_ORDER in page
+    visitor = Visitor(address)
+    assert "Sign in" in visitor.page("/orders")
+    visitor.send(f"/welcome/{link.rpartition('/')[2]}", password=PASSWORD, again=PASSWORD)
+    assert NEW_ORDER in visitor.page("/orders")
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"{address}/orders/801000000000000")
+        visitor.page("/orders/801000000000000")
     assert caught.value.code == 404
     caught.value.close()
     process.terminate()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-from tests.acceptance.conftest import Shell
+from tests.acceptance.conftest import Shell, Visitor
 
 from cpqbridge_sim.salesforce.cpq import sample_org
 
@@ -100,14 +100,14 @@ class Running:
     shell: Shell
     pages: str
     desk: str
+    visitor: Visitor
 
     @property
     def org(self):
         return self.desk.removesuffix("/_sim/cpq")
 
     def page(self, path):
-        with urllib.request.urlopen(f"{self.pages}{path}") as answer:
-            return answer.read().decode()
+        return self.visitor.page(path)
 
     def order_at_desk(self, order_id):
         with urllib.request.urlopen(f"{self.desk}/orders/{order_id}") as answer:
@@ -141,7 +141,10 @@ def running(tmp_path_factory):
         if "Play the sales person" in line:
             desk = line.split("person: ")[1].split()[0]
         if line.startswith("Open http://"):
-            yield Running(shell=shell, pages=line.split()[1], desk=desk)
+            pages = line.split()[1]
+            visitor = Visitor(pages)
+            visitor.send("/demo/enter", role="viewer")
+            yield Running(shell=shell, pages=pages, desk=desk, visitor=visitor)
             break
     process.terminate()
     process.communicate(timeout=20)
@@ -154,7 +157,8 @@ def test_pages_are_served_with_a_strict_policy(running):
         policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    assert "<script" not in page
+    assert "Come in as" in page
+    page = running.page("/orders")
     assert "style=" not in page
     assert "Ten seats for a year" in page
     link = page.split('href="/orders/')[1].split('"')[0]
@@ -187,7 +191,7 @@ def test_amendment_at_the_desk_arrives_in_stripe_by_itself(running):
 
 def first_order(running):
     """The id of order 00000101 as the list has it."""
-    return running.page("/").split(">00000101<")[0].rpartition('href="/orders/')[2].split('"')[0]
+    return running.page("/orders").split(">00000101<")[0].rpartition('href="/orders/')[2].split('"')[0]
 
 
 def test_buttons_alone_end_a_contract_and_time_moves_on(running):

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
 from tests.app_people import session_of
 from tests.faults.two_sides import NOW, TwoSides, connect, move_everything_to, service, two_sides
 
@@ -64,6 +64,15 @@ class BrowserApp:
         """Move the clocks of both sides and of the app."""
         assert self.sides is not None
         move_everything_to(instant, self.sides, self.clock)
+
+    def note(self, told: ConsoleMessage) -> None:
+        # Pages that answer with an error on purpose are told here too.
+        if told.type == "error" and not told.text.startswith("Failed to load resource"):
+            self.errors.append(told.text)
+
+    def note_answer(self, answer: Response) -> None:
+        if "/static/" in answer.url and answer.status >= 400:
+            self.errors.append(f"{answer.status} {answer.url}")
 
     def assert_accessible(self) -> None:
         """No serious or critical finding of axe-core on the page that is open."""
@@ -148,7 +157,8 @@ def make_app(chromium: Browser, tmp_path: Path) -> Iterator[Callable[..., Browse
                 browser=chromium,
             )
             # What the content policy stops, and every error of a script, is our mistake.
-            page.on("console", lambda told: app.errors.append(told.text) if told.type == "error" else None)
+            page.on("console", app.note)
+            page.on("response", app.note_answer)
             page.on("pageerror", lambda error: app.errors.append(str(error)))
             if role is not None:
                 app.sign_in(role)

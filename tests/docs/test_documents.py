@@ -196,6 +196,7 @@ def test_reconcile_page_when_compared_with_a_finding_names_every_key_kind_and_st
     seen = finding.as_seen(link=None, reason="")
     stored = StoredFinding(
         finding_id=1,
+        connection_id=1,
         **{name: getattr(seen, name) for name in ("root_id", "kind", "subject", "fingerprint", "document")},
         state=FindingState.OPEN,
         reason="",

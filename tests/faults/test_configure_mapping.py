@@ -70,3 +70,19 @@ def test_a_connection_is_not_made_with_a_mapping_that_does_not_fit(tmp_path: Pat
             )
         assert caught.value.code == "mapping_unfit"
         assert opened.connections() == ()
+
+
+def test_a_rule_that_broke_since_stops_no_change_of_another_object(tmp_path: Path) -> None:
+    """The org took a mapped field away: other objects can be mapped, and the rule itself is refused."""
+    with two_sides() as sides, service(tmp_path) as opened:
+        connect(opened, sides)
+        configure = Configure(opened)
+        rules = {"customer": {"description": {"field": "Account.Phone"}}}
+        configure.save(None, with_rules(opened, rules))
+        sides.org.object_type("Account").hidden = frozenset({"Phone"})
+        rules["product"] = {"unit_label": {"value": "seat"}}
+        assert configure.save(None, with_rules(opened, rules)) == 3
+        rules["customer"]["metadata.phone"] = {"field": "Account.Phone"}
+        with pytest.raises(ConfigurationError) as caught:
+            configure.save(None, with_rules(opened, rules))
+        assert caught.value.code == "mapping_unfit"

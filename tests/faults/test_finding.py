@@ -167,6 +167,52 @@ def test_a_filter_that_the_org_refuses_is_kept_as_the_last_polls_outcome(tmp_pat
         assert setting.last_poll().is_good
 
 
+def test_an_account_that_meets_its_filter_later_is_found_and_one_that_no_longer_does_is_held(
+    tmp_path: Path,
+) -> None:
+    with live(tmp_path) as setting:
+        order_id, service = setting.sides.order_id, setting.service
+        plain = service.configuration(None)
+        filtered = replace(plain, filters=replace(plain.filters, account="Phone = '1'"))
+        service.apply_configuration(None, filtered)
+        setting.poll()
+        found = setting.standings()[order_id]
+        assert (found.state.value, found.code) == ("skipped", "account_filtered_out")
+        assert setting.sides.stripe_writes() == []
+        setting.at_rest()
+        (account,) = setting.sides.org.records("Account")
+        setting.sides.org.update("Account", account["Id"], {"Phone": "1"})
+        assert setting.poll() == 1
+        assert setting.states() == {order_id: "synced"}
+        setting.at_rest()
+        writes = len(setting.sides.stripe_writes())
+        other = replace(plain, filters=replace(plain.filters, account="Phone = '2'"))
+        service.apply_configuration(None, other)
+        report = service.sync(None, order_id)
+        assert (report.order.state.value, report.order.code) == ("held", "left_out_after_sync")
+        service.apply_configuration(None, plain)
+        setting.poll()
+        assert setting.states() == {order_id: "synced"}
+        assert len(setting.sides.stripe_writes()) == writes
+
+
+def test_products_outside_the_filter_are_billed_once_it_covers_them(tmp_path: Path) -> None:
+    with live(tmp_path) as setting:
+        order_id, service = setting.sides.order_id, setting.service
+        plain = service.configuration(None)
+        none = replace(plain, filters=replace(plain.filters, product="Name = 'No such product'"))
+        service.apply_configuration(None, none)
+        setting.poll()
+        assert setting.states() == {order_id: "synced"}
+        assert setting.sides.stripe_writes() == []
+        (proof,) = service.preview(None, order_id).plan.proof
+        assert (proof.billed_minor, proof.reason) == (0, "skipped")
+        service.apply_configuration(None, plain)
+        assert service.sync(None, order_id).order.state.value == "synced"
+        setting.at_rest()
+        assert setting.states() == {order_id: "synced"}
+
+
 @dataclass(frozen=True)
 class LateRows:
     """The real org, which shows each order only so long after its stamp as `lags` say by id."""

@@ -13,12 +13,11 @@ from tests.faults.two_sides import NOW, connect, service, two_sides
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.errors import ConfigurationError, PausedError
-from cpqbridge.planning.safety import NEVER_RELEASED
 from cpqbridge.store import audit, connections, noticed, plans
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.acting import acting_as
 from cpqbridge.sync.audience import AUDIENCES
-from cpqbridge.sync.inbox import COUNTED_AT_MOST, QUEUED_AT_ONCE, Inbox, is_releasable
+from cpqbridge.sync.inbox import COUNTED_AT_MOST, QUEUED_AT_ONCE, Inbox
 from cpqbridge.sync.pausing import Pausing
 from cpqbridge.sync.service import SyncService
 from cpqbridge.sync.troubles import troubles
@@ -180,10 +179,3 @@ def test_every_cause_that_can_need_somebody_is_for_someone() -> None:
     for_nobody = {"access_lost", "wrong_account"}
     asked = {code for code, cause in REFUSAL_CATALOG.items() if cause.state is not OrderState.SKIPPED}
     assert asked - for_nobody <= AUDIENCES.keys()
-
-
-def test_holds_that_nobody_can_release_are_not_offered_for_it() -> None:
-    assert not any(is_releasable(code) for code in NEVER_RELEASED)
-    assert is_releasable("backdated")
-    assert is_releasable("schedule_ended_in_stripe")
-    assert not is_releasable("no_email")

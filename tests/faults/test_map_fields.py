@@ -147,6 +147,8 @@ def test_the_picker_shows_a_record_and_what_it_leads_to(mapper) -> None:
 def test_the_picker_finds_by_label_and_by_path_and_puts_what_fits_first(mapper) -> None:
     found = [each.path for each in mapper.fields("customer", "email", search="contact email").fields]
     assert "Order.BillToContact.Email" in found
+    numbers = [each.path for each in mapper.fields("customer", "email", search="order number").fields]
+    assert numbers[0] == "Order.OrderNumber"
     dates = mapper.fields("phase", "trial_end", search="date").fields
     assert "EffectiveDate" in {each.path for each in dates}
     assert dates[0].fit is not Fit.NEVER

@@ -14,6 +14,7 @@ from tests.faults.test_troubled_calls import Setting
 
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.store.findings import StoredFinding
+from cpqbridge.sync.finding_desk import FindingDesk
 from cpqbridge.sync.reconcile import Reconciler
 
 MAY = datetime(2026, 5, 12, 9, tzinfo=UTC)
@@ -205,7 +206,7 @@ def test_a_bill_that_somebody_took_back_is_named_and_never_made_again_by_itself(
     writes = setting.sides.stripe_writes()
     assert len(fixed(setting)) == 1
     assert setting.sides.stripe_writes() == writes
-    Reconciler(setting.service).accept(None, finding.finding_id, "Agreed with the customer")
+    FindingDesk(setting.service).accept(None, finding.finding_id, "Agreed with the customer")
     setting.move_everything_to(JULY)
     assert found(setting) == []
 
@@ -222,7 +223,7 @@ def test_what_a_changed_schedule_billed_stays_open_after_it_was_put_back(setting
     left = fixed(setting)
     assert told(left) == [("amount_differs", 15_000, 50_000)] * 2
     for each in left:
-        Reconciler(setting.service).accept(None, each.finding_id, "Billed by hand")
+        FindingDesk(setting.service).accept(None, each.finding_id, "Billed by hand")
     setting.move_everything_to(datetime(2027, 3, 1, tzinfo=UTC))
     assert found(setting) == []
 
@@ -233,10 +234,9 @@ def test_an_accepted_change_stays_accepted_until_it_differs_and_is_held_by_the_n
     synced_until(setting, MAY)
     three_seats(setting)
     (finding,) = found(setting)
-    reconciler = Reconciler(setting.service)
     with pytest.raises(ConfigurationError, match="with a reason"):
-        reconciler.accept(None, finding.finding_id, " ")
-    reconciler.accept(None, finding.finding_id, "Seven seats are on ice")
+        FindingDesk(setting.service).accept(None, finding.finding_id, " ")
+    FindingDesk(setting.service).accept(None, finding.finding_id, "Seven seats are on ice")
     # What it bills from then on is part of what was accepted.
     setting.move_everything_to(JULY)
     assert found(setting) == []

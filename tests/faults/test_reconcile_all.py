@@ -17,7 +17,7 @@ from tests.faults.two_sides import NOW, connect, one_line_orders, service, two_s
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.errors import RecordError, TransientError
-from cpqbridge.store import findings
+from cpqbridge.store import findings, reconciliations
 from cpqbridge.sync.reconcile import Reconciler
 
 KINDS: Mapping[str, tuple[Callable[[], kinds.Records], Mapping[str, object] | None]] = {
@@ -130,7 +130,7 @@ def test_a_run_that_was_cut_off_is_gone_on_with_and_not_begun_anew(tmp_path: Pat
         with pytest.raises(TransientError):
             Reconciler(Troubled(setting.service, setting.sides.order_ids[-1], busy)).run(None)
         with setting.service.store.read() as transaction:
-            state = findings.reconciliation(transaction, connection_id=1)
+            state = reconciliations.find(transaction, connection_id=1)
         assert state is not None
         assert (state.finished_at, state.contracts) == (None, 2)
         result = Reconciler(setting.service, progress=lambda done, _all, _next: seen.append(done)).run(None)

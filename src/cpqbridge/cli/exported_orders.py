@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cpqbridge.clock import parse_instant
 from cpqbridge.domain.ids import is_salesforce_id, salesforce_id
-from cpqbridge.domain.order import LineKind, OrderLine
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.sync.rehearse import ExportedOrder
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 FIRST_INSTANT = datetime(1990, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(2150, 1, 1, tzinfo=UTC)
-_DEFAULT_TERM = Decimal(12)
 
 
 def exported_orders(records: Records) -> tuple[ExportedOrder, ...]:
@@ -54,18 +52,6 @@ def stamp_notes(records: Records) -> tuple[str, ...]:
     return (f"Activated without an ActivatedDate, so synced after all others: {', '.join(unknown)}.",)
 
 
-def lines_that_tell_precision(records: Records) -> list[OrderLine]:
-    """Return the recurring lines whose own dates and multiplier can show the org's prorate precision."""
-    found = []
-    for item in records["OrderItem"]:
-        starts_on, ends_on = _date(item.get("ServiceDate")), _date(item.get("EndDate"))
-        multiplier = _decimal(item.get("SBQQ__ProrateMultiplier__c"))
-        recurring = item.get("SBQQ__SubscriptionPricing__c") and not item.get("SBQQ__SegmentKey__c")
-        if starts_on and ends_on and ends_on < date.max and multiplier and multiplier > 0 and recurring:
-            found.append(_line(item, starts_on, ends_on, multiplier))
-    return found
-
-
 def _order(
     record: Mapping[str, Any], customers: Mapping[str, str], prices: Mapping[str, Mapping[str, Decimal]]
 ) -> ExportedOrder:
@@ -82,23 +68,6 @@ def _order(
         purpose=purpose,
         currency=currency.lower() if isinstance(currency, str) else None,
         line_totals=prices.get(order_id, {}),
-    )
-
-
-def _line(item: Mapping[str, Any], starts_on: date, ends_on: date, multiplier: Decimal) -> OrderLine:
-    return OrderLine(
-        order_item_id=_id(item.get("Id")),
-        order_id=_id(item.get("OrderId")),
-        kind=LineKind.RECURRING,
-        product_id="",
-        pricebook_entry_id="",
-        quantity=Decimal(1),
-        unit_price=Decimal(0),
-        total_price=Decimal(0),
-        starts_on=starts_on,
-        ends_on=ends_on,
-        default_term_months=_decimal(item.get("SBQQ__DefaultSubscriptionTerm__c")) or _DEFAULT_TERM,
-        prorate_multiplier=multiplier,
     )
 
 
@@ -122,13 +91,6 @@ def _instant(value: object, name: str) -> datetime | None:
         )
     instant = parse_instant(value, name=name)
     return instant if is_plausible(instant) else None
-
-
-def _date(value: object) -> date | None:
-    try:
-        return date.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _decimal(value: object) -> Decimal | None:

@@ -14,7 +14,7 @@ from cpqbridge.cli.runtime import ExitCode, service_of
 from cpqbridge.errors import ConfigurationError, CpqbridgeError
 
 if TYPE_CHECKING:
-    from cpqbridge.sync.reconcile import Fix, Reconciled, Reconciler
+    from cpqbridge.sync.reconcile import Fix, Reconciled
     from cpqbridge.sync.service import SyncService
 
 ContractOption = Annotated[
@@ -67,7 +67,7 @@ def reconcile(  # noqa: PLR0913, PLR0917 - each is one option of the command
 
     with service_of(context) as service:
         if accept is not None:
-            _accept(Reconciler(service), connection, accept, reason or "", as_json=as_json)
+            _accept(service, connection, accept, reason or "", as_json=as_json)
             return
         with Progress(0) as progress:
             found = Reconciler(service, progress=progress.count).run(
@@ -91,12 +91,11 @@ def _check(together: dict[str, bool]) -> None:
             )
 
 
-def _accept(
-    reconciler: Reconciler, connection: str | None, number: int, reason: str, *, as_json: bool
-) -> None:
+def _accept(service: SyncService, connection: str | None, number: int, reason: str, *, as_json: bool) -> None:
+    from cpqbridge.sync.finding_desk import FindingDesk  # noqa: PLC0415
     from cpqbridge.sync.findings import finding_document  # noqa: PLC0415
 
-    accepted = reconciler.accept(connection, number, reason)
+    accepted = FindingDesk(service).accept(connection, number, reason)
     if as_json:
         document({"version": 1, "findings": [finding_document(accepted)]})
     else:
@@ -136,7 +135,7 @@ def _plan_text(service: SyncService, fix: Fix) -> str:
 
 
 def _show(found: Reconciled, *, as_csv: bool, as_json: bool) -> None:
-    from cpqbridge.cli.reconcile_text import finding_rows, reconciled_text  # noqa: PLC0415
+    from cpqbridge.cli.reconcile_text import reconciled_text  # noqa: PLC0415
     from cpqbridge.sync.findings import finding_document  # noqa: PLC0415
 
     if as_json:
@@ -150,6 +149,7 @@ def _show(found: Reconciled, *, as_csv: bool, as_json: bool) -> None:
             }
         )
     elif as_csv:
+        from cpqbridge.sync.finding_rows import finding_rows  # noqa: PLC0415
         from cpqbridge.sync.spreadsheet import csv_bytes  # noqa: PLC0415
 
         table_bytes(csv_bytes(finding_rows(found.findings)))

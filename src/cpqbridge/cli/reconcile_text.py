@@ -1,20 +1,15 @@
-"""The findings of a reconciliation as text for people and as rows for a spreadsheet."""
+"""The findings of a reconciliation as text for people."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cpqbridge.domain.money import major_text
-from cpqbridge.sync.findings import StoredFinding, amount_text
-from cpqbridge.sync.spreadsheet import Row, as_text
+from cpqbridge.sync.findings import StoredFinding
 
 if TYPE_CHECKING:
     from cpqbridge.sync.reconcile import Reconciled
-
-_DETAILS = ("currency", "found_amount", "wanted_amount", "what_to_do", "reason", "first_seen_at")
-_HEAD = ("finding", "state", "kind", "contract", "orders", "stripe_id", "link", "found", "wanted", *_DETAILS)
 
 
 def reconciled_text(found: Reconciled) -> str:
@@ -53,27 +48,3 @@ def _difference(finding: StoredFinding) -> str:
         return ""
     difference = major_text(said["found_minor"] - said["wanted_minor"], said["currency"])
     return f" (difference {difference} {said['currency'].upper()})"
-
-
-def finding_rows(findings: Iterable[StoredFinding]) -> Iterator[Row]:
-    """Yield findings as rows of a table, the first one the head; amounts are in major units."""
-    yield _HEAD
-    for each in findings:
-        said = each.document
-        yield (
-            str(each.finding_id),
-            each.state.value,
-            each.kind,
-            said["contract"],
-            " ".join(said["order_numbers"]),
-            said["stripe_id"],
-            said["link"],
-            as_text(said["found"]),
-            as_text(said["wanted"]),
-            said["currency"],
-            amount_text(said, "found_minor"),
-            amount_text(said, "wanted_minor"),
-            as_text(said["fix"]),
-            as_text(each.reason),
-            each.first_seen_at.isoformat(),
-        )

@@ -112,17 +112,15 @@ def rehearse(  # noqa: PLR0913, PLR0917 - each is one option of the command
 def rehearsed(settings: Settings, request: RehearsalRequest) -> Iterator[Rehearsed]:
     """Rehearse in a temporary home and keep home and systems until the block ends."""
     from cpqbridge.bootstrap import open_throwaway_service  # noqa: PLC0415 - it loads the database
-    from cpqbridge.cli.exported_orders import (  # noqa: PLC0415
-        exported_orders,
-        lines_that_tell_precision,
-        stamp_notes,
-    )
+    from cpqbridge.cli.exported_orders import exported_orders, stamp_notes  # noqa: PLC0415
     from cpqbridge.logs import configure_logging  # noqa: PLC0415
+    from cpqbridge.mapping.precision_lines import lines_that_tell_precision  # noqa: PLC0415
     from cpqbridge.sync.rehearse import Rehearsal  # noqa: PLC0415
     from cpqbridge.sync.rehearse import rehearse as run  # noqa: PLC0415
 
     orders = exported_orders(request.records)
-    configuration, notes = _with_precision(request.configuration, lines_that_tell_precision(request.records))
+    telling = lines_that_tell_precision(request.records["OrderItem"])
+    configuration, notes = _with_precision(request.configuration, telling)
     stamps = [order.activated_at for order in orders if order.activated_at]
     start = request.as_of or min(stamps, default=SystemClock().now())
     clock = SettableClock(start)

@@ -15,7 +15,8 @@ from cpqbridge.mapping.raw import RawContract, RawRecord
 from cpqbridge.mapping.records import RecordReader
 
 ACTIVATED = "activated"
-FILTERED_OUT = frozenset({"filtered_out", "account_filtered_out"})
+ACCOUNT_FILTERED_OUT = "account_filtered_out"
+FILTERED_OUT = frozenset({"filtered_out", ACCOUNT_FILTERED_OUT})
 """The codes of orders that a filter leaves out."""
 
 
@@ -78,7 +79,7 @@ def _qualified(reader: RecordReader, configuration: Configuration, asked: RawCon
     if of_accounts is not None and reader.record_id not in of_accounts:
         if by_status:
             reader.refuse(
-                "account_filtered_out", "belongs to an account outside filters.Account.", field="AccountId"
+                ACCOUNT_FILTERED_OUT, "belongs to an account outside filters.Account.", field="AccountId"
             )
         return Qualified(activated_at=activated_at)
     since = configuration.activated_since

@@ -7,7 +7,7 @@ notes (read 20 Nov 2026). All results are exact.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -113,11 +113,15 @@ def multiplier_fits(line: OrderLine, precision: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferredPrecision:
-    """The precision that explains most lines: `fitting` of the `telling` ones, where the formulas differ."""
+    """The precision that explains most lines: `fitting` of the `telling` ones, where the formulas differ.
+
+    `votes` says for each precision how many of these lines it explains.
+    """
 
     precision: str
     fitting: int
     telling: int
+    votes: Mapping[str, int]
 
 
 def infer_precision(lines: Iterable[OrderLine]) -> InferredPrecision | None:
@@ -142,7 +146,7 @@ def infer_precision(lines: Iterable[OrderLine]) -> InferredPrecision | None:
     if not telling:
         return None
     best = max(PRECISIONS, key=lambda precision: votes[precision])
-    return InferredPrecision(precision=best, fitting=votes[best], telling=telling)
+    return InferredPrecision(precision=best, fitting=votes[best], telling=telling, votes=votes)
 
 
 def scale_of(value: Decimal) -> int:

@@ -24,6 +24,7 @@ __all__ = [
     "call_hours",
     "configuration_versions",
     "dry_runs",
+    "health_checks",
     "metadata",
     "oauth_requests",
     "one_time_links",
@@ -170,6 +171,16 @@ dry_runs = Table(
     Column("finished_at", UtcInstant),
     Index(None, "connection_id", "started_at"),
     sqlite_autoincrement=True,
+)
+
+health_checks = Table(
+    "health_checks",
+    metadata,
+    connection_column(),
+    Column("document", JsonDocument, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("checked_at", UtcInstant, nullable=False),
+    PrimaryKeyConstraint("connection_id"),
 )
 
 alert_channels = Table(

@@ -1,4 +1,4 @@
-"""What reconciliation found, kept until it is put right, and how far a reconciliation has come.
+"""What reconciliation found, kept until it is put right.
 
 A finding is known by its contract, kind and subject. One that a person accepted stays accepted as long as
 what it says is part of what was accepted (`marks`); anything else opens it again.
@@ -14,10 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import RowMapping, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from cpqbridge.errors import ConfigurationError
-from cpqbridge.store.tables import findings, reconciliations
+from cpqbridge.errors import ConfigurationError, ConflictError
+from cpqbridge.store.tables import findings
 
 MARKS = "marks"
 """Where a finding's document holds the parts of the difference (a list of texts)."""
@@ -33,16 +32,19 @@ class FindingState(StrEnum):
 
 
 _SHOWN = (FindingState.OPEN, FindingState.ACCEPTED)
+_BY_NOBODY: Mapping[str, Any] = {"accepted_by": "", "accepted_at": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFinding:
     """One finding; times are aware UTC, `closed_at` is None while it is open or accepted.
 
-    `document` is what there is to say about it, `reason` why it was accepted.
+    `document` is what there is to say about it, `reason` why it was accepted, by whom and when. What was
+    accepted as the consequence of another finding is accepted by nobody.
     """
 
     finding_id: int
+    connection_id: int
     root_id: str
     kind: str
     subject: str
@@ -53,6 +55,8 @@ class StoredFinding:
     first_seen_at: datetime
     last_seen_at: datetime
     closed_at: datetime | None
+    accepted_by: str = ""
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +76,6 @@ class SeenFinding:
         return FindingState.ACCEPTED if self.reason else FindingState.OPEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciliation:
-    """How far the reconciliation of a connection has come; `finished_at` is None while it goes on.
-
-    `last_place` is the place of the last contract that was looked at, in the order they are looked at.
-    """
-
-    started_at: datetime
-    finished_at: datetime | None
-    last_place: str
-    contracts: int
-
-
 def of_connection(
     transaction: Transaction,
     *,
@@ -99,7 +90,7 @@ def of_connection(
     if root_id is not None:
         query = query.where(findings.c.root_id == root_id)
     rows = transaction.execute(query.order_by(findings.c.finding_id))
-    return tuple(_finding(row) for row in rows.mappings())
+    return tuple(finding_of(row) for row in rows.mappings())
 
 
 def open_subjects(transaction: Transaction, *, connection_id: int) -> Mapping[int, str]:
@@ -198,7 +189,7 @@ def _see_again(transaction: Transaction, seen: SeenFinding, known: StoredFinding
         # What was accepted stays what it was, or each part that time takes away would narrow it for ever.
         values = {"last_seen_at": at}
     else:
-        values |= {"state": seen.state.value, "reason": seen.reason, "closed_at": None}
+        values |= {"state": seen.state.value, "reason": seen.reason, "closed_at": None, **_BY_NOBODY}
         if known.state not in _SHOWN:
             values["first_seen_at"] = at
     transaction.execute(update(findings).where(findings.c.finding_id == known.finding_id).values(values))
@@ -209,63 +200,71 @@ def _is_part_of(seen: SeenFinding, accepted: StoredFinding) -> bool:
 
 
 def accept(
-    transaction: Transaction, *, connection_id: int, finding_id: int, reason: str, at: datetime
+    transaction: Transaction,
+    *,
+    connection_id: int,
+    finding_id: int,
+    reason: str,
+    at: datetime,
+    actor: str,
+    fingerprint: str | None = None,
 ) -> StoredFinding:
     """Note that a person accepts a finding as it is now, and return it.
 
     Raises:
         ConfigurationError: there is no such finding that is open or accepted (code `finding_unknown`).
+        ConflictError: it is not the difference of the given `fingerprint` any more.
     """
-    transaction.execute(
-        update(findings)
-        .where(
-            findings.c.finding_id == finding_id,
-            findings.c.connection_id == connection_id,
-            findings.c.state.in_([state.value for state in _SHOWN]),
-        )
-        .values(state=FindingState.ACCEPTED.value, reason=reason, last_seen_at=at)
-    )
-    row = (
-        transaction.execute(
-            select(findings).where(
-                findings.c.finding_id == finding_id,
-                findings.c.connection_id == connection_id,
-                findings.c.state == FindingState.ACCEPTED.value,
-            )
-        )
-        .mappings()
-        .first()
-    )
-    if row is None:
+    known = find(transaction, finding_id=finding_id)
+    if known is None or known.connection_id != connection_id or known.state not in _SHOWN:
         raise ConfigurationError(
             f"There is no open finding {finding_id} in this connection.",
             code="finding_unknown",
             field="--accept",
             fix="Run cpqbridge reconcile and give the number of one of its findings.",
         )
-    return _finding(row)
+    if fingerprint is not None and fingerprint != known.fingerprint:
+        raise ConflictError(
+            "The finding says something else now than what you were shown.",
+            code="finding_changed",
+            fix="Look at it again, then accept it as it is.",
+        )
+    values = {"state": FindingState.ACCEPTED.value, "reason": reason, "last_seen_at": at}
+    values |= {"accepted_by": actor, "accepted_at": at}
+    transaction.execute(update(findings).where(findings.c.finding_id == finding_id).values(values))
+    return _found(transaction, finding_id)
 
 
-def reconciliation(transaction: Transaction, *, connection_id: int) -> Reconciliation | None:
-    """Return how far the last reconciliation of the whole connection came, None before the first."""
-    row = transaction.execute(
-        select(reconciliations).where(reconciliations.c.connection_id == connection_id)
-    ).first()
-    if row is None:
-        return None
-    return Reconciliation(
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        last_place=row.last_place,
-        contracts=row.contracts,
+def open_again(transaction: Transaction, *, finding_id: int, at: datetime) -> StoredFinding:
+    """Take back that a finding was accepted, and return it.
+
+    Raises:
+        ConfigurationError: it is not an accepted finding (code `finding_not_accepted`).
+    """
+    changed = transaction.execute(
+        update(findings)
+        .where(findings.c.finding_id == finding_id, findings.c.state == FindingState.ACCEPTED.value)
+        .values(state=FindingState.OPEN.value, reason="", last_seen_at=at, **_BY_NOBODY)
     )
+    if not changed.rowcount:
+        raise ConfigurationError(
+            f"Finding {finding_id} is not an accepted one.",
+            code="finding_not_accepted",
+            fix="Look at the accepted findings: it may be gone, or open already.",
+        )
+    return _found(transaction, finding_id)
 
 
-def keep_reconciliation(transaction: Transaction, *, connection_id: int, state: Reconciliation) -> None:
-    """Store how far the reconciliation of a connection has come."""
-    values = {name: getattr(state, name) for name in Reconciliation.__slots__}
-    statement = upsert(reconciliations).values(connection_id=connection_id, **values)
-    transaction.execute(statement.on_conflict_do_update(index_elements=["connection_id"], set_=values))
+def find(transaction: Transaction, *, finding_id: int) -> StoredFinding | None:
+    """Return a finding of any connection and state, None when there is none of that number."""
+    row = transaction.execute(select(findings).where(findings.c.finding_id == finding_id)).mappings().first()
+    return None if row is None else finding_of(row)
+
+
+def _found(transaction: Transaction, finding_id: int) -> StoredFinding:
+    return finding_of(
+        transaction.execute(select(findings).where(findings.c.finding_id == finding_id)).mappings().one()
+    )
 
 
 def roots(transaction: Transaction, *, connection_id: int) -> Iterator[str]:
@@ -282,6 +281,7 @@ def roots(transaction: Transaction, *, connection_id: int) -> Iterator[str]:
         yield row.root_id
 
 
-def _finding(row: RowMapping) -> StoredFinding:
+def finding_of(row: RowMapping) -> StoredFinding:
+    """Return a row of the table as a finding."""
     values = {name: row[name] for name in StoredFinding.__slots__}
     return StoredFinding(**{**values, "state": FindingState(values["state"])})

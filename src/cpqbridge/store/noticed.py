@@ -202,6 +202,19 @@ def roots_in_states(
     return tuple(row.root_id for row in rows)
 
 
+def roots_with_codes(
+    transaction: Transaction, *, connection_id: int, codes: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the sorted root ids of contracts with an order that stands there for one of these codes."""
+    rows = transaction.execute(
+        select(order_states.c.root_id)
+        .where(order_states.c.connection_id == connection_id, order_states.c.code.in_(sorted(codes)))
+        .distinct()
+        .order_by(order_states.c.root_id)
+    )
+    return tuple(row.root_id for row in rows)
+
+
 def _insert(transaction: Transaction, *, connection_id: int, order: NoticedOrder, at: datetime) -> None:
     """Store an order that nobody knew, in queue; somebody else may have done so by now."""
     statement = upsert(order_states).values(

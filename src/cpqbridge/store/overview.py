@@ -90,6 +90,35 @@ def in_need(transaction: Transaction, *, connection_id: int, limit: int) -> tupl
     return tuple(_in_need(row) for row in rows)
 
 
+def orders_by_state(transaction: Transaction, *, connection_id: int) -> Mapping[str, int]:
+    """Return how many orders are in each state; the same as `order_counts` says, from an index alone."""
+    states = order_states.c.state
+    rows = transaction.execute(
+        select(states, func.count()).where(order_states.c.connection_id == connection_id).group_by(states)
+    )
+    return {state.value: 0 for state in OrderState} | {name: int(count) for name, count in rows}
+
+
+def next_timers(
+    transaction: Transaction, *, connection_id: int, limit: int
+) -> tuple[tuple[str, str, datetime], ...]:
+    """Return order id, order number and due time (aware UTC) of the timers that are tried next."""
+    rows = transaction.execute(
+        select(timers.c.order_id, order_states.c.order_number, timers.c.due_at)
+        .outerjoin(
+            order_states,
+            and_(
+                order_states.c.connection_id == timers.c.connection_id,
+                order_states.c.order_id == timers.c.order_id,
+            ),
+        )
+        .where(timers.c.connection_id == connection_id)
+        .order_by(timers.c.next_at)
+        .limit(limit)
+    )
+    return tuple((row.order_id, row.order_number or row.order_id, row.due_at) for row in rows)
+
+
 def orders_in_need(transaction: Transaction, *, connection_id: int) -> Mapping[str, OrderInNeed]:
     """Return every order that needs someone by id, those that wait longest first."""
     rows = transaction.execute(

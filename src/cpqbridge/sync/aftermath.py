@@ -13,6 +13,7 @@ from sqlalchemy import Connection as Transaction
 
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import CpqbridgeError, TransientError
+from cpqbridge.mapping.qualifying import ACCOUNT_FILTERED_OUT
 from cpqbridge.mapping.raw import RawContract
 from cpqbridge.store import cursors, lanes, noticed, objects, plans, watches
 from cpqbridge.store.database import Store
@@ -158,10 +159,14 @@ def _watched(
 ) -> Mapping[str, Collection[str]] | None:
     """Return what to watch for the contract from now on, None to leave it as it is."""
     present = watches.of_contract(transaction, connection_id=lane.connection_id, root_id=lane.root_id)
-    if not any(needs_somebody(each) for each in standings):
+    needing = any(needs_somebody(each) for each in standings)
+    # An account may meet the filter later, without any order being saved.
+    is_left_out = any(each.code == ACCOUNT_FILTERED_OUT for each in standings)
+    if not needing and not is_left_out:
         wanted: Mapping[str, Collection[str]] = {}
     elif end.raw is not None:
-        wanted = records_read(end.raw)
+        read = records_read(end.raw)
+        wanted = {name: ids for name, ids in read.items() if needing or name == "Account"}
     else:
         wanted = present or {"Order": frozenset({end.asked_for})}
     return None if wanted == present else wanted

@@ -23,6 +23,8 @@ from cpqbridge.sync.sending_webhook import require_webhook_address
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
+__all__ = ["AlertChannel", "AlertSettings", "ChannelInput", "TryOutcome"]
+
 _ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.:-]*[A-Za-z0-9])?")
 _LAST_PORT = 65_535

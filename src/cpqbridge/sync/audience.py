@@ -18,9 +18,9 @@ class Audience(StrEnum):
 
 _CODES: Mapping[Audience, str] = {
     Audience.SALESFORCE_ADMIN: (
-        "initial_order_filtered record_unreadable value_type order_line_not_found order_gone "
-        "write_back_failed currency_missing required_empty salesforce_configuration salesforce_refused "
-        "salesforce_limit api_share_used"
+        "initial_order_filtered filter_splits_line left_out_after_sync record_unreadable value_type "
+        "order_line_not_found order_gone write_back_failed currency_missing required_empty "
+        "salesforce_configuration salesforce_refused salesforce_limit api_share_used"
     ),
     Audience.REVOPS: (
         "no_quote several_quotes coterminate_required accounts_differ waiting_for_order "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -80,8 +80,8 @@ class Configure:
     ) -> int:
         """Put a configuration in force as a new version and return its number.
 
-        One that changes nothing makes no version; the number in force comes back. A changed mapping is
-        checked against the org first.
+        One that changes nothing makes no version; the number in force comes back. The rules of
+        each Stripe object of which one changed are checked against the org first.
 
         Args:
             name: the connection; None for the only one there is.
@@ -94,9 +94,15 @@ class Configure:
                 or a rule of the mapping does not fit the org (`mapping_unfit`; `field` is its path).
             CpqbridgeError: the org had to be asked for its fields, and did not answer.
         """
-        if configuration.mapping != self.current(name).configuration.mapping:
-            salesforce = self._service.open(name).salesforce
-            require_fitting(configuration.mapping, described_for(configuration.mapping, salesforce))
+        before = self.current(name).configuration.mapping
+        changed = {
+            stripe_object: rules
+            for stripe_object, rules in configuration.mapping.objects.items()
+            if rules != before.of(stripe_object)
+        }
+        if changed:
+            checked = replace(configuration.mapping, objects=changed)
+            require_fitting(checked, described_for(checked, self._service.open(name).salesforce))
         with self._service.store.write() as transaction:
             connection = connections.find(transaction, name)
             if based_on is not None:

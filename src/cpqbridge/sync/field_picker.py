@@ -127,7 +127,7 @@ class FieldPicker:
 
     def _near(self, place: _Place, schema: OrgSchema) -> list[_Place]:
         """Return the records one lookup away; from the own record also those of the order's lookups."""
-        roots = self._roots(place, schema)
+        roots = tuple(self._roots(place, schema))
         beyond = [each for root in roots for each in _lookups(root, schema)]
         return [each for each in (*roots, *_lookups(place, schema), *beyond) if self._is_allowed(each)]
 

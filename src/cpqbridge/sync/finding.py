@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import CpqbridgeError, InvariantError, PausedError
 from cpqbridge.mapping.configuration import Configuration, configuration_document
+from cpqbridge.mapping.qualifying import FILTERED_OUT
 from cpqbridge.mapping.raw import OrderNotice, WatchedGroup
 from cpqbridge.salesforce.changes import GROUPS_AT_ONCE, IDS_PER_QUERY
 from cpqbridge.store import cursors, noticed, polls, timers, watches
@@ -229,9 +230,16 @@ class Finder:
         return count
 
     def _after_other_configuration(self, connection_id: int, notices: Notices) -> int:
-        """Give notice of everything that needs somebody: the configuration may have been what was wrong."""
+        """Give notice of everything that needs somebody: the configuration may have been what was wrong.
+
+        What filters left out is looked at again too, since it was read before and is no news.
+        """
         with self._store.read() as transaction:
-            found = noticed.roots_in_states(transaction, connection_id=connection_id, states=_NEEDS_SOMEBODY)
+            needing = noticed.roots_in_states(
+                transaction, connection_id=connection_id, states=_NEEDS_SOMEBODY
+            )
+            left_out = noticed.roots_with_codes(transaction, connection_id=connection_id, codes=FILTERED_OUT)
+        found = sorted({*needing, *left_out})
         return notices.take_contracts(connection_id, found, because="configuration")
 
 

@@ -6,10 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.errors import ConfigurationError
-from cpqbridge.planning.safety import NEVER_RELEASED, RELEASED_THOUGH_REFUSED
 from cpqbridge.store import audit, connections, inbox
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.connections import Connection
@@ -17,20 +15,18 @@ from cpqbridge.store.inbox import CausedOrder, CauseGroup
 from cpqbridge.store.noticed import PATIENCE
 from cpqbridge.sync.audience import Audience, audience_of
 from cpqbridge.sync.notices import Notices
-from cpqbridge.sync.standings import FIRST_INVOICE_DIFFERS
+from cpqbridge.sync.releases import TAKEOVER, releasable
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
-__all__ = ["Cause", "CausedOrder", "Inbox", "InboxList", "Retried", "is_releasable", "is_released_alone"]
+__all__ = ["Cause", "CausedOrder", "Inbox", "InboxList", "Retried"]
 
 COUNTED_AT_MOST = 1000
 """The count in the navigation goes no further, so that it costs little however much there is."""
 
 QUEUED_AT_ONCE = 200
 """So many contracts are put on the queue at once; where there are more, a worker takes them in turns."""
-
-_TAKEOVER = "takeover"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +53,12 @@ class Cause:
     @property
     def is_releasable(self) -> bool:
         """Return whether a person may let the orders through."""
-        return is_releasable(self.group.code)
+        return self.group.code in releasable()
 
     @property
     def is_released_alone(self) -> bool:
         """Return whether each order is released on its own page only."""
-        return is_released_alone(self.group.code)
+        return self.group.code == TAKEOVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,20 +172,6 @@ class Inbox:
 def record_url(connection: Connection, record_id: str) -> str:
     """Return the page of a record in Salesforce, empty without one."""
     return f"{connection.facts.salesforce_url.rstrip('/')}/{record_id}" if record_id else ""
-
-
-def is_releasable(code: str) -> bool:
-    """Return whether a person may let orders through that stand under this code."""
-    if code in NEVER_RELEASED:
-        return False
-    known = REFUSAL_CATALOG.get(code)
-    is_held = known is not None and known.state is OrderState.HELD
-    return is_held or code in RELEASED_THOUGH_REFUSED or code == FIRST_INVOICE_DIFFERS
-
-
-def is_released_alone(code: str) -> bool:
-    """Return whether a release of this code takes a decision of its own for each order."""
-    return code == _TAKEOVER
 
 
 def _cause(known: Mapping[int, Connection], group: CauseGroup) -> Cause:

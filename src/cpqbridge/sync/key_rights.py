@@ -9,7 +9,7 @@ from cpqbridge.domain.calls import CallWatch
 from cpqbridge.stripe_billing.client import StripeBilling
 from cpqbridge.stripe_billing.rights import KeyRight, Right, RightState, needless_rights, rights_of
 
-__all__ = ["KeyRight", "KeyRights", "Right", "RightState", "key_rights"]
+__all__ = ["KeyRight", "KeyRights", "Right", "RightState", "key_rights", "rights_with"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +77,17 @@ def key_rights(
         TransientError: Stripe does not answer.
     """
     with StripeBilling(stripe_key, api_base=stripe_api_base, watch=watch) as client:
-        account = client.account()
-        return KeyRights(
-            account_id=account.account_id,
-            account_name=account.display_name,
-            live=client.livemode,
-            restricted=client.restricted,
-            rights=rights_of(client),
-            needless=tuple(needless_rights(client)),
-        )
+        return rights_with(client)
+
+
+def rights_with(client: StripeBilling) -> KeyRights:
+    """Return what the key of a client may do; as `key_rights`."""
+    account = client.account()
+    return KeyRights(
+        account_id=account.account_id,
+        account_name=account.display_name,
+        live=client.livemode,
+        restricted=client.restricted,
+        rights=rights_of(client),
+        needless=tuple(needless_rights(client)),
+    )

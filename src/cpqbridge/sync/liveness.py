@@ -121,6 +121,21 @@ def mark_once(home: Path) -> ProcessMark:
             return ProcessMark(home, name, descriptor, keeps_file=False)
 
 
+def mark_alone(home: Path, name: str) -> ProcessMark | None:
+    """Mark this process under a name that one at a time may have, None while another one has it."""
+    descriptor = _lock(_path(home, name), create=True)
+    return None if descriptor is None else ProcessMark(home, name, descriptor, keeps_file=True)
+
+
+def is_marked(home: Path, name: str) -> bool:
+    """Return whether some process has that name now."""
+    descriptor = _lock(_path(home, name), create=False)
+    if descriptor is not None:
+        os.close(descriptor)
+        return False
+    return _path(home, name).exists()
+
+
 def _path(home: Path, name: str) -> Path:
     return home / _FOLDER / (name + _SUFFIX)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cpqbridge.errors import ConfigurationError
+from cpqbridge.errors import AccessLostError, ConfigurationError, PausedError, TransientError
 from cpqbridge.mapping.rules import STRIPE_OBJECTS
+from cpqbridge.store import connections, order_lists
+from cpqbridge.store.order_lists import OrderSearch, OrderSort
 from cpqbridge.sync.configure import Configure
 from cpqbridge.sync.field_picker import FieldChoice, FieldPicker
 from cpqbridge.sync.mapping_check import described_for, rule_problems
@@ -16,6 +18,8 @@ from cpqbridge.sync.mapping_trial import try_mapping
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
+
+_RECENT_ORDERS = 20
 
 
 class MapFields:
@@ -31,6 +35,8 @@ class MapFields:
     ) -> MappingSheet:
         """Return the sheet of a Stripe object, checked against the org. Nothing is written.
 
+        Where Salesforce cannot be asked the sheet says so, and shows the rules unchecked.
+
         Args:
             stripe_object: one of `cpqbridge.mapping.rules.STRIPE_OBJECTS`.
             draft: its rules as somebody edits them; None shows those in force.
@@ -39,7 +45,6 @@ class MapFields:
 
         Raises:
             ConfigurationError: there is no such object, connection or order.
-            CpqbridgeError: Salesforce does not answer.
         """
         _require_known(stripe_object)
         configured = Configure(self._service).current(self._name)
@@ -49,14 +54,17 @@ class MapFields:
         drafted = with_rules(configured.configuration, stripe_object, read.rules)
         only = replace(drafted.mapping, objects={stripe_object: read.rules})
         problems = read.problems
-        trial = None
+        trial, unchecked = None, None
         if read.rules or order:
-            opened = self._service.open(self._name)
-            problems += rule_problems(only, described_for(only, opened.salesforce))
-            if order and not problems:
-                now = self._service.clock_of(opened.connection).now()
-                trial = try_mapping(opened, order, drafted, now=now)
-        edited = EditedRules(draft=draft, rules=read.rules, problems=problems)
+            try:
+                opened = self._service.open(self._name)
+                problems += rule_problems(only, described_for(only, opened.salesforce))
+                if order and not problems:
+                    now = self._service.clock_of(opened.connection).now()
+                    trial = try_mapping(opened, order, drafted, now=now)
+            except (AccessLostError, PausedError, TransientError) as error:
+                unchecked = error
+        edited = EditedRules(draft=draft, rules=read.rules, problems=problems, unchecked=unchecked)
         return mapping_sheet(configured, stripe_object, edited, trial=trial, sample=sample)
 
     def save(self, stripe_object: str, draft: Draft, *, based_on: int, reason: str = "") -> int:
@@ -73,6 +81,18 @@ class MapFields:
         configure = Configure(self._service)
         drafted = with_rules(configure.current(self._name).configuration, stripe_object, read.rules)
         return configure.save(self._name, drafted, based_on=based_on, reason=reason)
+
+    def recent_orders(self) -> tuple[str, ...]:
+        """Return the numbers of the orders that changed last here, the last one first."""
+        with self._service.store.read() as transaction:
+            connection = connections.find(transaction, self._name)
+            wanted = OrderSearch(
+                connection_id=connection.connection_id,
+                sort=OrderSort.CHANGED,
+                is_descending=True,
+                limit=_RECENT_ORDERS,
+            )
+            return tuple(each.order_number for each in order_lists.search(transaction, wanted).rows)
 
     def fields(self, stripe_object: str, parameter: str, *, at: str = "", search: str = "") -> FieldChoice:
         """Return the fields that a parameter can be filled from; see `FieldPicker.choice`.

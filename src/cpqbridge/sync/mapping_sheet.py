@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cpqbridge.domain.refusal import Refusal
+from cpqbridge.errors import CpqbridgeError
 from cpqbridge.mapping.parameter_words import METADATA_WORDS, OBJECT_WORDS, ObjectWords, ParameterWords
 from cpqbridge.mapping.rules import MappedValue, resolve
 from cpqbridge.mapping.targets import METADATA, TARGETS, Kind, Target, target
@@ -66,6 +67,7 @@ class MappingSheet:
         refusals: Why the order would not be synced, without what stands at a row.
         sample: Which of the order's objects stands beside the rows, from 0.
         is_changed: Whether the draft differs from what is in force.
+        unchecked: Why Salesforce could not be asked, so that fields are not checked; None when it was.
     """
 
     configured: Configured
@@ -76,6 +78,7 @@ class MappingSheet:
     refusals: tuple[Refusal, ...]
     sample: int
     is_changed: bool
+    unchecked: CpqbridgeError | None
 
     @property
     def problems(self) -> int:
@@ -90,11 +93,12 @@ class MappingSheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditedRules:
-    """A draft of one Stripe object, what can be read of it, and what is wrong with it."""
+    """A draft of one Stripe object, what can be read of it, what is wrong with it or stopped the check."""
 
     draft: Draft
     rules: Mapping[str, MappedValue]
     problems: Sequence[RuleProblem]
+    unchecked: CpqbridgeError | None = None
 
 
 def mapping_sheet(
@@ -115,6 +119,7 @@ def mapping_sheet(
         refusals=tuple(each for each in (trial.refusals if trial else ()) if each not in builder.placed),
         sample=sample,
         is_changed=draft_of(edited.rules) != in_force or bool(edited.problems),
+        unchecked=edited.unchecked,
     )
 
 

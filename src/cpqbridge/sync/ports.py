@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from cpqbridge.domain.billing import BilledInvoice, StepAction
-from cpqbridge.domain.order import OrderHistory, Parameters
+from cpqbridge.domain.order import OrderHistory, OrderLine, Parameters
 from cpqbridge.domain.schedule_standing import ScheduleStanding
 from cpqbridge.mapping.configuration import Configuration
+from cpqbridge.mapping.policies import Filters
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
 from cpqbridge.salesforce.changes import ChangesPage
+from cpqbridge.salesforce.inspection import MatchCount
 from cpqbridge.salesforce.schema import OrgSchema
 from cpqbridge.salesforce.sync_records import Deleted
 from cpqbridge.salesforce.writer import WriteFailure
@@ -74,6 +76,14 @@ class SalesforceSide(Protocol):
 
     def write(self, records: Sequence[WriteBackRecord], *, root_id: str) -> Sequence[WriteFailure]:
         """Write records of a contract in one call and return those that were not taken."""
+        ...
+
+    def count_matching(self, filters: Filters, setting: str) -> MatchCount:
+        """Return how many records meet one of these filters, as the org counts them."""
+        ...
+
+    def lines_that_tell_precision(self) -> Sequence[OrderLine]:
+        """Return the newest order lines that can show the org's prorate precision."""
         ...
 
     def delete_sync_records(self, *, keep: int) -> Deleted:

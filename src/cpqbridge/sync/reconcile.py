@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from cpqbridge.domain.billing import Plan
 from cpqbridge.errors import (
     AccessLostError,
     ConfigurationError,
+    ConflictError,
     CpqbridgeError,
     InvariantError,
     OutcomeUnknownError,
@@ -25,15 +26,17 @@ from cpqbridge.errors import (
     TransientError,
 )
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import connections, findings, intents, plans
+from cpqbridge.store import findings, intents, plans, reconciliations
 from cpqbridge.store.connections import Connection
-from cpqbridge.store.findings import FindingState, Reconciliation, StoredFinding
+from cpqbridge.store.findings import FindingState, StoredFinding
+from cpqbridge.store.reconciliations import Reconciliation
 from cpqbridge.sync.allowance import Purpose, calling_for
 from cpqbridge.sync.dashboard import page_of
 from cpqbridge.sync.findings import Finding, FindingKind, Remedy
 from cpqbridge.sync.found_order import found_order
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.reconcile_lock import alone
 from cpqbridge.sync.reconcile_read import ContractReader
 from cpqbridge.sync.task import Task, root_of
 from cpqbridge.sync.wake import contract_notice
@@ -109,11 +112,13 @@ class Reconciler:
             AccessLostError: a side no longer lets us in.
             PausedError: the connection is paused.
             TransientError: a side is busy or down; the next run goes on where this one stopped.
+            ConflictError: another process compares all of the connection just now.
         """
         opened = self._service.open(name)
         reader = ContractReader(self._store, opened)
         if order is None and contract is None:
-            return self._all(opened, reader)
+            with alone(self._store.home, opened.connection_id):
+                return self._all(opened, reader)
         notice = self._named(opened, order, contract)
         settled = self._look(opened, reader, root_of(notice), notice)
         return Reconciled(
@@ -126,8 +131,12 @@ class Reconciler:
     def nightly(self, opened: OpenConnection) -> int:
         """Look at all contracts of a connection, log each finding that is open, and return how many are."""
         connection = opened.connection
-        with calling_for(Purpose.BACKGROUND):
-            result = self.run(connection.name)
+        try:
+            with calling_for(Purpose.BACKGROUND):
+                result = self.run(connection.name)
+        except ConflictError:
+            # Whoever compares everything just now finds what this would find.
+            return 0
         for each in result.open:
             log.warning(
                 "finding_open",
@@ -145,28 +154,35 @@ class Reconciler:
     def _all(self, opened: OpenConnection, reader: ContractReader) -> Reconciled:
         connection_id, now = opened.connection_id, self._now(opened)
         with self._store.read() as transaction:
-            state = findings.reconciliation(transaction, connection_id=connection_id)
+            state = reconciliations.find(transaction, connection_id=connection_id)
         if state is None or state.finished_at is not None or now - state.started_at > RESUME_WITHIN:
             state = Reconciliation(started_at=now, finished_at=None, last_place="", contracts=0)
-        earlier, unsettled = state.contracts, []
+        state = replace(state, problem="")
+        self._keep_state(connection_id, state)
+        try:
+            return self._go_through(opened, reader, state)
+        except CpqbridgeError as error:
+            with self._store.read() as transaction:
+                state = reconciliations.find(transaction, connection_id=connection_id) or state
+            self._keep_state(connection_id, replace(state, problem=str(error)))
+            raise
+
+    def _go_through(
+        self, opened: OpenConnection, reader: ContractReader, state: Reconciliation
+    ) -> Reconciled:
+        connection_id, earlier, unsettled = opened.connection_id, state.contracts, []
         places = self._places(opened)
         left = [(place, notice) for place, notice in places if place > state.last_place]
+        state = replace(state, total=earlier + len(left))
+        self._keep_state(connection_id, state)
         for count, (place, notice) in enumerate(left, start=earlier + 1):
             self._progress(count, earlier + len(left), notice.order_number)
             if not self._look(opened, reader, root_of(notice), notice):
                 unsettled.append(root_of(notice))
-            state = Reconciliation(
-                started_at=state.started_at, finished_at=None, last_place=place, contracts=count
-            )
+            state = replace(state, last_place=place, contracts=count)
             self._keep_state(connection_id, state)
         self._look_for_orphans(opened, known={root_of(notice) for _, notice in places})
-        ended = Reconciliation(
-            started_at=state.started_at,
-            finished_at=self._now(opened),
-            last_place=state.last_place,
-            contracts=state.contracts,
-        )
-        self._keep_state(connection_id, ended)
+        self._keep_state(connection_id, replace(state, finished_at=self._now(opened)))
         return Reconciled(
             connection=opened.connection.name,
             findings=self._stored(connection_id),
@@ -281,35 +297,12 @@ class Reconciler:
 
     def _keep_state(self, connection_id: int, state: Reconciliation) -> None:
         with self._store.write() as transaction:
-            findings.keep_reconciliation(transaction, connection_id=connection_id, state=state)
+            reconciliations.keep(transaction, connection_id=connection_id, state=state)
 
     def _now(self, opened: OpenConnection) -> datetime:
         return self._service.clock_of(opened.connection).now()
 
-    # Deciding.
-
-    def accept(self, name: str | None, finding_id: int, reason: str) -> StoredFinding:
-        """Note that a finding is meant to be as it is, and return it.
-
-        Raises:
-            ConfigurationError: there is no such open finding, or no reason.
-        """
-        if not reason.strip():
-            raise ConfigurationError(
-                "A finding is accepted with a reason.",
-                code="reason_missing",
-                field="--reason",
-                fix="Say why it may stay: --reason TEXT.",
-            )
-        with self._store.write() as transaction:
-            connection = connections.find(transaction, name)
-            return findings.accept(
-                transaction,
-                connection_id=connection.connection_id,
-                finding_id=finding_id,
-                reason=reason.strip(),
-                at=self._service.clock_of(connection).now(),
-            )
+    # Putting right.
 
     def fixes(self, name: str | None, found: Iterable[StoredFinding]) -> Iterator[Fix]:
         """Yield what can be put right of these findings, contract by contract; nothing is written.

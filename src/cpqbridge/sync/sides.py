@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from cpqbridge.domain.billing import BilledInvoice, StepAction
-from cpqbridge.domain.order import OrderHistory, Parameters
+from cpqbridge.domain.order import OrderHistory, OrderLine, Parameters
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.schedule_standing import ENDED, ScheduleStanding
 from cpqbridge.errors import ConfigurationError
@@ -17,9 +17,12 @@ from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT
 from cpqbridge.mapping.history import order_history
 from cpqbridge.mapping.needs import FieldNeeds, field_needs
+from cpqbridge.mapping.policies import Filters
+from cpqbridge.mapping.precision_lines import lines_that_tell_precision
 from cpqbridge.mapping.raw import OrderNotice, RawContract, WatchedGroup, WriteBackRecord
 from cpqbridge.salesforce.changes import ChangesPage, Wanted
 from cpqbridge.salesforce.client import SalesforceClient
+from cpqbridge.salesforce.inspection import Inspection, MatchCount
 from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.salesforce.reader import SalesforceReader
 from cpqbridge.salesforce.schema import OrgSchema, load_schema
@@ -202,6 +205,18 @@ class SalesforceOrg:
             # The next write leaves out what the org no longer has.
             self.fields.describe_again()
         return failures
+
+    def count_matching(self, filters: Filters, setting: str) -> MatchCount:
+        """Return how many records meet one of these filters; see `Inspection.count`."""
+        inspection = Inspection(self.client, self.fields.schema)
+        return self.retries.call(partial(inspection.count, filters, setting), step=f"count {setting}")
+
+    def lines_that_tell_precision(self) -> Sequence[OrderLine]:
+        """Return the newest order lines that can show the org's prorate precision, one call."""
+        schema = self.fields.schema
+        items = self.retries.call(Inspection(self.client, schema).precision_items, step="precision")
+        multiplier = schema.field("OrderItem", _MULTIPLIER)
+        return lines_that_tell_precision(items, multiplier_decimals=multiplier.scale if multiplier else None)
 
     def delete_sync_records(self, *, keep: int) -> Deleted:
         """Delete the oldest resolved Sync Records beyond `keep`, at most a thousand at a time."""

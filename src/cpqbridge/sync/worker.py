@@ -24,6 +24,7 @@ from cpqbridge.sync.housekeeping import Housekeeping
 from cpqbridge.sync.nightly import Night
 from cpqbridge.sync.pausing import go_on
 from cpqbridge.sync.ports import OpenConnection
+from cpqbridge.sync.reconciling import Reconciling
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
@@ -62,6 +63,7 @@ class Worker:
         self._next: dict[str, float] = {}
         self._told: dict[int, str] = {}
         self._events = EventDesk(service)
+        self._reconciling = Reconciling(service)
         self._housekeeping = Housekeeping(service)
 
     def start(self) -> None:
@@ -199,6 +201,8 @@ class Worker:
         self._finder.try_again(connection)
         opened = self._service.open_id(connection.connection_id)
         self._begin(connection, "events", partial(self._events.tick, opened))
+        if self._reconciling.is_asked_for(connection):
+            self._begin(connection, "reconcile", partial(self._reconciling.work, opened))
         poll = f"poll {connection.connection_id}"
         if not opened.configuration.sync.live:
             self._next.pop(poll, None)

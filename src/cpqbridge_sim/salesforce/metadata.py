@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
 SYNC_RECORD = "Stripe_Sync_Record__c"
-ALWAYS_PRESENT = frozenset({"Organization", SYNC_RECORD})
+ALWAYS_PRESENT = frozenset({"Organization", "UserPermissionAccess", SYNC_RECORD})
 LONG_TEXT = 255
 MIXED = "anyType"
 TEXT_TYPES = frozenset(

@@ -32,6 +32,7 @@ DAILY_LIMIT = 115_000
 USAGE_WINDOW = timedelta(hours=24)
 ORGANIZATION_ID = long_id("00DSm000000CpqB")
 USER_ID = long_id("005Sm000000User")
+_USER_PERMISSIONS = "10yQy0000000001IAA"
 _STAMP_STEP = timedelta(milliseconds=1)
 
 
@@ -102,7 +103,13 @@ class Org:
         self._usage: deque[tuple[datetime, int]] = deque()
         self._serial = 0
         self._replay = Replay(self) if replay else None
-        self.load({"Organization": [_organization(is_sandbox=is_sandbox)]})
+        permissions = {"Id": _USER_PERMISSIONS, "PermissionsEditActivatedOrders": edit_activated_orders}
+        self.load(
+            {
+                "Organization": [_organization(is_sandbox=is_sandbox)],
+                "UserPermissionAccess": [permissions],
+            }
+        )
 
     @property
     def now(self) -> datetime:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from cpqbridge.cli.export_queries import exported_fields
-from cpqbridge.cli.exported_orders import exported_orders, lines_that_tell_precision, stamp_notes
+from cpqbridge.cli.exported_orders import exported_orders, stamp_notes
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import default_configuration
 from cpqbridge.mapping.fields import OurFields
@@ -62,32 +62,6 @@ def test_activated_order_without_a_stamp_is_noted():
         in stamp_notes(records({"Id": SHORT, "OrderNumber": "00000101", "StatusCode": "Activated"}))[0]
     )
     assert stamp_notes(records({"Id": SHORT, "StatusCode": "Draft"})) == ()
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"EndDate": None},
-        {"EndDate": "9999-12-31"},
-        {"ServiceDate": 5},
-        {"SBQQ__ProrateMultiplier__c": None},
-        {"SBQQ__ProrateMultiplier__c": "NaN"},
-        {"SBQQ__SubscriptionPricing__c": None},
-        {"SBQQ__SegmentKey__c": "K1"},
-    ],
-)
-def test_only_lines_with_dates_and_a_multiplier_tell_the_precision(changes):
-    line = {
-        "Id": "802Qy00000LiNe1",
-        "OrderId": SHORT,
-        "ServiceDate": "2026-05-13",
-        "EndDate": "2027-01-31",
-        "SBQQ__ProrateMultiplier__c": Decimal("8.624657534246575"),
-        "SBQQ__DefaultSubscriptionTerm__c": 1,
-        "SBQQ__SubscriptionPricing__c": "Fixed Price",
-    }
-    assert len(lines_that_tell_precision(records(items=[line]))) == 1
-    assert lines_that_tell_precision(records(items=[{**line, **changes}])) == []
 
 
 RELATIONS = {

@@ -106,6 +106,7 @@ def test_precision_is_inferred_from_a_partial_month(precision, multiplier):
     inferred = infer_precision(lines)
     assert inferred is not None
     assert (inferred.precision, inferred.fitting, inferred.telling) == (precision, 1, 1)
+    assert inferred.votes == {each: int(each == precision) for each in PRECISIONS}
 
 
 def test_precision_is_not_inferred_from_lines_that_cannot_tell():

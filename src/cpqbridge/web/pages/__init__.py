@@ -4,16 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cpqbridge.web.pages import account, catalogue, connections, demo, orders, people, set_up, sign_in
+from cpqbridge.web.pages import (
+    account,
+    activity,
+    alerts,
+    audit,
+    catalogue,
+    connections,
+    demo,
+    inbox,
+    mapping,
+    order,
+    order_steps,
+    orders,
+    overview,
+    people,
+    preferences,
+    set_up,
+    sign_in,
+    versions,
+)
 from cpqbridge.web.site import Site
 
 PAGES: tuple[Callable[[Site], None], ...] = (
+    overview.add,
+    orders.add,
+    order_steps.add,
+    order.add,
+    inbox.add,
     connections.add,
     set_up.add,
-    orders.add,
+    activity.add,
+    alerts.add,
+    audit.add,
     people.add,
     account.add,
     sign_in.add,
     catalogue.add,
     demo.add,
+    mapping.add,
+    versions.add,
+    preferences.add,
 )

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.users import Role
+from cpqbridge.sync.activity import RESULTS
+from cpqbridge.sync.home_view import Hour
 from cpqbridge.web.ask import Ask, Page
+from cpqbridge.web.charts import hour_bars
 from cpqbridge.web.site import Site
 
 
@@ -15,11 +18,16 @@ def add(site: Site) -> None:
 
     @site.get("/components", role=Role.VIEWER)
     def components(_ask: Ask) -> Page:
+        at = datetime(2026, 2, 1, 12, 30, tzinfo=UTC)
+        counts = ((3, 0, 0), (8, 2, 1), (0, 0, 0), (5, 1, 0))
+        hours = [Hour(at=at, runs=dict(zip(RESULTS, each, strict=True))) for each in counts]
         return Page(
             "catalogue.html",
             {
                 "states": [state.value for state in OrderState],
-                "at": datetime(2026, 2, 1, 12, 30, tzinfo=UTC),
+                "at": at,
+                "hours": hours,
+                "drawn": hour_bars(hours),
             },
         )
 

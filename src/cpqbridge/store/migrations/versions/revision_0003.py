@@ -15,6 +15,9 @@ def upgrade() -> None:
     op.add_column("audit", sa.Column("before", sa.Text(), nullable=True))
     op.add_column("audit", sa.Column("after", sa.Text(), nullable=True))
     op.create_index(op.f("ix_audit_actor_at"), "audit", ["actor", "at"], unique=False)
+    op.create_index(
+        op.f("ix_audit_connection_id_subject"), "audit", ["connection_id", "subject"], unique=False
+    )
     _extend_order_states()
     _add_causes()
     _add_to_reconciliation()
@@ -27,6 +30,7 @@ def upgrade() -> None:
     _create_call_hours()
     _create_configuration_versions()
     _create_dry_runs()
+    _create_health_checks()
     _create_one_time_links()
     _create_order_holds()
     _create_run_hours()
@@ -319,6 +323,23 @@ def _create_dry_runs() -> None:
         "dry_runs",
         ["connection_id", "started_at"],
         unique=False,
+    )
+
+
+def _create_health_checks() -> None:
+    op.create_table(
+        "health_checks",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.Column("checked_at", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name=op.f("fk_health_checks_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_health_checks")),
     )
 
 

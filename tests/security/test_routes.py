@@ -1,0 +1,125 @@
+"""Every address of the app for everybody: who is not signed in, and each role."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.routing import Mount, Route
+from tests.security.conftest import House
+
+from cpqbridge.store import users
+from cpqbridge.store.users import Role
+
+OPEN_TO_ALL = {
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("GET", "/welcome/{token}"),
+    ("POST", "/welcome/{token}"),
+}
+FOR_MACHINES = {"/static", "/hooks/stripe", "/healthz", "/readyz", "/metrics"}
+"""Addresses that show no order and no person; events carry a signature of their own."""
+
+VIEWERS_CHANGE = {"/sign-out", "/account/password", "/account/sign-out-everywhere"}
+"""What everybody may change: their own session and password."""
+
+ENDS_SESSION = {"/sign-out", "/account/sign-out-everywhere"}
+"""Who did this is sent to the sign-in page because it worked."""
+
+FOR_ADMINS = ("/people", "/alerts", "/connections/new")
+"""Beginnings of addresses under which everything is for admins."""
+
+
+def test_only_signing_in_is_open_to_all(empty: House) -> None:
+    found = {(route.method, route.path) for route in empty.site.routes if route.role is None}
+    assert found == OPEN_TO_ALL
+
+
+def test_every_address_of_the_app_is_a_page_or_for_machines(empty: House) -> None:
+    pages = {route.path for route in empty.site.routes}
+    served = {route.path for route in empty.app.routes if isinstance(route, Route | Mount)}
+    assert served - pages == FOR_MACHINES
+    assert pages <= served
+
+
+def test_viewers_change_nothing_but_their_own(empty: House) -> None:
+    changing = {
+        route.path for route in empty.site.routes if route.method == "POST" and route.role is Role.VIEWER
+    }
+    assert changing == VIEWERS_CHANGE
+
+
+def test_people_alerts_and_new_connections_are_for_admins(empty: House) -> None:
+    low = [
+        (route.method, route.path)
+        for route in empty.site.routes
+        if route.path.startswith(FOR_ADMINS) and route.role is not Role.ADMIN
+    ]
+    assert low == []
+
+
+@pytest.mark.parametrize("role", [None, *Role], ids=str)
+def test_each_role_gets_what_is_declared_for_it_and_nothing_else(empty: House, role: Role | None) -> None:
+    wrong = []
+    for route in empty.site.routes:
+        answer = empty.client(role).request(route.method, empty.address(route))
+        to_sign_in = answer.headers.get("location", "").startswith("/sign-in")
+        if route.path in ENDS_SESSION and "Max-Age=0" in answer.headers.get("set-cookie", ""):
+            to_sign_in = False
+        may = route.role is None or (role is not None and role.covers(route.role))
+        if may:
+            # An empty form or an id that nobody has is refused too, but by the page and in its own words.
+            as_declared = not to_sign_in and answer.status_code not in {401, 403} and answer.status_code < 500
+        elif role is None:
+            as_declared = answer.status_code == 303 and to_sign_in
+        else:
+            as_declared = answer.status_code == 403 and "Not for your role" in answer.text
+        if not as_declared:
+            wrong.append((route.method, route.path, answer.status_code))
+    assert wrong == []
+
+
+def test_what_is_refused_shows_nothing_of_the_page(connected: House) -> None:
+    order = connected.sides.order()["OrderNumber"]
+    for path in ("/orders", f"/orders/{connected.sides.order_id}"):
+        assert order not in connected.client(None).get(path, follow_redirects=True).text
+        assert order in connected.client(Role.VIEWER).get(path).text
+
+
+def fits(pattern: str, path: str) -> bool:
+    """Whether a route of this pattern answers at the path: /alerts/{channel_id} does at /alerts/new too."""
+    return re.fullmatch(re.sub(r"{\w+}", "[^/]+", pattern), path) is not None
+
+
+def test_no_other_method_comes_past_a_route(empty: House) -> None:
+    wrong = []
+    for path in sorted({empty.address(route) for route in empty.site.routes}):
+        known = {route.method for route in empty.site.routes if fits(route.path, path)}
+        for method in ("HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "POST", "GET"):
+            if method in known or (method == "HEAD" and "GET" in known):
+                continue
+            for role in (None, Role.ADMIN):
+                answer = empty.client(role).request(method, path)
+                if answer.status_code not in {303, 404, 405} or (role and answer.status_code == 303):
+                    wrong.append((method, path, role, answer.status_code))
+    assert wrong == []
+
+
+def test_head_is_for_whom_get_is(empty: House) -> None:
+    for route in empty.site.routes:
+        if route.method == "GET" and route.role is not None:
+            assert empty.client(None).head(empty.address(route)).status_code == 303, route.path
+
+
+def test_a_session_of_somebody_who_left_is_worth_nothing(own: House) -> None:
+    client = own.client(Role.ADMIN)
+    assert client.get("/account").status_code == 200
+    with own.site.service.store.write() as transaction:
+        person = users.by_name(transaction, "the admin")
+        users.set_active(transaction, person.user_id, is_active=False)
+    assert client.get("/account").status_code == 303
+
+
+def test_only_a_demo_has_a_door_without_a_password(own: House) -> None:
+    assert own.client(None).post("/demo/enter", data={"role": "admin"}).status_code == 404
+    assert "/demo/enter" not in own.client(None).get("/sign-in").text
