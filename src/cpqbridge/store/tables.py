@@ -223,6 +223,7 @@ audit = Table(
     Column("after", JsonDocument),
     Index(None, "connection_id", "at"),
     Index(None, "actor", "at"),
+    Index(None, "connection_id", "subject"),
     sqlite_autoincrement=True,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection as Transaction
 
@@ -15,6 +15,7 @@ from cpqbridge.store import audit, configuration_versions, connections
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.configuration_versions import ConfigurationVersion
 from cpqbridge.store.connections import Connection
+from cpqbridge.sync.documents import instant_text
 from cpqbridge.sync.mapping_check import described_for, require_fitting
 
 if TYPE_CHECKING:
@@ -162,6 +163,19 @@ class Configure:
         return self.save(
             name, configuration, based_on=based_on, reason=f"Version {version} was put back in force."
         )
+
+
+def version_document(listed: ListedVersion) -> dict[str, Any]:
+    """Return one version of the list as JSON values; its time is UTC."""
+    return {
+        "version": listed.version,
+        "created_at": instant_text(listed.created_at),
+        "actor": listed.actor,
+        "reason": listed.reason,
+        "changes": [
+            {"path": change.path, "before": change.before, "after": change.after} for change in listed.changes
+        ],
+    }
 
 
 def save_version(

@@ -13,6 +13,8 @@ from cpqbridge.web.pages import (
     demo,
     inbox,
     mapping,
+    order,
+    order_steps,
     orders,
     overview,
     people,
@@ -25,6 +27,8 @@ from cpqbridge.web.site import Site
 PAGES: tuple[Callable[[Site], None], ...] = (
     overview.add,
     orders.add,
+    order_steps.add,
+    order.add,
     inbox.add,
     activity.add,
     alerts.add,

@@ -15,6 +15,9 @@ def upgrade() -> None:
     op.add_column("audit", sa.Column("before", sa.Text(), nullable=True))
     op.add_column("audit", sa.Column("after", sa.Text(), nullable=True))
     op.create_index(op.f("ix_audit_actor_at"), "audit", ["actor", "at"], unique=False)
+    op.create_index(
+        op.f("ix_audit_connection_id_subject"), "audit", ["connection_id", "subject"], unique=False
+    )
     _extend_order_states()
     _add_causes()
     _add_to_reconciliation()
