@@ -17,7 +17,8 @@ from cpqbridge.mapping.policy_words import POLICY_WORDS, PolicyWords
 from cpqbridge.planning.proration import InferredPrecision
 from cpqbridge.store.users import Role
 from cpqbridge.sync.configure import Configured
-from cpqbridge.sync.preferences import Effects, FilterChecked, Preferences
+from cpqbridge.sync.filter_check import FilterChecked
+from cpqbridge.sync.preferences import Effects, Preferences
 from cpqbridge.web.ask import Ask, Page, Redirect
 from cpqbridge.web.pages.versions import ChangeRow, change_rows
 from cpqbridge.web.preference_form import FIELDS, PreferenceForm, read_form, shown_form
