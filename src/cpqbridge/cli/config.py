@@ -60,7 +60,7 @@ def apply(  # noqa: PLR0917 - each is one option of the command
 def versions(
     context: typer.Context, connection: ConnectionOption = None, as_json: JsonOption = False
 ) -> None:
-    """List the versions of the configuration, newest first: who changed what, when and why."""
+    """List the newest 50 versions of the configuration: who changed what, when and why."""
     from cpqbridge.sync.configure import Configure, version_document  # noqa: PLC0415 - loads the database
 
     with service_of(context) as service:

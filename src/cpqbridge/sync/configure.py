@@ -22,8 +22,8 @@ from cpqbridge.sync.mapping_check import described_for, require_fitting
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
-MOST_VERSIONS = 200
-"""How many versions a list shows; older ones are kept."""
+MOST_VERSIONS = 50
+"""How many versions one list shows; all are kept."""
 
 _MOST_NAMED = 5
 _LONGEST_REASON = 500
@@ -119,26 +119,28 @@ class Configure:
                 transaction, connection, configuration, at=self._service.clock.now(), reason=reason
             )
 
-    def versions(self, name: str | None) -> tuple[ListedVersion, ...]:
-        """Return the newest versions, newest first, each with what it changed."""
+    def versions(
+        self, name: str | None, *, up_to: int | None = None, limit: int = MOST_VERSIONS
+    ) -> tuple[ListedVersion, ...]:
+        """Return the newest versions, newest first, each with what it changed; older ones with `up_to`."""
         with self._service.store.read() as transaction:
-            connection = connections.find(transaction, name)
+            connection_id = connections.find(transaction, name).connection_id
+            newest = configuration_versions.newest(transaction, connection_id=connection_id)
             found = configuration_versions.listed(
-                transaction, connection_id=connection.connection_id, limit=MOST_VERSIONS + 1
+                transaction, connection_id=connection_id, limit=limit + 1, up_to=up_to
             )
         befores = [*(each.document for each in found[1:]), *({} for _ in found[:1])]
-        listed = [
+        return tuple(
             ListedVersion(
                 version=each.version,
                 actor=each.actor,
                 reason=each.reason,
                 created_at=each.created_at,
                 changes=configuration_changes(before, each.document),
-                is_newest=each is found[0],
+                is_newest=newest is not None and each.version == newest.version,
             )
-            for each, before in zip(found, befores, strict=True)
-        ]
-        return tuple(listed[:MOST_VERSIONS])
+            for each, before in list(zip(found, befores, strict=True))[:limit]
+        )
 
     def version(self, name: str | None, version: int) -> ConfigurationVersion:
         """Return one version.
