@@ -32,7 +32,10 @@ def add(site: Site) -> None:
     @site.get("/connections/{name}/versions", role=Role.VIEWER)
     def versions(ask: Ask) -> Page:
         configure, name = Configure(ask.service), ask.path["name"]
-        return Page("versions.html", {**_frame(ask), "versions": configure.versions(name)})
+        asked = ask.query.text("up_to")
+        found = configure.versions(name, up_to=_number(asked) if asked else None)
+        older = found[-1].version - 1 if found else 0
+        return Page("versions.html", {**_frame(ask), "versions": found, "older": older})
 
     @site.get("/connections/{name}/versions/{version}", role=Role.VIEWER)
     def version(ask: Ask) -> Page:
@@ -75,7 +78,7 @@ def _version(ask: Ask, *, error: ConfigurationError | None = None) -> Page:
     name, number = ask.path["name"], _asked_for(ask)
     configure = Configure(ask.service)
     current = configure.current(name)
-    found = _listed(configure.versions(name), number)
+    found = _listed(configure.versions(name, up_to=number, limit=1), number)
     back = configure.difference(name, current.version, number) if current.version != number else ()
     context = {
         **_frame(ask),
@@ -97,7 +100,10 @@ def _listed(versions: Sequence[ListedVersion], number: int) -> ListedVersion:
 
 
 def _asked_for(ask: Ask) -> int:
-    text = ask.path["version"]
+    return _number(ask.path["version"])
+
+
+def _number(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > len("999999"):
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return int(text)

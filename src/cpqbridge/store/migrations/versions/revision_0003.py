@@ -161,6 +161,7 @@ def _create_setups() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("setup_id", name=op.f("pk_setups")),
+        sa.UniqueConstraint("name", name=op.f("uq_setups_name")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_setups_connection_id"), "setups", ["connection_id"], unique=False)
