@@ -16,6 +16,7 @@ from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.configuration_versions import ConfigurationVersion
 from cpqbridge.store.connections import Connection
 from cpqbridge.sync.documents import instant_text
+from cpqbridge.sync.filter_check import changed_filters, require_readable
 from cpqbridge.sync.mapping_check import described_for, require_fitting
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class Configure:
         """Put a configuration in force as a new version and return its number.
 
         One that changes nothing makes no version; the number in force comes back. The rules of
-        each Stripe object of which one changed are checked against the org first.
+        each Stripe object of which one changed are checked against the org first, and so are the filters
+        that changed.
 
         Args:
             name: the connection; None for the only one there is.
@@ -92,10 +94,15 @@ class Configure:
 
         Raises:
             ConfigurationError: somebody saved another version meanwhile (`configuration_changed_meanwhile`),
-                or a rule of the mapping does not fit the org (`mapping_unfit`; `field` is its path).
+                or a rule of the mapping does not fit the org (`mapping_unfit`; `field` is its path), or the
+                org cannot read a filter (`filter_refused`, `filter_syntax`, `filter_not_balanced`).
             CpqbridgeError: the org had to be asked for its fields, and did not answer.
         """
-        before = self.current(name).configuration.mapping
+        present = self.current(name).configuration
+        filters = changed_filters(present.filters, configuration.filters)
+        if filters:
+            require_readable(self._service.open(name).salesforce, configuration.filters, filters)
+        before = present.mapping
         changed = {
             stripe_object: rules
             for stripe_object, rules in configuration.mapping.objects.items()

@@ -69,9 +69,15 @@ class PreferenceForm:
     errors: Mapping[str, ConfigurationError] = field(default_factory=dict)
 
     def error(self, name: str) -> str:
-        """Return what is wrong with a field and what to do, empty where nothing is."""
+        """Return what is wrong with a field and what to do, empty where nothing is.
+
+        The configuration file names the setting by its path; beside its field that is "this".
+        """
         found = self.errors.get(name)
-        return f"{found.message} {found.fix or ''}".strip() if found is not None else ""
+        if found is None:
+            return ""
+        fix = (found.fix or "").replace(f" there, or leave {name} out", "")
+        return f"{found.message.replace(name, 'This', 1)} {fix}".strip()
 
 
 def shown_form(configuration: Configuration) -> PreferenceForm:

@@ -135,7 +135,9 @@ def test_every_wrong_field_is_named_at_once_and_nothing_is_saved(admin, site):
     )
     answer = admin.post(PAGE, data={**data, "action": "save"})
     assert answer.status_code == 422
-    assert "whole number from 1 to 86400" in error_at(answer.text, "sync.poll_seconds")
+    assert error_at(answer.text, "sync.poll_seconds") == (
+        "This is 'often', which is not a whole number from 1 to 86400. Write a whole number from 1 to 86400."
+    )
     assert "from 35" in error_at(answer.text, "sync.history_days")
     assert "Europe/Zurich" in error_at(answer.text, "policy.time_zone")
     assert "at least 0" in error_at(answer.text, "caps.bill_per_order")
@@ -144,6 +146,14 @@ def test_every_wrong_field_is_named_at_once_and_nothing_is_saved(admin, site):
     assert "6 fields need another value" in answer.text
     assert 'value="often"' in answer.text, "what was typed stays"
     assert site.service.configuration(None) == before
+
+
+def test_the_orgs_time_zone_is_proposed(admin, site):
+    answer = admin.post(PAGE, data={**filled(admin, sync__poll_seconds="45"), "action": "zone"})
+    form = form_of(answer.text)
+    assert (form["policy.time_zone"], form["sync.poll_seconds"]) == ("America/New_York", "45")
+    assert "Take the org" not in unescape(answer.text)
+    assert site.service.configuration(None).policy.time_zone == "UTC"
 
 
 def test_filters_are_checked_with_the_number_that_match(admin, sides):

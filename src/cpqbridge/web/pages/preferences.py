@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,8 @@ from cpqbridge.mapping.policy_words import POLICY_WORDS, PolicyWords
 from cpqbridge.planning.proration import InferredPrecision
 from cpqbridge.store.users import Role
 from cpqbridge.sync.configure import Configured
-from cpqbridge.sync.preferences import Effects, FilterChecked, Preferences
+from cpqbridge.sync.filter_check import FilterChecked
+from cpqbridge.sync.preferences import Effects, Preferences
 from cpqbridge.web.ask import Ask, Page, Redirect
 from cpqbridge.web.pages.versions import ChangeRow, change_rows
 from cpqbridge.web.preference_form import FIELDS, PreferenceForm, read_form, shown_form
@@ -24,6 +26,7 @@ from cpqbridge.web.site import Site
 
 _PATH = "/connections/{name}/preferences"
 _PRECISION = "prorate_precision"
+_ZONE = "policy.time_zone"
 _MOST_DIGITS = 9
 _EVENTS = (
     (EventsWay.WEBHOOK.value, "Stripe posts them", "And those that never arrived are listed once an hour."),
@@ -89,6 +92,9 @@ def add(site: Site) -> None:
             return _page(ask, current, form)
         if action in {"check", "precision"}:
             return _page(ask, current, form, _asked(preferences, ask, form.configuration, action))
+        if action == "zone":
+            values = {**form.values, _ZONE: current.connection.facts.time_zone}
+            return _page(ask, current, replace(form, values=values))
         if action == "edit":
             return _page(ask, current, form)
         return _saved(preferences, ask, current, form=form, wanted=form.configuration)
@@ -151,7 +157,7 @@ def _page(ask: Ask, current: Configured, form: PreferenceForm, asked: Asked = _N
             "is_live": current.configuration.sync.live,
             "org_zone": facts.time_zone,
             "multi_currency": facts.multi_currency,
-            "zones": sorted(available_timezones()),
+            "zones": _zones(),
             "events": _EVENTS,
             "precision": _precision_rows(form, asked.precision),
             "policies": [_policy_row(words) for words in POLICY_WORDS if words.name != _PRECISION],
@@ -187,12 +193,19 @@ def _question(ask: Ask, form: PreferenceForm, effects: Effects, version: int) ->
     )
 
 
+@cache
+def _zones() -> tuple[str, ...]:
+    """Return the names of all time zones; they are read from the disk, so once."""
+    return tuple(sorted(available_timezones()))
+
+
 def _policy_row(words: PolicyWords) -> Mapping[str, Any]:
     return {
         "name": f"policy.{words.name}",
         "words": words,
         "options": [
-            (option.value, option.label, f"{option.meaning} {option.example}") for option in words.options
+            (option.value, option.label, f"{option.meaning} Example: {option.example}")
+            for option in words.options
         ],
     }
 
@@ -203,7 +216,7 @@ def _precision_rows(form: PreferenceForm, found: InferredPrecision | None) -> li
     rows = []
     for option in words.options:
         votes = "" if found is None else f"{found.votes[option.value]} of {found.telling} lines fit. "
-        rows.append((option.value, option.label, f"{votes}{option.meaning} {option.example}"))
+        rows.append((option.value, option.label, f"{votes}{option.meaning} Example: {option.example}"))
     if not form.values[f"policy.{_PRECISION}"]:
         default = words.options[0].label
         rows.insert(0, ("", "Not confirmed yet", f"{default} is used until somebody confirms one."))
