@@ -10,6 +10,7 @@ from cpqbridge.web.pages import (
     alerts,
     audit,
     catalogue,
+    connections,
     demo,
     findings,
     health,
@@ -22,6 +23,7 @@ from cpqbridge.web.pages import (
     people,
     preferences,
     reconcile,
+    set_up,
     setup_dry_run,
     setup_fields,
     setup_go_live,
@@ -53,4 +55,6 @@ PAGES: tuple[Callable[[Site], None], ...] = (
     setup_dry_run.add,
     setup_go_live.add,
     preferences.add,
+    connections.add,
+    set_up.add,
 )
