@@ -16,6 +16,9 @@ from cpqbridge.web.ask import Ask, Page, Redirect
 from cpqbridge.web.set_up_frame import connection_address
 from cpqbridge.web.site import Site
 
+_DIGITS = 6
+"""Nobody saves a configuration a million times."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRow:
@@ -45,10 +48,9 @@ def add(site: Site) -> None:
     def restore(ask: Ask) -> Page | Redirect:
         name, number = ask.path["name"], _asked_for(ask)
         base = ask.form.text("based_on")
+        is_version = base.isascii() and base.isdecimal() and len(base) <= _DIGITS
         try:
-            made = Configure(ask.service).restore(
-                name, number, based_on=int(base) if base.isascii() and base.isdecimal() else 0
-            )
+            made = Configure(ask.service).restore(name, number, based_on=int(base) if is_version else 0)
         except ConfigurationError as error:
             return _version(ask, error=error)
         notice = f"Version {number} is in force again, as version {made}."
@@ -104,7 +106,7 @@ def _asked_for(ask: Ask) -> int:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > len("999999"):
+    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return int(text)
 
