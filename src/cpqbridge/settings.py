@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cpqbridge.clock import Clock, SettableClock, SystemClock, parse_instant
+from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.errors import ConfigurationError
 
 _PREFIX = "CPQBRIDGE_"
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
             commas or spaces (`CPQBRIDGE_STRIPE_WEBHOOK_SECRET`), beside those that the connections have.
         public_url: Address under which people reach the pages where it is not http://127.0.0.1 and the port
             (`CPQBRIDGE_PUBLIC_URL`), like https://cpqbridge.example.com; without a trailing slash.
+        simulated_salesforce: Address of a simulated org on this machine that may be connected in the browser
+            (`CPQBRIDGE_SIMULATED_SALESFORCE`), for development; empty otherwise.
+        simulated_stripe: The same of a simulated Stripe account (`CPQBRIDGE_SIMULATED_STRIPE`).
         log_level: Least important entry that is logged (`CPQBRIDGE_LOG_LEVEL`).
         log_format: What `serve` and `worker` write to standard error (`CPQBRIDGE_LOG_FORMAT`): warnings as
             text, or every entry as a line of JSON, for containers.
@@ -59,6 +63,8 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
     public_url: str = ""
+    simulated_salesforce: str = ""
+    simulated_stripe: str = ""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.TEXT
 
@@ -66,6 +72,13 @@ class Settings(BaseSettings):
     @classmethod
     def _read_now(cls, value: object) -> object:
         return parse_instant(value, name=f"{_PREFIX}NOW") if isinstance(value, str) else value
+
+    @field_validator("simulated_salesforce", "simulated_stripe")
+    @classmethod
+    def _read_simulated(cls, value: str) -> str:
+        if value and not is_loopback_url(value):
+            raise ValueError("it is not like http://127.0.0.1:9101, on this machine")
+        return value.rstrip("/")
 
     @field_validator("public_url")
     @classmethod

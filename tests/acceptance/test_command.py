@@ -23,6 +23,8 @@ COMMANDS = (
     ("order", "sync"),
     ("config", "show"),
     ("config", "apply"),
+    ("config", "versions"),
+    ("config", "restore"),
     ("sandbox", "salesforce"),
     ("sandbox", "stripe"),
     ("serve",),

@@ -288,6 +288,38 @@ def test_configuration_is_shown_applied_and_checked(connected, tmp_path):
     assert connected.run("config", "show", "--json").document["policy"]["quantity"] == "fold"
 
 
+def test_a_configuration_goes_back_to_an_old_version(connected, tmp_path):
+    before = connected.run("config", "show").out
+    first = connected.run("config", "versions", "--json").document["versions"][0]["version"]
+    file = tmp_path / "config.yaml"
+    file.write_text(before.replace("history_days: 90", "history_days: 91"))
+    assert connected.run("config", "apply", file, "--reason", "whole seats only").code == 0
+    newest = connected.run("config", "versions", "--json").document["versions"][0]
+    assert (newest["version"], newest["actor"], newest["reason"]) == (
+        first + 1,
+        "command line",
+        "whole seats only",
+    )
+    assert newest["changes"] == [{"path": "sync.history_days", "before": 90, "after": 91}]
+    assert "sync.history_days" in connected.run("config", "versions").out
+    ended = connected.run("config", "restore", str(first), "--json")
+    assert ended.document == {"version": 1, "restored": first, "made": first + 2}
+    assert connected.run("config", "show").out == before
+    assert connected.run("config", "restore", "99").code == 2
+
+
+def test_a_mapped_field_that_the_org_lacks_is_not_applied(connected, tmp_path):
+    file = tmp_path / "config.yaml"
+    shown = connected.run("config", "show").out.replace(
+        "mapping:\n", "mapping:\n  customer: {phone: {field: Fone}}\n"
+    )
+    file.write_text(shown)
+    ended = connected.run("config", "apply", file)
+    assert ended.code == 2
+    assert "mapping.customer.phone: Account has no field Fone" in ended.err
+    assert "Did you mean Phone?" in ended.err
+
+
 def test_configuration_of_the_reference_is_applied_and_shown(connected, tmp_path):
     reference = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
     file = tmp_path / "config.yaml"

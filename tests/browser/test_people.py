@@ -73,3 +73,32 @@ def test_every_page_of_people_is_accessible(make_app) -> None:
     app.go("/sign-in")
     app.assert_accessible()
     assert app.errors == []
+
+
+def test_a_viewer_looks_an_operator_syncs_and_an_admin_says_who(make_app) -> None:
+    app = make_app(worker=True, role=Role.VIEWER)
+    order = f"/orders/{app.sides.order_id}"
+    sync = f"{order}/sync"
+    page = app.go("/orders/preview?order=00000101")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_role("link", name="Sync it")).to_have_count(0)
+    expect(page.get_by_role("navigation").get_by_text("People")).to_have_count(0)
+    post = "async path => (await fetch(path, {method: 'POST', redirect: 'manual'})).status"
+    assert [page.evaluate(post, path) for path in (sync, "/people")] == [403, 403]
+    app.go("/people")
+    expect(page.get_by_role("alert")).to_contain_text("this is for admins")
+
+    app.sign_in(Role.OPERATOR)
+    assert page.evaluate(post, "/people") == 403
+    app.go("/orders/preview?order=00000101")
+    page.get_by_role("link", name="Sync it").click()
+    page.get_by_role("button", name="Sync now").click()
+    expect(page.locator("main .state-synced").first).to_be_visible()
+    schedules = [path for _, path, _ in app.sides.stripe_writes() if path == "/v1/subscription_schedules"]
+    assert len(schedules) == 1
+
+    app.sign_in(Role.ADMIN)
+    app.go("/audit")
+    expect(page.get_by_role("cell", name="the operator").first).to_be_visible()
+    app.go("/people")
+    expect(page.get_by_role("link", name="the operator")).to_be_visible()

@@ -12,6 +12,7 @@ from tests.faults.two_sides import TwoSides, connect, service, two_sides
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import ConfigurationError, PausedError
 from cpqbridge.store import audit, pauses, plans
+from cpqbridge.store.views import OrderSearch
 from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.pausing import KNOWN_FOR_SECONDS, Pausing
 from cpqbridge.sync.service import SyncService
@@ -167,10 +168,10 @@ def test_what_is_queued_in_a_pause_says_so(tmp_path: Path, sides: TwoSides) -> N
         assert listed.state is OrderState.QUEUED
         assert "paused since" in listed.message
         assert "numbers look odd" in listed.message
-        (paged,) = opened.views.page().orders
+        (found,) = opened.views.search(OrderSearch()).rows
         shown = opened.views.detail(sides.order_id)
         assert shown is not None
-        assert paged.standing.message == shown.view.standing.message == listed.message
+        assert found.message == shown.view.standing.message == listed.message
 
 
 def test_another_process_sees_a_pause_within_a_second(tmp_path: Path, sides: TwoSides) -> None:

@@ -22,6 +22,7 @@ from cpqbridge_sim.salesforce.cpq.engine import Cpq
 from cpqbridge_sim.salesforce.cpq.model import Line
 from cpqbridge_sim.salesforce.desk.requests import amend_request
 from cpqbridge_sim.salesforce.desk.sales import SalesDesk
+from cpqbridge_sim.salesforce.oauth import OAuthDesk
 from cpqbridge_sim.salesforce.org import Org
 from cpqbridge_sim.salesforce.server import create_app as create_org_app
 from cpqbridge_sim.stripe.account import Account
@@ -42,6 +43,7 @@ class TwoSides:
     order_ids: tuple[str, ...]
     hosted_salesforce: Hosted | None = None
     hosted_stripe: Hosted | None = None
+    org_oauth: OAuthDesk | None = None
 
     @property
     def order_id(self) -> str:
@@ -126,6 +128,7 @@ def two_sides(
             order_ids=ids,
             hosted_salesforce=salesforce,
             hosted_stripe=stripe,
+            org_oauth=org_app.oauth,
         )
 
 

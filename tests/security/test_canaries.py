@@ -143,7 +143,8 @@ def told(tmp_path_factory) -> Iterator[Told]:
 
 
 def sightings(text: str) -> list[str]:
-    """Where a canary is seen, with what stands around it."""
+    """Where a canary is seen, with what stands around it; a time zone has the name of its islands."""
+    text = text.replace("Atlantic/Canary", "")
     return [
         text[max(found.start() - 60, 0) : found.end() + 30]
         for found in re.finditer(CANARY, text, re.IGNORECASE)

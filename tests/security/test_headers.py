@@ -100,7 +100,7 @@ def test_files_have_them_and_may_be_kept(empty: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../app.py", "..%2fapp.py", "%2e%2e/app.py", "slds/../../app.py", "/etc/passwd", ".."]
+    "path", ["../app.py", "..%2fapp.py", "%2e%2e/app.py", "slds/../../app.py", "/etc/passwd"]
 )
 def test_no_file_outside_is_served(empty: House, path: str) -> None:
     assert empty.client(None).get(f"/static/{path}").status_code == 404

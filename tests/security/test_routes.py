@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import re
+from urllib.parse import urljoin, urlsplit
+
 import pytest
 from starlette.routing import Mount, Route
 from tests.security.conftest import House
@@ -84,10 +88,15 @@ def test_what_is_refused_shows_nothing_of_the_page(connected: House) -> None:
         assert order in connected.client(Role.VIEWER).get(path).text
 
 
+def fits(pattern: str, path: str) -> bool:
+    """Whether a route of this pattern answers at the path: /alerts/{channel_id} does at /alerts/new too."""
+    return re.fullmatch(re.sub(r"{\w+}", "[^/]+", pattern), path) is not None
+
+
 def test_no_other_method_comes_past_a_route(empty: House) -> None:
     wrong = []
     for path in sorted({empty.address(route) for route in empty.site.routes}):
-        known = {route.method for route in empty.site.routes if empty.address(route) == path}
+        known = {route.method for route in empty.site.routes if fits(route.path, path)}
         for method in ("HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "POST", "GET"):
             if method in known or (method == "HEAD" and "GET" in known):
                 continue
@@ -116,3 +125,39 @@ def test_a_session_of_somebody_who_left_is_worth_nothing(own: House) -> None:
 def test_only_a_demo_has_a_door_without_a_password(own: House) -> None:
     assert own.client(None).post("/demo/enter", data={"role": "admin"}).status_code == 404
     assert "/demo/enter" not in own.client(None).get("/sign-in").text
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_no_page_offers_what_its_reader_may_not_do(connected: House, role: Role) -> None:
+    offered, wrong = 0, set()
+    for page in connected.site.routes:
+        if page.method != "GET" or (page.role is not None and not role.covers(page.role)):
+            continue
+        text = connected.client(role).get(connected.address(page)).text
+        for method, target in offers(text):
+            path = urlsplit(urljoin(connected.address(page), html.unescape(target))).path
+            # The first route that fits answers, as in the app itself.
+            found = [
+                each for each in connected.site.routes if each.method == method and fits(each.path, path)
+            ]
+            offered += len(found)
+            if found and found[0].role is not None and not role.covers(found[0].role):
+                wrong.add((page.path, method, found[0].path))
+    assert offered > 20
+    assert sorted(wrong) == []
+
+
+def offers(text: str) -> list[tuple[str, str]]:
+    """What a page lets its reader ask of this app: links and forms, with methods."""
+    links = [("GET", href) for href in re.findall(r'<a\b[^>]*\bhref="(/[^"]*)"', text)]
+    # A form without a button only frames what it shows.
+    forms = [
+        (method.upper(), action)
+        for head, body in re.findall(r"(<form\b[^>]*>)(.*?)</form>", text, re.DOTALL)
+        if "<button" in body
+        for method in re.findall(r'\bmethod="(\w+)"', head)
+        for action in re.findall(r'\baction="([^"]*)"', head)
+    ]
+    buttons = [("POST", action) for action in re.findall(r'\bformaction="([^"]*)"', text)]
+    asked = [(name.upper(), path) for name, path in re.findall(r'\bhx-(get|post)="([^"]*)"', text)]
+    return links + forms + buttons + asked

@@ -1,4 +1,4 @@
-"""`cpqbridge config`: the configuration of a connection, shown and applied as one YAML file."""
+"""`cpqbridge config`: a connection's configuration, shown and applied as one YAML file, and its versions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from cpqbridge.cli.configuration_file import configuration_text, read_configuration
-from cpqbridge.cli.output import JsonOption, answer, document
+from cpqbridge.cli.output import JsonOption, answer, document, table
 from cpqbridge.cli.runtime import service_of
 from cpqbridge.mapping.configuration import configuration_document
 
 application = typer.Typer(
-    help="Show or apply a connection's configuration.", no_args_is_help=True, rich_markup_mode=None
+    help="Show or apply a connection's configuration, and go back to an old one.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 ConnectionOption = Annotated[
@@ -52,3 +54,47 @@ def apply(  # noqa: PLR0917 - each is one option of the command
         document(configuration_document(configuration))
     else:
         answer("The configuration is in force. Orders already synced keep their prices and schedules.")
+
+
+@application.command("versions")
+def versions(
+    context: typer.Context, connection: ConnectionOption = None, as_json: JsonOption = False
+) -> None:
+    """List the newest 50 versions of the configuration: who changed what, when and why."""
+    from cpqbridge.sync.configure import Configure, version_document  # noqa: PLC0415 - loads the database
+
+    with service_of(context) as service:
+        listed = Configure(service).versions(connection)
+    if as_json:
+        document({"version": 1, "versions": [version_document(each) for each in listed]})
+        return
+    head = ("Version", "When (UTC)", "Who", "What changed", "Why")
+    rows = [
+        (
+            str(each.version),
+            f"{each.created_at:%Y-%m-%d %H:%M}",
+            each.actor,
+            ", ".join(change.path for change in each.changes) or "as shipped",
+            each.reason,
+        )
+        for each in listed
+    ]
+    answer(table([head, *rows], numbers=frozenset({0})))
+
+
+@application.command("restore")
+def restore(
+    context: typer.Context,
+    version: Annotated[int, typer.Argument(help="The version to put back in force.")],
+    connection: ConnectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put an old version of the configuration back in force, as a new version."""
+    from cpqbridge.sync.configure import Configure  # noqa: PLC0415 - loads the database
+
+    with service_of(context) as service:
+        made = Configure(service).restore(connection, version)
+    if as_json:
+        document({"version": 1, "restored": version, "made": made})
+    else:
+        answer(f"Version {version} is in force again, as version {made}.")

@@ -44,8 +44,9 @@ def serve(
     listener = listen(port)
     with service_of(context, is_service=True) as service:
         from cpqbridge.sync.alerting import watching_over  # noqa: PLC0415
+        from cpqbridge.sync.setup_book import SimulatedSides  # noqa: PLC0415
         from cpqbridge.web.app import Outside, create_app  # noqa: PLC0415
-        from cpqbridge.web.site import Site  # noqa: PLC0415
+        from cpqbridge.web.site import Demo, Site  # noqa: PLC0415
 
         with until_interrupted(), watching_over(service):
             if not no_worker:
@@ -54,7 +55,11 @@ def serve(
                 take_event=_event_taker(context, service),
                 health=_health(service, works=not no_worker),
             )
-            site = Site(service, public_url=runtime_of(context).settings().public_url)
+            settings = runtime_of(context).settings()
+            simulated = SimulatedSides(
+                salesforce_url=settings.simulated_salesforce, stripe_url=settings.simulated_stripe
+            )
+            site = Site(service, public_url=settings.public_url, demo=Demo(simulated=simulated))
             note_first_link(site, listener)
             serve_pages(create_app(site, outside), listener)
 

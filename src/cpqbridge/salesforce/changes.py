@@ -100,12 +100,21 @@ class Changes:
         )
         return _stamps_of(records_of(self._client, page))
 
+    def count(self, wanted: Wanted) -> int:
+        """Return how many orders `first` and the pages after it would give, one call.
+
+        Raises:
+            ConfigurationError: Salesforce cannot read the condition or the filter (code `filter_refused`).
+        """
+        where = " AND ".join(_conditions(wanted))
+        try:
+            counted = self._client.query(select(["COUNT()"], "Order", where=where))
+        except CpqbridgeError as error:
+            raise blamed(error, wanted.qualification) from error
+        return int(counted.get("totalSize") or 0)
+
     def _orders_query(self, wanted: Wanted) -> str:
-        conditions = wanted.qualification.conditions()
-        if wanted.since is not None:
-            conditions.append(f"SystemModstamp >= {datetime_literal(wanted.since)}")
-        if wanted.activated_since is not None:
-            conditions.append(f"ActivatedDate >= {datetime_literal(wanted.activated_since)}")
+        conditions = _conditions(wanted)
         first = "SystemModstamp ASC" if wanted.since is not None else "ActivatedDate ASC NULLS LAST"
         return notice_query(self._schema, conditions, order_by=f"{first}, Id ASC")
 
@@ -149,6 +158,15 @@ class Changes:
             answered_at=answered_at,
             next_page=None if page["done"] else str(page.get("nextRecordsUrl")),
         )
+
+
+def _conditions(wanted: Wanted) -> list[str]:
+    conditions = wanted.qualification.conditions()
+    if wanted.since is not None:
+        conditions.append(f"SystemModstamp >= {datetime_literal(wanted.since)}")
+    if wanted.activated_since is not None:
+        conditions.append(f"ActivatedDate >= {datetime_literal(wanted.activated_since)}")
+    return conditions
 
 
 def _stamps_of(rows: Iterable[RawRecord]) -> dict[str, str]:

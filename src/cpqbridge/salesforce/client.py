@@ -198,6 +198,14 @@ class SalesforceClient:
                 fix="Wait for the org's next release, or update cpqbridge.",
             )
 
+    def username(self) -> str:
+        """Return the name of the user whose session it is, one call; empty when Salesforce does not say.
+
+        Source: Salesforce help, "UserInfo Endpoint" (the scope openid), as in the design notes, section 1.4.
+        """
+        told = self._send("GET", "/services/oauth2/userinfo", body=None, writes=False)
+        return str(told.get("preferred_username") or "") if isinstance(told, Mapping) else ""
+
     def query(self, soql: str, *, with_deleted: bool = False) -> Mapping[str, Any]:
         """Return the first page of a query: `records`, `done` and, when not done, `nextRecordsUrl`.
 

@@ -90,7 +90,7 @@ setups = Table(
     "setups",
     metadata,
     Column("setup_id", Integer, primary_key=True, autoincrement=True),
-    Column("name", String(80), nullable=False),
+    Column("name", String(80), nullable=False, unique=True),
     Column("connection_id", Integer, ForeignKey("connections.connection_id", ondelete="CASCADE")),
     Column("document", JsonDocument, nullable=False),
     Column("secrets", Text, nullable=False),

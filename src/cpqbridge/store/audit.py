@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,6 +59,19 @@ def latest(transaction: Transaction, *, connection_id: int | None, limit: int) -
     if connection_id is not None:
         query = query.where(audit.c.connection_id == connection_id)
     return tuple(entry_of(row) for row in transaction.execute(query))
+
+
+def of_subjects(
+    transaction: Transaction, *, connection_id: int, subjects: Collection[str], limit: int
+) -> tuple[AuditEntry, ...]:
+    """Return the newest entries of a connection about any of these subjects, newest first."""
+    rows = transaction.execute(
+        select(audit)
+        .where(audit.c.connection_id == connection_id, audit.c.subject.in_(sorted(subjects)))
+        .order_by(audit.c.audit_id.desc())
+        .limit(limit)
+    )
+    return tuple(entry_of(row) for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

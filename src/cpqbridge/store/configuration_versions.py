@@ -54,15 +54,19 @@ def newest(transaction: Transaction, *, connection_id: int) -> ConfigurationVers
     return found[0] if found else None
 
 
-def listed(transaction: Transaction, *, connection_id: int, limit: int) -> tuple[ConfigurationVersion, ...]:
-    """Return at most `limit` versions, newest first."""
-    rows = transaction.execute(
+def listed(
+    transaction: Transaction, *, connection_id: int, limit: int, up_to: int | None = None
+) -> tuple[ConfigurationVersion, ...]:
+    """Return at most `limit` versions, newest first; with `up_to` that one and older ones only."""
+    query = (
         select(versions)
         .where(versions.c.connection_id == connection_id)
         .order_by(versions.c.version.desc())
         .limit(limit)
     )
-    return tuple(_version(row) for row in rows)
+    if up_to is not None:
+        query = query.where(versions.c.version <= up_to)
+    return tuple(_version(row) for row in transaction.execute(query))
 
 
 def since(transaction: Transaction, *, connection_id: int, version: int) -> tuple[ConfigurationVersion, ...]:

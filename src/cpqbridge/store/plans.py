@@ -67,6 +67,40 @@ def load_plan(transaction: Transaction, *, connection_id: int, plan_id: int) -> 
     return None if document is None else decode_plan(document)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPlan:
+    """A plan that was kept because something was to be done: when, what, and how it ended (aware UTC).
+
+    `finished_at` is None while it is carried out, and of a plan that only noted where orders stand.
+    """
+
+    plan_id: int
+    state: str
+    made_at: datetime
+    finished_at: datetime | None
+    summaries: tuple[str, ...]
+
+
+def latest(transaction: Transaction, *, connection_id: int, root_id: str, limit: int) -> tuple[KeptPlan, ...]:
+    """Return the newest plans of a contract, newest first, with the summaries of their steps."""
+    rows = transaction.execute(
+        select(plans)
+        .where(plans.c.connection_id == connection_id, plans.c.root_id == root_id)
+        .order_by(plans.c.plan_id.desc())
+        .limit(limit)
+    )
+    return tuple(
+        KeptPlan(
+            plan_id=row.plan_id,
+            state=row.state,
+            made_at=row.created_at,
+            finished_at=row.finished_at,
+            summaries=tuple(step.summary for step in decode_plan(row.document).steps),
+        )
+        for row in rows
+    )
+
+
 def made_at(transaction: Transaction, *, plan_id: int) -> datetime:
     """Return when the stored plan was made, aware UTC."""
     found: datetime = transaction.execute(

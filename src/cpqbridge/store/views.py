@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from cpqbridge.domain.billing import Link, Plan
 from cpqbridge.domain.refusal import OrderState
@@ -25,7 +25,6 @@ __all__ = [
     "FoundOrders",
     "MissingPhase",
     "OrderDetail",
-    "OrderPage",
     "OrderSearch",
     "OrderSort",
     "OrderStanding",
@@ -41,14 +40,6 @@ class OrderView:
     standing: OrderStanding
     plan: Plan | None
     connection: Connection
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderPage:
-    """Some orders by order number, and how many there are in all."""
-
-    orders: tuple[OrderView, ...]
-    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,36 +59,6 @@ class OrderViews:
     def __init__(self, store: Store) -> None:
         """Read from `store`."""
         self._store = store
-
-    def page(self, *, offset: int = 0, limit: int = 100) -> OrderPage:
-        """Return orders of all connections by order number, `limit` of them after the first `offset`."""
-        with self._store.read() as transaction:
-            known = {each.connection_id: each for each in connections.list_all(transaction)}
-            paused = pauses.standing(transaction)
-            total = int(transaction.execute(select(func.count()).select_from(order_states)).scalar_one())
-            rows = transaction.execute(
-                select(order_states.c.connection_id, order_states.c.order_id)
-                .order_by(order_states.c.order_number, order_states.c.order_id, order_states.c.connection_id)
-                .offset(offset)
-                .limit(limit)
-            ).all()
-            loaded: dict[int, Plan | None] = {}
-            orders = []
-            for row in rows:
-                connection = known[row.connection_id]
-                (standing,) = plans.standings(
-                    transaction, connection_id=row.connection_id, order_id=row.order_id
-                )
-                if standing.plan_id is not None and standing.plan_id not in loaded:
-                    loaded[standing.plan_id] = plans.load_plan(
-                        transaction, connection_id=row.connection_id, plan_id=standing.plan_id
-                    )
-                plan = loaded.get(standing.plan_id) if standing.plan_id is not None else None
-                pause = pauses.of_connection(paused, connection.connection_id)
-                orders.append(
-                    OrderView(standing=pauses.told(standing, pause), plan=plan, connection=connection)
-                )
-        return OrderPage(orders=tuple(orders), total=total)
 
     def search(self, wanted: OrderSearch) -> FoundOrders:
         """Return one page of a list of orders; in a pause, what is queued says what it waits for."""

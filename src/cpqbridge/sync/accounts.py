@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from cpqbridge.store import audit, one_time_links, sessions, users
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.one_time_links import OneTimeLink, Purpose
 from cpqbridge.store.users import Role, User
+from cpqbridge.sync.acting import NOBODY
 from cpqbridge.sync.passwords import Passwords, clean_name, require_good_password
 from cpqbridge.sync.sign_in_throttle import Try
 
@@ -32,6 +33,7 @@ FIRST_LINK_LASTS = timedelta(hours=24)
 LINK_LASTS = timedelta(days=3)
 _SEEN_EVERY = timedelta(minutes=5)
 _TOKEN_BYTES = 32
+_NOBODYS_NAME = "a name that nobody has"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class _Checked:
     """A person whose password was found to fit the stored hash."""
 
     user: User
-    stored: str
+    stored: str = field(repr=False)
 
     def still_fits(self, transaction: Transaction) -> bool:
         """Return whether nobody let the person go or set another password since."""
@@ -114,7 +116,7 @@ class Accounts:
             user = checked.user
             sessions.end(transaction, replaces)
             users.set_signed_in(transaction, user.user_id, self._clock.now())
-            self._note(transaction, user, "signed_in")
+            self._note(transaction, user.name, "signed_in")
             return self._begin(transaction, user)
 
     def sign_out(self, token: str) -> None:
@@ -125,7 +127,7 @@ class Accounts:
     def sign_out_everywhere(self, user: User) -> int:
         """End every session of a person; return how many there were."""
         with self._store.write() as transaction:
-            self._note(transaction, user, "signed_out_everywhere")
+            self._note(transaction, user.name, "signed_out_everywhere")
             return sessions.end_all(transaction, user.user_id)
 
     def change_password(self, user: User, *, old: str, new: str, address: str) -> SignedIn:
@@ -223,6 +225,7 @@ class Accounts:
             user = users.by_name(transaction, name)
             stored = users.password_hash(transaction, user.user_id) if user and user.is_active else ""
         if not self._passwords.fits(stored, password) or user is None:
+            self._note_block(tried, user)
             return None
         checked = _Checked(user=user, stored=stored)
         rehashed = self._passwords.hash(password) if self._passwords.is_outdated(stored) else None
@@ -233,11 +236,23 @@ class Accounts:
                 checked = _Checked(user=user, stored=rehashed)
         return checked
 
+    def _note_block(self, tried: Try, user: User | None) -> None:
+        """Note a block that begins, for nobody's name as for a person's: both take the same time.
+
+        What was typed as a name of nobody is not kept; it may be a password.
+        """
+        with self._store.read() as transaction:
+            until = tried.blocked_until(transaction)
+        if until is not None:
+            with self._store.write() as transaction:
+                subject = user.name if user else _NOBODYS_NAME
+                self._note(transaction, subject, "sign_in_blocked", actor=NOBODY, until=until.isoformat())
+
     def _set_password(self, transaction: Transaction, user: User, hashed: str, *, action: str) -> SignedIn:
         users.set_password(transaction, user.user_id, password_hash=hashed, at=self._clock.now())
         one_time_links.drop(transaction, user.user_id)
         sessions.end_all(transaction, user.user_id)
-        self._note(transaction, user, action)
+        self._note(transaction, user.name, action)
         return self._begin(transaction, users.get(transaction, user.user_id))
 
     def _begin(self, transaction: Transaction, user: User) -> SignedIn:
@@ -248,14 +263,16 @@ class Accounts:
         sessions.add(transaction, token=token, user_id=user.user_id, at=now, expires_at=now + LONGEST)
         return SignedIn(user=user, token=token)
 
-    def _note(self, transaction: Transaction, user: User, action: str) -> None:
+    def _note(
+        self, transaction: Transaction, name: str, action: str, *, actor: str = "", **detail: object
+    ) -> None:
         entry = AuditEntry(
             connection_id=None,
             at=self._clock.now(),
             action=action,
-            subject=user.name,
-            detail={},
-            actor=user.name,
+            subject=name,
+            detail=detail,
+            actor=actor or name,
         )
         audit.record(transaction, entry)
 

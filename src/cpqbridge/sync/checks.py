@@ -15,6 +15,7 @@ from cpqbridge.clock import SystemClock
 from cpqbridge.errors import CpqbridgeError, InvariantError
 from cpqbridge.mapping.policies import EventsWay
 from cpqbridge.salesforce.client import API_VERSION, SalesforceClient
+from cpqbridge.salesforce.package import fields_zip
 from cpqbridge.store import audit, connections, health_checks
 from cpqbridge.store.audit import AuditEntry, current_actor
 from cpqbridge.store.connections import Connection
@@ -141,6 +142,12 @@ class HealthChecks:
         """
         opened = self._service.open(name)
         return check_org(org_client(opened), opened.configuration)
+
+    def package(self, name: str | None, *, callback_url: str) -> bytes:
+        """Return our fields for a connection's org as a zip for the Salesforce CLI."""
+        return fields_zip(
+            self._service.configuration(name).mapping.salesforce_prefix, callback_url=callback_url
+        )
 
     def rights(self, name: str | None) -> KeyRights:
         """Return what a connection's Stripe key may do, asked now.

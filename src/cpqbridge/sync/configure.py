@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection as Transaction
 
@@ -15,13 +15,15 @@ from cpqbridge.store import audit, configuration_versions, connections
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.configuration_versions import ConfigurationVersion
 from cpqbridge.store.connections import Connection
+from cpqbridge.sync.documents import instant_text
+from cpqbridge.sync.filter_check import changed_filters, require_readable
 from cpqbridge.sync.mapping_check import described_for, require_fitting
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
-MOST_VERSIONS = 200
-"""How many versions a list shows; older ones are kept."""
+MOST_VERSIONS = 50
+"""How many versions one list shows; all are kept."""
 
 _MOST_NAMED = 5
 _LONGEST_REASON = 500
@@ -81,7 +83,8 @@ class Configure:
         """Put a configuration in force as a new version and return its number.
 
         One that changes nothing makes no version; the number in force comes back. The rules of
-        each Stripe object of which one changed are checked against the org first.
+        each Stripe object of which one changed are checked against the org first, and so are the filters
+        that changed.
 
         Args:
             name: the connection; None for the only one there is.
@@ -91,10 +94,15 @@ class Configure:
 
         Raises:
             ConfigurationError: somebody saved another version meanwhile (`configuration_changed_meanwhile`),
-                or a rule of the mapping does not fit the org (`mapping_unfit`; `field` is its path).
+                or a rule of the mapping does not fit the org (`mapping_unfit`; `field` is its path), or the
+                org cannot read a filter (`filter_refused`, `filter_syntax`, `filter_not_balanced`).
             CpqbridgeError: the org had to be asked for its fields, and did not answer.
         """
-        before = self.current(name).configuration.mapping
+        present = self.current(name).configuration
+        filters = changed_filters(present.filters, configuration.filters)
+        if filters:
+            require_readable(self._service.open(name).salesforce, configuration.filters, filters)
+        before = present.mapping
         changed = {
             stripe_object: rules
             for stripe_object, rules in configuration.mapping.objects.items()
@@ -111,26 +119,28 @@ class Configure:
                 transaction, connection, configuration, at=self._service.clock.now(), reason=reason
             )
 
-    def versions(self, name: str | None) -> tuple[ListedVersion, ...]:
-        """Return the newest versions, newest first, each with what it changed."""
+    def versions(
+        self, name: str | None, *, up_to: int | None = None, limit: int = MOST_VERSIONS
+    ) -> tuple[ListedVersion, ...]:
+        """Return the newest versions, newest first, each with what it changed; older ones with `up_to`."""
         with self._service.store.read() as transaction:
-            connection = connections.find(transaction, name)
+            connection_id = connections.find(transaction, name).connection_id
+            newest = configuration_versions.newest(transaction, connection_id=connection_id)
             found = configuration_versions.listed(
-                transaction, connection_id=connection.connection_id, limit=MOST_VERSIONS + 1
+                transaction, connection_id=connection_id, limit=limit + 1, up_to=up_to
             )
         befores = [*(each.document for each in found[1:]), *({} for _ in found[:1])]
-        listed = [
+        return tuple(
             ListedVersion(
                 version=each.version,
                 actor=each.actor,
                 reason=each.reason,
                 created_at=each.created_at,
                 changes=configuration_changes(before, each.document),
-                is_newest=each is found[0],
+                is_newest=newest is not None and each.version == newest.version,
             )
-            for each, before in zip(found, befores, strict=True)
-        ]
-        return tuple(listed[:MOST_VERSIONS])
+            for each, before in list(zip(found, befores, strict=True))[:limit]
+        )
 
     def version(self, name: str | None, version: int) -> ConfigurationVersion:
         """Return one version.
@@ -162,6 +172,19 @@ class Configure:
         return self.save(
             name, configuration, based_on=based_on, reason=f"Version {version} was put back in force."
         )
+
+
+def version_document(listed: ListedVersion) -> dict[str, Any]:
+    """Return one version of the list as JSON values; its time is UTC."""
+    return {
+        "version": listed.version,
+        "created_at": instant_text(listed.created_at),
+        "actor": listed.actor,
+        "reason": listed.reason,
+        "changes": [
+            {"path": change.path, "before": change.before, "after": change.after} for change in listed.changes
+        ],
+    }
 
 
 def save_version(

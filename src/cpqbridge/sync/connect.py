@@ -62,15 +62,10 @@ class NewConnection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshSecrets:
-    """Secrets that take the place of stored ones; None keeps the stored one.
-
-    `login` renews the session that `salesforce_token` is of, at `salesforce_url`; both are None without one.
-    """
+    """Secrets that take the place of stored ones; None keeps the stored one."""
 
     salesforce_token: str | None = field(default=None, repr=False)
     stripe_key: str | None = field(default=None, repr=False)
-    login: Login | None = None
-    salesforce_url: str | None = None
 
     def complete(self) -> ConnectionSecrets | None:
         """Return both secrets, None when one is to be kept: then the stored ones must be opened."""
@@ -148,7 +143,14 @@ class Connections:
             )
             connection_id = connection.connection_id
             save_version(transaction, connection, configuration, at=now)
-            self._save_login(transaction, connection_id, new.login)
+            if new.login is not None:
+                logins.save(
+                    self._store,
+                    transaction,
+                    connection_id=connection_id,
+                    login=new.login,
+                    at=self._machine_clock.now(),
+                )
             self._save_schema(transaction, connection_id, examined.schema)
             for account_id, customer_id in sorted(examined.customers.items()):
                 # The empty fingerprint makes the first sync of the account bring the customer up to date.
@@ -178,7 +180,7 @@ class Connections:
         examined = examine(
             Sides(
                 secrets=secrets,
-                salesforce_url=fresh.salesforce_url or known.salesforce_url,
+                salesforce_url=known.salesforce_url,
                 stripe_api_base=known.stripe_api_base,
                 live=known.live_mode,
                 renew=self._renewal(connection, fresh),
@@ -196,7 +198,6 @@ class Connections:
                 salesforce_token=fresh.salesforce_token,
                 stripe_key=fresh.stripe_key,
             )
-            self._save_login(transaction, connection.connection_id, fresh.login)
             connections.mark_checked(
                 transaction, connection_id=connection.connection_id, facts=examined.facts, at=now
             )
@@ -346,16 +347,6 @@ class Connections:
         """Return what renews the stored session; one that was only just given is not older than that."""
         is_stored = fresh.salesforce_token is None
         return self._sessions.renewal_of(connection.connection_id) if is_stored else None
-
-    def _save_login(self, transaction: Any, connection_id: int, login: Login | None) -> None:
-        if login is not None:
-            logins.save(
-                self._store,
-                transaction,
-                connection_id=connection_id,
-                login=login,
-                at=self._machine_clock.now(),
-            )
 
     def _save_schema(self, transaction: Any, connection_id: int, schema: OrgSchema) -> None:
         connections.save_schema_cache(

@@ -20,7 +20,15 @@ from cpqbridge.sync.reconcile import Fix, Reconciler
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
-__all__ = ["FindingDesk", "FindingFilter", "FindingPage", "KindCount", "ShownFinding", "ShownFix"]
+__all__ = [
+    "FindingDesk",
+    "FindingFilter",
+    "FindingPage",
+    "FindingState",
+    "KindCount",
+    "ShownFinding",
+    "ShownFix",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,17 +9,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
-from cpqbridge.domain.billing import Plan
+from cpqbridge.domain.billing import BillingObject, Plan
 from cpqbridge.domain.money import major_text
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import ConfigurationError, ConflictError, CpqbridgeError, PausedError
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import audit, connections, order_holds, plans
+from cpqbridge.planning.tracks import going_on
+from cpqbridge.store import audit, connections, objects, order_holds, plans
 from cpqbridge.store.audit import AuditEntry, current_actor
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.order_holds import OrderHold
@@ -60,8 +61,8 @@ NOTHING = Asked()
 class Look:
     """What a sync of the order's contract would do now; `mark` names exactly this plan.
 
-    `numbers` are order numbers by id. `holds` are what stands in the way and can be released, of any order of
-    the contract.
+    `numbers` are order numbers by id, `before` the states of the orders that were seen, `sent` what Stripe
+    was sent last by key. `is_draft` tells that the order is not activated and planned as if it were.
     """
 
     notice: OrderNotice
@@ -70,6 +71,10 @@ class Look:
     plan: Plan
     mark: str
     numbers: Mapping[str, str]
+    before: Mapping[str, OrderState]
+    sent: Mapping[str, BillingObject]
+    is_draft: bool
+    now: datetime
 
     @property
     def state(self) -> OrderState:
@@ -85,7 +90,7 @@ class Look:
 
     @property
     def holds(self) -> tuple[Refusal, ...]:
-        """Return what a person can release, each code once."""
+        """Return what stands in the way and a person can release, of any order, each code once."""
         can_be = releasable()
         found = {each.code: each for each in reversed(self.refusals) if each.code in can_be}
         return tuple(found[code] for code in sorted(found))
@@ -229,14 +234,19 @@ class OrderActions:
         preview_order_id: str | None = None,
     ) -> Look:
         history = opened.salesforce.history(opened.salesforce.read_contract(notice))
+        now = self._service.clock_of(opened.connection).now()
         request = PlanRequest(
             history=history,
-            as_of=self._service.clock_of(opened.connection).now(),
+            as_of=now,
             released=asked.released,
             cutover=asked.cutover,
             preview_order_id=preview_order_id,
         )
         plan = make_plan(self._service.store, opened, request).plan
+        connection_id, root_id = opened.connection_id, history.root_id
+        with self._service.store.read() as transaction:
+            sent = objects.of_contract(transaction, connection_id=connection_id, root_id=root_id)
+            before = plans.standings(transaction, connection_id=connection_id, root_id=root_id)
         return Look(
             notice=notice,
             connection=opened.connection,
@@ -244,6 +254,12 @@ class OrderActions:
             plan=plan,
             mark=plan_mark(plan),
             numbers={order.order_id: order.order_number for order in history.orders},
+            before={each.order_id: each.state for each in before},
+            is_draft=any(
+                order.order_id == notice.order_id and not order.activated for order in history.orders
+            ),
+            sent={key: going_on(each, now) for key, each in sent.items()},
+            now=now,
         )
 
     def _known(self, order_id: str) -> tuple[OpenConnection, OrderNotice]:

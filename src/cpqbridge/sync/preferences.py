@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,21 +13,12 @@ from cpqbridge.mapping.configuration_changes import Change, configuration_change
 from cpqbridge.mapping.policies import Filters
 from cpqbridge.mapping.policy_words import POLICY_WORDS
 from cpqbridge.planning.proration import InferredPrecision, infer_precision
-from cpqbridge.salesforce.inspection import MatchCount
 from cpqbridge.store import connections, event_contracts
 from cpqbridge.sync.configure import Configure, Configured
+from cpqbridge.sync.filter_check import FilterChecked, checked_filters
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
-
-FILTER_SETTINGS = (
-    "filters.activated",
-    "filters.Order",
-    "filters.Account",
-    "filters.Product2",
-    "filters.PricebookEntry",
-)
-"""The settings that hold a SOQL condition, in the order in which they are asked."""
 
 _LEAVES_OUT = "Billed orders that it leaves out from now on are held; what Stripe bills is left as it is."
 _LINES = (
@@ -44,15 +35,6 @@ _REACHES_RUNNING = {
     "policy.time_zone": "It says which day it is for what is synced from now on, the start date included.",
     **{f"policy.{words.name}": words.reaches_running for words in POLICY_WORDS if words.reaches_running},
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilterChecked:
-    """What the org says of one filter: how many records meet it, or why it cannot be read."""
-
-    setting: str
-    count: MatchCount | None = None
-    error: ConfigurationError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,31 +74,9 @@ class Preferences:
         """Return the configuration in force with its version."""
         return self._configure.current(name)
 
-    def check_filters(
-        self, name: str | None, filters: Filters, *, only: Iterable[str] = FILTER_SETTINGS
-    ) -> tuple[FilterChecked, ...]:
-        """Ask the org about the filters that are set, one or two calls each.
-
-        What is wrong with a filter comes back with it.
-
-        Raises:
-            CpqbridgeError: the org cannot be asked at all.
-        """
-        opened = self._service.open(name)
-        conditions = filter_texts(filters)
-        found = []
-        for setting in only:
-            if not conditions[setting]:
-                continue
-            try:
-                count = opened.salesforce.count_matching(filters, setting)
-            except ConfigurationError as error:
-                if error.field != setting:
-                    raise
-                found.append(FilterChecked(setting=setting, error=error))
-            else:
-                found.append(FilterChecked(setting=setting, count=count))
-        return tuple(found)
+    def check_filters(self, name: str | None, filters: Filters) -> tuple[FilterChecked, ...]:
+        """Return what the org says of the filters that are set; see `checked_filters`."""
+        return checked_filters(self._service.open(name).salesforce, filters)
 
     def infer_precision(self, name: str | None) -> InferredPrecision | None:
         """Return which prorate precision the org's newest lines show, None where none of them can tell."""
@@ -158,9 +118,7 @@ class Preferences:
         confirmed: bool = False,
         reason: str = "",
     ) -> int:
-        """Put preferences in force as a new version and return its number; the mapping stays as it is.
-
-        Filters that changed are asked for once more.
+        """Put preferences in force as a new version and return its number.
 
         Args:
             name: the connection; None for the only one there is.
@@ -170,15 +128,9 @@ class Preferences:
             reason: why, for whoever reads the list of versions.
 
         Raises:
-            ConfigurationError: the org cannot read a filter; running contracts are concerned and nobody
-                agreed (code `preferences_not_confirmed`); or as `Configure.save`.
+            ConfigurationError: running contracts are concerned and nobody agreed (code
+                `preferences_not_confirmed`); or as `Configure.save`, which asks the org about filters.
         """
-        before = self.current(name).configuration
-        old, new = filter_texts(before.filters), filter_texts(configuration.filters)
-        changed = [setting for setting in FILTER_SETTINGS if old[setting] != new[setting]]
-        for checked in self.check_filters(name, configuration.filters, only=changed) if changed else ():
-            if checked.error is not None:
-                raise checked.error
         effects = self.effects(name, configuration)
         if effects.needs_consent and not confirmed:
             raise ConfigurationError(
@@ -188,17 +140,6 @@ class Preferences:
                 fix="Look at what it does to them, then say that you agree.",
             )
         return self._configure.save(name, configuration, based_on=based_on, reason=reason)
-
-
-def filter_texts(filters: Filters) -> dict[str, str]:
-    """Return every condition by its setting, empty where there is none."""
-    return {
-        "filters.activated": filters.activated or "",
-        "filters.Order": filters.order or "",
-        "filters.Account": filters.account or "",
-        "filters.Product2": filters.product or "",
-        "filters.PricebookEntry": filters.pricebook_entry or "",
-    }
 
 
 def problems(document: Mapping[str, Any]) -> dict[str, ConfigurationError]:

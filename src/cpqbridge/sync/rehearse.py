@@ -239,10 +239,9 @@ def _sync_one(rehearsal: Rehearsal, order: ExportedOrder, seen: _Progress) -> No
 
 def _plans(rehearsal: Rehearsal) -> dict[str, Plan]:
     """Return the last plan of each order's contract by order id; all orders of a contract have the same."""
-    page = rehearsal.service.views.page(limit=len(rehearsal.orders) + 1)
-    found = {view.standing.order_id: view.plan for view in page.orders if view.plan is not None}
-    latest = {plan.root_id: plan for plan in sorted(found.values(), key=lambda plan: plan.executed_at)}
-    return {order_id: latest[plan.root_id] for order_id, plan in found.items()}
+    opened = rehearsal.service.open(rehearsal.connection)
+    views = (each.view for each in rehearsal.service.views.of_connection(opened.connection_id))
+    return {view.standing.order_id: view.plan for view in views if view.plan is not None}
 
 
 def _horizon(rehearsal: Rehearsal, plans: Iterable[Plan]) -> datetime:

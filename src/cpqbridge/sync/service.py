@@ -27,6 +27,7 @@ from cpqbridge.store import connections, pauses, plans, timers
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.database import Store
 from cpqbridge.store.engine import Synchronous
+from cpqbridge.store.logins import Login
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.store.timers import Timer
 from cpqbridge.store.views import OrderViews
@@ -144,6 +145,7 @@ class SyncService:
         stripe_api_base: str | None = None,
         configuration: Configuration | None = None,
         live: bool = False,
+        login: Login | None = None,
     ) -> Connection:
         """Check both sides and store the connection; see `Connections.add`."""
         new = NewConnection(
@@ -154,6 +156,7 @@ class SyncService:
             stripe_api_base=stripe_api_base,
             configuration=configuration or default_configuration(),
             live=live,
+            login=login,
         )
         return self._connections.add(new, self._options.clock)
 

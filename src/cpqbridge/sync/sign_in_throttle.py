@@ -81,6 +81,11 @@ class Try:
         sign_in_failures.prune(transaction, before=now - FORGOTTEN_AFTER)
         return None
 
+    def blocked_until(self, transaction: Transaction) -> datetime | None:
+        """Return until when the name is blocked, None when it is not."""
+        found = sign_in_failures.find(transaction, self.scopes[0][0])
+        return found.blocked_until if found else None
+
     def succeeded(self, transaction: Transaction) -> None:
         """Forget the failures of the name, and of the address this try only.
 

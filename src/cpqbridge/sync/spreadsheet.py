@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 Row = Sequence[str | None]
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -14,9 +15,22 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 def csv_bytes(rows: Iterable[Row]) -> bytes:
     """Return rows, the first one the head, as a table in UTF-8 with a byte order mark."""
+    return (_BYTE_ORDER_MARK + _written(rows)).encode()
+
+
+def csv_chunks(rows: Iterable[Row], *, rows_at_once: int = 500) -> Iterator[bytes]:
+    """Yield the same table piece by piece, so that a long one is never held as a whole."""
+    mark = _BYTE_ORDER_MARK
+    remaining = iter(rows)
+    while some := list(islice(remaining, rows_at_once)):
+        yield (mark + _written(some)).encode()
+        mark = ""
+
+
+def _written(rows: Iterable[Row]) -> str:
     table = io.StringIO(newline="")
     csv.writer(table).writerows([cell or "" for cell in row] for row in rows)
-    return (_BYTE_ORDER_MARK + table.getvalue()).encode()
+    return table.getvalue()
 
 
 def as_text(value: str | None) -> str | None:

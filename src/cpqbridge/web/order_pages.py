@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as default
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from cpqbridge.domain.billing import Link, Plan
 from cpqbridge.domain.money import major_text
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.store.views import OrderDetail, OrderView
+from cpqbridge.store.views import FoundOrder, OrderDetail, OrderView
 from cpqbridge.sync.dashboard import BALANCE_TRANSACTION, dashboard_address
 from cpqbridge.sync.documents import plan_document
 from cpqbridge.sync.explain import ExplainedLine, explained
@@ -20,8 +20,8 @@ from cpqbridge.sync.plan_rows import ScheduleRows, labelled_names, schedule_rows
 from cpqbridge.web.site import OrderLabel
 from cpqbridge.web.timeline import Timeline, timeline
 
-MISMATCH = "proof_mismatch"
 _BILLED = frozenset({OrderState.SYNCED, OrderState.UNCHANGED})
+_CONTRACT_PREFIX = "800"
 _LINK_WORDS = {
     "customer": "customer",
     "schedule": "subscription schedule",
@@ -46,15 +46,9 @@ class OrderRow:
     difference: str = ""
     currency: str = ""
     mismatch: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sibling:
-    """An order of the same contract, in the order in which they take effect; `state` is the plan's."""
-
-    order_id: str
-    order_number: str
-    state: str
+    contract: str = ""
+    connection_id: int = 0
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +81,13 @@ class OrderFacts:
     field: str
     request_link: str | None
     salesforce_link: str | None
+    contract_link: str | None
     proof: list[Mapping[str, Any]] = default(default_factory=list)
     explained: Mapping[str, ExplainedLine] = default(default_factory=dict)
     schedules: tuple[ScheduleRows, ...] = ()
     invoices: list[Mapping[str, Any]] = default(default_factory=list)
     names: Mapping[str, str] = default(default_factory=dict)
     numbers: Mapping[str, str] = default(default_factory=dict)
-    siblings: tuple[Sibling, ...] = ()
     timeline: Timeline | None = None
     waits: str = ""
     sight: tuple[str, ...] = ()
@@ -103,10 +97,9 @@ class OrderFacts:
     billed_by_stripe: bool = False
 
 
-def order_row(view: OrderView, *, label: OrderLabel, report: Mapping[str, Any] | None) -> OrderRow:
-    """Return the order's line in the list; what was billed comes from the report where there is one."""
+def order_row(view: OrderView, *, label: OrderLabel) -> OrderRow:
+    """Return the heading of an order's page: its names and where it stands, without amounts."""
     standing = view.standing
-    proof = _proof(view.plan, standing.order_id, report) if standing.state in _BILLED else []
     return OrderRow(
         order_id=standing.order_id,
         order_number=standing.order_number,
@@ -115,7 +108,36 @@ def order_row(view: OrderView, *, label: OrderLabel, report: Mapping[str, Any] |
         state=standing.state.value,
         code=standing.code,
         message=standing.message,
-        **_sums(proof),
+        contract=standing.contract_key,
+        connection_id=view.connection.connection_id,
+        changed_at=standing.updated_at,
+    )
+
+
+def listed_row(found: FoundOrder, *, label: OrderLabel) -> OrderRow:
+    """Return an order's line in the list, by what its last plan said."""
+    row = OrderRow(
+        order_id=found.order_id,
+        order_number=found.order_number,
+        customer=label.customer or found.account_name,
+        purpose=label.purpose,
+        state=found.state.value,
+        code=found.code,
+        message=found.message,
+        contract=found.contract_key,
+        connection_id=found.connection_id,
+        changed_at=found.updated_at,
+    )
+    sold, billed = found.sold_minor, found.billed_minor
+    if found.state not in _BILLED or sold is None or billed is None:
+        return row
+    return replace(
+        row,
+        sold=major_text(sold, found.currency),
+        billed=major_text(billed, found.currency),
+        difference=major_text(billed - sold, found.currency),
+        currency=found.currency,
+        mismatch=found.is_mismatch,
     )
 
 
@@ -146,6 +168,9 @@ def order_facts(
         field=standing.field,
         request_link=standing.request_link,
         salesforce_link=None if facts.simulated else f"{facts.salesforce_url}/{standing.order_id}",
+        contract_link=None
+        if facts.simulated or not standing.contract_key.startswith(_CONTRACT_PREFIX)
+        else f"{facts.salesforce_url}/{standing.contract_key}",
         numbers=numbers or {},
         stripe_ids=[
             _stripe_id(link, view)
@@ -170,9 +195,8 @@ def _with_plan(
         proof=proof,
         explained={each.line.order_item_id: each for each in explained(plan, order_id=order_id)},
         schedules=schedule_rows(plan, order_id=order_id),
-        invoices=_of_lines(billed, lines) or _planned_invoices(plan, order_id, document),
+        invoices=_of_lines(billed, lines) or invoices_of(plan, order_id, document),
         names=labelled_names(plan),
-        siblings=_siblings(plan, order_id, facts.numbers),
         timeline=timeline(plan, billed or document["invoices"], today=today),
         waits=wake_text(plan),
         sight=sight_texts(plan, order_id=order_id),
@@ -180,16 +204,11 @@ def _with_plan(
     )
 
 
-def _siblings(plan: Plan, order_id: str, numbers: Mapping[str, str]) -> tuple[Sibling, ...]:
-    return tuple(
-        Sibling(
-            order_id=each.order_id,
-            order_number=numbers.get(each.order_id, each.order_id),
-            state=each.state.value,
-        )
-        for each in plan.outcomes
-        if each.order_id != order_id
-    )
+def invoices_of(plan: Plan, order_id: str, document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the invoices and credits, of a plan's document, of the objects that an order shapes."""
+    own = {wanted.key for wanted in plan.objects if order_id in wanted.order_ids}
+    pairs = zip(plan.forecast, document["invoices"], strict=True)
+    return [invoice for forecast, invoice in pairs if forecast.object_key in own]
 
 
 def state_counts(states: Iterable[str]) -> list[dict[str, Any]]:
@@ -208,25 +227,6 @@ def _proof(plan: Plan | None, order_id: str, report: Mapping[str, Any] | None) -
     return [line for line in document["proof"] if line["order_item_id"] in mine]
 
 
-def _sums(proof: list[Mapping[str, Any]]) -> dict[str, Any]:
-    if not proof:
-        return {}
-    currency = proof[0]["currency"]
-    sold, billed = (sum(_minor(line[name]) for line in proof) for name in ("sold", "billed"))
-    return {
-        "currency": currency,
-        "sold": major_text(sold, currency),
-        "billed": major_text(billed, currency),
-        "difference": major_text(billed - sold, currency),
-        "mismatch": any(line["reason"] == MISMATCH for line in proof),
-    }
-
-
-def _minor(text: str) -> int:
-    """Return a decimal string as minor units; the document writes every amount with all its decimals."""
-    return int(text.replace(".", ""))
-
-
 def _of_lines(invoices: Iterable[Mapping[str, Any]], order_item_ids: set[str]) -> list[Mapping[str, Any]]:
     return [
         invoice
@@ -235,12 +235,6 @@ def _of_lines(invoices: Iterable[Mapping[str, Any]], order_item_ids: set[str]) -
             share["order_item_id"] in order_item_ids for line in invoice["lines"] for share in line["shares"]
         )
     ]
-
-
-def _planned_invoices(plan: Plan, order_id: str, document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    own = {wanted.key for wanted in plan.objects if order_id in wanted.order_ids}
-    pairs = zip(plan.forecast, document["invoices"], strict=True)
-    return [invoice for forecast, invoice in pairs if forecast.object_key in own]
 
 
 def _stripe_id(link: Link, view: OrderView) -> StripeId:

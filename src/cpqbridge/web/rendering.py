@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cpqbridge import __version__
+from cpqbridge.domain.money import major_text
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.sync.proof_words import reason_fix, reason_text
 
@@ -62,6 +63,11 @@ def money_text(text: str) -> str:
     return f"{sign}{int(whole):,}{point}{decimals}" if whole.isdecimal() else text
 
 
+def minor_text(amount_minor: int, currency: str) -> str:
+    """Return an amount in minor units as people write it: 86246 usd is 862.46 USD."""
+    return f"{money_text(major_text(amount_minor, currency))} {currency.upper()}"
+
+
 def counted(number: int, word: str) -> str:
     """Return a number with its noun: 1 order, 2 orders."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
@@ -105,6 +111,7 @@ def _environment() -> Environment:
         "reason_fix": reason_fix,
         "badge": badge,
         "money": money_text,
+        "minor": minor_text,
         "iso": datetime.isoformat,
         "utc_text": utc_text,
         "zone_text": zone_text,

@@ -12,6 +12,7 @@ from cpqbridge.store.users import Role
 from cpqbridge.sync.accounts import Accounts
 from cpqbridge.sync.report import Report
 from cpqbridge.sync.service import SyncService
+from cpqbridge.sync.setup_book import SimulatedSides
 from cpqbridge.web.ask import Ask, Page, Redirect
 
 Handler = Callable[[Ask], Page | Redirect | Response]
@@ -29,7 +30,8 @@ class OrderLabel:
 class Demo:
     """What a demo shows beside the stored data: names, what was billed, the CPQ desk of its org.
 
-    `is_open` lets people in without a password, in the role they choose.
+    `is_open` lets people in without a password, in the role they choose. `simulated` are simulators that may
+    be connected in the browser.
     """
 
     is_open: bool = False
@@ -37,6 +39,7 @@ class Demo:
     introduction: str = ""
     report: Report | None = None
     desk_url: str = ""
+    simulated: SimulatedSides = field(default_factory=SimulatedSides)
 
     def label(self, order_id: str) -> OrderLabel:
         """Return what people call an order."""

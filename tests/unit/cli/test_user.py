@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,13 @@ from tests.unit.store.test_events import store  # noqa: F401 - a fixture
 
 from cpqbridge.cli.main import main
 from cpqbridge.cli.runtime import Runtime
+from cpqbridge.cli.serve import listen, note_first_link
+from cpqbridge.errors import ConfigurationError
 from cpqbridge.settings import Settings
 from cpqbridge.store import audit
 from cpqbridge.sync.accounts import Accounts
 from cpqbridge.sync.service import SyncService
+from cpqbridge.web.site import Site
 
 GOOD = "four plain words here"
 Run = Callable[..., tuple[int, str]]
@@ -49,6 +52,22 @@ def test_a_link_that_is_printed_works_once(run: Run, store) -> None:  # noqa: F8
     token = said.split("/welcome/")[1].strip()
     assert accounts.accept(token, name="", password=GOOD).user.name == "Ada"
     assert json.loads(run("list", "--json")[1])["users"][0]["has_password"]
+
+
+def test_serve_prints_the_first_link_until_somebody_is_in(store, capsys) -> None:  # noqa: F811
+    site = Site(SyncService(store), public_url="https://billing.example/")
+    with closing(listen(0)) as listener:
+        note_first_link(site, listener)
+        said = capsys.readouterr().err
+        token = said.split("https://billing.example/welcome/")[1].strip()
+        site.public_url = ""
+        note_first_link(site, listener)
+        assert f"http://127.0.0.1:{listener.getsockname()[1]}/welcome/" in capsys.readouterr().err
+        with pytest.raises(ConfigurationError):
+            site.accounts.welcome(token)
+        site.accounts.accept(site.accounts.first_link(), name="Ada", password=GOOD)
+        note_first_link(site, listener)
+        assert capsys.readouterr().err == ""
 
 
 def test_what_is_done_is_noted_as_the_command_lines(run: Run, store) -> None:  # noqa: F811

@@ -415,6 +415,19 @@ def test_a_block_says_how_long_to_wait_and_then_ends(house) -> None:
     refused("sign_in_refused", house.sign_in, password=OTHER)
 
 
+def test_a_block_is_noted_without_what_was_typed(house) -> None:
+    house.first_admin()
+    for name in ("Ada", "typed too early"):
+        for _ in range(5):
+            refused("sign_in_refused", house.sign_in, name, OTHER)
+        refused("sign_in_blocked", house.sign_in, name, OTHER)
+    blocks = [entry for entry in house.actions() if entry[1] == "sign_in_blocked"]
+    assert blocks == [
+        ("cpqbridge", "sign_in_blocked", "a name that nobody has"),
+        ("cpqbridge", "sign_in_blocked", "Ada"),
+    ]
+
+
 def test_an_unknown_name_is_blocked_as_a_known_one_is(house) -> None:
     house.first_admin()
     for name in ("Ada", "Nobody"):

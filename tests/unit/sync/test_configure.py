@@ -116,6 +116,15 @@ def test_without_a_base_a_save_always_counts(configure: Configure) -> None:
     assert configure.current(None).configuration == FIRST
 
 
+def test_a_long_list_of_versions_is_read_in_parts(configure: Configure) -> None:
+    for limit in (1, 2, 3):
+        configure.save("one", capped(limit))
+    assert [each.version for each in configure.versions("one", limit=2)] == [4, 3]
+    third, second = configure.versions("one", up_to=3, limit=2)
+    assert (third.version, third.is_newest) == (3, False)
+    assert [(change.before, change.after) for change in second.changes] == [(20, 1)]
+
+
 def test_an_old_version_comes_back_as_a_new_one(configure: Configure) -> None:
     configure.save("one", capped(7), based_on=1)
     assert configure.restore("one", 1, based_on=2) == 3

@@ -118,6 +118,16 @@ def test_mistakes_stand_at_their_parameters_and_nothing_is_saved(admin, site) ->
     assert Configure(site.service).current(None).version == 1
 
 
+def test_a_refused_order_shows_what_salesforce_has_and_why_nothing_is_sent(admin, site, sides) -> None:
+    form = form_of(admin.get(page_of(site)).text)
+    form |= {"how.name": "field", "text.name": "Description", "order": sides.order_id, "action": "try"}
+    page = unescape(admin.post(page_of(site), data=form).text)
+    assert "has no Description" in page
+    assert "This order makes none" in page
+    assert '<b class="read">billing0@customer.example</b>' in page
+    assert "Stripe gets" not in page
+
+
 def test_metadata_keys_are_added_and_removed(admin, site) -> None:
     form = form_of(admin.get(page_of(site)).text)
     answer = admin.post(page_of(site), data={**form, "new_key": "region", "action": "add"})

@@ -25,10 +25,13 @@ from cpqbridge.domain.billing import Link
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store.connections import Connection, ConnectionFacts
 from cpqbridge.store.views import OrderDetail, OrderStanding, OrderView
+from cpqbridge.sync.order_story import OrderStory
+from cpqbridge.sync.plan_difference import compared
 from cpqbridge.sync.report import MISMATCH, Calls, Report, ReportedOrder
 from cpqbridge.sync.report_invoices import BilledDocument
 from cpqbridge.web.navigation import Navigation
 from cpqbridge.web.order_pages import OrderLabel, order_facts, order_row
+from cpqbridge.web.pages.order import ContractOrder
 from cpqbridge.web.rendering import render
 from cpqbridge.web.report_page import report_page
 from cpqbridge.web.site import Demo
@@ -221,10 +224,26 @@ def a_detail(plan, order_id):
 
 
 def order_page(order_id=FEWER, plan=None):
-    detail = a_detail(plan or a_plan(), order_id)
-    facts = order_facts(detail, report=None, numbers=NUMBERS, today=date(2026, 8, 19))
-    row = order_row(detail.view, label=OrderLabel(), report=None)
-    return render("order.html", order=row, page=facts, **AROUND)
+    plan = plan or a_plan()
+    detail = a_detail(plan, order_id)
+    contract = tuple(a_detail(plan, each).view.standing for each in (NEW, MORE, FEWER))
+    sent = {each.key: each for each in plan.objects[:1]}
+    return render(
+        "order.html",
+        order=order_row(detail.view, label=OrderLabel()),
+        page=order_facts(detail, report=None, numbers=NUMBERS, today=date(2026, 8, 19)),
+        story=OrderStory(
+            detail=detail, contract=contract, sent=sent, hold=None, runs=(), entries=(), next_at=None
+        ),
+        contract=[
+            ContractOrder(standing=each, kind="", is_this=each.order_id == order_id) for each in contract
+        ],
+        compared=compared(plan, sent),
+        actions=[],
+        is_under_way=False,
+        zone="UTC",
+        **AROUND,
+    )
 
 
 def test_order_page_says_which_order_changed_what_and_where_its_credit_goes():
@@ -238,7 +257,13 @@ def test_order_page_says_which_order_changed_what_and_where_its_credit_goes():
     assert "20.00 USD to the customer&#39;s balance, for what was paid of invoice in_aug" in page
     assert "9.19 USD to the customer&#39;s balance; no invoice of the contract can carry it" in page
     assert "cpqbridge goes on with this contract by itself on 2026-08-20." in page
-    assert f'<a href="/orders/{NEW}">00000101</a> (synced)' in page
+    assert f'<a href="/orders/{NEW}">00000101</a>' in page
+
+
+def test_order_page_tells_what_stands_in_stripe_from_what_is_to_come():
+    page = order_page()
+    assert page.count("As planned") == 1
+    assert page.count("To be made") == 2
 
 
 def test_order_page_links_what_the_dashboard_has_a_page_for():

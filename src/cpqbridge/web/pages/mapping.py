@@ -24,6 +24,7 @@ from cpqbridge.errors import (
 from cpqbridge.mapping.parameter_words import OBJECT_WORDS
 from cpqbridge.mapping.targets import METADATA
 from cpqbridge.store.users import Role
+from cpqbridge.store.views import OrderSearch
 from cpqbridge.sync.field_picker import FieldChoice
 from cpqbridge.sync.map_fields import MapFields
 from cpqbridge.sync.mapping_draft import Draft, DraftRule, How
@@ -197,6 +198,13 @@ def _frame(ask: Ask, sheet: MappingSheet) -> Mapping[str, object]:
         "connection_address": f"/connections/{quote(name, safe='')}",
         "places": places,
     }
+
+
+def _known_orders(ask: Ask, sheet: MappingSheet) -> list[str]:
+    """Return numbers of orders that were seen already, for choosing one without typing it whole."""
+    connection_id = sheet.configured.connection.connection_id
+    found = ask.service.views.search(OrderSearch(connection_id=connection_id, limit=50))
+    return [each.order_number for each in found.rows]
 
 
 def _how(text: str) -> How:

@@ -16,6 +16,9 @@ from cpqbridge.sync.configure import Configure, ListedVersion
 from cpqbridge.web.ask import Ask, Page, Redirect
 from cpqbridge.web.site import Site
 
+_DIGITS = 6
+"""Nobody saves a configuration a million times."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRow:
@@ -32,7 +35,10 @@ def add(site: Site) -> None:
     @site.get("/connections/{name}/versions", role=Role.VIEWER)
     def versions(ask: Ask) -> Page:
         configure, name = Configure(ask.service), ask.path["name"]
-        return Page("versions.html", {**_frame(ask), "versions": configure.versions(name)})
+        asked = ask.query.text("up_to")
+        found = configure.versions(name, up_to=_number(asked) if asked else None)
+        older = found[-1].version - 1 if found else 0
+        return Page("versions.html", {**_frame(ask), "versions": found, "older": older})
 
     @site.get("/connections/{name}/versions/{version}", role=Role.VIEWER)
     def version(ask: Ask) -> Page:
@@ -42,10 +48,9 @@ def add(site: Site) -> None:
     def restore(ask: Ask) -> Page | Redirect:
         name, number = ask.path["name"], _asked_for(ask)
         base = ask.form.text("based_on")
+        is_version = base.isascii() and base.isdecimal() and len(base) <= _DIGITS
         try:
-            made = Configure(ask.service).restore(
-                name, number, based_on=int(base) if base.isascii() and base.isdecimal() else 0
-            )
+            made = Configure(ask.service).restore(name, number, based_on=int(base) if is_version else 0)
         except ConfigurationError as error:
             return _version(ask, error=error)
         notice = f"Version {number} is in force again, as version {made}."
@@ -75,7 +80,7 @@ def _version(ask: Ask, *, error: ConfigurationError | None = None) -> Page:
     name, number = ask.path["name"], _asked_for(ask)
     configure = Configure(ask.service)
     current = configure.current(name)
-    found = _listed(configure.versions(name), number)
+    found = _listed(configure.versions(name, up_to=number, limit=1), number)
     back = configure.difference(name, current.version, number) if current.version != number else ()
     context = {
         **_frame(ask),
@@ -97,8 +102,11 @@ def _listed(versions: Sequence[ListedVersion], number: int) -> ListedVersion:
 
 
 def _asked_for(ask: Ask) -> int:
-    text = ask.path["version"]
-    if not text.isascii() or not text.isdecimal() or len(text) > len("999999"):
+    return _number(ask.path["version"])
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return int(text)
 
