@@ -38,7 +38,7 @@ def test_every_page_is_accessible(make_app, viewport, color_scheme):
     # The third was never synced, which a comparison finds; and somebody is told of trouble.
     finding, *_ = app.do(lambda: Reconciler(app.service).run(None)).open
     mail = ChannelInput(
-        kind="mail", name="Ops", host="127.0.0.1", sender="a@b.example", recipients="c@d.example"
+        kind="mail", name="Ops", host="127.0.0.1", port="587", sender="a@b.example", recipients="c@d.example"
     )
     channel = app.do(lambda: AlertSettings(app.service).add(mail))
     values = {
