@@ -204,6 +204,26 @@ def test_a_viewer_sees_the_rules_and_cannot_change_them(site, sides) -> None:
     assert viewer.post(page_of(site), data={"action": "save"}).status_code == 403
 
 
+def test_the_step_of_the_set_up_shows_what_is_mapped_and_what_broke(admin, site, sides) -> None:
+    address = f"/connections/{connection_name(site)}/setup/mapping"
+    page = admin.get(address).text
+    assert "as shipped" in page
+    assert 'action="' + address + '/done"' in page
+    assert address in admin.get(page_of(site)).text
+    form = form_of(admin.get(page_of(site)).text) | {"how.phone": "field", "text.phone": "Description"}
+    admin.post(page_of(site), data={**form, "action": "save"})
+    assert "1 parameter of yours" in admin.get(address).text
+    account = sides.org.object_type("Account")
+    before, account.hidden = account.hidden, frozenset({"Description"})
+    try:
+        site.service.check_connection(None)
+        page = admin.get(address).text
+    finally:
+        account.hidden = before
+    assert "1 parameter to correct" in page
+    assert "Account has no field Description" in page
+
+
 def test_versions_are_listed_compared_and_put_back(admin, site) -> None:
     name = connection_name(site)
     form = form_of(admin.get(page_of(site)).text) | {"how.phone": "value", "text.phone": "1"}

@@ -118,6 +118,10 @@ def _saved(
 ) -> Page | Redirect:
     """Save and go back to the form; ask first where contracts are concerned that are billed already."""
     name, confirmed = ask.path["name"], ask.form.text("confirmed") == "yes"
+    goes_live = wanted.sync.live and not current.configuration.sync.live
+    if goes_live:
+        # That is asked on a page of its own, which shows what would happen.
+        wanted = replace(wanted, sync=replace(wanted.sync, live=False))
     try:
         version = preferences.save(
             name,
@@ -137,7 +141,12 @@ def _saved(
         return _page(ask, current, form, Asked(filters={}, trouble=error))
     same = version == current.version
     notice = "Nothing was changed." if same else f"The preferences are saved as version {version}."
-    return Redirect(_address(ask), notice=notice)
+    if goes_live:
+        return Redirect(
+            f"{_connection_address(ask)}/setup/go-live",
+            notice=f"{notice} Look here at what would happen, then switch live sync on.",
+        )
+    return Redirect(_own_address(ask), notice=notice)
 
 
 def _page(ask: Ask, current: Configured, form: PreferenceForm, asked: Asked = _NOT_ASKED) -> Page:
@@ -148,8 +157,8 @@ def _page(ask: Ask, current: Configured, form: PreferenceForm, asked: Asked = _N
         "preferences.html",
         {
             "name": name,
-            "address": _address(ask),
-            "connection_address": f"/connections/{quote(name, safe='')}",
+            "address": _own_address(ask),
+            "connection_address": _connection_address(ask),
             "form": form,
             "asked": asked,
             "version": _based_on(ask, current),
@@ -176,7 +185,7 @@ def _question(ask: Ask, form: PreferenceForm, effects: Effects, version: int) ->
         "preferences_confirm.html",
         {
             "name": ask.path["name"],
-            "address": _address(ask),
+            "address": _own_address(ask),
             "form": form,
             "version": version,
             "effects": effects,
@@ -229,5 +238,11 @@ def _based_on(ask: Ask, current: Configured) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else current.version
 
 
-def _address(ask: Ask) -> str:
-    return f"/connections/{quote(ask.path['name'], safe='')}/preferences"
+def _own_address(ask: Ask) -> str:
+    """Return where the form is sent: the page of its own, or the step of the set-up that it is in."""
+    place = "setup/preferences" if ask.address.endswith("/setup/preferences") else "preferences"
+    return f"{_connection_address(ask)}/{place}"
+
+
+def _connection_address(ask: Ask) -> str:
+    return f"/connections/{quote(ask.path['name'], safe='')}"

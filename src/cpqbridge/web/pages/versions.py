@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 
@@ -14,6 +13,7 @@ from cpqbridge.mapping.configuration_changes import Change
 from cpqbridge.store.users import Role
 from cpqbridge.sync.configure import Configure, ListedVersion
 from cpqbridge.web.ask import Ask, Page, Redirect
+from cpqbridge.web.set_up_frame import connection_address
 from cpqbridge.web.site import Site
 
 _DIGITS = 6
@@ -54,7 +54,7 @@ def add(site: Site) -> None:
         except ConfigurationError as error:
             return _version(ask, error=error)
         notice = f"Version {number} is in force again, as version {made}."
-        return Redirect(f"/connections/{quote(name, safe='')}/versions", notice=notice)
+        return Redirect(f"{connection_address(name)}/versions", notice=notice)
 
 
 def change_rows(changes: Sequence[Change]) -> tuple[ChangeRow, ...]:
@@ -114,4 +114,4 @@ def _number(text: str) -> int:
 def _frame(ask: Ask) -> dict[str, object]:
     name = ask.path["name"]
     zone = Configure(ask.service).current(name).connection.facts.time_zone
-    return {"name": name, "connection_address": f"/connections/{quote(name, safe='')}", "zone": zone}
+    return {"name": name, "connection_address": connection_address(name), "zone": zone}
