@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func, or_, select, true, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select, true, update
 from sqlalchemy import Connection as Transaction
 
 from cpqbridge.domain.billing import Plan
@@ -19,6 +21,8 @@ PAGE_SIZE = 50
 _NAME_LENGTH = 255
 _ROWS_AT_ONCE = 500
 _MISMATCH = "proof_mismatch"
+_BEGINS_LIKE_AN_ID = re.compile(r"80[01]|a\d", re.IGNORECASE)
+"""How ids of contracts, orders and quotes begin, and hardly a customer's name of 15 letters."""
 
 
 class OrderSort(StrEnum):
@@ -92,14 +96,14 @@ def search(transaction: Transaction, wanted: OrderSearch) -> FoundOrders:
     total = sum(number for state, number in by_state.items() if not wanted.states or state in wanted.states)
     rows: tuple[FoundOrder, ...] = ()
     if wanted.offset < total:
-        found = transaction.execute(_sorted(wanted).offset(wanted.offset).limit(wanted.limit))
+        found = transaction.execute(_sorted(wanted, only_page=True))
         rows = tuple(_found(row) for row in found.mappings())
     return FoundOrders(rows=rows, total=total, by_state=by_state)
 
 
 def every(transaction: Transaction, wanted: OrderSearch) -> Iterator[FoundOrder]:
     """Yield every order that matches, whatever `offset` and `limit` say, as they stood at the first one."""
-    found = transaction.execution_options(yield_per=_ROWS_AT_ONCE).execute(_sorted(wanted))
+    found = transaction.execution_options(yield_per=_ROWS_AT_ONCE).execute(_sorted(wanted, only_page=False))
     for row in found.mappings():
         yield _found(row)
 
@@ -143,37 +147,49 @@ def _told_by(plan: Plan, order_id: str) -> dict[str, object]:
     }
 
 
-def _sorted(wanted: OrderSearch) -> Select[tuple[object, ...]]:
+def _sorted(wanted: OrderSearch, *, only_page: bool) -> Select[Any]:
+    """Return the query for the rows: the keys of a page are found by an index alone, its rows after that."""
     columns = order_states.c
     by_number = (columns.order_number, columns.order_id)
-    keys: dict[OrderSort, tuple[ColumnElement[object], ...]] = {
+    sorted_by: dict[OrderSort, tuple[ColumnElement[Any], ...]] = {
         OrderSort.NUMBER: by_number,
         OrderSort.ACCOUNT: (columns.account_name, columns.order_id),
         OrderSort.STATE: (columns.state, *by_number),
         OrderSort.CHANGED: (columns.updated_at, columns.order_id),
     }
-    order = [key.desc() if wanted.is_descending else key.asc() for key in keys[wanted.sort]]
-    query = select(*(columns[name] for name in FoundOrder.__slots__)).where(*_found_by_text(wanted))
-    if wanted.states:
-        query = query.where(columns.state.in_(sorted(state.value for state in wanted.states)))
-    return query.order_by(*order)
+    order = [key.desc() if wanted.is_descending else key.asc() for key in sorted_by[wanted.sort]]
+    query = select(*(columns[name] for name in FoundOrder.__slots__)).order_by(*order)
+    conditions = [*_found_by_text(wanted), *_in_states(wanted)]
+    if not only_page:
+        return query.where(*conditions)
+    keys = select(columns.connection_id, columns.order_id).where(*conditions).order_by(*order)
+    page = keys.offset(wanted.offset).limit(wanted.limit).subquery()
+    return query.join(
+        page,
+        and_(columns.connection_id == page.c.connection_id, columns.order_id == page.c.order_id),
+    )
+
+
+def _in_states(wanted: OrderSearch) -> list[ColumnElement[bool]]:
+    if not wanted.states:
+        return []
+    column: ColumnElement[str] = order_states.c.state
+    if wanted.sort in {OrderSort.ACCOUNT, OrderSort.CHANGED}:
+        # As an expression, so that rows are read in their order by its index instead of being sorted.
+        column = func.coalesce(column, "")
+    return [column.in_(sorted(state.value for state in wanted.states))]
 
 
 def _found_by_text(wanted: OrderSearch) -> list[ColumnElement[bool]]:
     columns, text = order_states.c, wanted.text.strip()
     conditions: list[ColumnElement[bool]] = []
     if wanted.connection_id is not None:
-        conditions.append(columns.connection_id == wanted.connection_id)
-    if is_salesforce_id(text):
+        # An expression for the same reason as in `_in_states`.
+        conditions.append(func.coalesce(columns.connection_id, 0) == wanted.connection_id)
+    if is_salesforce_id(text) and _BEGINS_LIKE_AN_ID.match(text):
         whole = salesforce_id(text)
         conditions.append(
-            or_(
-                columns.order_id == whole,
-                columns.contract_key == whole,
-                columns.root_id == whole,
-                # A name may look like an id.
-                columns.account_name == text,
-            )
+            or_(columns.order_id == whole, columns.contract_key == whole, columns.root_id == whole)
         )
     elif text:
         conditions.append(

@@ -160,6 +160,8 @@ plans = Table(
     sqlite_autoincrement=True,
 )
 
+_FILTERED = ("connection_id", "state")
+
 order_states = Table(
     "order_states",
     metadata,
@@ -189,11 +191,15 @@ order_states = Table(
     Column("is_mismatch", Boolean, nullable=False, server_default=false()),
     Column("cause", String(80), nullable=False, server_default=""),
     PrimaryKeyConstraint("connection_id", "order_id"),
-    Index(None, "order_number", "order_id"),
-    Index(None, "updated_at", "order_id"),
-    Index(None, "account_name", "order_id"),
+    # What a list is sorted by, with all that it is filtered by: one is read instead of the rows themselves.
+    Index("ix_order_states_by_number", "order_number", "order_id", *_FILTERED, "account_name"),
+    Index("ix_order_states_by_change", "updated_at", "order_id", *_FILTERED, "order_number", "account_name"),
+    Index("ix_order_states_by_account", "account_name", "order_id", *_FILTERED, "order_number"),
+    Index("ix_order_states_by_state", "state", "order_number", "order_id", "connection_id", "account_name"),
     Index(None, "state", "code"),
-    Index(None, "state", "order_number", "order_id"),
+    Index(None, "order_id"),
+    Index(None, "contract_key"),
+    Index(None, "root_id"),
     Index(None, "connection_id", "cause", "state"),
     Index(None, "connection_id", "root_id"),
     Index(None, "connection_id", "state"),

@@ -27,6 +27,7 @@ _LABEL_WIDTH = 84
 _TICK_WIDTH = 52
 _LABEL_LANES = 2
 _NAME_LENGTH = 26
+_LETTER_WIDTH = 9
 _TICKS = 11
 _TICK_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
 _WORDS = {"invoice": "Invoice", "credit_note": "Credit note", "credit_balance": "Credit on the balance"}
@@ -254,12 +255,11 @@ def _bar(stretch: _Stretch, name: str, interval: str, scale: _Scale) -> Bar:
     start, end = stretch.span
     width = max(round(scale.x(end) - scale.x(start), 1), 1.0)
     quantity = _quantity_text(stretch)
-    label = f"{quantity}{', free' if stretch.kind == 'trial' else ''}{' →' if stretch.goes_on else ''}"
     prices = " and ".join(money_text(price) for price in stretch.prices)
     return Bar(
         x=scale.x(start),
         width=width,
-        label=label if width > 9 * len(label) else "",
+        label=_fitting(_labels(stretch, quantity, prices, interval), width),
         start=moment_text(start),
         end=GOES_ON if stretch.goes_on else moment_text(end),
         name=name,
@@ -267,6 +267,20 @@ def _bar(stretch: _Stretch, name: str, interval: str, scale: _Scale) -> Bar:
         price=f"{prices} a {interval}" if prices else _PRICELESS[stretch.kind],
         kind=stretch.kind,
     )
+
+
+def _labels(stretch: _Stretch, quantity: str, prices: str, interval: str) -> Iterator[str]:
+    """Yield what may stand on a bar, most first: quantity and price, or the quantity alone."""
+    arrow = " →" if stretch.goes_on else ""
+    if quantity and prices:
+        yield f"{quantity} × {prices} a {interval}{arrow}"
+        yield f"{quantity} × {prices}{arrow}"
+    yield f"{quantity}{', free' if stretch.kind == 'trial' else ''}{arrow}"
+
+
+def _fitting(labels: Iterable[str], width: float) -> str:
+    """Return the first label that has room on a bar, empty where none has."""
+    return next((each for each in labels if width > _LETTER_WIDTH * len(each)), "")
 
 
 def _quantity_text(stretch: _Stretch) -> str:

@@ -37,6 +37,20 @@ def test_bars_follow_each_other_without_gap_and_stay_inside():
     assert bars[-1].x + bars[-1].width <= WIDTH
 
 
+def test_bars_say_quantity_and_price_as_far_as_there_is_room():
+    labels = [bar.label for bar in picture().rows[0].bars]
+    assert labels == ["10 × 50.00 a month", "12 × 50.00 a month", "9 × 50.00 a month"]
+    many = a_schedule(
+        phases=tuple(
+            a_phase(f"2026-{month:02}-01", f"2026-{month + 1:02}-01", an_item(month), orders=())
+            for month in range(1, 12)
+        )
+    )
+    assert {bar.label for bar in picture(a_plan(objects=(many,))).rows[0].bars} <= {
+        str(month) for month in range(1, 12)
+    }
+
+
 def test_equal_neighbours_are_one_bar_and_lines_of_two_schedules_count_together():
     split = a_schedule(
         phases=(

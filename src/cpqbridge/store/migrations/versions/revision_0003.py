@@ -91,14 +91,18 @@ def _extend_order_states() -> None:
     op.add_column(
         "order_states", sa.Column("is_mismatch", sa.Boolean(), server_default=sa.false(), nullable=False)
     )
-    for columns in (
-        ["account_name", "order_id"],
-        ["order_number", "order_id"],
-        ["state", "code"],
-        ["state", "order_number", "order_id"],
-        ["updated_at", "order_id"],
+    filtered = ["connection_id", "state"]
+    for name, columns in (
+        ("by_number", ["order_number", "order_id", *filtered, "account_name"]),
+        ("by_change", ["updated_at", "order_id", *filtered, "order_number", "account_name"]),
+        ("by_account", ["account_name", "order_id", *filtered, "order_number"]),
+        ("by_state", ["state", "order_number", "order_id", "connection_id", "account_name"]),
+        ("state_code", ["state", "code"]),
+        ("order_id", ["order_id"]),
+        ("contract_key", ["contract_key"]),
+        ("root_id", ["root_id"]),
     ):
-        op.create_index(op.f(f"ix_order_states_{'_'.join(columns)}"), "order_states", columns, unique=False)
+        op.create_index(op.f(f"ix_order_states_{name}"), "order_states", columns, unique=False)
     op.execute(_FILL_ACCOUNTS)
     op.execute(_FILL_AMOUNTS)
 
