@@ -1,4 +1,4 @@
-"""`make bench`: speed of planning, rehearsing and live work, and calls of a sync, as tables.
+"""`make bench`: speed of planning, rehearsing, live work and pages, and calls of a sync, as tables.
 
 `ARGS=--strict` fails when a figure is missed, `ARGS="--orders 100"` rehearses fewer orders.
 """
@@ -9,6 +9,7 @@ import sys
 import amending
 import calls
 import live
+import pages
 import planning
 import rehearsing
 import table
@@ -21,6 +22,12 @@ def main() -> None:
     arguments.add_argument(
         "--orders", type=int, default=rehearsing.ORDERS, help="orders to rehearse (default: %(default)s)"
     )
+    arguments.add_argument(
+        "--stored",
+        type=int,
+        default=pages.ORDERS,
+        help="stored orders behind the pages (default: %(default)s)",
+    )
     given = arguments.parse_args()
     # Amended contracts come first: a child process counts what its parent held when it was started.
     met = [
@@ -29,6 +36,7 @@ def main() -> None:
         table.write("calls of a sync", calls.rows()),
         table.write("a live worker", live.rows()),
         table.write("rehearsals", rehearsing.rows(given.orders)),
+        table.write(f"pages at {given.stored:,} orders", pages.rows(given.stored)),
     ]
     if given.strict and not all(met):
         sys.exit(1)

@@ -10,6 +10,11 @@ from tests.browser.conftest import DESKTOP, PHONE, BrowserApp
 
 PLACES: Mapping[str, str] = {
     "/orders/{order_id}": "/orders/{order}",
+    "/connections/{name}/mapping": "/connections/test/mapping",
+    "/connections/{name}/mapping/{object}": "/connections/test/mapping/phase_item",
+    "/connections/{name}/setup/mapping": "/connections/test/setup/mapping",
+    "/connections/{name}/versions": "/connections/test/versions",
+    "/connections/{name}/versions/{version}": "/connections/test/versions/1",
     "/people/{user_id}": "/people/1",
     "/people/{user_id}/disable": "/people/1/disable",
     "/welcome/{token}": "/welcome/no-such-link",

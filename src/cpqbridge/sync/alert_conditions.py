@@ -68,26 +68,28 @@ class _Case:
         return self.connection.connection_id
 
 
-def is_idle(service: SyncService, connection: Connection) -> bool:
+def is_idle(service: SyncService, connection: Connection, sync: SyncSettings) -> bool:
     """Return whether nobody expects the connection to look for orders: paused, stopped or not live."""
     return (
         connection.access_lost is not None
         or service.gate.pause_of(connection.connection_id) is not None
-        or not service.configuration(connection.name).sync.live
+        or not sync.live
     )
 
 
-def judge(service: SyncService, connection: Connection, moment: Moment) -> tuple[Trouble, ...]:
-    """Return what is wrong with a connection now, at most one trouble of each kind."""
+def judge(
+    service: SyncService, connection: Connection, sync: SyncSettings, moment: Moment
+) -> tuple[Trouble, ...]:
+    """Return what is wrong with a connection, configured like this, now: at most one trouble of each kind."""
     now = service.clock_of(connection).now()
     paused = service.gate.pause_of(connection.connection_id) is not None
     with service.store.read() as transaction:
         case = _Case(
             transaction=transaction,
             connection=connection,
-            sync=service.configuration(connection.name).sync,
+            sync=sync,
             now=now,
-            is_idle=is_idle(service, connection),
+            is_idle=is_idle(service, connection, sync),
         )
         found = [
             *_access(case),

@@ -80,7 +80,8 @@ class AlertWatch:
             self._phases_at = now
         for connection in self._service.connections():
             connection_id = connection.connection_id
-            if is_idle(self._service, connection):
+            sync = self._service.configuration(connection.name).sync
+            if is_idle(self._service, connection, sync):
                 self._idle_at[connection_id] = self._service.clock_of(connection).now()
             with self._service.store.read() as transaction:
                 lasting = alerts.open_alerts(transaction, connection_id=connection_id)
@@ -90,7 +91,7 @@ class AlertWatch:
                 lasting=frozenset(each.kind for each in lasting),
                 with_phases=with_phases,
             )
-            found = judge(self._service, connection, moment)
+            found = judge(self._service, connection, sync, moment)
             if found or lasting:
                 left_out = frozenset() if with_phases else frozenset({AlertKind.PHASE_MISSING})
                 self._settle(connection, {each.kind: each for each in found}, left_out)

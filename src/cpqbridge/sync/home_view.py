@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cpqbridge.clock import SystemClock
+from cpqbridge.mapping.policies import SyncSettings
 from cpqbridge.store import alerts, api_usage, call_hours, overview, pauses, polls, run_hours
 from cpqbridge.store.alerts import Trouble
 from cpqbridge.store.api_usage import KnownUsage
@@ -142,7 +143,7 @@ def _look(
     connection_id, now = connection.connection_id, service.clock_of(connection).now()
     first = now.replace(minute=0, second=0, microsecond=0) - (hours - 1) * _HOUR
     settings = service.configuration(connection.name).sync
-    troubles = _troubles(service, connection, workers)
+    troubles = _troubles(service, connection, settings, workers)
     with service.store.read() as transaction:
         ran = run_hours.since(transaction, connection_id=connection_id, at=first)
         called = call_hours.since(transaction, connection_id=connection_id, at=first)
@@ -187,7 +188,7 @@ _OF_ORDERS = (AlertKind.ORDERS_NEED_SOMEONE, AlertKind.PROOF_MISMATCH, AlertKind
 
 
 def _troubles(
-    service: SyncService, connection: Connection, workers: tuple[SeenWorker, ...]
+    service: SyncService, connection: Connection, sync: SyncSettings, workers: tuple[SeenWorker, ...]
 ) -> tuple[Trouble, ...]:
     """Return what is wrong now; missing phases as last looked for, since that reads every contract."""
     with service.store.read() as transaction:
@@ -199,7 +200,7 @@ def _troubles(
         for each in lasting
         if each.kind == AlertKind.PHASE_MISSING
     )
-    return (*judge(service, connection, moment), *phases)
+    return (*judge(service, connection, sync, moment), *phases)
 
 
 def _items(troubles: Iterable[Trouble], kinds: tuple[AlertKind, ...]) -> int:

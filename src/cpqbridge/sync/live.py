@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switched:
-    """What holds for a connection now; `start_date` (None: no limit) begins at 00:00:00 UTC.
+    """What holds for a connection now; `start_date` (None: no limit) begins at midnight of its time zone.
 
     `worker_runs` tells whether a worker of the same home runs on this machine.
     """

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cpqbridge.errors import AccessLostError, ConfigurationError, PausedError, TransientError
+from cpqbridge.errors import (
+    AccessLostError,
+    ConfigurationError,
+    CpqbridgeError,
+    PausedError,
+    TransientError,
+)
+from cpqbridge.mapping.parameter_words import OBJECT_WORDS, ObjectWords
 from cpqbridge.mapping.rules import STRIPE_OBJECTS
 from cpqbridge.store import connections, order_lists
 from cpqbridge.store.order_lists import OrderSearch, OrderSort
 from cpqbridge.sync.configure import Configure
 from cpqbridge.sync.field_picker import FieldChoice, FieldPicker
-from cpqbridge.sync.mapping_check import described_for, rule_problems
+from cpqbridge.sync.mapping_check import RuleProblem, described_for, rule_problems
 from cpqbridge.sync.mapping_draft import Draft, draft_of, read_draft, with_rules
 from cpqbridge.sync.mapping_sheet import EditedRules, MappingSheet, mapping_sheet, target_of
 from cpqbridge.sync.mapping_trial import try_mapping
@@ -20,6 +27,25 @@ if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
 _RECENT_ORDERS = 20
+_ORG_IS_OUT = (AccessLostError, PausedError, TransientError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedObject:
+    """One Stripe object in the overview: how many parameters have a rule of their own, and what is wrong."""
+
+    stripe_object: str
+    words: ObjectWords
+    mapped: int
+    problems: tuple[RuleProblem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingOverview:
+    """The whole mapping in force; `unchecked` says why the org could not be asked, None when it was."""
+
+    objects: tuple[MappedObject, ...]
+    unchecked: CpqbridgeError | None
 
 
 class MapFields:
@@ -29,6 +55,29 @@ class MapFields:
         """Work on the connection of this name; None is the only one there is."""
         self._service = service
         self._name = name
+
+    def overview(self) -> MappingOverview:
+        """Return the mapping in force, checked against the org as far as that can be asked."""
+        rules = Configure(self._service).current(self._name).configuration.mapping
+        problems: tuple[RuleProblem, ...] = ()
+        unchecked = None
+        if rules.objects:
+            try:
+                problems = rule_problems(
+                    rules, described_for(rules, self._service.open(self._name).salesforce)
+                )
+            except _ORG_IS_OUT as error:
+                unchecked = error
+        objects = tuple(
+            MappedObject(
+                stripe_object=name,
+                words=words,
+                mapped=len(rules.of(name)),
+                problems=tuple(each for each in problems if each.stripe_object == name),
+            )
+            for name, words in OBJECT_WORDS.items()
+        )
+        return MappingOverview(objects=objects, unchecked=unchecked)
 
     def sheet(
         self, stripe_object: str, draft: Draft | None = None, *, order: str = "", sample: int = 0
@@ -62,7 +111,7 @@ class MapFields:
                 if order and not problems:
                     now = self._service.clock_of(opened.connection).now()
                     trial = try_mapping(opened, order, drafted, now=now)
-            except (AccessLostError, PausedError, TransientError) as error:
+            except _ORG_IS_OUT as error:
                 unchecked = error
         edited = EditedRules(draft=draft, rules=read.rules, problems=problems, unchecked=unchecked)
         return mapping_sheet(configured, stripe_object, edited, trial=trial, sample=sample)

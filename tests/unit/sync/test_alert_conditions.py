@@ -39,7 +39,8 @@ def troubles(
         lasting=lasting,
         with_phases=True,
     )
-    return {each.kind: each for each in judge(home.service, home.connection(), moment)}
+    sync = home.service.configuration(None).sync
+    return {each.kind: each for each in judge(home.service, home.connection(), sync, moment)}
 
 
 def test_every_kind_has_words_and_fits_its_column() -> None:

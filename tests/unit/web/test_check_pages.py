@@ -101,8 +101,11 @@ def test_fields_tell_what_is_missing_and_come_as_a_download(app: App) -> None:
     assert "The org has everything." in text(client.get(f"{AT}/setup/fields"))
     app.sides.org.object_type("Order").hidden = frozenset({"Stripe_Sync_Message__c"})
     shown = text(client.get(f"{AT}/setup/fields"))
-    assert "1 field or right cannot be used" in shown
+    assert "Of the fields and rights below 1 cannot be used" in shown
     assert "Deploy our fields" in shown
+    app.sides.org.object_type("OrderItem").hidden = frozenset({"SBQQ__BillingFrequency__c"})
+    shown = text(client.get(f"{AT}/setup/fields"))
+    assert "Missing or hidden: OrderItem.SBQQ__BillingFrequency__c." in shown
     answer = client.get(f"{AT}/fields.zip")
     assert answer.headers["Content-Type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:

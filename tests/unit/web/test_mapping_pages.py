@@ -118,6 +118,16 @@ def test_mistakes_stand_at_their_parameters_and_nothing_is_saved(admin, site) ->
     assert Configure(site.service).current(None).version == 1
 
 
+def test_a_refused_order_shows_what_salesforce_has_and_why_nothing_is_sent(admin, site, sides) -> None:
+    form = form_of(admin.get(page_of(site)).text)
+    form |= {"how.name": "field", "text.name": "Description", "order": sides.order_id, "action": "try"}
+    page = unescape(admin.post(page_of(site), data=form).text)
+    assert "has no Description" in page
+    assert "This order makes none" in page
+    assert '<b class="read">billing0@customer.example</b>' in page
+    assert "Stripe gets" not in page
+
+
 def test_metadata_keys_are_added_and_removed(admin, site) -> None:
     form = form_of(admin.get(page_of(site)).text)
     answer = admin.post(page_of(site), data={**form, "new_key": "region", "action": "add"})
@@ -192,6 +202,26 @@ def test_a_viewer_sees_the_rules_and_cannot_change_them(site, sides) -> None:
     assert '<b class="sent">Customer 0</b>' in page
     assert 'name="action"' not in page
     assert viewer.post(page_of(site), data={"action": "save"}).status_code == 403
+
+
+def test_the_step_of_the_set_up_shows_what_is_mapped_and_what_broke(admin, site, sides) -> None:
+    address = f"/connections/{connection_name(site)}/setup/mapping"
+    page = admin.get(address).text
+    assert "as shipped" in page
+    assert 'action="' + address + '/done"' in page
+    assert address in admin.get(page_of(site)).text
+    form = form_of(admin.get(page_of(site)).text) | {"how.phone": "field", "text.phone": "Description"}
+    admin.post(page_of(site), data={**form, "action": "save"})
+    assert "1 parameter of yours" in admin.get(address).text
+    account = sides.org.object_type("Account")
+    before, account.hidden = account.hidden, frozenset({"Description"})
+    try:
+        site.service.check_connection(None)
+        page = admin.get(address).text
+    finally:
+        account.hidden = before
+    assert "1 parameter to correct" in page
+    assert "Account has no field Description" in page
 
 
 def test_versions_are_listed_compared_and_put_back(admin, site) -> None:

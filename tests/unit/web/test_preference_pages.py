@@ -16,6 +16,7 @@ from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.policy_words import POLICY_WORDS
 from cpqbridge.store import audit
 from cpqbridge.store.users import Role
+from cpqbridge.sync.live import switch_live
 from cpqbridge.sync.preferences import Preferences
 from cpqbridge.web.preference_form import FIELDS
 from cpqbridge.web.site import Site
@@ -94,7 +95,6 @@ def test_what_is_saved_is_in_force_and_in_the_audit_log(admin, site):
     data = filled(
         admin,
         sync__start_date="2026-01-15",
-        sync__live="yes",
         filters__Account="Name != 'Test'",
         policy__time_zone="Europe/Zurich",
         policy__prorate_precision="month",
@@ -105,11 +105,7 @@ def test_what_is_saved_is_in_force_and_in_the_audit_log(admin, site):
     )
     assert admin.post(PAGE, data={**data, "action": "save"}).status_code == 303
     found = site.service.configuration(None)
-    assert (found.sync.start_date.isoformat(), found.sync.live, found.sync.stripe_rate) == (
-        "2026-01-15",
-        True,
-        5,
-    )
+    assert (found.sync.start_date.isoformat(), found.sync.stripe_rate) == ("2026-01-15", 5)
     assert (found.filters.account, found.filters.order) == ("Name != 'Test'", None)
     assert (found.policy.time_zone, found.policy.prorate_precision_confirmed) == ("Europe/Zurich", True)
     assert (found.policy.prorate_precision.value, found.policy.credits.value) == ("month", "none")
@@ -120,6 +116,23 @@ def test_what_is_saved_is_in_force_and_in_the_audit_log(admin, site):
     assert entry.actor == "the admin"
     assert (entry.before["policy.credits"], entry.after["policy.credits"]) == ("next_invoice", "none")
     assert "as agreed" in admin.get("/connections/test/versions").text
+
+
+def test_live_sync_is_switched_on_where_one_sees_what_would_happen_and_off_at_once(admin, site):
+    answer = admin.post(
+        PAGE, data={**filled(admin, sync__live="yes", sync__poll_seconds="30"), "action": "save"}
+    )
+    assert answer.headers["location"] == "/connections/test/setup/go-live"
+    found = site.service.configuration(None)
+    assert (found.sync.live, found.sync.poll_seconds) == (False, 30)
+    switch_live(site.service, None, on=True)
+    form = filled(admin)
+    assert form["sync.live"] == "yes"
+    assert admin.post(PAGE, data={**form, "action": "save"}).headers["location"] == PAGE
+    assert site.service.configuration(None).sync.live
+    del form["sync.live"]
+    assert admin.post(PAGE, data={**form, "action": "save"}).headers["location"] == PAGE
+    assert not site.service.configuration(None).sync.live
 
 
 def test_every_wrong_field_is_named_at_once_and_nothing_is_saved(admin, site):
@@ -234,6 +247,18 @@ def test_a_save_on_top_of_an_older_version_is_refused(admin, site):
     answer = admin.post(PAGE, data={**data, "sync.poll_seconds": "40", "action": "save"})
     assert answer.status_code == 422
     assert "meanwhile" in unescape(answer.text)
+
+
+def test_the_step_of_the_set_up_has_the_same_form_and_leads_on(admin, site):
+    step = "/connections/test/setup/preferences"
+    page = admin.get(step)
+    assert page.status_code == 200
+    assert "Set preferences" in page.text
+    assert "Next: Dry run" in page.text
+    data = {**form_of(page.text), "sync.poll_seconds": "30", "action": "save"}
+    assert admin.post(step, data=data).headers["location"] == step
+    assert site.service.configuration(None).sync.poll_seconds == 30
+    assert admin.post(f"{step}/done").headers["location"].endswith("/setup/dry-run")
 
 
 def test_a_viewer_looks_and_cannot_save(site):

@@ -42,7 +42,7 @@ def test_a_finding_is_told_with_its_amounts_and_as_a_table(setting: Setting, sit
     (missing,) = found(setting)
     shown = client.get("/reconcile").text
     assert "Not billed" in shown
-    assert "0.00 instead of 6000.00 USD" in shown
+    assert "0.00 instead of 6,000.00 USD" in shown
     assert "6,000.00" in shown
     assert "Compare all now" not in shown
     number = missing.document["order_numbers"][0]
@@ -116,7 +116,8 @@ def test_a_comparison_is_asked_for_once_watched_and_done_by_a_worker(tmp_path: P
         setting.settled()
         part = client.get("/reconcile/runs", headers={"HX-Request": "true"}).text
         assert "2 of 2" in part
-        assert "hx-get" not in part
+        assert 'hx-get="/reconcile/runs"' not in part
+        assert 'hx-select="#findings"' in part, "the findings below are loaded once it has ended"
         assert client.get("/reconcile/runs").headers["location"] == "/reconcile"
 
 

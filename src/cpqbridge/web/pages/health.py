@@ -31,11 +31,11 @@ def add(site: Site) -> None:
         name = ask.path["name"]
         standing = GoingLive(ask.service).standing(name)
         address = f"/connections/{quote(name, safe='')}"
-        registered = {route.path.replace("{step}", "fields") for route in site.routes}
+        roles = {route.path: route.role for route in site.routes if route.method == "GET"}
         places = {
             key: (address + path, label)
             for key, (path, label) in _PLACES.items()
-            if f"/connections/{{name}}{path}" in registered
+            if _may_open(ask, roles.get(f"/connections/{{name}}{path}"))
         }
         context = {
             "name": name,
@@ -58,3 +58,7 @@ def add(site: Site) -> None:
         problems = sum(each.state is CheckState.PROBLEM for each in health.checks)
         notice = f"{len(health.checks)} checks were made; problems: {problems}."
         return Redirect(f"/connections/{quote(name, safe='')}/health", notice=notice)
+
+
+def _may_open(ask: Ask, role: Role | None) -> bool:
+    return role is not None and ask.user is not None and ask.user.role.covers(role)

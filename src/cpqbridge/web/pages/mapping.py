@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 
@@ -29,7 +29,9 @@ from cpqbridge.sync.field_picker import FieldChoice
 from cpqbridge.sync.map_fields import MapFields
 from cpqbridge.sync.mapping_draft import Draft, DraftRule, How
 from cpqbridge.sync.mapping_sheet import MappingSheet
+from cpqbridge.sync.setup_progress import SetupProgress, Step
 from cpqbridge.web.ask import Ask, Fields, Page, Redirect
+from cpqbridge.web.set_up_frame import connection_address, setup_address, setup_frame
 from cpqbridge.web.site import Site
 
 HOW, TEXT = "how.", "text."
@@ -40,6 +42,16 @@ _FIRST = "customer"
 
 def add(site: Site) -> None:
     """Register the pages."""
+
+    @site.get("/connections/{name}/setup/mapping", role=Role.ADMIN)
+    def step(ask: Ask) -> Page:
+        name = ask.path["name"]
+        overview = MapFields(ask.service, name).overview()
+        rows = [(each, mapping_address(name, each.stripe_object)) for each in overview.objects]
+        return Page(
+            "setup_mapping.html",
+            {"frame": setup_frame(ask, Step.MAPPING), "rows": rows, "unchecked": overview.unchecked},
+        )
 
     @site.get("/connections/{name}/mapping", role=Role.VIEWER)
     def start(ask: Ask) -> Redirect:
@@ -79,7 +91,7 @@ def add(site: Site) -> None:
 def mapping_address(name: str, stripe_object: str, order: str = "") -> str:
     """Return the address of one tab of a connection's mapper."""
     asked = f"?{urlencode({'order': order})}" if order else ""
-    return f"/connections/{quote(name, safe='')}/mapping/{stripe_object}{asked}"
+    return f"{connection_address(name)}/mapping/{stripe_object}{asked}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +204,12 @@ def _frame(ask: Ask, sheet: MappingSheet) -> Mapping[str, object]:
         (words.title, mapping_address(name, each, order), each == sheet.stripe_object)
         for each, words in OBJECT_WORDS.items()
     ]
+    progress = SetupProgress(ask.service).of(name)
     return {
+        "set_up_address": setup_address(name, Step.MAPPING) if progress.next_step is not None else "",
         "name": name,
         "address": mapping_address(name, sheet.stripe_object),
-        "connection_address": f"/connections/{quote(name, safe='')}",
+        "connection_address": connection_address(name),
         "places": places,
     }
 

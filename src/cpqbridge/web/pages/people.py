@@ -21,6 +21,9 @@ ROLES = (
 )
 """Each role with what it may do, the least first."""
 
+_DIGITS = 9
+"""Of a person's number in an address, at most."""
+
 
 def add(site: Site) -> None:
     """Register the pages."""
@@ -106,7 +109,7 @@ def _status(error: ConfigurationError | None) -> int:
 
 def _asked_for(people: People, ask: Ask) -> User:
     text = ask.path["user_id"]
-    if not text.isascii() or not text.isdecimal():
+    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     try:
         return people.of_id(int(text))

@@ -19,12 +19,15 @@ from cpqbridge.store.users import Role
 from cpqbridge.sync.configure import Configured
 from cpqbridge.sync.filter_check import FilterChecked
 from cpqbridge.sync.preferences import Effects, Preferences
+from cpqbridge.sync.setup_progress import Step
 from cpqbridge.web.ask import Ask, Page, Redirect
 from cpqbridge.web.pages.versions import ChangeRow, change_rows
 from cpqbridge.web.preference_form import FIELDS, PreferenceForm, read_form, shown_form
+from cpqbridge.web.set_up_frame import setup_frame
 from cpqbridge.web.site import Site
 
 _PATH = "/connections/{name}/preferences"
+_STEP_PATH = "/connections/{name}/setup/preferences"
 _PRECISION = "prorate_precision"
 _ZONE = "policy.time_zone"
 _MOST_DIGITS = 9
@@ -79,11 +82,13 @@ def add(site: Site) -> None:
     preferences = Preferences(site.service)
 
     @site.get(_PATH, role=Role.VIEWER)
+    @site.get(_STEP_PATH, role=Role.VIEWER)
     def show(ask: Ask) -> Page:
         current = preferences.current(ask.path["name"])
         return _page(ask, current, shown_form(current.configuration))
 
     @site.post(_PATH, role=Role.ADMIN)
+    @site.post(_STEP_PATH, role=Role.ADMIN)
     def change(ask: Ask) -> Page | Redirect:
         current = preferences.current(ask.path["name"])
         form = read_form(ask.form, current.configuration)
@@ -118,6 +123,10 @@ def _saved(
 ) -> Page | Redirect:
     """Save and go back to the form; ask first where contracts are concerned that are billed already."""
     name, confirmed = ask.path["name"], ask.form.text("confirmed") == "yes"
+    goes_live = wanted.sync.live and not current.configuration.sync.live
+    if goes_live:
+        # That is asked on a page of its own, which shows what would happen.
+        wanted = replace(wanted, sync=replace(wanted.sync, live=False))
     try:
         version = preferences.save(
             name,
@@ -137,19 +146,26 @@ def _saved(
         return _page(ask, current, form, Asked(filters={}, trouble=error))
     same = version == current.version
     notice = "Nothing was changed." if same else f"The preferences are saved as version {version}."
-    return Redirect(_address(ask), notice=notice)
+    if goes_live:
+        return Redirect(
+            f"{_connection_address(ask)}/setup/go-live",
+            notice=f"{notice} Look here at what would happen, then switch live sync on.",
+        )
+    return Redirect(_own_address(ask), notice=notice)
 
 
 def _page(ask: Ask, current: Configured, form: PreferenceForm, asked: Asked = _NOT_ASKED) -> Page:
     name = ask.path["name"]
     wrong = bool(form.errors) or asked.trouble is not None or any(asked.error(each) for each in FIELDS)
     facts = current.connection.facts
+    in_set_up = _is_in_set_up(ask)
     return Page(
-        "preferences.html",
+        "setup_preferences.html" if in_set_up else "preferences.html",
         {
+            "frame": setup_frame(ask, Step.PREFERENCES) if in_set_up else None,
             "name": name,
-            "address": _address(ask),
-            "connection_address": f"/connections/{quote(name, safe='')}",
+            "address": _own_address(ask),
+            "connection_address": _connection_address(ask),
             "form": form,
             "asked": asked,
             "version": _based_on(ask, current),
@@ -176,7 +192,7 @@ def _question(ask: Ask, form: PreferenceForm, effects: Effects, version: int) ->
         "preferences_confirm.html",
         {
             "name": ask.path["name"],
-            "address": _address(ask),
+            "address": _own_address(ask),
             "form": form,
             "version": version,
             "effects": effects,
@@ -229,5 +245,14 @@ def _based_on(ask: Ask, current: Configured) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else current.version
 
 
-def _address(ask: Ask) -> str:
-    return f"/connections/{quote(ask.path['name'], safe='')}/preferences"
+def _own_address(ask: Ask) -> str:
+    """Return where the form is sent: the page of its own, or the step of the set-up that it is in."""
+    return f"{_connection_address(ask)}/{'setup/preferences' if _is_in_set_up(ask) else 'preferences'}"
+
+
+def _is_in_set_up(ask: Ask) -> bool:
+    return ask.address.endswith("/setup/preferences")
+
+
+def _connection_address(ask: Ask) -> str:
+    return f"/connections/{quote(ask.path['name'], safe='')}"

@@ -19,6 +19,7 @@ from cpqbridge.sync.reconciling import Reconciling
 from cpqbridge.sync.spreadsheet import csv_bytes
 from cpqbridge.web.ask import Ask, Page, Redirect
 from cpqbridge.web.paging import paging
+from cpqbridge.web.rendering import money_text
 from cpqbridge.web.site import Site
 
 PAGE_SIZE = 50
@@ -68,6 +69,7 @@ def add(site: Site) -> None:
             "reconcile.html",
             {
                 "runs": reconciling.standings(),
+                "has_ended": False,
                 "found": found.findings,
                 "pages": pages,
                 "chosen": chosen,
@@ -85,7 +87,9 @@ def add(site: Site) -> None:
     def runs(ask: Ask) -> Page | Redirect:
         if not ask.is_fragment:
             return Redirect("/reconcile")
-        context = {"runs": reconciling.standings(), "may_act": may_act(ask)}
+        standings = reconciling.standings()
+        has_ended = not any(each.is_under_way for each in standings)
+        context = {"runs": standings, "may_act": may_act(ask), "has_ended": has_ended}
         return Page("reconcile.html", context, fragment="fragments/reconcile_runs.html")
 
     @site.get("/reconcile.csv")
@@ -153,5 +157,7 @@ def _tiles(kinds: tuple[KindCount, ...], chosen: Chosen) -> tuple[KindTile, ...]
 
 
 def _amounts(count: KindCount) -> str:
-    found, wanted = (major_text(minor, count.currency) for minor in (count.found_minor, count.wanted_minor))
+    found, wanted = (
+        money_text(major_text(minor, count.currency)) for minor in (count.found_minor, count.wanted_minor)
+    )
     return f"{found} instead of {wanted} {count.currency.upper()}"

@@ -11,8 +11,9 @@ from starlette.responses import Response
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.store.users import Role
 from cpqbridge.sync.dry_run import DEFAULT_DAYS, DryRun, DryRuns, DryRunState
+from cpqbridge.sync.setup_progress import Step
 from cpqbridge.web.ask import Ask, Page, Redirect
-from cpqbridge.web.pages.setup_places import setup_frame
+from cpqbridge.web.pages.setup_step import step_context
 from cpqbridge.web.site import Site
 
 _SHOWN_ORDERS = 200
@@ -71,7 +72,7 @@ def _page(ask: Ask, *, error: ConfigurationError | None = None) -> Page:
     wanted = ask.query.text("run")
     shown = next((each for each in runs if str(each.dry_run_id) == wanted), runs[0] if runs else None)
     context = {
-        **setup_frame(ask, "dry-run"),
+        **step_context(ask, Step.DRY_RUN),
         "runs": runs,
         "run": shown,
         "is_running": bool(runs) and runs[0].state is DryRunState.RUNNING,

@@ -8,12 +8,11 @@ from cpqbridge.errors import CpqbridgeError
 from cpqbridge.store.users import Role
 from cpqbridge.sync.checks import HealthChecks
 from cpqbridge.sync.org_fields import FieldState, OrgChecks
+from cpqbridge.sync.setup_progress import Step
 from cpqbridge.web.ask import Ask, Page
-from cpqbridge.web.pages.setup_places import setup_frame
+from cpqbridge.web.pages.set_up import CALLBACK_PATH
+from cpqbridge.web.pages.setup_step import step_context
 from cpqbridge.web.site import Site
-
-SALESFORCE_CALLBACK = "/salesforce/callback"
-"""Where people come back to after they signed in to Salesforce."""
 
 _KINDS = {
     FieldState.OK: ("There", "success"),
@@ -30,7 +29,7 @@ def add(site: Site) -> None:
     def fields(ask: Ask) -> Page:
         checks: OrgChecks | None = None
         error: CpqbridgeError | None = None
-        frame = setup_frame(ask, "fields")
+        frame = step_context(ask, Step.FIELDS)
         try:
             checks = HealthChecks(ask.service).fields(ask.path["name"])
         except CpqbridgeError as caught:
@@ -43,7 +42,7 @@ def add(site: Site) -> None:
     @site.get("/connections/{name}/fields.zip", role=Role.VIEWER)
     def download(ask: Ask) -> Response:
         packed = HealthChecks(ask.service).package(
-            ask.path["name"], callback_url=f"{ask.origin}{SALESFORCE_CALLBACK}"
+            ask.path["name"], callback_url=f"{ask.origin}{CALLBACK_PATH}"
         )
         return Response(
             packed,

@@ -11,8 +11,9 @@ from cpqbridge.store.users import Role
 from cpqbridge.sync.checks import HealthChecks
 from cpqbridge.sync.dry_run import DryRuns
 from cpqbridge.sync.going_live import GoingLive, Outlook
+from cpqbridge.sync.setup_progress import Step
 from cpqbridge.web.ask import Ask, Page, Redirect
-from cpqbridge.web.pages.setup_places import setup_frame
+from cpqbridge.web.pages.setup_step import step_context
 from cpqbridge.web.site import Site
 
 
@@ -53,7 +54,7 @@ def add(site: Site) -> None:
 
 
 def _form(ask: Ask, *, error: CpqbridgeError | None = None) -> Page:
-    frame = setup_frame(ask, "go-live")
+    frame = step_context(ask, Step.GO_LIVE)
     standing = GoingLive(ask.service).standing(ask.path["name"])
     is_sent = ask.method == "POST"
     context = {
@@ -70,7 +71,7 @@ def _form(ask: Ask, *, error: CpqbridgeError | None = None) -> Page:
 
 def _confirm(ask: Ask, start_date: date | None, outlook: Outlook) -> Page:
     context = {
-        **setup_frame(ask, "go-live"),
+        **step_context(ask, Step.GO_LIVE),
         "start_date": start_date,
         "live": ask.form.text("live"),
         "outlook": outlook,

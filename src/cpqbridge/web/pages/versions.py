@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 
@@ -14,7 +13,11 @@ from cpqbridge.mapping.configuration_changes import Change
 from cpqbridge.store.users import Role
 from cpqbridge.sync.configure import Configure, ListedVersion
 from cpqbridge.web.ask import Ask, Page, Redirect
+from cpqbridge.web.set_up_frame import connection_address
 from cpqbridge.web.site import Site
+
+_DIGITS = 6
+"""Nobody saves a configuration a million times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +48,13 @@ def add(site: Site) -> None:
     def restore(ask: Ask) -> Page | Redirect:
         name, number = ask.path["name"], _asked_for(ask)
         base = ask.form.text("based_on")
+        is_version = base.isascii() and base.isdecimal() and len(base) <= _DIGITS
         try:
-            made = Configure(ask.service).restore(
-                name, number, based_on=int(base) if base.isascii() and base.isdecimal() else 0
-            )
+            made = Configure(ask.service).restore(name, number, based_on=int(base) if is_version else 0)
         except ConfigurationError as error:
             return _version(ask, error=error)
         notice = f"Version {number} is in force again, as version {made}."
-        return Redirect(f"/connections/{quote(name, safe='')}/versions", notice=notice)
+        return Redirect(f"{connection_address(name)}/versions", notice=notice)
 
 
 def change_rows(changes: Sequence[Change]) -> tuple[ChangeRow, ...]:
@@ -104,7 +106,7 @@ def _asked_for(ask: Ask) -> int:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > len("999999"):
+    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return int(text)
 
@@ -112,4 +114,4 @@ def _number(text: str) -> int:
 def _frame(ask: Ask) -> dict[str, object]:
     name = ask.path["name"]
     zone = Configure(ask.service).current(name).connection.facts.time_zone
-    return {"name": name, "connection_address": f"/connections/{quote(name, safe='')}", "zone": zone}
+    return {"name": name, "connection_address": connection_address(name), "zone": zone}

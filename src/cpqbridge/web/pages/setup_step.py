@@ -1,4 +1,4 @@
-"""What the steps of a connection's set-up have around them: where one is, and what comes before and after."""
+"""What the last steps of a set-up show: the frame, how the connection stands, and what the person may do."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from urllib.parse import quote
 
 from cpqbridge.store.users import Role
 from cpqbridge.sync.going_live import GoingLive
+from cpqbridge.sync.setup_progress import Step
 from cpqbridge.web.ask import Ask
+from cpqbridge.web.set_up_frame import setup_frame
 
 
-def setup_frame(ask: Ask, step: str) -> dict[str, object]:
-    """Return the context that the frame of a step needs; the connection exists."""
+def step_context(ask: Ask, step: Step) -> dict[str, object]:
+    """Return what every such step shows; the connection exists."""
     name = ask.path["name"]
     standing = GoingLive(ask.service).standing(name)
     return {
         "name": name,
-        "step": step,
+        "frame": setup_frame(ask, step),
         "address": f"/connections/{quote(name, safe='')}",
         "standing": standing,
         "zone": standing.time_zone,
