@@ -249,6 +249,18 @@ def test_a_save_on_top_of_an_older_version_is_refused(admin, site):
     assert "meanwhile" in unescape(answer.text)
 
 
+def test_the_step_of_the_set_up_has_the_same_form_and_leads_on(admin, site):
+    step = "/connections/test/setup/preferences"
+    page = admin.get(step)
+    assert page.status_code == 200
+    assert "Set preferences" in page.text
+    assert "Next: Dry run" in page.text
+    data = {**form_of(page.text), "sync.poll_seconds": "30", "action": "save"}
+    assert admin.post(step, data=data).headers["location"] == step
+    assert site.service.configuration(None).sync.poll_seconds == 30
+    assert admin.post(f"{step}/done").headers["location"].endswith("/setup/dry-run")
+
+
 def test_a_viewer_looks_and_cannot_save(site):
     viewer = client_of(site, Role.VIEWER)
     page = viewer.get(PAGE)

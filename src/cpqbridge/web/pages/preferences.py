@@ -19,12 +19,15 @@ from cpqbridge.store.users import Role
 from cpqbridge.sync.configure import Configured
 from cpqbridge.sync.filter_check import FilterChecked
 from cpqbridge.sync.preferences import Effects, Preferences
+from cpqbridge.sync.setup_progress import Step
 from cpqbridge.web.ask import Ask, Page, Redirect
 from cpqbridge.web.pages.versions import ChangeRow, change_rows
 from cpqbridge.web.preference_form import FIELDS, PreferenceForm, read_form, shown_form
+from cpqbridge.web.set_up_frame import setup_frame
 from cpqbridge.web.site import Site
 
 _PATH = "/connections/{name}/preferences"
+_STEP_PATH = "/connections/{name}/setup/preferences"
 _PRECISION = "prorate_precision"
 _ZONE = "policy.time_zone"
 _MOST_DIGITS = 9
@@ -79,11 +82,13 @@ def add(site: Site) -> None:
     preferences = Preferences(site.service)
 
     @site.get(_PATH, role=Role.VIEWER)
+    @site.get(_STEP_PATH, role=Role.ADMIN)
     def show(ask: Ask) -> Page:
         current = preferences.current(ask.path["name"])
         return _page(ask, current, shown_form(current.configuration))
 
     @site.post(_PATH, role=Role.ADMIN)
+    @site.post(_STEP_PATH, role=Role.ADMIN)
     def change(ask: Ask) -> Page | Redirect:
         current = preferences.current(ask.path["name"])
         form = read_form(ask.form, current.configuration)
@@ -153,9 +158,11 @@ def _page(ask: Ask, current: Configured, form: PreferenceForm, asked: Asked = _N
     name = ask.path["name"]
     wrong = bool(form.errors) or asked.trouble is not None or any(asked.error(each) for each in FIELDS)
     facts = current.connection.facts
+    in_set_up = _is_in_set_up(ask)
     return Page(
-        "preferences.html",
+        "setup_preferences.html" if in_set_up else "preferences.html",
         {
+            "frame": setup_frame(ask, Step.PREFERENCES) if in_set_up else None,
             "name": name,
             "address": _own_address(ask),
             "connection_address": _connection_address(ask),
@@ -240,8 +247,11 @@ def _based_on(ask: Ask, current: Configured) -> int:
 
 def _own_address(ask: Ask) -> str:
     """Return where the form is sent: the page of its own, or the step of the set-up that it is in."""
-    place = "setup/preferences" if ask.address.endswith("/setup/preferences") else "preferences"
-    return f"{_connection_address(ask)}/{place}"
+    return f"{_connection_address(ask)}/{'setup/preferences' if _is_in_set_up(ask) else 'preferences'}"
+
+
+def _is_in_set_up(ask: Ask) -> bool:
+    return ask.address.endswith("/setup/preferences")
 
 
 def _connection_address(ask: Ask) -> str:
