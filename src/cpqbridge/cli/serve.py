@@ -173,7 +173,13 @@ def serve_pages(app: FastAPI, listener: socket.socket) -> None:
 
     server = uvicorn.Server(
         uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=2,
         )
     )
     port = listener.getsockname()[1]

@@ -16,7 +16,7 @@ from cpqbridge.store import audit, one_time_links, sessions, users
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.one_time_links import OneTimeLink, Purpose
 from cpqbridge.store.users import Role, User
-from cpqbridge.sync.acting import NOBODY
+from cpqbridge.sync.acting import NOBODY, acting_as
 from cpqbridge.sync.passwords import Passwords, clean_name, require_good_password
 from cpqbridge.sync.sign_in_throttle import Try
 
@@ -188,7 +188,8 @@ class Accounts:
             # Somebody else may have used the link while the password was hashed.
             welcome, user = self._welcome(transaction, token)
             if user is None:
-                user = add_person(transaction, name=name, role=welcome.role, at=self._clock.now())
+                with acting_as(name):
+                    user = add_person(transaction, name=name, role=welcome.role, at=self._clock.now())
                 one_time_links.drop(transaction, None)
             Try.of(user.name, "").succeeded(transaction)
             users.set_signed_in(transaction, user.user_id, self._clock.now())

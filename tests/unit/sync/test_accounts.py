@@ -97,7 +97,7 @@ def test_the_first_link_makes_an_admin_who_is_signed_in(house) -> None:
     assert house.accounts.first_link() is None
     assert house.actions() == [
         ("Ada Lovelace", "password_chosen", "Ada Lovelace"),
-        ("cpqbridge", "user_added", "Ada Lovelace"),
+        ("Ada Lovelace", "user_added", "Ada Lovelace"),
     ]
 
 

@@ -66,6 +66,9 @@ def test_the_first_link_signs_in_and_works_once(site, app) -> None:
     answer = client.post(f"/welcome/{token}", data=form)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert client.get("/people").status_code == 200
+    with site.service.store.read() as transaction:
+        made = audit.latest(transaction, connection_id=None, limit=5)
+    assert {entry.actor for entry in made} == {"Ada"}
     again = browser(app).post(f"/welcome/{token}", data=form)
     assert again.status_code == 422
     assert "This link does not work" in again.text
