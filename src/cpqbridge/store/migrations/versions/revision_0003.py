@@ -116,8 +116,10 @@ WHERE plan_id IS NOT NULL
 _FILL_AMOUNTS = """
 UPDATE order_states SET (currency, sold_minor, billed_minor, is_mismatch) = (
     SELECT COALESCE(max(json_extract(proof.value, '$.currency')), ''),
-           sum(json_extract(proof.value, '$.sold_minor')),
-           sum(json_extract(proof.value, '$.billed_minor')),
+           sum(CASE WHEN abs(json_extract(proof.value, '$.sold_minor')) < 1000000000000000
+               THEN json_extract(proof.value, '$.sold_minor') END),
+           sum(CASE WHEN abs(json_extract(proof.value, '$.billed_minor')) < 1000000000000000
+               THEN json_extract(proof.value, '$.billed_minor') END),
            COALESCE(max(json_extract(proof.value, '$.reason') IS 'proof_mismatch'), 0)
       FROM plans, json_each(plans.document, '$.proof.value') AS proof
      WHERE plans.plan_id = order_states.plan_id
