@@ -18,6 +18,9 @@ LABELS = {
     Step.DRY_RUN: "Dry run",
     Step.GO_LIVE: "Go live",
 }
+_FOR_ADMINS = frozenset({Step.SALESFORCE, Step.STRIPE, Step.MAPPING})
+"""Steps that nobody else may open; the path of a set-up shows them without a link."""
+
 _TITLES = {
     Step.SALESFORCE: "Connect Salesforce",
     Step.STRIPE: "Connect Stripe",
@@ -33,8 +36,9 @@ _TITLES = {
 class SetupFrame:
     """What `setup_frame.html` shows around a step's own content.
 
-    `places` are (label, address, state) of every step. `pass_address` is where the button to the next step
-    posts to, empty where there is none; `next_label` names that step. `back` is the step before.
+    `places` are (label, address, state) of every step, without an address where the reader may not go.
+    `pass_address` is where the button to the next step posts to, empty where there is none; `next_label`
+    names that step. `back` is the step before.
     """
 
     name: str
@@ -72,14 +76,21 @@ def setup_frame(ask: Ask, step: Step | str, *, name: str = "") -> SetupFrame:
     return SetupFrame(
         name=progress.name,
         title=_TITLES[here],
-        places=tuple(_place(progress, each, here) for each in steps),
-        back=setup_address(progress.name, steps[place - 1]) if place else "/connections",
+        places=tuple(_place(progress, each, here, is_admin=is_admin) for each in steps),
+        back=_back(progress, steps[place - 1] if place else None, is_admin=is_admin),
         pass_address=f"{address}/done" if goes_on else "",
         next_label=LABELS[following] if following is not None else "",
     )
 
 
-def _place(progress: Progress, step: Step, here: Step) -> tuple[str, str, str]:
+def _back(progress: Progress, before: Step | None, *, is_admin: bool) -> str:
+    if before is None:
+        return "/connections"
+    is_shown = is_admin or before not in _FOR_ADMINS
+    return setup_address(progress.name, before) if is_shown else connection_address(progress.name)
+
+
+def _place(progress: Progress, step: Step, here: Step, *, is_admin: bool) -> tuple[str, str, str]:
     state = "open"
     if step is here:
         state = "here"
@@ -87,4 +98,5 @@ def _place(progress: Progress, step: Step, here: Step) -> tuple[str, str, str]:
         state = "done"
     elif not progress.is_open(step):
         state = "locked"
-    return LABELS[step], setup_address(progress.name, step), state
+    is_shown = is_admin or step not in _FOR_ADMINS
+    return LABELS[step], setup_address(progress.name, step) if is_shown else "", state
