@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 from fastapi.testclient import TestClient
+from tests.faults.two_sides import TwoSides
 
+from cpqbridge.store import users
+from cpqbridge.store.users import Role
+from cpqbridge.sync.service import SyncService
+from cpqbridge.sync.setup import SetUp
 from cpqbridge.sync.setup_book import SimulatedSides
+from cpqbridge.sync.setup_salesforce import AppGiven, SetupSalesforce
+from cpqbridge.sync.setup_stripe import SetupStripe, StripeGiven
 from cpqbridge.web.site import Demo, Site
 from cpqbridge_sim.salesforce.oauth_settings import CLIENT_ID, CLIENT_SECRET
 
@@ -63,3 +70,21 @@ def give_key(client: TestClient, key: str = "rk_test_simulated", name: str = "tr
     """Give the Stripe key; the app's answer comes back."""
     data = {"stripe_key": key, "currency": "usd", "account": "simulated"} | changed
     return client.post(f"/connections/{name}/setup/stripe", data=data)
+
+
+def connect_signed_in(opened: SyncService, sides: TwoSides, name: str = "trial") -> None:
+    """Make a connection that signed in to the simulated org, without pages."""
+    simulated = SimulatedSides(salesforce_url=sides.salesforce_url, stripe_url=sides.stripe_url)
+    with opened.store.write() as transaction:
+        found = users.by_name(transaction, "Ann")
+        person = found or users.add(transaction, name="Ann", role=Role.ADMIN, at=opened.clock.now())
+    SetUp(opened, simulated).begin(name)
+    step = SetupSalesforce(opened, simulated)
+    given = AppGiven(my_domain="", **APP)
+    callback = "http://127.0.0.1/salesforce/callback"
+    address = step.authorize(name, given, user_id=person.user_id, redirect_url=callback)
+    back = dict(parse_qsl(urlsplit(decide(address)).query))
+    returned = step.returned(back["state"], user_id=person.user_id)
+    assert step.finish(returned, back["code"]) is False
+    key = StripeGiven(stripe_key="rk_test_simulated", currency="usd", is_simulated=True)
+    SetupStripe(opened, simulated).connect(name, key)

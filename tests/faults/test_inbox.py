@@ -13,7 +13,8 @@ from tests.faults.two_sides import NOW, connect, service, two_sides
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.errors import ConfigurationError, PausedError
-from cpqbridge.store import audit, connections, noticed, plans
+from cpqbridge.store import alerts, audit, connections, noticed, plans
+from cpqbridge.store.alerts import Trouble
 from cpqbridge.store.plans import OrderStanding
 from cpqbridge.sync.acting import acting_as
 from cpqbridge.sync.audience import AUDIENCES
@@ -102,6 +103,21 @@ def test_an_order_that_may_heal_by_itself_waits_until_it_was_tried_for_hours(tmp
         assert (len(listed.needed), len(listed.waiting)) == (1, 0)
 
 
+def test_billed_orders_that_salesforce_does_not_show_rightly_are_listed_too(tmp_path: Path) -> None:
+    with two_sides() as sides, service(tmp_path) as opened:
+        connect(opened, sides)
+        told = a_standing(
+            1, state=OrderState.SYNCED, code="write_back_failed", message="A rule.", fix="Exempt."
+        )
+        keep(opened, told, replace(told, order_id="801000000000000002", retryable=True))
+        listed = Inbox(opened).list()
+        assert [(each.group.orders, each.title) for each in listed.needed] == [
+            (1, "Salesforce could not be told")
+        ]
+        assert [each.group.orders for each in listed.waiting] == [1]
+        assert Inbox(opened).count() == 1
+
+
 def test_the_count_in_the_navigation_stops_where_it_no_longer_matters(tmp_path: Path) -> None:
     with two_sides() as sides, service(tmp_path) as opened:
         connect(opened, sides)
@@ -173,6 +189,12 @@ def test_troubles_of_a_whole_connection_are_told_before_its_orders(tmp_path: Pat
             connections.mark_access_lost(transaction, connection_id=1, message="The token has expired.")
         (trouble,) = troubles(opened)
         assert (trouble.kind, trouble.path) == ("access_lost", "/connections/test/health")
+        silent = Trouble(kind="events_silent", message="None came.", fix="Look at the endpoint.", items={})
+        orders = Trouble(kind="orders_need_someone", message="Some.", fix="Look.", items={"801": "1"})
+        with opened.store.write() as transaction:
+            for each in (silent, orders):
+                alerts.begin(transaction, each, connection_id=1, at=NOW)
+        assert [each.kind for each in troubles(opened)] == ["access_lost", "events_silent"]
 
 
 def test_every_cause_that_can_need_somebody_is_for_someone() -> None:

@@ -166,6 +166,7 @@ dry_runs = Table(
     connection_column(),
     Column("state", String(16), nullable=False),
     Column("document", JsonDocument, nullable=False),
+    Column("result", JsonDocument),
     Column("actor", String(80), nullable=False),
     Column("started_at", UtcInstant, nullable=False),
     Column("finished_at", UtcInstant),

@@ -29,7 +29,10 @@ class DryRunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDryRun:
-    """A dry run; times are aware UTC, by the machine's clock. `document` is that of `sync.dry_run`."""
+    """A dry run; times are aware UTC, by the machine's clock. `document` is that of `sync.dry_run`.
+
+    `result` is what it found, None while it runs and in lists: it may be long.
+    """
 
     dry_run_id: int
     connection_id: int
@@ -38,6 +41,7 @@ class StoredDryRun:
     actor: str
     started_at: datetime
     finished_at: datetime | None
+    result: Mapping[str, Any] | None = None
 
 
 def begin(
@@ -95,27 +99,41 @@ def end(
     state: DryRunState,
     document: Mapping[str, Any],
     at: datetime,
+    result: Mapping[str, Any] | None = None,
 ) -> bool:
     """End a dry run that runs; return whether it did: one that ended otherwise stays as it is."""
     changed = transaction.execute(
         update(dry_runs)
         .where(dry_runs.c.dry_run_id == dry_run_id, dry_runs.c.state == DryRunState.RUNNING)
-        .values(state=state, document=dict(document), finished_at=at)
+        .values(
+            state=state,
+            document=dict(document),
+            result=None if result is None else dict(result),
+            finished_at=at,
+        )
     )
     return changed.rowcount == 1
 
 
 def of_connection(transaction: Transaction, *, connection_id: int) -> tuple[StoredDryRun, ...]:
-    """Return a connection's dry runs, newest first."""
+    """Return a connection's dry runs without their results, newest first."""
     rows = transaction.execute(
-        select(dry_runs)
+        select(*(column for column in dry_runs.c if column is not dry_runs.c.result))
         .where(dry_runs.c.connection_id == connection_id)
         .order_by(dry_runs.c.dry_run_id.desc())
     )
-    return tuple(_stored(row) for row in rows)
+    return tuple(_stored(row, None) for row in rows)
 
 
-def _stored(row: Row[Any]) -> StoredDryRun:
+def find(transaction: Transaction, *, connection_id: int, dry_run_id: int) -> StoredDryRun | None:
+    """Return a connection's dry run with its result, None when there is none with this id."""
+    row = transaction.execute(
+        select(dry_runs).where(dry_runs.c.connection_id == connection_id, dry_runs.c.dry_run_id == dry_run_id)
+    ).first()
+    return None if row is None else _stored(row, row.result)
+
+
+def _stored(row: Row[Any], result: Mapping[str, Any] | None) -> StoredDryRun:
     return StoredDryRun(
         dry_run_id=row.dry_run_id,
         connection_id=row.connection_id,
@@ -124,4 +142,5 @@ def _stored(row: Row[Any]) -> StoredDryRun:
         actor=row.actor,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        result=result,
     )

@@ -6,12 +6,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
 from sqlalchemy import Connection as Transaction
 
 from cpqbridge.domain.refusal import OrderState
-from cpqbridge.store.overview import is_tried_again, needs_someone
+from cpqbridge.store.overview import PATIENT_TRIES, is_tried_again, needs_someone
 from cpqbridge.store.tables import order_states
+
+NOT_TOLD = "write_back_failed"
+"""The code of orders that are billed but that Salesforce does not show as they are."""
 
 _AT_ONCE = 500
 
@@ -63,7 +66,7 @@ class CausedOrder:
 
 def count(transaction: Transaction, *, limit: int) -> int:
     """Return how many orders of all connections need somebody, counting no further than `limit`."""
-    some = select(order_states.c.order_id).where(needs_someone()).limit(limit).subquery()
+    some = select(order_states.c.order_id).where(_needs_somebody()).limit(limit).subquery()
     return int(transaction.execute(select(func.count()).select_from(some)).scalar_one())
 
 
@@ -72,7 +75,7 @@ def groups(transaction: Transaction, *, waiting: bool = False) -> tuple[CauseGro
 
     They are those that need somebody, or, with `waiting`, those that go on by themselves.
     """
-    return _groups(transaction, _waits() if waiting else needs_someone())
+    return _groups(transaction, _waits() if waiting else _needs_somebody())
 
 
 def orders_of(
@@ -177,9 +180,23 @@ def _is_of(connection_id: int, cause: str) -> ColumnElement[bool]:
     return and_(
         order_states.c.connection_id == connection_id,
         order_states.c.cause == cause,
-        or_(needs_someone(), _waits()),
+        or_(_needs_somebody(), _waits()),
     )
 
 
+def _needs_somebody() -> ColumnElement[bool]:
+    columns = order_states.c
+    is_patient = and_(columns.retryable, columns.attempts < PATIENT_TRIES)
+    return or_(needs_someone(), and_(_not_told(), not_(is_patient)))
+
+
 def _waits() -> ColumnElement[bool]:
-    return or_(order_states.c.state == OrderState.WAITING.value, is_tried_again())
+    columns = order_states.c
+    is_patient = and_(columns.retryable, columns.attempts < PATIENT_TRIES)
+    is_waiting = columns.state == OrderState.WAITING.value
+    return or_(is_waiting, is_tried_again(), and_(_not_told(), is_patient))
+
+
+def _not_told() -> ColumnElement[bool]:
+    """Return the condition of orders that are billed while Salesforce did not take what it is to show."""
+    return and_(order_states.c.state == OrderState.SYNCED.value, order_states.c.code == NOT_TOLD)

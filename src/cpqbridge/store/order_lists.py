@@ -19,6 +19,7 @@ from cpqbridge.store.tables import order_states
 
 PAGE_SIZE = 50
 _NAME_LENGTH = 255
+_LARGEST_MINOR = 2**63 - 1
 _ROWS_AT_ONCE = 500
 _MISMATCH = "proof_mismatch"
 _BEGINS_LIKE_AN_ID = re.compile(r"80[01]|a\d", re.IGNORECASE)
@@ -141,10 +142,15 @@ def _told_by(plan: Plan, order_id: str) -> dict[str, object]:
     return {
         "account_name": plan.account_name[:_NAME_LENGTH],
         "currency": proofs[0].currency if proofs else "",
-        "sold_minor": sum(proof.sold_minor for proof in proofs) if proofs else None,
-        "billed_minor": sum(proof.billed_minor for proof in proofs) if proofs else None,
+        "sold_minor": _storable(sum(proof.sold_minor for proof in proofs)) if proofs else None,
+        "billed_minor": _storable(sum(proof.billed_minor for proof in proofs)) if proofs else None,
         "is_mismatch": any(proof.reason == _MISMATCH for proof in proofs),
     }
+
+
+def _storable(minor: int) -> int | None:
+    """Return an amount that a database can hold; of a nonsensical one, which no order is billed, nothing."""
+    return minor if abs(minor) <= _LARGEST_MINOR else None
 
 
 def _sorted(wanted: OrderSearch, *, only_page: bool) -> Select[Any]:

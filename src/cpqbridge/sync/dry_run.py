@@ -23,7 +23,7 @@ from cpqbridge.store.audit import AuditEntry, current_actor
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.dry_runs import DryRunState, StoredDryRun
 from cpqbridge.sync.allowance import Purpose, calling_for
-from cpqbridge.sync.dry_run_result import DryRunResult, PlannedContract
+from cpqbridge.sync.dry_run_result import DryRunResult, Gathering, PlannedContract
 from cpqbridge.sync.liveness import ProcessMark, is_alive, mark_once
 from cpqbridge.sync.planner import PlanRequest, make_plan
 from cpqbridge.sync.ports import OpenConnection
@@ -141,61 +141,57 @@ class DryRuns:
 
     def stop(self, name: str | None, dry_run_id: int) -> bool:
         """End a dry run; return whether it ran."""
-        return self._end(self._stored(name, dry_run_id))
+        return self._end(self._stored(self._found(name), dry_run_id))
 
     def find(self, name: str | None, dry_run_id: int) -> DryRun:
-        """Return one dry run.
+        """Return one dry run with what it found.
 
         Raises:
             ConfigurationError: there is none with this id (code `dry_run_unknown`).
         """
-        stored = self._stored(name, dry_run_id)
-        if self._is_abandoned(stored):
-            self._end(stored)
-            stored = self._stored(name, dry_run_id)
-        return _shown(stored, self._found(name))
+        connection = self._found(name)
+        self._end_abandoned(connection)
+        return _shown(self._stored(connection, dry_run_id), connection)
 
     def latest(self, name: str | None) -> DryRun | None:
-        """Return the newest dry run of a connection, None before the first."""
+        """Return the newest dry run of a connection without what it found, None before the first."""
         known = self.all(name)
         return known[0] if known else None
 
     def all(self, name: str | None) -> tuple[DryRun, ...]:
-        """Return the dry runs of a connection that are kept, newest first."""
+        """Return the dry runs of a connection that are kept, newest first, without what they found."""
         connection = self._found(name)
-        self._end_abandoned(connection)
-        with self._service.store.read() as transaction:
-            known = dry_runs.of_connection(transaction, connection_id=connection.connection_id)
-        return tuple(_shown(each, connection) for each in known)
+        return tuple(_shown(each, connection) for each in self._end_abandoned(connection))
 
     def _found(self, name: str | None) -> Connection:
         with self._service.store.read() as transaction:
             return connections.find(transaction, name)
 
-    def _stored(self, name: str | None, dry_run_id: int) -> StoredDryRun:
-        connection = self._found(name)
+    def _stored(self, connection: Connection, dry_run_id: int) -> StoredDryRun:
         with self._service.store.read() as transaction:
-            known = dry_runs.of_connection(transaction, connection_id=connection.connection_id)
-        for each in known:
-            if each.dry_run_id == dry_run_id:
-                return each
-        raise ConfigurationError(
-            f"There is no dry run {dry_run_id} of {connection.name}.",
-            code="dry_run_unknown",
-            fix="Begin a new one; the last ten are kept.",
-        )
+            found = dry_runs.find(transaction, connection_id=connection.connection_id, dry_run_id=dry_run_id)
+        if found is None:
+            raise ConfigurationError(
+                f"There is no dry run {dry_run_id} of {connection.name}.",
+                code="dry_run_unknown",
+                fix="Begin a new one; the last ten are kept.",
+            )
+        return found
+
+    def _end_abandoned(self, connection: Connection) -> tuple[StoredDryRun, ...]:
+        """Return the dry runs of a connection; those whose process is gone are stopped."""
+        while True:
+            with self._service.store.read() as transaction:
+                known = dry_runs.of_connection(transaction, connection_id=connection.connection_id)
+            abandoned = [each for each in known if self._is_abandoned(each)]
+            if not abandoned:
+                return known
+            for each in abandoned:
+                self._end(each)
 
     def _is_abandoned(self, stored: StoredDryRun) -> bool:
-        """Return whether the process that began it is gone."""
         is_running = stored.state is DryRunState.RUNNING
-        return is_running and not is_alive(self._service.store.home, str(stored.document.get("mark")))
-
-    def _end_abandoned(self, connection: Connection) -> None:
-        with self._service.store.read() as transaction:
-            known = dry_runs.of_connection(transaction, connection_id=connection.connection_id)
-        for each in known:
-            if self._is_abandoned(each):
-                self._end(each)
+        return is_running and not is_alive(self._service.store.home, str(stored.document["mark"]))
 
     def _end(self, stored: StoredDryRun) -> bool:
         with self._service.store.write() as transaction:
@@ -222,7 +218,6 @@ class _Run:
     orders_found: int = 0
     problem: str = ""
     fix: str = ""
-    result: DryRunResult | None = None
 
     def as_document(self) -> dict[str, Any]:
         return {
@@ -236,7 +231,6 @@ class _Run:
             "orders_found": self.orders_found,
             "problem": self.problem,
             "fix": self.fix,
-            "result": None if self.result is None else self.result.as_document(),
         }
 
 
@@ -260,7 +254,7 @@ class _Worker:
         self._id = dry_run_id
         self._run = run
         self._told = _Told()
-        self._contracts: list[PlannedContract] = []
+        self._found = Gathering(as_of=run.as_of)
 
     def work(self) -> None:
         """Do the whole of it; every end is stored."""
@@ -282,10 +276,15 @@ class _Worker:
                 problem=f"An unexpected error ended it: {type(error).__name__}.",
                 fix="Look into the log for details and report it.",
             )
-        result = DryRunResult.of(self._contracts, as_of=self._run.as_of)
-        document = replace(self._run, result=result, now="").as_document()
         with self._service.store.write() as transaction:
-            dry_runs.end(transaction, dry_run_id=self._id, state=state, document=document, at=_MACHINE.now())
+            dry_runs.end(
+                transaction,
+                dry_run_id=self._id,
+                state=state,
+                document=replace(self._run, now="").as_document(),
+                result=self._found.result().as_document(),
+                at=_MACHINE.now(),
+            )
 
     def _plan_all(self) -> None:
         opened = self._service.open_id(self._connection.connection_id)
@@ -300,7 +299,7 @@ class _Worker:
         for done, notices in enumerate(by_root.values()):
             self._run = replace(self._run, done=done, now=notices[0].order_number)
             self._tell()
-            self._contracts.append(self._planned(opened, notices))
+            self._found.add(self._planned(opened, notices))
         self._run = replace(self._run, done=len(by_root))
 
     def _planned(self, opened: OpenConnection, notices: list[OrderNotice]) -> PlannedContract:
@@ -356,5 +355,5 @@ def _shown(stored: StoredDryRun, connection: Connection) -> DryRun:
         orders_found=told["orders_found"],
         problem=told["problem"],
         fix=told["fix"],
-        result=None if told["result"] is None else DryRunResult.from_document(told["result"]),
+        result=None if stored.result is None else DryRunResult.from_document(stored.result),
     )

@@ -98,36 +98,6 @@ class DryRunResult:
     months: tuple[MonthSum, ...]
     invoices: tuple[DryRunInvoice, ...]
 
-    @classmethod
-    def of(cls, contracts: Iterable[PlannedContract], *, as_of: datetime) -> DryRunResult:
-        """Return what planned contracts come to; only invoices made at or after `as_of` (aware) count.
-
-        Contracts for which nothing is to be done bill nothing new: what they bill already is left out.
-        """
-        orders: list[DryRunOrder] = []
-        invoices: list[DryRunInvoice] = []
-        sums: dict[tuple[str, str], Counter[str]] = {}
-        for contract in contracts:
-            coming = _coming(contract.plan, as_of)
-            orders += _orders(contract, coming)
-            invoices += _invoices(contract, coming)
-            for invoice in coming:
-                month = sums.setdefault((f"{invoice.on:%Y-%m}", invoice.currency), Counter())
-                month.update(invoices=1, total_minor=invoice.total_minor)
-        return cls(
-            orders=tuple(sorted(orders, key=lambda each: (each.order_number, each.order_id))),
-            months=tuple(
-                MonthSum(
-                    month=month,
-                    currency=currency,
-                    invoices=found["invoices"],
-                    total_minor=found["total_minor"],
-                )
-                for (month, currency), found in sorted(sums.items())
-            ),
-            invoices=tuple(sorted(invoices, key=lambda each: (each.on, each.order_number))[:_NEXT_INVOICES]),
-        )
-
     @property
     def counts(self) -> Mapping[OrderState, int]:
         """Return how many orders there are of each state, in the order of the states."""
@@ -211,6 +181,46 @@ class DryRunResult:
             for each in self.orders
         )
         return csv_bytes((head, *rows))
+
+
+class Gathering:
+    """Collects what planned contracts come to, one after the other; no plan is kept."""
+
+    def __init__(self, *, as_of: datetime) -> None:
+        """Begin with nothing; only invoices made at or after `as_of` (aware) count."""
+        self._as_of = as_of
+        self._orders: list[DryRunOrder] = []
+        self._invoices: list[DryRunInvoice] = []
+        self._sums: dict[tuple[str, str], Counter[str]] = {}
+
+    def add(self, contract: PlannedContract) -> None:
+        """Take a contract in. One for which nothing is to be done bills nothing new: it counts no invoice."""
+        coming = _coming(contract.plan, self._as_of)
+        self._orders += _orders(contract, coming)
+        self._invoices = _first([*self._invoices, *_invoices(contract, coming)])
+        for invoice in coming:
+            month = self._sums.setdefault((f"{invoice.on:%Y-%m}", invoice.currency), Counter())
+            month.update(invoices=1, total_minor=invoice.total_minor)
+
+    def result(self) -> DryRunResult:
+        """Return what was found so far."""
+        return DryRunResult(
+            orders=tuple(sorted(self._orders, key=lambda each: (each.order_number, each.order_id))),
+            months=tuple(
+                MonthSum(
+                    month=month,
+                    currency=currency,
+                    invoices=found["invoices"],
+                    total_minor=found["total_minor"],
+                )
+                for (month, currency), found in sorted(self._sums.items())
+            ),
+            invoices=tuple(self._invoices),
+        )
+
+
+def _first(invoices: list[DryRunInvoice]) -> list[DryRunInvoice]:
+    return sorted(invoices, key=lambda each: (each.on, each.order_number))[:_NEXT_INVOICES]
 
 
 def _coming(plan: Plan | None, as_of: datetime) -> tuple[ForecastInvoice, ...]:

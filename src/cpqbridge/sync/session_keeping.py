@@ -72,9 +72,14 @@ class SessionKeeper:
             self._sleep(_LOOK_AGAIN_SECONDS)
         try:
             return self._renewed(connection_id, login)
-        except BaseException:
+        except BaseException as error:
             with self._store.write() as transaction:
                 logins.release(transaction, connection_id=connection_id)
+                if isinstance(error, AccessLostError):
+                    # Whoever found out: nobody gets in until somebody signs in again.
+                    connections.mark_access_lost(
+                        transaction, connection_id=connection_id, message=error.message
+                    )
             raise
 
     def _renewed(self, connection_id: int, login: Login) -> Session:

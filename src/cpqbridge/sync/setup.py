@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection as Transaction
 
+from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.salesforce.address import PRODUCTION_SIGN_IN, SANDBOX_SIGN_IN, sign_in_address
 from cpqbridge.store import connections, logins, setups
@@ -177,7 +178,7 @@ def sign_in_url(environment: str, my_domain: str, simulated: SimulatedSides) -> 
             return simulated.salesforce_url
         case Environment.MY_DOMAIN:
             address = sign_in_address(my_domain)
-            if address.startswith("https://"):
+            if not is_loopback_url(address):
                 return address
             raise ConfigurationError(
                 "An address of this machine cannot be typed here.",

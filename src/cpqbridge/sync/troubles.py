@@ -6,14 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cpqbridge.store import pauses, polls
+from cpqbridge.store import alerts, pauses, polls
+from cpqbridge.store.alerts import Alert
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.pauses import EVERYTHING
 from cpqbridge.sync import liveness
+from cpqbridge.sync.alert_kinds import WORDS, AlertKind
 from cpqbridge.sync.audience import Audience, audience_of
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
+
+_FROM_ALERTS = {
+    AlertKind.NOTHING_RAN: Audience.PLATFORM,
+    AlertKind.QUEUE_STUCK: Audience.PLATFORM,
+    AlertKind.PHASE_MISSING: Audience.FINANCE,
+    AlertKind.API_CALLS_LOW: Audience.SALESFORCE_ADMIN,
+    AlertKind.EVENTS_SILENT: Audience.PLATFORM,
+}
+"""Alerts about a whole connection that are not told here in words of their own, and whom they are for."""
 
 ACCESS_LOST, PAUSED, POLL_FAILS, NO_WORKER = "access_lost", "paused", "poll_fails", "no_worker"
 
@@ -103,3 +114,19 @@ def _of_connection(service: SyncService, connection: Connection) -> Iterator[Tro
             audience=audience_of(poll.code),
             path=health,
         )
+    with service.store.read() as transaction:
+        lasting = alerts.open_alerts(transaction, connection_id=connection.connection_id)
+    yield from (_told(connection, each) for each in lasting if each.kind in _FROM_ALERTS)
+
+
+def _told(connection: Connection, alert: Alert) -> Trouble:
+    kind = AlertKind(alert.kind)
+    return Trouble(
+        kind=kind,
+        connection=connection.name,
+        title=WORDS[kind].title,
+        message=alert.message,
+        fix=alert.fix,
+        audience=_FROM_ALERTS[kind],
+        path=WORDS[kind].path,
+    )

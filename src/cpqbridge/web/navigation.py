@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cpqbridge.store.users import Role, User
 from cpqbridge.store.views import Connection
+from cpqbridge.sync.inbox import COUNTED_AT_MOST, Inbox
 from cpqbridge.web.site import Site
 
 
@@ -17,6 +18,11 @@ class Place:
     address: str
     is_here: bool
     count: int = 0
+
+    @property
+    def count_text(self) -> str:
+        """Return the count as it is shown: a large one is not counted to its end."""
+        return f"{self.count - 1}+" if self.count >= COUNTED_AT_MOST else str(self.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +42,11 @@ class Navigation:
     modes: tuple[Mode, ...] = ()
 
 
+_INBOX = "/inbox"
 _PLACES = (
     ("Overview", "/", Role.VIEWER),
     ("Orders", "/orders", Role.VIEWER),
-    ("Inbox", "/inbox", Role.VIEWER),
+    ("Inbox", _INBOX, Role.VIEWER),
     ("Reconcile", "/reconcile", Role.VIEWER),
     ("Activity", "/activity", Role.VIEWER),
     ("Connections", "/connections", Role.VIEWER),
@@ -62,7 +69,12 @@ def navigation(site: Site, user: User | None, address: str) -> Navigation:
         return Navigation()
     registered = {route.path for route in site.routes}
     places = tuple(
-        Place(label=label, address=path, is_here=_is_here(path, address))
+        Place(
+            label=label,
+            address=path,
+            is_here=_is_here(path, address),
+            count=Inbox(site.service).count() if path == _INBOX else 0,
+        )
         for label, path, role in _PLACES
         if path in registered and user.role.covers(role)
     )

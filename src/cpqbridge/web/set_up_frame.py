@@ -18,9 +18,6 @@ LABELS = {
     Step.DRY_RUN: "Dry run",
     Step.GO_LIVE: "Go live",
 }
-_FOR_ADMINS = frozenset({Step.SALESFORCE, Step.STRIPE, Step.MAPPING})
-"""Steps that nobody else may open; the path of a set-up shows them without a link."""
-
 _TITLES = {
     Step.SALESFORCE: "Connect Salesforce",
     Step.STRIPE: "Connect Stripe",
@@ -31,14 +28,16 @@ _TITLES = {
     Step.GO_LIVE: "Go live",
 }
 
+_FOR_ADMINS = frozenset({Step.SALESFORCE, Step.STRIPE})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupFrame:
     """What `setup_frame.html` shows around a step's own content.
 
-    `places` are (label, address, state) of every step, without an address where the reader may not go.
+    `places` are (label, address, state) of every step; the address is empty where it is not for the reader.
     `pass_address` is where the button to the next step posts to, empty where there is none; `next_label`
-    names that step. `back` is the step before.
+    names that step. `back` is the step before, the list of connections where that is not for the reader.
     """
 
     name: str
@@ -73,21 +72,15 @@ def setup_frame(ask: Ask, step: Step | str, *, name: str = "") -> SetupFrame:
     is_admin = ask.user is not None and ask.user.role.covers(Role.ADMIN)
     goes_on = following is not None and is_admin and progress.is_open(following)
     address = setup_address(progress.name, here)
+    before = steps[place - 1] if place and (is_admin or steps[place - 1] not in _FOR_ADMINS) else None
     return SetupFrame(
         name=progress.name,
         title=_TITLES[here],
         places=tuple(_place(progress, each, here, is_admin=is_admin) for each in steps),
-        back=_back(progress, steps[place - 1] if place else None, is_admin=is_admin),
+        back=setup_address(progress.name, before) if before is not None else "/connections",
         pass_address=f"{address}/done" if goes_on else "",
         next_label=LABELS[following] if following is not None else "",
     )
-
-
-def _back(progress: Progress, before: Step | None, *, is_admin: bool) -> str:
-    if before is None:
-        return "/connections"
-    is_shown = is_admin or before not in _FOR_ADMINS
-    return setup_address(progress.name, before) if is_shown else connection_address(progress.name)
 
 
 def _place(progress: Progress, step: Step, here: Step, *, is_admin: bool) -> tuple[str, str, str]:
@@ -98,5 +91,5 @@ def _place(progress: Progress, step: Step, here: Step, *, is_admin: bool) -> tup
         state = "done"
     elif not progress.is_open(step):
         state = "locked"
-    is_shown = is_admin or step not in _FOR_ADMINS
-    return LABELS[step], setup_address(progress.name, step) if is_shown else "", state
+    is_for_reader = is_admin or step not in _FOR_ADMINS
+    return LABELS[step], setup_address(progress.name, step) if is_for_reader else "", state

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text, update
 from tests.unit.store.test_rows import NOW, add, standing
-from tests.unit.web.a_plan import NEW, a_plan
+from tests.unit.web.a_plan import NEW, a_plan, a_proof
 
 import cpqbridge.store
 from cpqbridge.domain.ids import salesforce_id
@@ -138,6 +138,18 @@ def test_a_plan_fills_what_lists_show_and_writes_nothing_twice(store: Store) -> 
     sold = sum(proof.sold_minor for proof in plan.proof if proof.order_id == NEW)
     assert (row.currency, row.sold_minor, row.billed_minor, row.is_mismatch) == ("usd", sold, sold, False)
     assert row.account_name == ("Baden " + "x" * 300)[:255]
+
+
+def test_amounts_that_no_database_holds_are_left_out(store: Store) -> None:
+    connection_id = add(store, "one").connection_id
+    plan = a_plan(proof=(a_proof("802A", NEW, 10**30), a_proof("802B", NEW, 1)))
+    with store.write() as transaction:
+        plans.save_standing(
+            transaction, connection_id=connection_id, standing=standing(NEW, root_id=plan.root_id)
+        )
+        order_lists.keep_plan(transaction, connection_id=connection_id, plan=plan)
+    (row,) = OrderViews(store).search(OrderSearch()).rows
+    assert (row.currency, row.sold_minor, row.billed_minor) == ("usd", None, None)
 
 
 def test_a_home_of_an_earlier_release_shows_its_orders_at_once(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_causes_say_what_to_do_and_only_operators_may_retry(setting: Setting, si
     path = refused(setting)
     shown = client_of(site, Role.VIEWER).get("/inbox").text
     assert "2 orders need somebody" in shown
+    assert '<span class="count">2<' in client_of(site, Role.VIEWER).get("/orders").text
     assert "Billing frequency not understood" in shown
     assert "Choose one of the four frequencies" in shown
     assert "RevOps" in shown

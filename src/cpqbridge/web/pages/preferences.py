@@ -82,7 +82,7 @@ def add(site: Site) -> None:
     preferences = Preferences(site.service)
 
     @site.get(_PATH, role=Role.VIEWER)
-    @site.get(_STEP_PATH, role=Role.VIEWER)
+    @site.get(_STEP_PATH, role=Role.ADMIN)
     def show(ask: Ask) -> Page:
         current = preferences.current(ask.path["name"])
         return _page(ask, current, shown_form(current.configuration))

@@ -68,9 +68,11 @@ def add(site: Site) -> None:
 
 def _page(ask: Ask, *, error: ConfigurationError | None = None) -> Page:
     name = ask.path["name"]
-    runs = DryRuns(ask.service).all(name)
+    known = DryRuns(ask.service)
+    runs = known.all(name)
     wanted = ask.query.text("run")
-    shown = next((each for each in runs if str(each.dry_run_id) == wanted), runs[0] if runs else None)
+    asked = next((each for each in runs if str(each.dry_run_id) == wanted), runs[0] if runs else None)
+    shown = known.find(name, asked.dry_run_id) if asked is not None else None
     context = {
         **step_context(ask, Step.DRY_RUN),
         "runs": runs,

@@ -116,8 +116,10 @@ WHERE plan_id IS NOT NULL
 _FILL_AMOUNTS = """
 UPDATE order_states SET (currency, sold_minor, billed_minor, is_mismatch) = (
     SELECT COALESCE(max(json_extract(proof.value, '$.currency')), ''),
-           sum(json_extract(proof.value, '$.sold_minor')),
-           sum(json_extract(proof.value, '$.billed_minor')),
+           sum(CASE WHEN abs(json_extract(proof.value, '$.sold_minor')) < 1000000000000000
+               THEN json_extract(proof.value, '$.sold_minor') END),
+           sum(CASE WHEN abs(json_extract(proof.value, '$.billed_minor')) < 1000000000000000
+               THEN json_extract(proof.value, '$.billed_minor') END),
            COALESCE(max(json_extract(proof.value, '$.reason') IS 'proof_mismatch'), 0)
       FROM plans, json_each(plans.document, '$.proof.value') AS proof
      WHERE plans.plan_id = order_states.plan_id
@@ -310,6 +312,7 @@ def _create_dry_runs() -> None:
         sa.Column("connection_id", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=True),
         sa.Column("actor", sa.String(length=80), nullable=False),
         sa.Column("started_at", sa.String(length=32), nullable=False),
         sa.Column("finished_at", sa.String(length=32), nullable=True),
