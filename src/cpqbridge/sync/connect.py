@@ -288,7 +288,12 @@ class Connections:
         stripe = StripeBilling(secrets.stripe_key, api_base=facts.stripe_api_base, watch=watch)
         watch.ask(questions(facts, client, stripe, lost=partial(self._stop, connection.connection_id)))
         needs = field_needs(configuration)
-        schema = self._schema(connection.connection_id, client, needs)
+        try:
+            schema = self._schema(connection.connection_id, client, needs)
+        except BaseException:
+            client.close()
+            stripe.close()
+            raise
         return OpenConnection(
             connection=connection,
             configuration=configuration,
