@@ -28,13 +28,16 @@ _TITLES = {
     Step.GO_LIVE: "Go live",
 }
 
+_FOR_ADMINS = frozenset({Step.SALESFORCE, Step.STRIPE})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupFrame:
     """What `setup_frame.html` shows around a step's own content.
 
-    `places` are (label, address, state) of every step. `pass_address` is where the button to the next step
-    posts to, empty where there is none; `next_label` names that step. `back` is the step before.
+    `places` are (label, address, state) of every step; the address is empty where it is not for the reader.
+    `pass_address` is where the button to the next step posts to, empty where there is none; `next_label`
+    names that step. `back` is the step before, the list of connections where that is not for the reader.
     """
 
     name: str
@@ -69,17 +72,18 @@ def setup_frame(ask: Ask, step: Step | str, *, name: str = "") -> SetupFrame:
     is_admin = ask.user is not None and ask.user.role.covers(Role.ADMIN)
     goes_on = following is not None and is_admin and progress.is_open(following)
     address = setup_address(progress.name, here)
+    before = steps[place - 1] if place and (is_admin or steps[place - 1] not in _FOR_ADMINS) else None
     return SetupFrame(
         name=progress.name,
         title=_TITLES[here],
-        places=tuple(_place(progress, each, here) for each in steps),
-        back=setup_address(progress.name, steps[place - 1]) if place else "/connections",
+        places=tuple(_place(progress, each, here, is_admin=is_admin) for each in steps),
+        back=setup_address(progress.name, before) if before is not None else "/connections",
         pass_address=f"{address}/done" if goes_on else "",
         next_label=LABELS[following] if following is not None else "",
     )
 
 
-def _place(progress: Progress, step: Step, here: Step) -> tuple[str, str, str]:
+def _place(progress: Progress, step: Step, here: Step, *, is_admin: bool) -> tuple[str, str, str]:
     state = "open"
     if step is here:
         state = "here"
@@ -87,4 +91,5 @@ def _place(progress: Progress, step: Step, here: Step) -> tuple[str, str, str]:
         state = "done"
     elif not progress.is_open(step):
         state = "locked"
-    return LABELS[step], setup_address(progress.name, step), state
+    is_for_reader = is_admin or step not in _FOR_ADMINS
+    return LABELS[step], setup_address(progress.name, step) if is_for_reader else "", state
