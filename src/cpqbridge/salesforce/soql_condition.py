@@ -42,8 +42,9 @@ _OBJECTS_NAMED_LIKE_WORDS = frozenset({"ORDER", "GROUP"})
 _COMPARISONS = frozenset({"LIKE", "INCLUDES", "EXCLUDES", "IN", "NOT"})
 _FUNCTIONS = re.compile(
     r"(?:CALENDAR|FISCAL)_(?:MONTH|QUARTER|YEAR)|DAY_IN_(?:WEEK|MONTH|YEAR)|DAY_ONLY|HOUR_IN_DAY"
-    r"|WEEK_IN_(?:MONTH|YEAR)"
+    r"|WEEK_IN_(?:MONTH|YEAR)|TOLABEL"
 )
+_IN_FUNCTIONS = "CONVERTTIMEZONE"
 _DATES = re.compile(
     r"YESTERDAY|TODAY|TOMORROW|(?:LAST|NEXT)_90_DAYS"
     r"|(?:LAST|THIS|NEXT)_(?:WEEK|MONTH|QUARTER|YEAR|FISCAL_QUARTER|FISCAL_YEAR)"
@@ -208,7 +209,13 @@ class _Reader:
         if _FUNCTIONS.fullmatch(self._next.word):
             self._take()
             opened = self._open()
-            self._path(inside_join=inside_join)
+            if self._next.word == _IN_FUNCTIONS:
+                self._take()
+                inner = self._open()
+                self._path(inside_join=inside_join)
+                self._close(inner)
+            else:
+                self._path(inside_join=inside_join)
             self._close(opened)
         else:
             self._path(inside_join=inside_join)
