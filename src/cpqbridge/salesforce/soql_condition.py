@@ -2,7 +2,8 @@
 
 What the grammar does not know is refused. So a condition can neither leave the parentheses it is put in nor
 bring a clause of its own: comments, further clauses, bind variables and unknown characters are no tokens of
-it. The org's own parser still decides whether the fields and values are right.
+it. The org's own parser still decides whether the fields and values are right. Unicode escapes in texts are
+left out on purpose: the character itself says the same.
 
 Source: Salesforce, "SOQL and SOSL Reference": conditionExpression syntax, comparison operators, quoted string
 escape sequences, date formats and date literals, date functions, semi-joins and anti-joins (read
