@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from tests.faults.two_sides import TwoSides, connect, service, two_sides
 
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import AccessLostError, ConfigurationError
-from cpqbridge.store.tables import connections
+from cpqbridge.store.tables import connections, schema_caches
 from cpqbridge.sync.identity import require_same
 from cpqbridge.sync.service import SyncService
+from cpqbridge.sync.task import Task, root_of
 
 
 def asked(sides: TwoSides) -> tuple[int, int]:
@@ -77,6 +78,24 @@ def test_another_side_is_sent_nothing_and_the_connection_stops(tmp_path: Path, s
             with pytest.raises(ConfigurationError):
                 opened.check_connection(None)
             assert stopped_because(opened)
+
+
+def test_a_run_from_the_queue_that_cannot_even_open_stops_the_connection(tmp_path: Path) -> None:
+    with two_sides() as sides:
+        made(tmp_path, sides)
+        with service(tmp_path) as opened:
+            notice = opened.open(None).salesforce.find_order(sides.order_id)
+            assert notice is not None
+        with service(tmp_path) as opened:
+            with opened.store.write() as transaction:
+                transaction.execute(update(connections).values(org_id="00DOther0000000EAA"))
+                # What is known of its fields is too old, so the org is asked when it is opened.
+                transaction.execute(delete(schema_caches))
+            result = opened.engine().run_now(
+                Task(connection_id=1, notice=notice).as_document(), root_id=root_of(notice)
+            )
+            assert result["error"]["code"] == "wrong_org"
+            assert "00DOther0000000EAA" in stopped_because(opened)
 
 
 def test_it_goes_on_when_the_right_side_is_back_and_somebody_checks(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +12,8 @@ from cpqbridge.cli.configuration_file import configuration_text, read_configurat
 from cpqbridge.cli.output import JsonOption, answer, document, table
 from cpqbridge.cli.runtime import service_of
 from cpqbridge.mapping.configuration import configuration_document
+from cpqbridge.mapping.policy_words import POLICY_WORDS, PolicyWords
+from cpqbridge.mapping.sections import unknown_key
 
 application = typer.Typer(
     help="Show or apply a connection's configuration, and go back to an old one.",
@@ -54,6 +57,40 @@ def apply(  # noqa: PLR0917 - each is one option of the command
         document(configuration_document(configuration))
     else:
         answer("The configuration is in force. Orders already synced keep their prices and schedules.")
+
+
+@application.command("policies")
+def policies(
+    policy: Annotated[str | None, typer.Argument(help="One policy, like credits; all without it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain the policies: what each value does, with an example in dates and money."""
+    chosen = [words for words in POLICY_WORDS if policy in {None, words.name}]
+    if not chosen:
+        raise unknown_key("policy", policy, [words.name for words in POLICY_WORDS])
+    if as_json:
+        document({"version": 1, "policies": [_policy_document(words) for words in chosen]})
+        return
+    answer("\n\n".join(_policy_text(words) for words in chosen))
+
+
+def _policy_document(words: PolicyWords) -> dict[str, Any]:
+    options = [
+        {name: value for name, value in asdict(option).items() if name != "scenario"}
+        for option in words.options
+    ]
+    return {"name": words.name, "title": words.title, "question": words.question, "options": options}
+
+
+def _policy_text(words: PolicyWords) -> str:
+    lines = [f"policy.{words.name}: {words.question}"]
+    for option in words.options:
+        default = " (default)" if option is words.options[0] else ""
+        lines += [
+            f"  {option.value}{default}: {option.label}. {option.meaning}",
+            f"    Example: {option.example}",
+        ]
+    return "\n".join(lines)
 
 
 @application.command("versions")

@@ -27,7 +27,7 @@ from cpqbridge.mapping.policies import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionWords:
-    """One answer: `label` names it, `meaning` and `example` are sentences, `scenario` shows the example."""
+    """One answer: `label` names it, `meaning` and `example` are sentences; `scenario` is the test of it."""
 
     value: str
     label: str

@@ -96,12 +96,7 @@ NEEDED: tuple[Right, ...] = (
         ending="/release",
     ),
     _on("Invoices", "invoices/in", "billing one-time charges"),
-    Right(
-        name="Invoice items",
-        access=Access.READ,
-        used_for="comparing what waits for the next invoice",
-        call=("GET", f"/v1/invoiceitems/ii_{_NOBODY}"),
-    ),
+    _on("Invoice items", "invoiceitems/ii", "lines of invoices, and what waits for the next one"),
     _on("Credit notes", "credit_notes/cn", "crediting what amendments and terminations take back"),
     _on("Billing meters", "billing/meters/mtr", "billing usage", only_if="you bill usage"),
 )

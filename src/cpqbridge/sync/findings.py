@@ -120,6 +120,8 @@ def finding_document(stored: StoredFinding) -> dict[str, Any]:
         "finding": stored.finding_id,
         "state": stored.state.value,
         "reason": stored.reason or None,
+        "accepted_by": stored.accepted_by or None,
+        "accepted_at": stored.accepted_at.isoformat() if stored.accepted_at else None,
         **said,
         "fingerprint": stored.fingerprint,
         "first_seen_at": stored.first_seen_at.isoformat(),

@@ -91,7 +91,8 @@ class ContractRunner:
         try:
             self.gate.require_open(task.connection_id)
             result = self._in_lane(task, run_id, steps)
-        except PausedError as error:
+        except (AccessLostError, PausedError) as error:
+            # Raised outside of the steps where not even the connection could be opened.
             result = _stopped(error)
         stopped_by = error_from_document(result["error"]) if result["error"] else None
         if isinstance(stopped_by, PausedError):

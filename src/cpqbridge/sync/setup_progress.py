@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import parse_configuration
-from cpqbridge.store import connections, setups
+from cpqbridge.store import connections, dry_runs, setups
 from cpqbridge.store.connections import Connection
+from cpqbridge.store.dry_runs import DryRunState
 from cpqbridge.store.setups import StoredSetup
 
 if TYPE_CHECKING:
@@ -82,15 +83,17 @@ class SetupProgress:
                     field="connection",
                     fix="Choose one of the list of connections.",
                 )
-            document = (
-                None
-                if connection is None
-                else connections.configuration(transaction, connection_id=connection.connection_id)
-            )
-        if connection is None:
-            return Progress(name=name, connection=None, done=_begun(setup))
-        is_live = parse_configuration(document or {}).sync.live
-        done = frozenset(Step) if is_live else _BEFORE_THE_CONNECTION | _passed(setup)
+            if connection is None:
+                return Progress(name=name, connection=None, done=_begun(setup))
+            connection_id = connection.connection_id
+            document = connections.configuration(transaction, connection_id=connection_id)
+            runs = dry_runs.of_connection(transaction, connection_id=connection_id)
+        done = _BEFORE_THE_CONNECTION | _passed(setup)
+        if any(each.state is DryRunState.DONE for each in runs):
+            done |= {Step.DRY_RUN}
+        if parse_configuration(document or {}).sync.live:
+            # Whoever went live, here or on the command line, has nothing left to set up.
+            done = frozenset(Step)
         return Progress(name=name, connection=connection, done=done)
 
     def pass_step(self, name: str, step: Step) -> Progress:

@@ -33,8 +33,9 @@ _TITLES = {
 class SetupFrame:
     """What `setup_frame.html` shows around a step's own content.
 
-    `places` are (label, address, state) of every step. `pass_address` is where the button to the next step
-    posts to, empty where there is none; `next_label` names that step. `back` is the step before.
+    `places` are (label, address, state) of every step; the address is empty where it is not for the reader.
+    `pass_address` is where the button to the next step posts to, empty where there is none; `next_label`
+    names that step. `back` is the step before, the list of connections where that is not for the reader.
     """
 
     name: str
@@ -69,17 +70,18 @@ def setup_frame(ask: Ask, step: Step | str, *, name: str = "") -> SetupFrame:
     is_admin = ask.user is not None and ask.user.role.covers(Role.ADMIN)
     goes_on = following is not None and is_admin and progress.is_open(following)
     address = setup_address(progress.name, here)
+    before = steps[place - 1] if place and _is_for_reader(ask, steps[place - 1]) else None
     return SetupFrame(
         name=progress.name,
         title=_TITLES[here],
-        places=tuple(_place(progress, each, here) for each in steps),
-        back=setup_address(progress.name, steps[place - 1]) if place else "/connections",
+        places=tuple(_place(ask, progress, each, here) for each in steps),
+        back=setup_address(progress.name, before) if before is not None else "/connections",
         pass_address=f"{address}/done" if goes_on else "",
         next_label=LABELS[following] if following is not None else "",
     )
 
 
-def _place(progress: Progress, step: Step, here: Step) -> tuple[str, str, str]:
+def _place(ask: Ask, progress: Progress, step: Step, here: Step) -> tuple[str, str, str]:
     state = "open"
     if step is here:
         state = "here"
@@ -87,4 +89,11 @@ def _place(progress: Progress, step: Step, here: Step) -> tuple[str, str, str]:
         state = "done"
     elif not progress.is_open(step):
         state = "locked"
-    return LABELS[step], setup_address(progress.name, step), state
+    return LABELS[step], setup_address(progress.name, step) if _is_for_reader(ask, step) else "", state
+
+
+def _is_for_reader(ask: Ask, step: Step) -> bool:
+    """Return whether the reader's role may open a step, by what its page declares."""
+    path = f"/connections/{{name}}/setup/{step.value}"
+    roles = [each.role for each in ask.site.routes if each.method == "GET" and each.path == path]
+    return ask.user is not None and all(role is None or ask.user.role.covers(role) for role in roles)

@@ -233,6 +233,21 @@ def test_held_order_is_shown_as_it_would_be_carried_out():
     assert [proof.difference_minor for proof in held.proof] == [0]
 
 
+@pytest.mark.parametrize(
+    ("zone", "instant", "elapsed"),
+    [
+        ("UTC", "2026-04-01T02:00:00", 2),
+        ("America/New_York", "2026-04-01T02:00:00", 1),
+        ("UTC", "2026-03-31T12:00:00", 1),
+        ("Pacific/Auckland", "2026-03-31T12:00:00", 2),
+    ],
+)
+def test_periods_that_have_passed_are_counted_where_the_day_is_that_of_the_time_zone(zone, instant, elapsed):
+    found = plan(as_of=at(instant), configuration=a_policy(time_zone=zone))
+    codes = [refusal.code for outcome in found.outcomes for refusal in outcome.refusals]
+    assert codes == (["backdated"] if elapsed > 1 else [])
+
+
 def test_cap_counts_what_an_order_takes_away():
     capped = replace(CONFIGURATION, caps=replace(CONFIGURATION.caps, bill_per_order=Decimal(6000)))
     swap = an_amendment(seats(2, -10, "2026-08-01", revises=1), seats(3, 20, "2026-08-01"))

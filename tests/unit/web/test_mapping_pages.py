@@ -107,11 +107,11 @@ def test_a_saved_sheet_is_in_force_with_its_reason(admin, site) -> None:
 
 def test_mistakes_stand_at_their_parameters_and_nothing_is_saved(admin, site) -> None:
     form = form_of(admin.get(page_of(site)).text)
-    form |= {"how.name": "field", "text.name": "Account.Nmae", "how.phone": "default", "text.phone": "x"}
+    form |= {"how.name": "field", "text.name": "Account.Naame", "how.phone": "default", "text.phone": "x"}
     answer = admin.post(page_of(site), data={**form, "action": "save"})
     assert answer.status_code == 422
     page = unescape(answer.text)
-    assert 'id="problem-name">Account has no field Nmae' in page
+    assert 'id="problem-name">Account has no field Naame' in page
     assert "Did you mean Name?" in page
     assert 'id="problem-phone">A text stands here' in page
     assert "2 parameters need another value" in page

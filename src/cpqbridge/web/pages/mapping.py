@@ -43,7 +43,7 @@ _FIRST = "customer"
 def add(site: Site) -> None:
     """Register the pages."""
 
-    @site.get("/connections/{name}/setup/mapping", role=Role.ADMIN)
+    @site.get("/connections/{name}/setup/mapping", role=Role.VIEWER)
     def step(ask: Ask) -> Page:
         name = ask.path["name"]
         overview = MapFields(ask.service, name).overview()
