@@ -138,6 +138,7 @@ class _Pattern:
                 values["order_number"] = f"{1_000_000 + number:08d}"
                 if state is not None:
                     values["state"], values["code"], values["message"] = state
+                    values["cause"] = values["code"]
             yield table, tuple(values.values())
 
 

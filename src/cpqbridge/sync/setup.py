@@ -14,7 +14,9 @@ from sqlalchemy import Connection as Transaction
 
 from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.errors import ConfigurationError
+from cpqbridge.mapping.configuration import default_configuration
 from cpqbridge.salesforce.address import PRODUCTION_SIGN_IN, SANDBOX_SIGN_IN, sign_in_address
+from cpqbridge.salesforce.package import fields_zip
 from cpqbridge.store import connections, logins, setups
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.logins import LoginFacts
@@ -140,6 +142,10 @@ class SetUp:
             client_id=app["client_id"],
             has_secret=CLIENT_SECRET in kept,
         )
+
+    def app_package(self, *, callback_url: str) -> bytes:
+        """Return the app and our fields, for an org that is not connected yet, as a zip for its CLI."""
+        return fields_zip(default_configuration().mapping.salesforce_prefix, callback_url=callback_url)
 
     def _signed_in(self, transaction: Transaction, state: SetupState, connection: Connection) -> SetupState:
         known = logins.facts(transaction, connection_id=connection.connection_id)

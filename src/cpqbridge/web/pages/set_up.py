@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from starlette.responses import Response
+
 from cpqbridge.errors import ConfigurationError, CpqbridgeError
 from cpqbridge.store.users import Role
 from cpqbridge.sync.setup import Environment, SetUp
@@ -66,6 +68,14 @@ def add(site: Site) -> None:
         except ConfigurationError as error:
             return _salesforce_page(ask, error=error)
         return Page("setup_continue.html", {"frame": setup_frame(ask, Step.SALESFORCE), "address": address})
+
+    @site.get("/connections/{name}/setup/salesforce/app.zip", role=Role.ADMIN)
+    def app_package(ask: Ask) -> Response:
+        return Response(
+            _set_up(ask).app_package(callback_url=_callback(ask)),
+            media_type="application/zip",
+            headers={"Content-Disposition": 'attachment; filename="cpqbridge-salesforce.zip"'},
+        )
 
     @site.get(CALLBACK_PATH, role=Role.ADMIN)
     def callback(ask: Ask) -> Page | Redirect:
