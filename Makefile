@@ -70,7 +70,7 @@ soak: $(ready)
 	@$(bin)/python tools/soak.py $(ARGS)
 
 generate: $(ready)
-	@for page in errors mapping configuration cli; do $(bin)/python tools/$${page}_reference.py || exit 1; done
+	@for page in alerts errors mapping configuration cli; do $(bin)/python tools/$${page}_reference.py || exit 1; done
 
 # The committed style sheet, icons and HTMX again, after templates use other classes; needs node and npm.
 assets:

@@ -135,6 +135,7 @@ class _Pattern:
                 values["order_number"] = f"{1_000_000 + number:08d}"
                 if state is not None:
                     values["state"], values["code"], values["message"] = state
+                    values["cause"] = values["code"]
             yield table, tuple(values.values())
 
 
@@ -172,7 +173,7 @@ def _add_the_rest(database: sqlite3.Connection, count: int) -> None:
     )
     database.executemany(
         "INSERT INTO findings (connection_id, root_id, kind, subject, fingerprint, document, state, reason, "
-        "first_seen_at, last_seen_at) SELECT 1, root_id, 'changed', order_id, 'f', ?, 'open', '', ?, ? "
+        "first_seen_at, last_seen_at) SELECT 1, root_id, 'changed_in_stripe', order_id, 'f', ?, 'open', '', ?, ? "
         "FROM order_states WHERE order_id IN (SELECT order_id FROM order_states LIMIT ? OFFSET 1000)",
         [(_FINDING, _before(1), _before(1), max(1, count // 500))],
     )
@@ -188,7 +189,10 @@ def _add_the_rest(database: sqlite3.Connection, count: int) -> None:
 
 
 _FINDING = (
-    '{"kind":"changed","text":"The quantity differs.","marks":["quantity"],"details":[],"fix":"","action":""}'
+    '{"kind":"changed_in_stripe","contract":"800","orders":["801"],"order_numbers":["01000001"],'
+    '"stripe_id":"sub_sched_1","link":null,"found":"It bills 3 seats.","wanted":"as it was sold",'
+    '"found_minor":15000,"wanted_minor":50000,"currency":"usd","fix":"Look at it.","remedy":"by_hand",'
+    '"key":"","marks":["quantity"]}'
 )
 
 

@@ -37,6 +37,8 @@ document and nothing else; everything else goes to standard error.
 | `CPQBRIDGE_NOW` | ISO time at which simulated connections stand; refused for real ones |
 | `CPQBRIDGE_STRIPE_WEBHOOK_SECRET` | signing secrets of webhooks, by commas or spaces, beside those stored |
 | `CPQBRIDGE_PUBLIC_URL` | address of the pages behind a proxy, like `https://cpqbridge.example.com` |
+| `CPQBRIDGE_SIMULATED_SALESFORCE` | a simulated org on this machine that the browser may connect |
+| `CPQBRIDGE_SIMULATED_STRIPE` | a simulated Stripe account, likewise |
 | `CPQBRIDGE_LOG_FORMAT` | what `serve` and `worker` write to standard error: `text` or `json` |
 | `CPQBRIDGE_LOG_LEVEL` | `debug`, `info` (default), `warning` or `error` |
 

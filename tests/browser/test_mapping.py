@@ -53,7 +53,7 @@ def test_the_mapper_can_be_used_by_everybody(make_app, color_scheme, viewport) -
     app.assert_accessible()
     page.get_by_role("button", name="Back without choosing").click()
     page.get_by_label("What fills name").select_option("A field")
-    page.get_by_label("fixed value of name").fill("Account.Nmae")
+    page.get_by_label("fixed value of name").fill("Account.Naame")
     page.get_by_role("button", name="Save").first.click()
     assert "Did you mean Name?" in page.locator("#row-name").inner_text()
     app.assert_accessible()

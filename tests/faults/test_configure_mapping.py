@@ -23,7 +23,7 @@ def test_a_field_the_org_lacks_is_refused_when_the_mapping_is_saved(tmp_path: Pa
     with two_sides() as sides, service(tmp_path) as opened:
         connect(opened, sides)
         configure = Configure(opened)
-        wrong = with_rules(opened, {"customer": {"description": {"field": "Account.Nmae"}}})
+        wrong = with_rules(opened, {"customer": {"description": {"field": "Account.Naame"}}})
         with pytest.raises(ConfigurationError) as caught:
             configure.save(None, wrong)
         assert (caught.value.code, caught.value.field) == ("mapping_unfit", "mapping.customer.description")

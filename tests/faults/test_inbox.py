@@ -137,6 +137,12 @@ def test_some_or_all_are_tried_anew_and_what_was_solved_disappears(tmp_path: Pat
         assert (cause.group.code, cause.group.orders) == ("frequency_unknown", 2)
         assert cause.group.field == "SBQQ__BillingFrequency__c"
         first, second = Inbox(opened).orders(cause, offset=0, limit=9)
+        # As long as nothing was corrected a try changes nothing.
+        Inbox(opened).retry(None, cause.group.cause, [first.order_id])
+        assert setting.tries(first.order_id).next_try_at is not None
+        setting.settled()
+        assert setting.tries(first.order_id).next_try_at is None
+        assert Inbox(opened).list().needed == (cause,)
         for line in lines:
             org.update("OrderItem", line, {"SBQQ__BillingFrequency__c": "Monthly"})
         with acting_as("Ada"):

@@ -137,6 +137,11 @@ def _pages(report: Report, live: LiveDemo) -> FastAPI:
         order.order_id: OrderLabel(customer=order.customer, purpose=order.purpose) for order in report.orders
     }
     demo = Demo(
-        is_open=True, labels=labels, introduction=_INTRODUCTION, report=report, desk_url=live.desk_url
+        is_open=True,
+        labels=labels,
+        introduction=_INTRODUCTION,
+        report=report,
+        desk_url=live.desk_url,
+        simulated=live.simulated,
     )
     return create_app(Site(live.service, clock=live.clock, demo=demo))

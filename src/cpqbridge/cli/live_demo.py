@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cpqbridge.sync.rehearse import Rehearsal
     from cpqbridge.sync.report import Calls
     from cpqbridge.sync.service import SyncService
+    from cpqbridge.sync.setup_book import SimulatedSides
     from cpqbridge_sim.hosting import Hosted
     from cpqbridge_sim.salesforce.org import Org
     from cpqbridge_sim.stripe.account import Account
@@ -37,11 +38,12 @@ Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveDemo:
-    """A running demo: its service with a worker, its clock, and the address of the CPQ desk."""
+    """A running demo: its service with a worker, its clock, the simulators, and the CPQ desk's address."""
 
     service: SyncService
     clock: SettableClock
     desk_url: str
+    simulated: SimulatedSides
 
 
 @contextmanager
@@ -89,7 +91,26 @@ def live_demo(records: Records, *, now: datetime, pages_url: str, log_level: str
         service.apply_configuration(CONNECTION, replace(configuration, sync=live))
         service.start_worker()
         stack.enter_context(_moving_time(rehearsal, time_asked_for))
-        yield LiveDemo(service=service, clock=clock, desk_url=f"{systems.salesforce_url}/_sim/cpq")
+        yield LiveDemo(
+            service=service,
+            clock=clock,
+            desk_url=f"{systems.salesforce_url}/_sim/cpq",
+            simulated=_simulated(systems),
+        )
+
+
+def _simulated(systems: _LiveSystems) -> SimulatedSides:
+    """Return what the pages of a set-up say of the simulators, so that people can copy it."""
+    from cpqbridge.sync.setup_book import SimulatedSides  # noqa: PLC0415 - it loads the database
+    from cpqbridge_sim.salesforce.oauth_settings import CLIENT_ID, CLIENT_SECRET  # noqa: PLC0415
+
+    return SimulatedSides(
+        salesforce_url=systems.salesforce_url,
+        stripe_url=systems.stripe_url,
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        stripe_key=_KEY,
+    )
 
 
 class _LiveSystems:

@@ -128,7 +128,10 @@ def sync(  # noqa: PLR0917 - each is one option of the command
 ) -> None:
     """Bill the order's contract in Stripe and tell Salesforce, up to a final state."""
     released, first_day = _released(release, cutover)
+    from cpqbridge.sync.by_hand import note_sync  # noqa: PLC0415 - lists need none of it
+
     with service_of(context) as service:
+        note_sync(service, connection, order, released=released, cutover=first_day)
         report = service.sync(connection, order, released=released, cutover=first_day)
     if as_json:
         document({"version": 1, "orders": [standing_document(each) for each in report.standings]})

@@ -23,7 +23,8 @@ class Kind(Enum):
 
 
 RECONNECT = (
-    "Give it a fresh token; a connection takes one with: cpqbridge connection check --salesforce-token -"
+    "Sign in to Salesforce again on the connection's page, or give it a fresh token: "
+    "cpqbridge connection check --salesforce-token -"
 )
 _PERMISSION = (
     "Assign the connector's permission set to the integration user and check that user's access "

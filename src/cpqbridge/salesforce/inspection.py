@@ -18,6 +18,8 @@ from cpqbridge.salesforce.soql_condition import read_condition
 MOST_LINES = 2000
 """How many order products are looked at for the prorate precision, the newest ones: one page."""
 
+_JOINED = "Id != null"
+"""Stands for what a filter is joined with in use: some semi-joins are refused inside brackets only."""
 _PARENTS = {ACCOUNT_FILTER: "Account", PRODUCT_FILTER: "Product2", ENTRY_FILTER: "PricebookEntry"}
 
 
@@ -55,7 +57,7 @@ class Inspection:
             parent = _PARENTS[setting]
             counted = self._count(parent, read_condition(text, setting=setting).enclosed)
             used = next(each for each in qualification.further_filters() if each.setting == setting)
-            soql = select(["Id"], used.object_name, where=used.condition)
+            soql = select(["Id"], used.object_name, where=f"{_JOINED} AND {used.condition}")
             self._client.query(f"{soql} LIMIT 1")
         except CpqbridgeError as error:
             raise blamed(error, _only(qualification, setting)) from error
@@ -78,7 +80,8 @@ class Inspection:
         return self._count("Order", " AND ".join(asked.conditions()))
 
     def _count(self, object_name: str, where: str) -> MatchCount:
-        total = self._client.query(select(["COUNT()"], object_name, where=where)).get("totalSize")
+        soql = select(["COUNT()"], object_name, where=f"{_JOINED} AND {where}")
+        total = self._client.query(soql).get("totalSize")
         if not isinstance(total, int):
             raise RecordError(
                 f"Salesforce did not say how many records of {object_name} there are.",

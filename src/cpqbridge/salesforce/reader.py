@@ -133,10 +133,10 @@ class SalesforceReader:
 
         One call; another one where an order renews a contract, for that contract; another one where a line is
         priced by its product's consumption schedule, for the tiers, or where an amendment made a contract of
-        its own, for the amendments of that one; one more for each further page. In orgs
-        that lack the Contract object, where amendments are found by the contract id on the lines, each takes
-        one or two more. Every family member is found from the original quote, so any order of the contract
-        gives the same answer.
+        its own, for the amendments of that one; one more where filters make more than five queries, and one
+        for each further page. In orgs that lack the Contract object, where amendments are found by the
+        contract id on the lines, each takes one or two more. Every family member is found from the original
+        quote, so any order of the contract gives the same answer.
 
         Args:
             notice: Any order of the contract.

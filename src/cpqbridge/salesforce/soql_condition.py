@@ -2,7 +2,8 @@
 
 What the grammar does not know is refused. So a condition can neither leave the parentheses it is put in nor
 bring a clause of its own: comments, further clauses, bind variables and unknown characters are no tokens of
-it. The org's own parser still decides whether the fields and values are right.
+it. The org's own parser still decides whether the fields and values are right. Unicode escapes in texts are
+left out on purpose: the character itself says the same.
 
 Source: Salesforce, "SOQL and SOSL Reference": conditionExpression syntax, comparison operators, quoted string
 escape sequences, date formats and date literals, date functions, semi-joins and anti-joins (read
@@ -42,8 +43,9 @@ _OBJECTS_NAMED_LIKE_WORDS = frozenset({"ORDER", "GROUP"})
 _COMPARISONS = frozenset({"LIKE", "INCLUDES", "EXCLUDES", "IN", "NOT"})
 _FUNCTIONS = re.compile(
     r"(?:CALENDAR|FISCAL)_(?:MONTH|QUARTER|YEAR)|DAY_IN_(?:WEEK|MONTH|YEAR)|DAY_ONLY|HOUR_IN_DAY"
-    r"|WEEK_IN_(?:MONTH|YEAR)"
+    r"|WEEK_IN_(?:MONTH|YEAR)|TOLABEL"
 )
+_IN_FUNCTIONS = "CONVERTTIMEZONE"
 _DATES = re.compile(
     r"YESTERDAY|TODAY|TOMORROW|(?:LAST|NEXT)_90_DAYS"
     r"|(?:LAST|THIS|NEXT)_(?:WEEK|MONTH|QUARTER|YEAR|FISCAL_QUARTER|FISCAL_YEAR)"
@@ -208,7 +210,13 @@ class _Reader:
         if _FUNCTIONS.fullmatch(self._next.word):
             self._take()
             opened = self._open()
-            self._path(inside_join=inside_join)
+            if self._next.word == _IN_FUNCTIONS:
+                self._take()
+                inner = self._open()
+                self._path(inside_join=inside_join)
+                self._close(inner)
+            else:
+                self._path(inside_join=inside_join)
             self._close(opened)
         else:
             self._path(inside_join=inside_join)

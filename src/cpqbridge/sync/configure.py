@@ -129,7 +129,7 @@ class Configure:
             found = configuration_versions.listed(
                 transaction, connection_id=connection_id, limit=limit + 1, up_to=up_to
             )
-        befores = [*(each.document for each in found[1:]), *({} for _ in found[:1])]
+        earlier = [*(each.document for each in found[1:]), *({} for _ in found[:1])]
         return tuple(
             ListedVersion(
                 version=each.version,
@@ -139,7 +139,7 @@ class Configure:
                 changes=configuration_changes(before, each.document),
                 is_newest=newest is not None and each.version == newest.version,
             )
-            for each, before in list(zip(found, befores, strict=True))[:limit]
+            for each, before in list(zip(found, earlier, strict=True))[:limit]
         )
 
     def version(self, name: str | None, version: int) -> ConfigurationVersion:

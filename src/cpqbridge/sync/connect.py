@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -156,7 +156,14 @@ class Connections:
                 # The empty fingerprint makes the first sync of the account bring the customer up to date.
                 link = Link(key=f"customer:{account_id}", stripe_id=customer_id, fingerprint="")
                 links.save(transaction, connection_id=connection_id, link=link, at=now)
-            _note(transaction, connection, "connection_added", now, customers=len(examined.customers))
+            _note(
+                transaction,
+                connection,
+                "connection_added",
+                now,
+                detail={"customers": len(examined.customers)},
+                after=_sides(examined.facts),
+            )
         self._proven[connection_id] = (secrets, set(_BOTH_SIDES))
         return connection
 
@@ -202,7 +209,22 @@ class Connections:
                 transaction, connection_id=connection.connection_id, facts=examined.facts, at=now
             )
             self._save_schema(transaction, connection.connection_id, examined.schema)
-            _note(transaction, connection, "connection_checked", now)
+            renewed = {
+                name: "renewed"
+                for name, given in (
+                    ("salesforce_access", fresh.salesforce_token),
+                    ("stripe_access", fresh.stripe_key),
+                )
+                if given
+            }
+            _note(
+                transaction,
+                connection,
+                "connection_checked",
+                now,
+                before={**_sides(known), "access_lost": connection.access_lost},
+                after={**_sides(examined.facts), "access_lost": None, **renewed},
+            )
             self._proven[connection.connection_id] = (secrets, set(_BOTH_SIDES))
             return connections.get(transaction, connection_id=connection.connection_id)
 
@@ -362,14 +384,33 @@ class Connections:
         )
 
 
-def _note(transaction: Any, connection: Connection, action: str, at: Any, **detail: object) -> None:
-    audit.record(
-        transaction,
-        AuditEntry(
-            connection_id=connection.connection_id,
-            at=at,
-            action=action,
-            subject=connection.name,
-            detail=detail,
-        ),
+def _sides(facts: ConnectionFacts) -> Mapping[str, object]:
+    """Return who the two sides are, for the audit."""
+    return {
+        "org": f"{facts.org_name} ({facts.org_id})",
+        "salesforce_url": facts.salesforce_url,
+        "stripe_account": f"{facts.stripe_account_name} ({facts.stripe_account_id})",
+        "mode": "live" if facts.live_mode else "test",
+    }
+
+
+def _note(
+    transaction: Any,
+    connection: Connection,
+    action: str,
+    at: datetime,
+    *,
+    detail: Mapping[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    entry = AuditEntry(
+        connection_id=connection.connection_id,
+        at=at,
+        action=action,
+        subject=connection.name,
+        detail=detail or {},
+        before=before,
+        after=after,
     )
+    audit.record(transaction, entry)

@@ -174,12 +174,7 @@ class FindingDesk:
                 fix="Look at the list of findings: it may be gone, accepted or for a person by now.",
             )
         fix = replace(planned.fix, task=replace(planned.fix.task, expects=mark))
-        left = Reconciler(self._service).carry_out(shown.connection.name, fix)
-        with self._store.write() as transaction:
-            numbers = [each.finding_id for each in fix.findings]
-            entry = self._entry("findings_fixed", shown)
-            audit.record(transaction, replace(entry, detail={**entry.detail, "findings": numbers}))
-        return left
+        return Reconciler(self._service).carry_out(shown.connection.name, fix)
 
     def _together(self, shown: ShownFinding) -> Iterable[StoredFinding]:
         with self._store.read() as transaction:

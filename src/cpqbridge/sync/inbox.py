@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from cpqbridge.domain.refusal_catalog import REFUSAL_CATALOG
 from cpqbridge.errors import ConfigurationError
+from cpqbridge.mapping.write_back import ERRORS_PAGE
 from cpqbridge.store import audit, connections, inbox
 from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.inbox import CausedOrder, CauseGroup
 from cpqbridge.store.noticed import PATIENCE
+from cpqbridge.sync.allowance import Purpose
 from cpqbridge.sync.audience import Audience, audience_of
 from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.releases import TAKEOVER, releasable
@@ -49,6 +51,11 @@ class Cause:
     def record_url(self) -> str:
         """Return the page of the one record to change in Salesforce; empty where there are several."""
         return record_url(self.connection, self.group.record_id)
+
+    @property
+    def docs_url(self) -> str:
+        """Return where the code is explained."""
+        return f"{ERRORS_PAGE}#{self.group.code}"
 
     @property
     def is_releasable(self) -> bool:
@@ -165,7 +172,9 @@ class Inbox:
                 ),
             )
         if not is_later:
-            Notices(self._service).take_contracts(connection_id, found, because="inbox")
+            # What somebody chose is tried even when the org has few calls left.
+            purpose = Purpose.BACKGROUND if order_ids is None else Purpose.PERSON
+            Notices(self._service).take_contracts(connection_id, found, because="inbox", purpose=purpose)
         return Retried(contracts=len(found), is_later=is_later)
 
 

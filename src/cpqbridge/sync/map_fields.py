@@ -12,6 +12,7 @@ from cpqbridge.errors import (
     PausedError,
     TransientError,
 )
+from cpqbridge.mapping.mapping_section import parse_mapping
 from cpqbridge.mapping.parameter_words import OBJECT_WORDS, ObjectWords
 from cpqbridge.mapping.rules import STRIPE_OBJECTS
 from cpqbridge.store import connections, order_lists
@@ -42,8 +43,13 @@ class MappedObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingOverview:
-    """The whole mapping in force; `unchecked` says why the org could not be asked, None when it was."""
+    """The whole mapping in force; `unchecked` says why the org could not be asked, None when it was.
 
+    `prefix` stands in front of our field names on Salesforce's objects.
+    """
+
+    version: int
+    prefix: str
     objects: tuple[MappedObject, ...]
     unchecked: CpqbridgeError | None
 
@@ -58,7 +64,8 @@ class MapFields:
 
     def overview(self) -> MappingOverview:
         """Return the mapping in force, checked against the org as far as that can be asked."""
-        rules = Configure(self._service).current(self._name).configuration.mapping
+        configured = Configure(self._service).current(self._name)
+        rules = configured.configuration.mapping
         problems: tuple[RuleProblem, ...] = ()
         unchecked = None
         if rules.objects:
@@ -77,7 +84,12 @@ class MapFields:
             )
             for name, words in OBJECT_WORDS.items()
         )
-        return MappingOverview(objects=objects, unchecked=unchecked)
+        return MappingOverview(
+            version=configured.version,
+            prefix=rules.salesforce_prefix,
+            objects=objects,
+            unchecked=unchecked,
+        )
 
     def sheet(
         self, stripe_object: str, draft: Draft | None = None, *, order: str = "", sample: int = 0
@@ -142,6 +154,18 @@ class MapFields:
                 limit=_RECENT_ORDERS,
             )
             return tuple(each.order_number for each in order_lists.search(transaction, wanted).rows)
+
+    def set_prefix(self, prefix: str, *, based_on: int) -> int:
+        """Save what stands in front of our field names on Salesforce's objects, and return the version.
+
+        Raises:
+            ConfigurationError: it is no beginning of an API name, or as `Configure.save`.
+        """
+        configure = Configure(self._service)
+        configuration = configure.current(self._name).configuration
+        checked = parse_mapping({"salesforce_prefix": prefix}, "mapping")
+        mapping = replace(configuration.mapping, salesforce_prefix=checked.salesforce_prefix)
+        return configure.save(self._name, replace(configuration, mapping=mapping), based_on=based_on)
 
     def fields(self, stripe_object: str, parameter: str, *, at: str = "", search: str = "") -> FieldChoice:
         """Return the fields that a parameter can be filled from; see `FieldPicker.choice`.

@@ -65,7 +65,14 @@ class Notices:
             log.info("contracts_queued", connection=connection.name, because=because, contracts=count)
         return count
 
-    def take_contracts(self, connection_id: int, root_ids: Iterable[str], *, because: str) -> int:
+    def take_contracts(
+        self,
+        connection_id: int,
+        root_ids: Iterable[str],
+        *,
+        because: str,
+        purpose: Purpose = Purpose.BACKGROUND,
+    ) -> int:
         """Do the same for contracts that are known here, by their root ids; others are passed over."""
         with self._service.store.read() as transaction:
             found = [
@@ -73,7 +80,7 @@ class Notices:
                 for root_id in sorted(set(root_ids))
             ]
         known = [notice for notice in found if notice is not None]
-        return self.take(connection_id, known, because=because)
+        return self.take(connection_id, known, because=because, purpose=purpose)
 
     def queue(self, task: Task) -> bool:
         """Put a run on the queue unless its contract waits there; return whether it was put there."""

@@ -26,7 +26,8 @@ from cpqbridge.errors import (
     TransientError,
 )
 from cpqbridge.mapping.raw import OrderNotice
-from cpqbridge.store import findings, intents, plans, reconciliations
+from cpqbridge.store import audit, findings, intents, plans, reconciliations
+from cpqbridge.store.audit import AuditEntry
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.findings import FindingState, StoredFinding
 from cpqbridge.store.reconciliations import Reconciliation
@@ -332,13 +333,18 @@ class Reconciler:
         self._service.sync_task(fix.task)
         opened = self._service.open(name)
         reader, root_id = ContractReader(self._store, opened), fix.task.root_id
+        numbers = [each.finding_id for each in fix.findings]
         with self._store.write() as transaction:
-            findings.close(
-                transaction,
-                finding_ids=[each.finding_id for each in fix.findings],
-                state=FindingState.FIXED,
+            findings.close(transaction, finding_ids=numbers, state=FindingState.FIXED, at=self._now(opened))
+            found = [str(each.document["found"]) for each in fix.findings]
+            entry = AuditEntry(
+                connection_id=opened.connection_id,
                 at=self._now(opened),
+                action="findings_fixed",
+                subject=str(fix.findings[0].document["contract"]),
+                detail={"findings": numbers, "found": found},
             )
+            audit.record(transaction, entry)
         self._look(opened, reader, root_id, fix.task.notice)
         return tuple(
             each for each in self._stored(opened.connection_id, root_id) if each.state is FindingState.OPEN

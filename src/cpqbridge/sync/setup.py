@@ -14,7 +14,9 @@ from sqlalchemy import Connection as Transaction
 
 from cpqbridge.domain.addresses import is_loopback_url
 from cpqbridge.errors import ConfigurationError
+from cpqbridge.mapping.configuration import default_configuration
 from cpqbridge.salesforce.address import PRODUCTION_SIGN_IN, SANDBOX_SIGN_IN, sign_in_address
+from cpqbridge.salesforce.package import fields_zip
 from cpqbridge.store import connections, logins, setups
 from cpqbridge.store.connections import Connection
 from cpqbridge.store.logins import LoginFacts
@@ -33,8 +35,6 @@ from cpqbridge.sync.setup_book import (
 
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
-
-_NO_NAMES = frozenset({".", "..", "new"})
 
 
 class Environment(StrEnum):
@@ -85,7 +85,6 @@ class SetUp:
             ConfigurationError: the name is taken or cannot be one (field `name`).
         """
         name = name.strip()
-        _require_usable_in_addresses(name)
         book = self._book
         with book.store.write() as transaction:
             connections.require_free_name(transaction, name)
@@ -141,6 +140,10 @@ class SetUp:
             has_secret=CLIENT_SECRET in kept,
         )
 
+    def app_package(self, *, callback_url: str) -> bytes:
+        """Return the app and our fields, for an org that is not connected yet, as a zip for its CLI."""
+        return fields_zip(default_configuration().mapping.salesforce_prefix, callback_url=callback_url)
+
     def _signed_in(self, transaction: Transaction, state: SetupState, connection: Connection) -> SetupState:
         known = logins.facts(transaction, connection_id=connection.connection_id)
         if known is None:
@@ -193,13 +196,3 @@ def sign_in_url(environment: str, my_domain: str, simulated: SimulatedSides) -> 
         field="environment",
         fix="Choose production, sandbox or My Domain.",
     )
-
-
-def _require_usable_in_addresses(name: str) -> None:
-    if "/" in name or "\\" in name or name in _NO_NAMES or not name.isprintable():
-        raise ConfigurationError(
-            "This name cannot stand in the address of a page.",
-            code="connection_name",
-            field="name",
-            fix="Choose a short name of letters, digits, blanks and hyphens.",
-        )

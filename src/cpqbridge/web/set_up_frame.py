@@ -28,8 +28,6 @@ _TITLES = {
     Step.GO_LIVE: "Go live",
 }
 
-_FOR_ADMINS = frozenset({Step.SALESFORCE, Step.STRIPE})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupFrame:
@@ -72,18 +70,18 @@ def setup_frame(ask: Ask, step: Step | str, *, name: str = "") -> SetupFrame:
     is_admin = ask.user is not None and ask.user.role.covers(Role.ADMIN)
     goes_on = following is not None and is_admin and progress.is_open(following)
     address = setup_address(progress.name, here)
-    before = steps[place - 1] if place and (is_admin or steps[place - 1] not in _FOR_ADMINS) else None
+    before = steps[place - 1] if place and _is_for_reader(ask, steps[place - 1]) else None
     return SetupFrame(
         name=progress.name,
         title=_TITLES[here],
-        places=tuple(_place(progress, each, here, is_admin=is_admin) for each in steps),
+        places=tuple(_place(ask, progress, each, here) for each in steps),
         back=setup_address(progress.name, before) if before is not None else "/connections",
         pass_address=f"{address}/done" if goes_on else "",
         next_label=LABELS[following] if following is not None else "",
     )
 
 
-def _place(progress: Progress, step: Step, here: Step, *, is_admin: bool) -> tuple[str, str, str]:
+def _place(ask: Ask, progress: Progress, step: Step, here: Step) -> tuple[str, str, str]:
     state = "open"
     if step is here:
         state = "here"
@@ -91,5 +89,11 @@ def _place(progress: Progress, step: Step, here: Step, *, is_admin: bool) -> tup
         state = "done"
     elif not progress.is_open(step):
         state = "locked"
-    is_for_reader = is_admin or step not in _FOR_ADMINS
-    return LABELS[step], setup_address(progress.name, step) if is_for_reader else "", state
+    return LABELS[step], setup_address(progress.name, step) if _is_for_reader(ask, step) else "", state
+
+
+def _is_for_reader(ask: Ask, step: Step) -> bool:
+    """Return whether the reader's role may open a step, by what its page declares."""
+    path = f"/connections/{{name}}/setup/{step.value}"
+    roles = [each.role for each in ask.site.routes if each.method == "GET" and each.path == path]
+    return ask.user is not None and all(role is None or ask.user.role.covers(role) for role in roles)

@@ -276,3 +276,9 @@ def test_a_fixed_number_can_be_read_back_from_what_is_stored(value) -> None:
     assert configuration_document(parse_configuration(document)) == document
     (rule,) = parse_configuration(document).mapping.of("coupon").values()
     assert rule.value == Decimal(str(value))
+
+
+def test_a_fixed_number_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_configuration({"mapping": {"coupon": {"percent_off": {"value": "half"}}}})
+    assert caught.value.field == "mapping.coupon.percent_off.value"

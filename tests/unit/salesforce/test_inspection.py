@@ -32,21 +32,24 @@ def asked_for(setting: str, filters: Filters = FILTERS) -> list[str]:
 def test_orders_are_counted_together_with_what_counts_as_activated() -> None:
     assert asked_for("filters.Order") == [
         "Order",
-        "SELECT COUNT() FROM Order WHERE (StatusCode = 'Activated') AND (Type = 'New')",
+        "SELECT COUNT() FROM Order WHERE Id != null AND (StatusCode = 'Activated') AND (Type = 'New')",
     ]
     assert asked_for("filters.activated") == [
         "Order",
-        "SELECT COUNT() FROM Order WHERE (StatusCode = 'Activated')",
+        "SELECT COUNT() FROM Order WHERE Id != null AND (StatusCode = 'Activated')",
     ]
 
 
 def test_a_filter_on_a_parent_is_counted_there_and_tried_from_the_child() -> None:
     assert asked_for("filters.Account") == [
         "Account",
-        "SELECT COUNT() FROM Account WHERE (Type = 'Customer')",
-        "SELECT Id FROM Order WHERE (Account.Type = 'Customer') LIMIT 1",
+        "SELECT COUNT() FROM Account WHERE Id != null AND (Type = 'Customer')",
+        "SELECT Id FROM Order WHERE Id != null AND (Account.Type = 'Customer') LIMIT 1",
     ]
-    assert asked_for("filters.Product2")[2] == "SELECT Id FROM OrderItem WHERE (Product2Id != null) LIMIT 1"
+    assert (
+        asked_for("filters.Product2")[2]
+        == "SELECT Id FROM OrderItem WHERE Id != null AND (Product2Id != null) LIMIT 1"
+    )
 
 
 def test_a_filter_that_the_org_cannot_read_is_blamed_on_its_own_setting() -> None:

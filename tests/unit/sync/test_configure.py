@@ -14,7 +14,6 @@ from sqlalchemy import create_engine, text
 from cpqbridge.clock import SettableClock
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import default_configuration, parse_configuration
-from cpqbridge.mapping.configuration_changes import configuration_changes
 from cpqbridge.store import audit, configuration_versions, connections, upgrade
 from cpqbridge.store.connections import ConnectionFacts, ConnectionSecrets
 from cpqbridge.store.database import DATABASE_FILE, Store, open_store
@@ -142,12 +141,6 @@ def test_a_version_that_never_was_is_refused(configure: Configure) -> None:
         assert caught.value.code == "configuration_version_unknown"
 
 
-def test_settings_that_an_older_document_does_not_name_are_no_change() -> None:
-    assert configuration_changes({"version": 1}, {"version": 1, "caps": {"cancels_per_hour": 20}}) == ()
-    (change,) = configuration_changes({"unknown": {"of": 1}}, {"unknown": {"of": 2}})
-    assert (change.path, change.before, change.after) == ("unknown.of", 1, 2)
-
-
 def test_a_connection_without_versions_gets_its_first_one(configure: Configure, store: Store) -> None:
     with store.write() as transaction:
         transaction.execute(text("DELETE FROM configuration_versions"))
@@ -184,12 +177,3 @@ def test_the_upgrade_keeps_what_was_in_force_as_the_first_version(tmp_path: Path
     finally:
         store.close()
     assert (found.document, found.created_at) == ({"currency": "eur"}, NOW)
-
-
-def test_the_rule_of_a_parameter_is_one_value() -> None:
-    """Its dots and those of metadata keys stay in the path; going from a field to a value is one change."""
-    before = {"mapping": {"customer": {"metadata.region": {"field": "Account.Region__c"}}}}
-    after = {"mapping": {"customer": {"metadata.region": {"value": "EMEA"}}}}
-    (change,) = configuration_changes(before, after)
-    assert change.path == "mapping.customer.metadata.region"
-    assert (change.before, change.after) == ({"field": "Account.Region__c"}, {"value": "EMEA"})

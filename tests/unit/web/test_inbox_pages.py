@@ -132,7 +132,9 @@ def test_a_release_of_several_shows_the_money_first_and_does_exactly_that(
     path = held(setting)
     base = path.partition("?")[0]
     client = client_of(site, Role.OPERATOR)
-    assert "Release the ticked ones" in client.get(path).text
+    shown = client.get(path).text
+    assert "Release the ticked ones" in shown
+    assert f"/orders/{setting.sides.order_ids[0]}/release?code=cap_bill_per_order" in shown
     query = "&".join(["connection=test", *(f"order={each}" for each in setting.sides.order_ids)])
     asked = client.get(f"{base}/release?{query}")
     assert asked.status_code == 200, asked.text

@@ -11,6 +11,7 @@ import pytest
 from tests.app_people import client_of
 from tests.faults.two_sides import TwoSides, connect, service, two_sides
 
+from cpqbridge import __version__
 from cpqbridge.mapping.parameter_words import OBJECT_WORDS
 from cpqbridge.store import audit
 from cpqbridge.store.users import Role
@@ -107,11 +108,11 @@ def test_a_saved_sheet_is_in_force_with_its_reason(admin, site) -> None:
 
 def test_mistakes_stand_at_their_parameters_and_nothing_is_saved(admin, site) -> None:
     form = form_of(admin.get(page_of(site)).text)
-    form |= {"how.name": "field", "text.name": "Account.Nmae", "how.phone": "default", "text.phone": "x"}
+    form |= {"how.name": "field", "text.name": "Account.Naame", "how.phone": "default", "text.phone": "x"}
     answer = admin.post(page_of(site), data={**form, "action": "save"})
     assert answer.status_code == 422
     page = unescape(answer.text)
-    assert 'id="problem-name">Account has no field Nmae' in page
+    assert 'id="problem-name">Account has no field Naame' in page
     assert "Did you mean Name?" in page
     assert 'id="problem-phone">A text stands here' in page
     assert "2 parameters need another value" in page
@@ -224,6 +225,20 @@ def test_the_step_of_the_set_up_shows_what_is_mapped_and_what_broke(admin, site,
     assert "Account has no field Description" in page
 
 
+def test_the_prefix_of_our_fields_is_set_in_the_set_up(admin, site) -> None:
+    address = f"/connections/{connection_name(site)}/setup/mapping"
+    form = form_of(admin.get(address).text)
+    wrong = admin.post(address, data={**form, "prefix": "9 lives"})
+    assert wrong.status_code == 422
+    assert "the beginning of an API name" in unescape(wrong.text)
+    assert form_of(wrong.text)["prefix"] == "9 lives"
+    assert admin.post(address, data={**form, "prefix": "Acme_"}).status_code == 303
+    assert site.service.configuration(None).mapping.salesforce_prefix == "Acme_"
+    assert "Acme_Stripe_ID__c" in admin.get(address).text
+    assert admin.post(address, data={**form, "prefix": "Other_"}).status_code == 422
+    assert 'name="prefix"' not in client_of(site, Role.VIEWER).get(address).text
+
+
 def test_versions_are_listed_compared_and_put_back(admin, site) -> None:
     name = connection_name(site)
     form = form_of(admin.get(page_of(site)).text) | {"how.phone": "value", "text.phone": "1"}
@@ -235,6 +250,7 @@ def test_versions_are_listed_compared_and_put_back(admin, site) -> None:
     assert "value 1" in second
     assert "back in force</button>" not in second
     first = admin.get(f"/connections/{name}/versions/1").text
+    assert f"<footer>cpqbridge {__version__}." in first
     assert "These settings would change" in first
     answer = admin.post(f"/connections/{name}/versions/1", data={"based_on": "1"})
     assert answer.status_code == 422

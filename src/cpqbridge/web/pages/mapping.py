@@ -45,13 +45,16 @@ def add(site: Site) -> None:
 
     @site.get("/connections/{name}/setup/mapping", role=Role.VIEWER)
     def step(ask: Ask) -> Page:
-        name = ask.path["name"]
-        overview = MapFields(ask.service, name).overview()
-        rows = [(each, mapping_address(name, each.stripe_object)) for each in overview.objects]
-        return Page(
-            "setup_mapping.html",
-            {"frame": setup_frame(ask, Step.MAPPING), "rows": rows, "unchecked": overview.unchecked},
-        )
+        return _step(ask)
+
+    @site.post("/connections/{name}/setup/mapping", role=Role.ADMIN)
+    def set_prefix(ask: Ask) -> Page | Redirect:
+        mapper = MapFields(ask.service, ask.path["name"])
+        try:
+            mapper.set_prefix(ask.form.text("prefix"), based_on=_number(ask.form.text("based_on")))
+        except ConfigurationError as error:
+            return _step(ask, error=error)
+        return Redirect(setup_address(ask.path["name"], Step.MAPPING), notice="The prefix was saved.")
 
     @site.get("/connections/{name}/mapping", role=Role.VIEWER)
     def start(ask: Ask) -> Redirect:
@@ -138,6 +141,26 @@ def _edited(form: Fields) -> _Edited:
     )
 
 
+def _step(ask: Ask, *, error: ConfigurationError | None = None) -> Page:
+    name = ask.path["name"]
+    overview = MapFields(ask.service, name).overview()
+    context = {
+        "frame": setup_frame(ask, Step.MAPPING),
+        "overview": overview,
+        "address": setup_address(name, Step.MAPPING),
+        "fields_address": setup_address(name, Step.FIELDS),
+        "rows": [(each, mapping_address(name, each.stripe_object)) for each in overview.objects],
+        "prefix": overview.prefix if error is None else ask.form.text("prefix"),
+        "error": error,
+        "can_edit": _is_admin(ask),
+    }
+    return Page("setup_mapping.html", context, status=HTTPStatus.UNPROCESSABLE_ENTITY if error else 200)
+
+
+def _is_admin(ask: Ask) -> bool:
+    return ask.user is not None and ask.user.role.covers(Role.ADMIN)
+
+
 def _save(ask: Ask, edited: _Edited) -> Page | Redirect:
     name, stripe_object = ask.path["name"], ask.path["object"]
     mapper = MapFields(ask.service, name)
@@ -172,7 +195,7 @@ def _page(ask: Ask, edited: _Edited, *, error: CpqbridgeError | None = None, ref
         "reason": edited.reason,
         "error": error,
         "refused": refused,
-        "can_edit": ask.user is not None and ask.user.role.covers(Role.ADMIN),
+        "can_edit": _is_admin(ask),
         "orders": mapper.recent_orders(),
         "sent_json": [_json(each.body) for each in sheet.objects],
     }

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from starlette.responses import Response
+
 from cpqbridge.errors import ConfigurationError, CpqbridgeError
 from cpqbridge.store.users import Role
+from cpqbridge.sync.key_rights import NEEDED
 from cpqbridge.sync.setup import Environment, SetUp
 from cpqbridge.sync.setup_progress import SetupProgress, Step
 from cpqbridge.sync.setup_salesforce import AppGiven, SetupSalesforce
@@ -66,6 +69,14 @@ def add(site: Site) -> None:
         except ConfigurationError as error:
             return _salesforce_page(ask, error=error)
         return Page("setup_continue.html", {"frame": setup_frame(ask, Step.SALESFORCE), "address": address})
+
+    @site.get("/connections/{name}/setup/salesforce/app.zip", role=Role.ADMIN)
+    def app_package(ask: Ask) -> Response:
+        return Response(
+            _set_up(ask).app_package(callback_url=_callback(ask)),
+            media_type="application/zip",
+            headers={"Content-Disposition": 'attachment; filename="cpqbridge-salesforce.zip"'},
+        )
 
     @site.get(CALLBACK_PATH, role=Role.ADMIN)
     def callback(ask: Ask) -> Page | Redirect:
@@ -167,6 +178,7 @@ def _stripe_page(ask: Ask, *, error: CpqbridgeError | None = None) -> Page:
             },
             "simulated": simulated,
             "error": error,
+            "rights": NEEDED,
             "asks_live": error is not None and error.field == "is_live_meant",
         },
         status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
