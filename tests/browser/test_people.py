@@ -38,6 +38,7 @@ def test_the_first_admin_comes_in_by_the_link_and_invites_an_operator(make_app) 
     choose_password(page)
     expect(page.get_by_text("Welcome, Grace.")).to_be_visible()
     expect(page.get_by_role("navigation").get_by_text("People")).to_have_count(0)
+    assert app.errors == []
 
 
 def test_a_person_signs_in_changes_the_password_and_is_let_go_on_a_phone(make_app) -> None:

@@ -39,6 +39,7 @@ REFRESH_TOKEN = "5Aep861canaryRefreshToken"
 MAIL_PASSWORD = "canaryMailPassword"
 SLACK_PATH = "canarySlackPath"
 PASSWORD = "canary in a password"
+UNFINISHED = "second"
 NOBODY_LISTENS = "127.0.0.1:9"
 TEMPLATES = Path(cpqbridge.web.__file__).parent / "templates"
 
@@ -108,6 +109,16 @@ def give_everything(opened, sides) -> None:
         assert not alerts.test(alerts.add(channel).channel_id).is_sent
 
 
+def begin_another_set_up(house: House) -> None:
+    """Give the secret of an app to a set-up that is left in the middle of signing in."""
+    admin = house.client(Role.ADMIN)
+    assert admin.post("/connections/new", data={"name": UNFINISHED}).status_code == 303
+    form = {"environment": "sandbox", "client_id": "3MVG9the.app", "client_secret": CLIENT_SECRET}
+    page = admin.post(f"/connections/{UNFINISHED}/setup/salesforce", data=form)
+    assert "https://test.salesforce.com/services/oauth2/authorize" in page.text
+    assert sightings(page.text) == []
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory) -> Iterator[Told]:
     home = tmp_path_factory.mktemp("told")
@@ -133,6 +144,7 @@ def told(tmp_path_factory) -> Iterator[Told]:
         made.attempt(lambda: opened.sync("test", sides.order_ids[2]))
         made.attempt(lambda: opened.check_connection("test", stripe_key=f"{STRIPE_KEY}wrong"))
         made.attempt(lambda: opened.check_connection("test", stripe_key="no key but canary"))
+        begin_another_set_up(house)
         yield made
     root = logging.getLogger()
     for handler in list(root.handlers):
@@ -164,8 +176,9 @@ def test_no_page_and_no_export_shows_one(told: Told, role: Role) -> None:
     for route in told.house.site.routes:
         if route.method == "GET":
             address = told.house.address(route)
-            for query in ("", "?format=csv"):
-                answer = told.house.client(role).get(address + query)
+            unfinished = address.replace("/connections/test", f"/connections/{UNFINISHED}")
+            for path in (address, unfinished):
+                answer = told.house.client(role).get(path)
                 texts = (answer.text, repr(answer.headers))
                 found += [(route.path, seen) for text in texts for seen in sightings(text)]
     assert found == []

@@ -11,8 +11,8 @@ from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.salesforce.changes import Changes, Wanted
 from cpqbridge.salesforce.qualification import Qualification
 from cpqbridge.store import overview
-from cpqbridge.sync.checks import org_client
 from cpqbridge.sync.configure import Configure
+from cpqbridge.sync.connection_checks import org_client
 from cpqbridge.sync.liveness import workers
 from cpqbridge.sync.sides import SalesforceOrg
 

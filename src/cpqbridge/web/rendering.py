@@ -116,5 +116,5 @@ def _environment() -> Environment:
         "utc_text": utc_text,
         "zone_text": zone_text,
     }
-    environment.globals |= {"version": __version__, "counted": counted}
+    environment.globals |= {"app_version": __version__, "counted": counted}
     return environment

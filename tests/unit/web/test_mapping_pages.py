@@ -11,6 +11,7 @@ import pytest
 from tests.app_people import client_of
 from tests.faults.two_sides import TwoSides, connect, service, two_sides
 
+from cpqbridge import __version__
 from cpqbridge.mapping.parameter_words import OBJECT_WORDS
 from cpqbridge.store import audit
 from cpqbridge.store.users import Role
@@ -249,6 +250,7 @@ def test_versions_are_listed_compared_and_put_back(admin, site) -> None:
     assert "value 1" in second
     assert "back in force</button>" not in second
     first = admin.get(f"/connections/{name}/versions/1").text
+    assert f"<footer>cpqbridge {__version__}." in first
     assert "These settings would change" in first
     answer = admin.post(f"/connections/{name}/versions/1", data={"based_on": "1"})
     assert answer.status_code == 422
