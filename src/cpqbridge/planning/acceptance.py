@@ -222,8 +222,8 @@ def _taken_in(order: Order, line_ids: Iterable[str]) -> Refusal:
         changed_after_sync(order),
         message=f"Order {order.order_number} is billed already without line {named}, which is not left out "
         "any more; what Stripe bills was left as it was.",
-        fix="Leave the line out again, by the filter or by Skip_Line_Item__c; to bill it from now on, sell it "
-        "in an amendment.",
+        fix="Leave the line out again, by the filter or by Skip_Line_Item__c; to bill it from now on, "
+        "sell it in an amendment.",
     )
 
 
