@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from playwright.sync_api import expect
@@ -72,6 +74,29 @@ def test_an_operator_ticks_orders_and_tries_them_anew(make_app) -> None:
     app.do(lambda: wait_until(lambda: is_idle(app.service)))
     page.reload()
     expect(page.get_by_role("heading", name="1 order needs somebody")).to_be_visible()
+    assert app.errors == []
+
+
+def test_held_orders_are_released_together_after_a_look_at_the_money(make_app) -> None:
+    app = make_app(count=2, live_sync=True, role=Role.OPERATOR, viewport=PHONE)
+    known = app.service.configuration("test")
+    capped = replace(known, caps=replace(known.caps, bill_per_order=Decimal(100)))
+    app.do(lambda: app.service.apply_configuration("test", capped))
+    polled(app)
+    page = app.go("/inbox")
+    page.get_by_role("link", name="Bills more than the cap").click()
+    for box in page.get_by_role("checkbox").all():
+        box.check()
+    page.get_by_role("button", name="Release the ticked ones").click()
+    expect(page.get_by_role("heading", name="Release 2 contracts?")).to_be_visible()
+    expect(page.get_by_role("cell", name="6,000.00").first).to_be_visible()
+    app.assert_accessible()
+    page.get_by_role("button", name="Release them").click()
+    expect(page.get_by_text("2 contracts released")).to_be_visible()
+    app.do(lambda: wait_until(lambda: is_idle(app.service)))
+    page.reload()
+    expect(page.get_by_text("Nobody is needed")).to_be_visible()
+    assert len(app.sides.objects("subscription_schedule")) == 2
     assert app.errors == []
 
 

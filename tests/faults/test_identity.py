@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,25 @@ def test_a_run_from_the_queue_that_cannot_even_open_stops_the_connection(tmp_pat
             )
             assert result["error"]["code"] == "wrong_org"
             assert "00DOther0000000EAA" in stopped_because(opened)
+
+
+def test_a_worker_reads_nothing_of_another_org(tmp_path: Path) -> None:
+    with two_sides() as sides:
+        with service(tmp_path) as opened:
+            connect(opened, sides, live_sync=True)
+        with service(tmp_path) as opened:
+            with opened.store.write() as transaction:
+                transaction.execute(update(connections).values(org_id="00DOther0000000EAA"))
+            before = sides.org_log.count
+            opened.start_worker()
+            until = time.monotonic() + 20
+            while not stopped_because(opened) and time.monotonic() < until:
+                time.sleep(0.05)
+            opened.stop_worker()
+            assert "00DOther0000000EAA" in stopped_because(opened)
+            new = sides.org_log.after(before)
+            assert {entry["parameters"].get("q") for entry in new} == {"SELECT Id FROM Organization"}
+            assert sides.stripe_writes() == []
 
 
 def test_it_goes_on_when_the_right_side_is_back_and_somebody_checks(tmp_path: Path) -> None:

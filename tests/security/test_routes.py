@@ -25,6 +25,13 @@ FOR_MACHINES = {"/static", "/hooks/stripe", "/healthz", "/readyz", "/metrics"}
 VIEWERS_CHANGE = {"/sign-out", "/account/password", "/account/sign-out-everywhere"}
 """What everybody may change: their own session and password."""
 
+OPERATORS_CHECK = {
+    "/connections/{name}/health",
+    "/connections/{name}/setup/dry-run",
+    "/connections/{name}/setup/dry-run/{dry_run}/stop",
+}
+"""What operators do with a connection: it asks both sides and changes neither, nor how it is set up."""
+
 ENDS_SESSION = {"/sign-out", "/account/sign-out-everywhere"}
 """Who did this is sent to the sign-in page because it worked."""
 
@@ -49,6 +56,15 @@ def test_viewers_change_nothing_but_their_own(empty: House) -> None:
         route.path for route in empty.site.routes if route.method == "POST" and route.role is Role.VIEWER
     }
     assert changing == VIEWERS_CHANGE
+
+
+def test_connections_are_changed_by_admins_only(empty: House) -> None:
+    by_operators = {
+        route.path
+        for route in empty.site.routes
+        if route.method == "POST" and route.path.startswith("/connections") and route.role is not Role.ADMIN
+    }
+    assert by_operators == OPERATORS_CHECK
 
 
 def test_people_alerts_and_new_connections_are_for_admins(empty: House) -> None:

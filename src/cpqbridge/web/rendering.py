@@ -86,8 +86,8 @@ def stylesheet() -> str:
 
 
 def zone_text(at: datetime, zone: str) -> str:
-    """Return an instant to the minute in a zone, with the zone's name."""
-    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
+    """Return an instant to the minute in a zone, with the zone's short name on that day, like EST."""
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"
 
 
 def utc_text(at: datetime) -> str:

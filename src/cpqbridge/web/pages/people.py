@@ -17,7 +17,7 @@ from cpqbridge.web.site import Site
 ROLES = (
     (Role.VIEWER.value, "Viewer", "Looks at everything and changes nothing."),
     (Role.OPERATOR.value, "Operator", "Also syncs, retries, holds, releases, fixes, accepts and pauses."),
-    (Role.ADMIN.value, "Admin", "Also sets up, maps, and says who may use the app."),
+    (Role.ADMIN.value, "Admin", "Also sets up, maps, sets alerts, and says who may use the app."),
 )
 """Each role with what it may do, the least first."""
 
