@@ -235,3 +235,32 @@ def test_time_that_passes_over_weeks_needs_nobody(opened, sides):
     for days in (1, 20, 40):
         move_everything_to(NOW + timedelta(days=days), sides, clock)
         assert opened.sync("trial", sides.order_id).order.state in {OrderState.UNCHANGED, OrderState.SYNCED}
+
+
+def test_a_poll_that_the_session_left_in_the_middle_finds_everything(tmp_path):
+    with two_sides(12) as sides, service(tmp_path, clock=SettableClock(NOW)) as opened:
+        sides.org.tokens = frozenset()
+        connect_signed_in(opened, sides)
+        sides.org.faults.read({"faults": [{"kind": "short_pages", "rows": 5, "times": 50}]})
+        found: list[str] = []
+        for number, page in enumerate(opened.open("trial").salesforce.changes(since=None)):
+            found += [notice.order_id for notice in page.notices]
+            if number == 1:
+                sides.org_oauth.tokens.end_sessions()
+        assert set(found) == set(sides.order_ids)
+        assert len(found) == 10 + 12
+
+
+def test_a_list_that_is_given_up_again_and_again_is_put_off(tmp_path):
+    with two_sides(12) as sides, service(tmp_path, clock=SettableClock(NOW)) as opened:
+        sides.org.tokens = frozenset()
+        connect_signed_in(opened, sides)
+        sides.org.faults.read({"faults": [{"kind": "short_pages", "rows": 5, "times": 50}]})
+
+        def read_while_sessions_end() -> None:
+            for _ in opened.open("trial").salesforce.changes(since=None):
+                sides.org_oauth.tokens.end_sessions()
+
+        with pytest.raises(TransientError) as caught:
+            read_while_sessions_end()
+        assert caught.value.code == "salesforce_pages_ended"

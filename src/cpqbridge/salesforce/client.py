@@ -225,22 +225,12 @@ class SalesforceClient:
 
         Raises:
             RecordError: The address of the page is not one of this org's REST API.
-            TransientError: The session ended and was renewed; the pages ended with it, so the query has to
+            TransientError: The pages ended, as they do with the session that began them; the query has to
                 begin anew (code `salesforce_pages_ended`).
         """
         if not isinstance(next_records_url, str) or not _NEXT_PAGE.fullmatch(next_records_url):
             raise _unexpected("the next page of a query lies outside of the REST API")
-        session = self._session
-        try:
-            return checked_page(self._send("GET", next_records_url, body=None, writes=False))
-        except TransientError as error:
-            if session is self._session:
-                raise
-            raise TransientError(
-                "The session with Salesforce ended in the middle of a long list, and a new one was begun.",
-                code="salesforce_pages_ended",
-                fix="Nothing was changed; the list is read again from the start by itself.",
-            ) from error
+        return checked_page(self._send("GET", next_records_url, body=None, writes=False))
 
     def composite(self, parts: Sequence[Subrequest], *, writes: bool) -> tuple[Answer, ...]:
         """Send up to 25 parts as one API call and return their answers in order.

@@ -158,6 +158,12 @@ def _known_error(
                 # Salesforce names no wait; it takes an org's calls of a day ago to fall out of the count.
                 wait_seconds = retry_after_seconds or _LOOK_AGAIN_SECONDS
                 return _busy(said, code="salesforce_limit", retry_after_seconds=wait_seconds, fix=problem.fix)
+            if problem.code == "INVALID_QUERY_LOCATOR":
+                return TransientError(
+                    f"Salesforce gave up a long list in the middle: {said}.",
+                    code="salesforce_pages_ended",
+                    fix=problem.fix,
+                )
             return _busy(
                 said, code="salesforce_busy", retry_after_seconds=retry_after_seconds, fix=problem.fix
             )

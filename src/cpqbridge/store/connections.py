@@ -21,6 +21,7 @@ STRIPE_KEY = "stripe_key"
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a field
 _MOST_WEBHOOK_SECRETS = 5
 _LONGEST_NAME = 80
+_NO_NAMES = frozenset({".", "..", "new"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,13 @@ def require_free_name(transaction: Transaction, name: str) -> None:
             code="connection_name",
             field="name",
             fix="Choose a short name.",
+        )
+    if name.strip() in _NO_NAMES or not name.isprintable() or {"/", "\\"} & set(name):
+        raise ConfigurationError(
+            f"The name {name!r} cannot stand in the address of a page.",
+            code="connection_name",
+            field="name",
+            fix="Choose a short name of letters, digits, blanks and hyphens.",
         )
     if any(other.name == name for other in list_all(transaction)):
         raise ConfigurationError(

@@ -7,9 +7,9 @@ from typing import Any
 
 from cpqbridge.domain.calls import CallWatch
 from cpqbridge.stripe_billing.client import StripeBilling
-from cpqbridge.stripe_billing.rights import KeyRight, Right, RightState, needless_rights, rights_of
+from cpqbridge.stripe_billing.rights import NEEDED, KeyRight, Right, RightState, needless_rights, rights_of
 
-__all__ = ["KeyRight", "KeyRights", "Right", "RightState", "key_rights", "rights_with"]
+__all__ = ["NEEDED", "KeyRight", "KeyRights", "Right", "RightState", "key_rights", "rights_with"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,8 +36,6 @@ from cpqbridge.sync.setup_book import (
 if TYPE_CHECKING:
     from cpqbridge.sync.service import SyncService
 
-_NO_NAMES = frozenset({".", "..", "new"})
-
 
 class Environment(StrEnum):
     """Where people sign in to their org."""
@@ -87,7 +85,6 @@ class SetUp:
             ConfigurationError: the name is taken or cannot be one (field `name`).
         """
         name = name.strip()
-        _require_usable_in_addresses(name)
         book = self._book
         with book.store.write() as transaction:
             connections.require_free_name(transaction, name)
@@ -199,13 +196,3 @@ def sign_in_url(environment: str, my_domain: str, simulated: SimulatedSides) -> 
         field="environment",
         fix="Choose production, sandbox or My Domain.",
     )
-
-
-def _require_usable_in_addresses(name: str) -> None:
-    if "/" in name or "\\" in name or name in _NO_NAMES or not name.isprintable():
-        raise ConfigurationError(
-            "This name cannot stand in the address of a page.",
-            code="connection_name",
-            field="name",
-            fix="Choose a short name of letters, digits, blanks and hyphens.",
-        )

@@ -12,7 +12,7 @@ from cpqbridge.domain.billing import BilledInvoice, StepAction
 from cpqbridge.domain.order import OrderHistory, OrderLine, Parameters
 from cpqbridge.domain.parameters import fingerprint
 from cpqbridge.domain.schedule_standing import ENDED, ScheduleStanding
-from cpqbridge.errors import ConfigurationError
+from cpqbridge.errors import ConfigurationError, TransientError
 from cpqbridge.mapping.configuration import Configuration
 from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT
 from cpqbridge.mapping.history import order_history
@@ -44,6 +44,7 @@ Result = TypeVar("Result")
 _MULTIPLIER = "SBQQ__ProrateMultiplier__c"
 _OTHER_FIELDS_NOW = frozenset({"salesforce_configuration", "salesforce_field_missing"})
 _NO_SUCH_FIELD = "INVALID_FIELD"
+_MOST_BEGINNINGS = 3
 
 
 class OrgFields:
@@ -142,8 +143,20 @@ class SalesforceOrg:
         )
         page = self._read(lambda reader: reader.changes.first(wanted))
         yield page
+        again = 0
         while (further := page.next_page) is not None:
-            page = self._read(partial(_next_page, further))
+            found = self._read(partial(_next_page, further))
+            if found is None and again == _MOST_BEGINNINGS:
+                raise TransientError(
+                    f"Salesforce gave up a long list in the middle {again + 1} times.",
+                    code="salesforce_pages_ended",
+                    fix="Nothing was changed; the list is read again by itself.",
+                )
+            if found is None:
+                # Pages end with the session. What was yielded comes again, and is known by its stamp.
+                again += 1
+                found = self._read(lambda reader: reader.changes.first(replace(wanted, watched=())))
+            page = found
             yield page
 
     def stamps_since(self, since: datetime) -> Mapping[str, str]:
@@ -342,8 +355,14 @@ class StripeAccountSide:
         self.client.close()
 
 
-def _next_page(next_page: str, reader: SalesforceReader) -> ChangesPage:
-    return reader.changes.next(next_page)
+def _next_page(next_page: str, reader: SalesforceReader) -> ChangesPage | None:
+    """Return a further page, None where the list was given up and has to begin anew."""
+    try:
+        return reader.changes.next(next_page)
+    except TransientError as error:
+        if error.code == "salesforce_pages_ended":
+            return None
+        raise
 
 
 def _place_of(sent: SentCall) -> str:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from cpqbridge.errors import ConfigurationError, CpqbridgeError
 from cpqbridge.store.users import Role
+from cpqbridge.sync.key_rights import NEEDED
 from cpqbridge.sync.setup import Environment, SetUp
 from cpqbridge.sync.setup_progress import SetupProgress, Step
 from cpqbridge.sync.setup_salesforce import AppGiven, SetupSalesforce
@@ -177,6 +178,7 @@ def _stripe_page(ask: Ask, *, error: CpqbridgeError | None = None) -> Page:
             },
             "simulated": simulated,
             "error": error,
+            "rights": NEEDED,
             "asks_live": error is not None and error.field == "is_live_meant",
         },
         status=HTTPStatus.OK if error is None else HTTPStatus.UNPROCESSABLE_ENTITY,
