@@ -66,12 +66,12 @@ def try_order(page: Page) -> None:
 
 def dry_run(page: Page) -> None:
     """Make a dry run and wait until it is done."""
-    page.get_by_role("button", name=re.compile("dry run", re.IGNORECASE)).first.click()
-    for _ in range(60):
-        page.wait_for_timeout(1000)
+    press("Begin")(page)
+    for _ in range(120):
         page.reload()
-        if page.get_by_text("would be billed").count():
+        if not page.get_by_text("A dry run is under way").count():
             return
+        page.wait_for_timeout(1000)
 
 
 PLAN = (
