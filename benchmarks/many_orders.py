@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cpqbridge.domain.ids import salesforce_id
+from cpqbridge.store import findings, plans
 from cpqbridge.store.database import DATABASE_FILE
+from cpqbridge.sync.findings import Finding, FindingKind, Remedy
 from cpqbridge.sync.service import SyncService
 from live import SOLD_AT, live
 
@@ -71,6 +73,7 @@ def many_orders(count: int) -> Iterator[ManyOrders]:
                 ).fetchone()[0]
                 for state, number in (("synced", "%10"), ("refused", "%00"))
             ]
+        _add_findings(world.service)
         yield ManyOrders(service=world.service, synced_id=ids[0], refused_id=ids[1])
 
 
@@ -171,12 +174,6 @@ def _add_the_rest(database: sqlite3.Connection, count: int) -> None:
         "INSERT INTO stripe_events VALUES (1, ?, 'invoice.paid', ?, ?, '{}', NULL, NULL, 'noticed')",
         ((f"evt_{number}", _before(number % 30), _before(number % 30)) for number in range(count // 2)),
     )
-    database.executemany(
-        "INSERT INTO findings (connection_id, root_id, kind, subject, fingerprint, document, state, reason, "
-        "first_seen_at, last_seen_at) SELECT 1, root_id, 'changed_in_stripe', order_id, 'f', ?, 'open', '', ?, ? "
-        "FROM order_states WHERE order_id IN (SELECT order_id FROM order_states LIMIT ? OFFSET 1000)",
-        [(_FINDING, _before(1), _before(1), max(1, count // 500))],
-    )
     hours = [_before(number / 24, whole=True) for number in range(35 * 24)]
     database.executemany(
         'INSERT OR REPLACE INTO run_hours VALUES (1, ?, ?, ?, \'{"3":20,"8":4}\')',
@@ -188,12 +185,30 @@ def _add_the_rest(database: sqlite3.Connection, count: int) -> None:
     )
 
 
-_FINDING = (
-    '{"kind":"changed_in_stripe","contract":"800","orders":["801"],"order_numbers":["01000001"],'
-    '"stripe_id":"sub_sched_1","link":null,"found":"It bills 3 seats.","wanted":"as it was sold",'
-    '"found_minor":15000,"wanted_minor":50000,"currency":"usd","fix":"Look at it.","remedy":"by_hand",'
-    '"key":"","marks":["quantity"]}'
-)
+def _add_findings(service: SyncService) -> None:
+    """Let one contract of 500 differ."""
+    with service.store.write() as transaction:
+        for standing in plans.standings(transaction, connection_id=1)[::500]:
+            finding = Finding(
+                kind=FindingKind.CHANGED_IN_STRIPE,
+                root_id=standing.root_id,
+                contract_key=standing.contract_key,
+                subject=standing.order_id,
+                found="The quantity is 12",
+                wanted="10",
+                fix="Put it back.",
+                marks=("quantity 12",),
+                order_ids=(standing.order_id,),
+                numbers={standing.order_id: standing.order_number},
+                remedy=Remedy.RESTORE,
+            )
+            findings.keep(
+                transaction,
+                connection_id=1,
+                root_id=standing.root_id,
+                seen=[finding.as_seen(link=None, reason="")],
+                at=SOLD_AT,
+            )
 
 
 def _before(days: float, *, whole: bool = False) -> str:

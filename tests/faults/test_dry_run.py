@@ -5,11 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import time
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from tests.faults.two_sides import NOW, TwoSides, connect, move_everything_to, service, two_sides
+from tests.faults.two_sides import (
+    NOW,
+    TwoSides,
+    connect,
+    move_everything_to,
+    one_line_orders,
+    service,
+    two_sides,
+)
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.refusal import OrderState
@@ -157,3 +166,25 @@ def test_only_the_last_ten_are_kept_and_an_unknown_one_says_so(tmp_path: Path) -
         with pytest.raises(ConfigurationError) as caught:
             DryRuns(opened).find(None, first)
         assert caught.value.code == "dry_run_unknown"
+
+
+def test_contracts_that_are_billed_elsewhere_stand_apart(tmp_path: Path) -> None:
+    clock = SettableClock(NOW)
+    with (
+        two_sides(records=one_line_orders(contracted=True)) as sides,
+        service(tmp_path, clock=clock) as opened,
+    ):
+        connect(opened, sides)
+        configuration = opened.configuration(None)
+        settings = replace(configuration.sync, start_date=date(2026, 2, 5))
+        opened.apply_configuration(None, replace(configuration, sync=settings))
+        move_everything_to(NOW + timedelta(days=10), sides, clock)
+        amendment = sides.amend([(0, "2")], start=date(2026, 3, 1))
+        found = ended(opened, DryRuns(opened).start(None)).result
+        assert found is not None
+        (held,) = found.take_overs
+        assert (held.order_id, held.state) == (sides.order_id, OrderState.HELD)
+        (cause,) = found.causes
+        assert (cause.state, cause.count) == (OrderState.WAITING, 1)
+        assert {each.order_id for each in found.orders} == {sides.order_id, amendment}
+        assert found.months == ()

@@ -13,7 +13,9 @@ from tests.faults.two_sides import TwoSides, connect, one_line_orders, service, 
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.errors import ConfigurationError, ConflictError
 from cpqbridge.store import audit, plans
+from cpqbridge.store.views import OrderSearch
 from cpqbridge.sync.acting import acting_as
+from cpqbridge.sync.notices import Notices
 from cpqbridge.sync.order_actions import Asked, OrderActions
 from cpqbridge.sync.pausing import Pausing
 from cpqbridge.sync.service import SyncService
@@ -118,6 +120,17 @@ def test_a_held_contract_is_not_carried_out_by_anybody_until_it_is_released(
     assert opened.sync(None, amendment).order.state is OrderState.UNCHANGED
 
 
+def test_an_order_that_was_only_noticed_is_listed_with_its_customer(
+    opened: SyncService, sides: TwoSides
+) -> None:
+    opened.become_worker()
+    notice = OrderActions(opened).look(sides.order_id).notice
+    Pausing(opened).pause(None)
+    Notices(opened).take(1, [notice], because="test")
+    (row,) = opened.views.search(OrderSearch(text="customer 0")).rows
+    assert (row.account_name, row.state) == ("Customer 0", OrderState.QUEUED)
+
+
 def test_a_hold_before_the_first_sync_keeps_the_worker_from_it(opened: SyncService, sides: TwoSides) -> None:
     opened.become_worker()
     OrderActions(opened).hold(sides.order_id, reason="not yet")
@@ -164,5 +177,7 @@ def test_a_draft_is_previewed_by_its_number_and_nothing_is_kept(tmp_path: Path) 
         assert [each.total_minor for each in look.plan.forecast][:1] == [50_000]
         assert sides.stripe_writes() == sides.salesforce_writes() == []
         assert codes(opened) == {}
+        assert look.notice.account_name == "Customer 0"
+        assert look.is_draft
         with pytest.raises(ConfigurationError, match="no order"):
             OrderActions(opened).preview("99999999")

@@ -173,12 +173,13 @@ def test_what_went_wrong_was_said_without_them(told: Told) -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_no_page_and_no_export_shows_one(told: Told, role: Role) -> None:
     found = []
+    client = told.house.client(role)
     for route in told.house.site.routes:
         if route.method == "GET":
             address = told.house.address(route)
             unfinished = address.replace("/connections/test", f"/connections/{UNFINISHED}")
             for path in (address, unfinished):
-                answer = told.house.client(role).get(path)
+                answer = client.get(path)
                 texts = (answer.text, repr(answer.headers))
                 found += [(route.path, seen) for text in texts for seen in sightings(text)]
     assert found == []

@@ -40,19 +40,20 @@ def assert_guarded(answer, where: object, *, is_kept: bool = False) -> None:
 
 @pytest.mark.parametrize("role", [None, *Role], ids=str)
 def test_every_page_and_every_refusal_has_them(connected: House, role: Role | None) -> None:
+    client = connected.client(role)
     for route in connected.site.routes:
         if route.method == "GET":
-            answer = connected.client(role).get(connected.address(route))
+            answer = client.get(connected.address(route))
             assert_guarded(answer, (route.path, role))
             if answer.headers.get("content-type", "").startswith("text/html"):
                 assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
 def test_every_refused_form_has_them(empty: House) -> None:
+    nobody, foreign = empty.client(None), empty.client(Role.ADMIN, Origin="https://evil.example")
     for route in empty.site.routes:
         if route.method == "POST":
-            assert_guarded(empty.client(None).post(empty.address(route)), route.path)
-            foreign = empty.client(Role.ADMIN, Origin="https://evil.example")
+            assert_guarded(nobody.post(empty.address(route)), route.path)
             assert_guarded(foreign.post(empty.address(route)), route.path)
 
 

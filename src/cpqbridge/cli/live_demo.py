@@ -55,6 +55,8 @@ def live_demo(records: Records, *, now: datetime, pages_url: str, log_level: str
     from cpqbridge.bootstrap import open_throwaway_service  # noqa: PLC0415 - it loads the database
     from cpqbridge.cli.exported_orders import exported_orders  # noqa: PLC0415
     from cpqbridge.logs import configure_logging  # noqa: PLC0415
+    from cpqbridge.sync.activity import recording  # noqa: PLC0415
+    from cpqbridge.sync.alerting import watching_over  # noqa: PLC0415
     from cpqbridge.sync.rehearse import Rehearsal, play  # noqa: PLC0415
 
     # The home is gone at the end; an unexpected error starts a log in the real one.
@@ -67,6 +69,7 @@ def live_demo(records: Records, *, now: datetime, pages_url: str, log_level: str
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cpqbridge-")))
         systems = _hosted(stack, records, start, pages_url=pages_url, asked=time_asked_for)
         service = stack.enter_context(open_throwaway_service(home, clock=clock))
+        stack.enter_context(recording(service))
         service.become_worker()
         configuration = _configuration()
         service.add_connection(
@@ -90,6 +93,7 @@ def live_demo(records: Records, *, now: datetime, pages_url: str, log_level: str
         live = replace(configuration.sync, live=True, poll_seconds=POLL_SECONDS)
         service.apply_configuration(CONNECTION, replace(configuration, sync=live))
         service.start_worker()
+        stack.enter_context(watching_over(service))
         stack.enter_context(_moving_time(rehearsal, time_asked_for))
         yield LiveDemo(
             service=service,

@@ -39,7 +39,8 @@ class RawContract:
 class OrderNotice:
     """What a poll row or a look-up says about one order; times are aware UTC, `modified_at` is REST's text.
 
-    `root_quote_id` is the contract's original quote where the row already tells it.
+    `root_quote_id` is the contract's original quote where the row already tells it, `account_name` what the
+    customer is called.
     """
 
     order_id: str
@@ -50,6 +51,7 @@ class OrderNotice:
     status_code: str
     activated_at: datetime | None
     modified_at: str
+    account_name: str = ""
 
 
 GONE = "gone"

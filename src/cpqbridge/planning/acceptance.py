@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cpqbridge.domain.billing import OrderOutcome
 from cpqbridge.domain.order import Order, OrderKind
@@ -118,12 +118,22 @@ class Acceptance:
             return
         mark = self._sent.orders[order.order_id].fingerprint
         if mark and mark != facts_fingerprint(order, order.lines):
-            lines = [line for line in order.skipped_lines if line.order_item_id in self._billed_line_ids]
-            texts = [f"{line.left_out_by} leaves out line {line.order_item_id}." for line in lines]
-            yield _left_out(order, " ".join(texts)) if lines else changed_after_sync(order)
+            yield self._other_lines(order, mark) or changed_after_sync(order)
             return
         # A policy or an address that would stop it today changes nothing of what was carried out.
         yield from own
+
+    def _other_lines(self, order: Order, mark: str) -> Refusal | None:
+        """Return the hold of an order of which other lines are left out now, None where that is not all."""
+        billed = self._billed_line_ids
+        gone = [line for line in order.skipped_lines if line.order_item_id in billed]
+        if gone:
+            texts = (f"{line.left_out_by} leaves out line {line.order_item_id}." for line in gone)
+            return _left_out(order, " ".join(texts))
+        kept = tuple(line for line in order.lines if line.order_item_id in billed)
+        if facts_fingerprint(order, kept) != mark:
+            return None
+        return _taken_in(order, [line.order_item_id for line in order.lines if line not in kept])
 
     @property
     def _billed_line_ids(self) -> frozenset[str]:
@@ -202,6 +212,18 @@ def _left_out(order: Order, why: str) -> Refusal:
         "amendment to zero, not by a filter.",
         order_id=order.order_id,
         state=OrderState.HELD,
+    )
+
+
+def _taken_in(order: Order, line_ids: Iterable[str]) -> Refusal:
+    """Return the hold of a billed order of which lines count now that were left out when it was synced."""
+    named = ", ".join(line_ids)
+    return replace(
+        changed_after_sync(order),
+        message=f"Order {order.order_number} is billed already without line {named}, which is not left out "
+        "any more; what Stripe bills was left as it was.",
+        fix="Leave the line out again, by the filter or by Skip_Line_Item__c; to bill it from now on, "
+        "sell it in an amendment.",
     )
 
 

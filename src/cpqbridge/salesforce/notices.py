@@ -20,7 +20,9 @@ AMENDMENT_TYPE = "Amendment"
 _AMENDED = "Opportunity.SBQQ__AmendedContract__r"
 _MASTER = "SBQQ__Quote__r.SBQQ__MasterContract__r"
 _REQUIRED = ("Id", "OrderNumber", "StatusCode", "ActivatedDate", "SystemModstamp")
+ACCOUNT_NAME = "Account.Name"
 _OPTIONAL = (
+    ACCOUNT_NAME,
     "SBQQ__Quote__c",
     QUOTE_TYPE,
     MASTER_CONTRACT,
@@ -62,6 +64,7 @@ def notice_from(row: RawRecord) -> OrderNotice:
         status_code=text_at(row, "StatusCode") or "",
         activated_at=_instant(text_at(row, "ActivatedDate")),
         modified_at=text_at(row, "SystemModstamp") or "",
+        account_name=text_at(row, ACCOUNT_NAME) or "",
     )
 
 

@@ -35,6 +35,7 @@ OWN_WRITE = timedelta(minutes=2)
 """How long after a run a new stamp of its order is taken for the run's own write-back."""
 
 _AT_ONCE = 500
+_NAME_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class NoticedOrder:
     root_id: str
     contract_key: str
     stamp: str
+    account_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +225,7 @@ def _insert(transaction: Transaction, *, connection_id: int, order: NoticedOrder
         order_number=order.order_number,
         root_id=order.root_id,
         contract_key=order.contract_key,
+        account_name=order.account_name[:_NAME_LENGTH],
         state=OrderState.QUEUED.value,
         code="",
         message="",

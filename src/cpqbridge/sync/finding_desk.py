@@ -14,6 +14,8 @@ from cpqbridge.store.connections import Connection
 from cpqbridge.store.finding_lists import FindingFilter, KindCount
 from cpqbridge.store.findings import FindingState, StoredFinding
 from cpqbridge.sync.finding_words import is_fixable
+from cpqbridge.sync.order_actions import PATIENCE_SECONDS
+from cpqbridge.sync.patience import within
 from cpqbridge.sync.plan_mark import plan_mark
 from cpqbridge.sync.reconcile import Fix, Reconciler
 
@@ -159,8 +161,12 @@ class FindingDesk:
         found = next(Reconciler(self._service).fixes(shown.connection.name, self._together(shown)), None)
         return None if found is None else ShownFix(fix=found, mark=plan_mark(found.plan))
 
-    def carry_out(self, shown: ShownFinding, mark: str) -> tuple[StoredFinding, ...]:
+    def carry_out(
+        self, shown: ShownFinding, mark: str, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> tuple[StoredFinding, ...] | None:
         """Put a finding right by the plan that was shown; return what is open of the contract after it.
+
+        None comes back when it takes longer than `patience_seconds`; it goes on by itself then.
 
         Raises:
             ConflictError: the plan is another one by now (code `plan_changed`); nothing was done.
@@ -174,7 +180,9 @@ class FindingDesk:
                 fix="Look at the list of findings: it may be gone, accepted or for a person by now.",
             )
         fix = replace(planned.fix, task=replace(planned.fix.task, expects=mark))
-        return Reconciler(self._service).carry_out(shown.connection.name, fix)
+        return within(
+            patience_seconds, lambda: Reconciler(self._service).carry_out(shown.connection.name, fix)
+        )
 
     def _together(self, shown: ShownFinding) -> Iterable[StoredFinding]:
         with self._store.read() as transaction:

@@ -103,4 +103,5 @@ def _noticed(notice: OrderNotice) -> NoticedOrder:
         root_id=root_of(notice),
         contract_key=notice.contract_id or notice.order_id,
         stamp=notice.modified_at,
+        account_name=notice.account_name,
     )

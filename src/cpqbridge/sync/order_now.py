@@ -6,8 +6,8 @@ Everything is read, nothing is changed or kept.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cpqbridge.domain.billing import ForecastInvoice, Plan
 from cpqbridge.mapping.fields import SYNC_RECORD_OBJECT, OurFields, SyncRecordFields
 from cpqbridge.mapping.raw import RawRecord
-from cpqbridge.store import intents
+from cpqbridge.store import intents, objects
 from cpqbridge.store.views import OrderDetail
 from cpqbridge.sync.dashboard import BALANCE_TRANSACTION
 from cpqbridge.sync.ports import OpenConnection
@@ -46,7 +46,9 @@ class ToldToSalesforce:
 class DatedInvoice:
     """An invoice or credit of one day: planned, in Stripe, or both; amounts are minor units.
 
-    `is_due` tells that its day has come, so that one that is only planned is missing in Stripe.
+    `is_due` tells that its day has come and that what makes it was sent, so that one that is only planned is
+    missing in Stripe. `adds_up` tells that all of its day and kind come to what was planned: a credit may
+    stand on several notes.
     """
 
     on: date
@@ -55,13 +57,14 @@ class DatedInvoice:
     planned_minor: int | None
     billed: BilledDocument | None
     is_due: bool
+    adds_up: bool = False
 
     @property
     def differs(self) -> bool:
         """Return whether Stripe does not have what was planned, or has what was not."""
         if self.billed is None:
-            return self.is_due
-        return self.planned_minor != self.billed.total_minor
+            return self.is_due and not self.adds_up
+        return self.planned_minor != self.billed.total_minor and not self.adds_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,12 @@ class OrderNowReader:
         billed = self._billed(opened, detail, plan) if plan is not None else ()
         return OrderNow(
             at=now,
-            invoices=beside_each_other(plan.forecast if plan is not None else (), billed, now=now),
+            invoices=beside_each_other(
+                plan.forecast if plan is not None else (),
+                billed,
+                now=now,
+                sent=self._sent(opened.connection_id, detail.view.standing.root_id),
+            ),
             told=self._told(opened, detail),
         )
 
@@ -121,6 +129,12 @@ class OrderNowReader:
             )
         return tuple(each for each in found if each.contract == plan.contract_key)
 
+    def _sent(self, connection_id: int, root_id: str) -> frozenset[str]:
+        """Return the keys of what Stripe was sent of a contract."""
+        with self._service.store.read() as transaction:
+            found = objects.of_contract(transaction, connection_id=connection_id, root_id=root_id)
+        return frozenset(found)
+
     def _told(self, opened: OpenConnection, detail: OrderDetail) -> ToldToSalesforce | None:
         standing = detail.view.standing
         with self._service.store.read() as transaction:
@@ -143,23 +157,37 @@ class OrderNowReader:
         return _told(order, record, ours)
 
 
+@dataclass(slots=True)
+class _Day:
+    """What is planned and what is in Stripe of one day, kind and currency; amounts are minor units."""
+
+    planned: list[int] = field(default_factory=list)
+    billed: list[BilledDocument] = field(default_factory=list)
+    is_sent: bool = False
+
+
 def beside_each_other(
-    planned: Iterable[ForecastInvoice], billed: Iterable[BilledDocument], *, now: datetime
+    planned: Iterable[ForecastInvoice],
+    billed: Iterable[BilledDocument],
+    *,
+    now: datetime,
+    sent: Collection[str],
 ) -> tuple[DatedInvoice, ...]:
     """Return planned and real invoices by date; those of one day and kind are paired by their totals first.
 
     Of invoices that come to nothing, Stripe's too, none is shown: Stripe makes some that were not planned,
-    and none of some that were.
+    and none of some that were. `sent` are the keys of the objects that Stripe was sent; invoices of others
+    are not missing there.
     """
-    days: defaultdict[tuple[date, str, str], tuple[list[int], list[BilledDocument]]] = defaultdict(
-        lambda: ([], [])
-    )
+    days: defaultdict[tuple[date, str, str], _Day] = defaultdict(_Day)
     for invoice in planned:
         if invoice.total_minor:
-            days[invoice.on, _side(invoice.total_minor), invoice.currency][0].append(invoice.total_minor)
+            day = days[invoice.on, _side(invoice.total_minor), invoice.currency]
+            day.planned.append(invoice.total_minor)
+            day.is_sent = day.is_sent or invoice.object_key in sent
     for document in billed:
         if document.total_minor:
-            days[document.on, _side(document.total_minor), document.currency][1].append(document)
+            days[document.on, _side(document.total_minor), document.currency].billed.append(document)
     return tuple(
         DatedInvoice(
             on=on,
@@ -167,10 +195,11 @@ def beside_each_other(
             currency=currency,
             planned_minor=planned_minor,
             billed=document,
-            is_due=on <= now.date(),
+            is_due=on <= now.date() and day.is_sent,
+            adds_up=sum(day.planned) == sum(each.total_minor for each in day.billed),
         )
-        for (on, kind, currency), (totals, documents) in sorted(days.items(), key=lambda item: item[0])
-        for planned_minor, document in _pairs(totals, documents)
+        for (on, kind, currency), day in sorted(days.items(), key=lambda item: item[0])
+        for planned_minor, document in _pairs(day.planned, day.billed)
     )
 
 

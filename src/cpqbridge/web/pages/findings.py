@@ -69,7 +69,9 @@ def _add_fixes(site: Site, desk: FindingDesk) -> None:
             if error.code != PLAN_CHANGED:
                 raise
             return _fix_page(ask, desk, error=error)
-        if left:
+        if left is None:
+            text = "The contract is still being synced; compare it again in a few minutes."
+        elif left:
             text = f"The contract was synced; {counted(len(left), 'finding')} of it still open."
         else:
             text = "Put right: Stripe bills what was sold."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from urllib.parse import quote
 
@@ -178,10 +179,10 @@ def _contract(story: OrderStory) -> list[ContractOrder]:
 
 
 def _invoices(now: OrderNow, view: OrderView) -> list[InvoiceNow]:
-    return [_invoice(each, view) for each in now.invoices]
+    return [_invoice(each, view, now.at.date()) for each in now.invoices]
 
 
-def _invoice(each: DatedInvoice, view: OrderView) -> InvoiceNow:
+def _invoice(each: DatedInvoice, view: OrderView, today: date) -> InvoiceNow:
     billed = each.billed
     return InvoiceNow(
         date=each.on.isoformat(),
@@ -192,13 +193,15 @@ def _invoice(each: DatedInvoice, view: OrderView) -> InvoiceNow:
         number="" if billed is None else billed.number or billed.stripe_id,
         status="" if billed is None else billed.status,
         address="" if billed is None else page_of(billed.stripe_id, view.connection.facts) or "",
-        verdict=_verdict(each),
+        verdict=_verdict(each, today),
     )
 
 
-def _verdict(each: DatedInvoice) -> str:
-    if not each.differs:
-        return "as planned" if each.billed is not None else "to come"
-    if each.billed is None:
+def _verdict(each: DatedInvoice, today: date) -> str:
+    if each.billed is not None:
+        if not each.differs:
+            return "as planned"
+        return "not planned" if each.planned_minor is None else "differs"
+    if each.differs:
         return "not in Stripe"
-    return "not planned" if each.planned_minor is None else "differs"
+    return "to come" if each.on > today else "not sent yet"
