@@ -20,7 +20,7 @@ __all__ = ["AuditLog", "AuditWanted", "Change", "LoggedEntry", "changes_of"]
 NAMES_AMONG = 10_000
 """Filters offer the names and actions of so many of the newest entries."""
 
-MOST_ROWS = 50_000
+MOST_ROWS = 20_000
 """Rows of one CSV file; a filter by time gets the rest."""
 
 _AT_ONCE = 1000

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.calls import Call, CallEnd
@@ -127,6 +128,37 @@ def test_counts_are_stored_by_themselves_after_a_moment(store: Store) -> None:
     with store.read() as transaction:
         assert len(run_hours.since(transaction, connection_id=1, at=HOUR)) == 1
     recorder.close()
+
+
+class BusyStore:
+    """A store whose writes fail as long as it is busy."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.is_busy = True
+
+    def read(self):
+        return self._store.read()
+
+    def write_lightly(self):
+        if self.is_busy:
+            raise OperationalError("INSERT", {}, Exception("database is locked"))
+        return self._store.write_lightly()
+
+
+def test_counts_that_cannot_be_stored_are_stored_the_next_time(store: Store) -> None:
+    busy = BusyStore(store)
+    recorder = ActivityRecorder(busy, clock_of=lambda _connection: SettableClock(NOW), every_seconds=3600)
+    recorder.run_ended(run())
+    recorder.call_ended(call("stripe", None), connection_id=1)
+    recorder.flush()
+    busy.is_busy = False
+    recorder.run_ended(run())
+    recorder.close()
+    with store.read() as transaction:
+        assert [each.runs for each in run_hours.since(transaction, connection_id=1, at=HOUR)] == [2]
+        (calls,) = call_hours.since(transaction, connection_id=1, at=HOUR)
+    assert (calls.calls, calls.failures) == (1, 1)
 
 
 def test_old_hours_when_pruned_go_and_young_ones_stay(store: Store) -> None:
