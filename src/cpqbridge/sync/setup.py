@@ -75,7 +75,8 @@ class SetUp:
     def unfinished(self) -> tuple[SetupState, ...]:
         """Return the set-ups that have no connection yet, by name."""
         with self._book.store.read() as transaction:
-            names = [each.name for each in setups.list_all(transaction) if each.connection_id is None]
+            connected = {each.name for each in connections.list_all(transaction)}
+            names = [each.name for each in setups.list_all(transaction) if each.name not in connected]
         return tuple(self.state(name) for name in names)
 
     def begin(self, name: str) -> str:
@@ -104,7 +105,8 @@ class SetUp:
         book = self._book
         with book.store.write() as transaction:
             setup = setups.by_name(transaction, name)
-            if setup is None or setup.connection_id is not None:
+            # The session may be a connection's by now, also where a crash came before the set-up knew of it.
+            if setup is None or self._book.connection(transaction, name) is not None:
                 return
             kept = book.secrets(transaction, setup)
             setups.remove(transaction, setup_id=setup.setup_id)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 from tests.app_people import client_of, session_of
 from tests.faults.two_sides import NOW, TwoSides, connect, service, two_sides
 from tests.set_up_in_pages import (
@@ -23,6 +24,7 @@ from tests.set_up_in_pages import (
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.refusal import OrderState
 from cpqbridge.store import audit, logins
+from cpqbridge.store.app_tables import setups
 from cpqbridge.store.users import Role
 from cpqbridge.web.site import Site
 from cpqbridge_sim.hosting import host
@@ -229,6 +231,7 @@ def test_a_live_key_connects_only_when_it_is_meant(client, site, sides):
         site.demo = simulated_site(site.service, replace(sides, stripe_url=live.url)).demo
         page = give_key(client, "sk_live_x").text
         assert 'name="is_live_meant"' in page
+        assert "The org is a sandbox" in page
         assert site.service.connections() == ()
         assert give_key(client, "sk_live_x", is_live_meant="yes").status_code == 303
     assert site.service.connections()[0].facts.live_mode is True
@@ -287,6 +290,17 @@ def test_a_set_up_that_is_given_up_gives_its_session_back(client, sides):
     assert answer.headers["location"] == "/connections"
     assert all(each.ended for each in sides.org_oauth.tokens.refresh_tokens.values())
     assert client.get("/connections/trial/setup").status_code == 422
+
+
+def test_giving_up_never_takes_the_session_of_a_connection(client, site, sides):
+    connected(client)
+    # As a crash leaves it that came after the connection was made and before the set-up knew of it.
+    with site.service.store.write() as transaction:
+        transaction.execute(update(setups).values(connection_id=None))
+    assert "Begun and not connected yet" not in client.get("/connections").text
+    client.post("/connections/trial/setup/discard")
+    assert not any(each.ended for each in sides.org_oauth.tokens.refresh_tokens.values())
+    assert site.service.check_connection("trial").access_lost is None
 
 
 def test_a_sign_in_is_answered_once_by_its_person_within_fifteen_minutes(client, site, clock):
