@@ -39,13 +39,62 @@ class Picture:
     signed_in: bool = True
 
 
+ORDER = "/orders/801Qy0000000001IAA"
+
+
+def press(name: str) -> Callable[[Page], object]:
+    """Press the button of this name and wait for what comes."""
+
+    def pressed(page: Page) -> None:
+        page.get_by_role("button", name=name, exact=True).first.click()
+        page.wait_for_load_state()
+
+    return pressed
+
+
+def begin_set_up(page: Page) -> None:
+    """Begin a new connection, which leads to its Salesforce step."""
+    page.get_by_label("Name").fill("sandbox")
+    press("Begin")(page)
+
+
+def try_order(page: Page) -> None:
+    """Show an order's values in the data mapper."""
+    page.get_by_label("Order", exact=True).fill("00000101")
+    press("Try")(page)
+
+
+def dry_run(page: Page) -> None:
+    """Make a dry run and wait until it is done."""
+    press("Begin")(page)
+    for _ in range(120):
+        page.reload()
+        if not page.get_by_text("A dry run is under way").count():
+            return
+        page.wait_for_timeout(1000)
+
+
 PLAN = (
     Picture("sign-in", "/sign-in", signed_in=False),
     Picture("overview", "/"),
     Picture("orders", "/orders"),
-    Picture("order", "/orders/801Qy0000000001IAA"),
-    Picture("order-phone", "/orders/801Qy0000000001IAA", size=PHONE),
-    Picture("components-dark", "/components", color_scheme="dark"),
+    Picture("order", ORDER),
+    Picture("order-on-a-phone", ORDER, size=PHONE),
+    Picture("order-dark", ORDER, color_scheme="dark"),
+    Picture("inbox", "/inbox"),
+    Picture("inbox-cause", "/inbox", lambda page: page.get_by_role("link", name="Look at").first.click()),
+    Picture("reconcile", "/reconcile"),
+    Picture("set-up-salesforce", "/connections/new", begin_set_up),
+    Picture("set-up-fields", "/connections/demo/setup/fields"),
+    Picture("data-mapper", "/connections/demo/mapping/customer", try_order),
+    Picture("preferences", "/connections/demo/preferences"),
+    Picture("dry-run", "/connections/demo/setup/dry-run", dry_run),
+    Picture("go-live", "/connections/demo/setup/go-live"),
+    Picture("health", "/connections/demo/health", press("Run all checks")),
+    Picture("alerts", "/alerts/new?kind=webhook"),
+    Picture("activity", "/activity"),
+    Picture("audit-log", "/audit"),
+    Picture("people", "/people"),
 )
 
 
