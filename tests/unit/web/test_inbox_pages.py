@@ -150,6 +150,10 @@ def test_a_release_of_several_shows_the_money_first_and_does_exactly_that(
     assert setting.states() == {orders[0]: "synced", orders[1]: "held"}
     assert client.post(f"{base}/release", data={"connection": "test"}).status_code == 422
     assert client.get(f"{base}/release?connection=test").status_code == 422
+    # Product and price are there by now, made for the first one; what is billed is still what was shown.
+    client.post(f"{base}/release", data={"connection": "test", "order": orders[1], "mark": marks[1]})
+    setting.settled()
+    assert setting.states() == dict.fromkeys(orders, "synced")
 
 
 def test_a_viewer_cannot_retry_or_release(setting: Setting, site: Site) -> None:
