@@ -9,6 +9,7 @@ import pytest
 from tests.browser.conftest import DESKTOP, PHONE, BrowserApp
 
 from cpqbridge.sync.alert_settings import AlertSettings, ChannelInput
+from cpqbridge.sync.inbox import Inbox
 from cpqbridge.sync.reconcile import Reconciler
 
 NO_PAGES = re.compile(r"\.(csv|json|zip|yaml)$")
@@ -41,6 +42,7 @@ def test_every_page_is_accessible(make_app, viewport, color_scheme):
         kind="mail", name="Ops", host="127.0.0.1", port="587", sender="a@b.example", recipients="c@d.example"
     )
     channel = app.do(lambda: AlertSettings(app.service).add(mail))
+    cause = app.do(lambda: Inbox(app.service).list().needed[0].group.cause)
     values = {
         "order_id": first,
         "user_id": "1",
@@ -48,7 +50,7 @@ def test_every_page_is_accessible(make_app, viewport, color_scheme):
         "name": "test",
         "object": "customer",
         "version": "1",
-        "cause": "1",
+        "cause": cause,
         "finding_id": str(finding.finding_id),
         "channel_id": str(channel.channel_id),
         "dry_run": "1",
