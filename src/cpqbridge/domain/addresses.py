@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 _IPV6_LOOPBACK = IPv6Address("::1")
@@ -27,6 +27,18 @@ def is_loopback_host(host: str) -> bool:
         return IPv6Address(host) == _IPV6_LOOPBACK
     except AddressValueError:
         return False
+
+
+def is_internet_address(number: str) -> bool:
+    """Return whether an IP address, written as a number, lies in the internet: not inside of any network.
+
+    Private, loopback, link-local, reserved and multicast addresses do not, also where IPv6 carries one of
+    IPv4, or its interface after a percent sign.
+    """
+    address = ip_address(number.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_global and not address.is_multicast
 
 
 def split_address(url: str) -> SplitResult | None:

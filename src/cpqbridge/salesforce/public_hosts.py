@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 import httpx2
 
-from cpqbridge.domain.addresses import is_loopback_url
+from cpqbridge.domain.addresses import is_internet_address, is_loopback_url
 from cpqbridge.errors import ConfigurationError
 
 Resolve = Callable[[str], Iterable[str]]
@@ -40,7 +39,7 @@ def require_public(url: str, *, resolve: Resolve = addresses_of) -> None:
     if is_loopback_url(url):
         return
     host = urlsplit(url).hostname or ""
-    inside = [text for text in resolve(host) if not _is_public(text)]
+    inside = [text for text in resolve(host) if not is_internet_address(text)]
     if inside:
         raise ConfigurationError(
             f"The name {host} leads to {inside[0]}, which is not an address of the internet.",
@@ -66,11 +65,3 @@ class PublicHostsOnly:
             return
         require_public(str(request.url), resolve=self._resolve)
         self._known.add(host)
-
-
-def _is_public(text: str) -> bool:
-    # A link-local address may carry its interface after a percent sign.
-    address = ip_address(text.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_global and not address.is_multicast

@@ -11,10 +11,14 @@ import json
 import socket
 import ssl
 from collections.abc import Callable
-from ipaddress import ip_address
 from urllib.parse import SplitResult
 
-from cpqbridge.domain.addresses import is_loopback_url, split_address
+from cpqbridge.domain.addresses import (
+    is_internet_address,
+    is_loopback_host,
+    is_loopback_url,
+    split_address,
+)
 from cpqbridge.errors import ConfigurationError, TransientError
 
 TIMEOUT_SECONDS = 15.0
@@ -88,10 +92,7 @@ def _address_of(host: str, port: int, allows_loopback: bool, look_up: LookUp) ->
     """Return the number to connect to; every number of the name must be a public one."""
     found = look_up(host, port)
     for text in found:
-        address = ip_address(text.partition("%")[0])
-        real = getattr(address, "ipv4_mapped", None) or address
-        is_public = real.is_global and not real.is_multicast
-        if not is_public and not (allows_loopback and real.is_loopback):
+        if not is_internet_address(text) and not (allows_loopback and is_loopback_host(text)):
             raise ConfigurationError(
                 f"{host} is inside a private network; alerts are posted to public addresses only.",
                 code="webhook_private",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests.a_connection import FACTS
 
 from cpqbridge.domain.billing import (
     BilledOrderLine,
@@ -33,7 +34,7 @@ from cpqbridge.domain.billing import (
 from cpqbridge.domain.refusal import OrderState, Refusal
 from cpqbridge.errors import ConfigurationError, ConflictError, InvariantError
 from cpqbridge.store import connections, cursors, intents, lanes, links, objects, plans, timers
-from cpqbridge.store.connections import ConnectionFacts, ConnectionSecrets
+from cpqbridge.store.connections import ConnectionSecrets
 from cpqbridge.store.database import Store, open_store
 from cpqbridge.store.intents import NewIntent
 from cpqbridge.store.lanes import Claim
@@ -43,18 +44,6 @@ from cpqbridge.store.views import OrderViews
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 SECRETS = ConnectionSecrets(salesforce_token="00D!token", stripe_key="sk_test_secret")
-FACTS = ConnectionFacts(
-    org_id="00D000000000001AAA",
-    org_name="Org",
-    time_zone="UTC",
-    multi_currency=False,
-    salesforce_url="http://127.0.0.1:1",
-    stripe_account_id="acct_1",
-    stripe_account_name="Account",
-    stripe_api_base=None,
-    live_mode=False,
-    simulated=True,
-)
 
 
 @pytest.fixture

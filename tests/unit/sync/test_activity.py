@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from tests.a_connection import FACTS
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.domain.calls import Call, CallEnd
 from cpqbridge.store import call_hours, connections, run_hours
-from cpqbridge.store.connections import ConnectionFacts, ConnectionSecrets
+from cpqbridge.store.connections import ConnectionSecrets
 from cpqbridge.store.database import Store, open_store
 from cpqbridge.sync.activity import ActivityRecorder
 from cpqbridge.sync.durable import seconds_since_queued
@@ -20,18 +21,6 @@ from cpqbridge.sync.observing import RunEnd
 
 NOW = datetime(2026, 2, 1, 12, 34, 56, tzinfo=UTC)
 HOUR = NOW.replace(minute=0, second=0)
-FACTS = ConnectionFacts(
-    org_id="00D000000000001AAA",
-    org_name="Org",
-    time_zone="UTC",
-    multi_currency=False,
-    salesforce_url="http://127.0.0.1:1",
-    stripe_account_id="acct_1",
-    stripe_account_name="Account",
-    stripe_api_base=None,
-    live_mode=False,
-    simulated=True,
-)
 
 
 @pytest.fixture

@@ -10,30 +10,19 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
+from tests.a_connection import FACTS
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.errors import ConfigurationError
 from cpqbridge.mapping.configuration import default_configuration, parse_configuration
 from cpqbridge.store import audit, configuration_versions, connections, upgrade
-from cpqbridge.store.connections import ConnectionFacts, ConnectionSecrets
+from cpqbridge.store.connections import ConnectionSecrets
 from cpqbridge.store.database import DATABASE_FILE, Store, open_store
 from cpqbridge.sync.acting import acting_as
 from cpqbridge.sync.configure import Configure, save_version
 from cpqbridge.sync.service import ServiceOptions, SyncService
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
-FACTS = ConnectionFacts(
-    org_id="00D000000000001AAA",
-    org_name="Org",
-    time_zone="UTC",
-    multi_currency=False,
-    salesforce_url="http://127.0.0.1:1",
-    stripe_account_id="acct_1",
-    stripe_account_name="Account",
-    stripe_api_base=None,
-    live_mode=False,
-    simulated=True,
-)
 FIRST = replace(default_configuration(), currency="usd")
 
 

@@ -8,28 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.a_connection import FACTS
 
 from cpqbridge.clock import SettableClock
 from cpqbridge.errors import ConflictError
 from cpqbridge.store import connections, lanes
-from cpqbridge.store.connections import ConnectionFacts, ConnectionSecrets
+from cpqbridge.store.connections import ConnectionSecrets
 from cpqbridge.store.database import Store, open_store
 from cpqbridge.sync.lanes import LEASE, LaneKeeper
 from cpqbridge.sync.liveness import mark_once, mark_worker
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
-FACTS = ConnectionFacts(
-    org_id="00D000000000001AAA",
-    org_name="Org",
-    time_zone="UTC",
-    multi_currency=False,
-    salesforce_url="http://127.0.0.1:1",
-    stripe_account_id="acct_1",
-    stripe_account_name="Account",
-    stripe_api_base=None,
-    live_mode=False,
-    simulated=True,
-)
 
 
 @pytest.fixture
