@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 import pytest
 from tests.browser.conftest import DESKTOP, PHONE, BrowserApp
 
+from cpqbridge.domain.refusal import OrderState
 from cpqbridge.sync.alert_settings import AlertSettings, ChannelInput
 from cpqbridge.sync.inbox import Inbox
+from cpqbridge.sync.order_actions import OrderActions
 from cpqbridge.sync.reconcile import Reconciler
 
 NO_PAGES = re.compile(r"\.(csv|json|zip|yaml)$")
@@ -30,7 +32,7 @@ def addresses(app: BrowserApp, values: Mapping[str, str]) -> Iterator[tuple[str,
 def test_every_page_is_accessible(make_app, viewport, color_scheme):
     app = make_app(count=3, viewport=viewport, color_scheme=color_scheme)
     assert app.sides is not None
-    first, second, _ = app.sides.order_ids
+    first, second, third = app.sides.order_ids
     app.do(lambda: app.service.sync(None, first))
     # The second order is refused, so that the inbox and its order page have something to say.
     line = next(each for each in app.sides.org.records("OrderItem") if each["OrderId"] == second)
@@ -42,7 +44,9 @@ def test_every_page_is_accessible(make_app, viewport, color_scheme):
         kind="mail", name="Ops", host="127.0.0.1", port="587", sender="a@b.example", recipients="c@d.example"
     )
     channel = app.do(lambda: AlertSettings(app.service).add(mail))
-    cause = app.do(lambda: Inbox(app.service).list().needed[0].group.cause)
+    app.do(lambda: OrderActions(app.service).hold(third, reason="Waits for the signature."))
+    groups = app.do(lambda: Inbox(app.service).list().needed)
+    cause = next(each.group.cause for each in groups if each.group.state is OrderState.HELD)
     values = {
         "order_id": first,
         "user_id": "1",
@@ -56,8 +60,9 @@ def test_every_page_is_accessible(make_app, viewport, color_scheme):
         "dry_run": "1",
     }
     wide, odd = [], []
+    asked = {"/inbox/{cause}/release": f"?connection=test&order={third}"}
     for path, address in addresses(app, values):
-        answer = app.page.goto(f"{app.url}{address}")
+        answer = app.page.goto(f"{app.url}{address}{asked.get(path, '')}")
         assert answer is not None
         if answer.status != 200 and path not in MAY_BE_MISSING:
             odd.append((answer.status, address))
