@@ -9,6 +9,7 @@ from statistics import quantiles
 from fastapi.testclient import TestClient
 
 from cpqbridge.clock import SystemClock
+from cpqbridge.logs import configure_logging
 from cpqbridge.store import sessions, users
 from cpqbridge.store.users import Role
 from cpqbridge.sync.accounts import new_token
@@ -39,6 +40,7 @@ _WHOLE_TABLES = (".csv",)
 
 def rows(orders: int = ORDERS) -> Iterator[Row]:
     """Yield a row for each page, the slowest first."""
+    configure_logging(None, level="error")
     with many_orders(orders) as home:
         site = Site(home.service)
         client = _client(site)
